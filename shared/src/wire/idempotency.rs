@@ -130,8 +130,12 @@ mod tests {
     fn order_of_members_does_not_matter_and_everything_else_does() {
         let base = json!({"a": 1, "b": {"c": [1, 2], "d": null}});
         assert_eq!(fingerprint(&base), fingerprint(&json!({"b": {"d": null, "c": [1, 2]}, "a": 1})));
-        for other in [json!({"a": 2, "b": {"c": [1, 2], "d": null}}), json!({"a": 1, "b": {"c": [2, 1], "d": null}}),
-            json!({"a": "1", "b": {"c": [1, 2], "d": null}}), json!({"a": 1, "b": {"c": [1, 2]}})] {
+        for other in [
+            json!({"a": 2, "b": {"c": [1, 2], "d": null}}),
+            json!({"a": 1, "b": {"c": [2, 1], "d": null}}),
+            json!({"a": "1", "b": {"c": [1, 2], "d": null}}),
+            json!({"a": 1, "b": {"c": [1, 2]}}),
+        ] {
             assert_ne!(fingerprint(&base), fingerprint(&other), "{other}");
         }
         assert_ne!(fingerprint(&json!(["ab", "c"])), fingerprint(&json!(["a", "bc"])));

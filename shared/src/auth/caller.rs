@@ -1,0 +1,127 @@
+//! Who calls, as values that a handler needs: a handler that lists `Admin` cannot forget to check for one.
+
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::future::{Ready, ready};
+
+use super::assertion::{HEADER, Verifier};
+use crate::domain::{Role, Roles, SessionId, UserId};
+use crate::problem::{Code, Problem};
+
+/// Whom the gateway vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The signed-in user, if any.
+    pub user: Option<User>,
+    /// The client's address, as the gateway saw it behind its trusted hops.
+    pub client_ip: Option<IpAddr>,
+}
+
+/// A signed-in user, as the access token and the latest pushed revocations describe them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The token's `sub`.
+    pub id: UserId,
+    /// The token's `sid`.
+    pub session: SessionId,
+    /// The token's `roles`, less those taken away since.
+    pub roles: Roles,
+    /// The token's `scope`, space-separated.
+    pub scope: String,
+    /// The token's `ver`.
+    pub ver: i64,
+}
+
+/// Anybody, signed in or not, that comes through the gateway.
+#[derive(Clone, Debug)]
+pub struct Anyone(pub Caller);
+
+/// A signed-in user; 401 otherwise.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// From where.
+    pub client_ip: Option<IpAddr>,
+}
+
+impl SignedIn {
+    /// Whether the user holds any of `roles`.
+    #[must_use]
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        self.user.roles.has_any(roles.iter().copied().collect())
+    }
+}
+
+fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+    let refused = || Problem::new(Code::AssertionRequired);
+    let verifier = request.app_data::<web::Data<Verifier>>().ok_or_else(refused)?;
+    let mut values = request.headers().get_all(HEADER);
+    let (Some(assertion), None) = (values.next(), values.next()) else { return Err(refused()) };
+    let assertion = assertion.to_str().map_err(|_| refused())?;
+    verifier.verify(assertion, request.method().as_str(), request.path()).map_err(|_| refused())
+}
+
+fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
+    let Caller { user, client_ip } = caller(request)?;
+    let user = user.ok_or_else(|| Problem::new(Code::TokenRequired))?;
+    Ok(SignedIn { user, client_ip })
+}
+
+impl FromRequest for Anyone {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(signed_in(request))
+    }
+}
+
+macro_rules! holders {
+    ($($(#[$doc:meta])* $name:ident: $($role:ident)|+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(SignedIn);
+
+        impl Deref for $name {
+            type Target = SignedIn;
+
+            fn deref(&self) -> &SignedIn {
+                &self.0
+            }
+        }
+
+        impl FromRequest for $name {
+            type Error = Problem;
+            type Future = Ready<Result<Self, Problem>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(signed_in(request).and_then(|who| {
+                    let wanted = Roles::NONE$(.with(Role::$role))+;
+                    if who.user.roles.has_any(wanted) { Ok(Self(who)) } else { Err(Problem::new(Code::Forbidden)) }
+                }))
+            }
+        }
+    )+};
+}
+
+holders! {
+    /// An administrator; 401 or 403 otherwise.
+    Admin: Admin;
+    /// Whoever may read everything about users: administrators and support; 401 or 403 otherwise.
+    Staff: Admin | Support;
+    /// Whoever may act on any account: treasurers and administrators; 401 or 403 otherwise.
+    TreasurerOrAdmin: Treasurer | Admin;
+}

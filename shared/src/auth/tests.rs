@@ -1,0 +1,65 @@
+//! What an assertion opens, and everything it must not.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::Secret;
+use crate::domain::{Role, Roles, SessionId, UserId};
+
+fn secret(letter: &str) -> Secret {
+    Secret::from(letter.repeat(32))
+}
+
+fn caller(clock: &Clock) -> Caller {
+    let user = User {
+        id: UserId::generate(clock),
+        session: SessionId::generate(clock),
+        roles: Roles::NONE.with(Role::User),
+        scope: "accounts".to_owned(),
+        ver: 3,
+    };
+    Caller { user: Some(user), client_ip: Some([192, 0, 2, 7].into()) }
+}
+
+#[test]
+fn it_reads_back_for_its_audience_method_and_path_only() {
+    let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
+    let signer = Signer::new(&secret("k"), clock.clone()).unwrap();
+    let users = Verifier::new(&secret("k"), AUDIENCE_USERS, clock.clone()).unwrap();
+    let caller = caller(&clock);
+    let assertion = signer.sign(AUDIENCE_USERS, "GET", "/api/v1/users/me", &caller).unwrap();
+    assert_eq!(users.verify(&assertion, "GET", "/api/v1/users/me"), Ok(caller));
+
+    let accounts = Verifier::new(&secret("k"), AUDIENCE_ACCOUNTS, clock.clone()).unwrap();
+    let stranger = Verifier::new(&secret("x"), AUDIENCE_USERS, clock.clone()).unwrap();
+    assert!(users.verify(&assertion, "DELETE", "/api/v1/users/me").is_err());
+    assert!(users.verify(&assertion, "GET", "/api/v1/users").is_err());
+    assert!(accounts.verify(&assertion, "GET", "/api/v1/users/me").is_err());
+    assert!(stranger.verify(&assertion, "GET", "/api/v1/users/me").is_err());
+    assert!(users.verify("", "GET", "/api/v1/users/me").is_err());
+}
+
+#[test]
+fn it_ends_by_the_clock() {
+    let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
+    let signer = Signer::new(&secret("k"), clock.clone()).unwrap();
+    let verifier = Verifier::new(&secret("k"), AUDIENCE_USERS, clock.clone()).unwrap();
+    let assertion = signer.sign(AUDIENCE_USERS, "GET", "/", &caller(&clock)).unwrap();
+    clock.advance(LIFETIME + Duration::from_secs(4));
+    assert!(verifier.verify(&assertion, "GET", "/").is_ok());
+    clock.advance(Duration::from_secs(1));
+    assert!(verifier.verify(&assertion, "GET", "/").is_err());
+}
+
+#[test]
+fn nobody_signed_in_stays_nobody_and_short_secrets_are_refused() {
+    let clock = Clock::system();
+    let signer = Signer::new(&secret("k"), clock.clone()).unwrap();
+    let verifier = Verifier::new(&secret("k"), AUDIENCE_USERS, clock.clone()).unwrap();
+    let nobody = Caller { user: None, client_ip: None };
+    let assertion = signer.sign(AUDIENCE_USERS, "POST", "/x", &nobody).unwrap();
+    assert_eq!(verifier.verify(&assertion, "POST", "/x"), Ok(nobody));
+    assert!(Signer::new(&Secret::from("short".to_owned()), clock).is_err());
+}

@@ -1,0 +1,1 @@
+//! Counters, caches and revocations: Redis or memory behind one shape.

@@ -1,0 +1,92 @@
+//! Logs, traces and metrics: JSON lines on standard output, W3C trace context, OTLP when an endpoint is configured.
+
+pub mod metrics;
+pub mod trace;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use serde::Deserialize;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// The `[telemetry]` section of every service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// Which events are logged, in `tracing`'s filter syntax: `info`, `info,gateway=debug`.
+    pub log: String,
+    /// `json` for machines, `text` for people.
+    pub format: Format,
+    /// Base URL of an OTLP collector over HTTP, such as `http://127.0.0.1:4318`; empty: traces go nowhere and cost nothing.
+    pub otlp_endpoint: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// Plain text.
+    Text,
+}
+
+/// Why telemetry could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log filter does not parse.
+    #[error("telemetry.log: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The collector's exporter could not be built.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// A subscriber is there already.
+    #[error(transparent)]
+    AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Keeps the exporter alive; dropping it sends what is still queued.
+#[must_use = "dropping it ends the export of traces"]
+#[derive(Debug)]
+pub struct Guard(Option<SdkTracerProvider>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take()
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last traces were not exported");
+        }
+    }
+}
+
+/// Starts logging and, when configured, the export of traces. Once per process, first thing in `main`.
+pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
+    let filter = EnvFilter::builder().parse(&config.log)?;
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
+        Format::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_filter(filter).boxed(),
+        Format::Text => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
+    };
+    let provider = exporter(service, &config.otlp_endpoint)?;
+    let spans = provider.as_ref().map(|provider| {
+        trace::switch_on();
+        tracing_opentelemetry::layer().with_tracer(provider.tracer(service))
+    });
+    tracing_subscriber::registry().with(lines).with(spans).try_init()?;
+    Ok(Guard(provider))
+}
+
+fn exporter(service: &'static str, endpoint: &str) -> Result<Option<SdkTracerProvider>, TelemetryError> {
+    if endpoint.is_empty() {
+        return Ok(None);
+    }
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+        .build()?;
+    let resource = Resource::builder().with_service_name(service).build();
+    Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
+}
