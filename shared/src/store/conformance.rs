@@ -1,0 +1,43 @@
+//! One suite for both back-ends: what holds on Redis holds in memory, under a clock that the tests move.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod cache;
+mod counters;
+mod fixture;
+mod outage;
+mod revocations;
+
+/// Runs each property on both back-ends, as tests of their own.
+macro_rules! on_both_back_ends {
+    ($($area:ident :: $property:ident,)+) => {
+        mod memory {
+            use super::fixture::Fixture;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $property() { super::$area::$property(Fixture::memory()).await; })+
+        }
+
+        mod redis {
+            use super::fixture::Fixture;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $property() { super::$area::$property(Fixture::redis().await).await; })+
+        }
+    };
+}
+
+on_both_back_ends! {
+    counters::two_hundred_at_once_on_a_burst_of_ten_let_exactly_ten_through,
+    counters::all_keys_or_none,
+    counters::calls_over_the_same_keys_in_any_order_neither_deadlock_nor_overshoot,
+    counters::a_key_named_twice_is_charged_twice,
+    counters::quota_comes_back_with_time_and_not_before,
+    counters::both_decide_as_the_pure_algorithm_does,
+    counters::peek_takes_nothing_and_reset_forgets,
+    counters::a_changed_quota_is_obeyed_at_once,
+    cache::a_value_lives_for_its_ttl,
+    cache::delete_and_overwrite,
+    cache::any_bytes_under_any_key,
+    revocations::a_follower_knows_within_a_second,
+    revocations::a_late_follower_learns_what_still_matters,
+    revocations::a_dropped_follower_is_told_nothing_more,
+    revocations::thousands_arrive_at_every_follower,
+}
