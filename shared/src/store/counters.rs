@@ -5,9 +5,9 @@ mod redis;
 
 use std::time::Duration;
 
+use super::StoreError;
 use super::gcra::{Decision, Quota};
 use super::link::Link;
-use super::StoreError;
 use crate::clock::Clock;
 
 /// What a request asks of one key. A key always has one quota at a time; named twice in a call, it is charged twice.

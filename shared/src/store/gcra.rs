@@ -92,14 +92,15 @@ impl Meter {
     pub fn settle(&self, stored: Option<Level>, now: i64) -> u64 {
         let Some(stored) = stored else { return 0 };
         let elapsed = u64::try_from(now.saturating_sub(stored.at)).unwrap_or(0);
-        // A quota changed by a reload keeps the time to empty, not a number in another unit.
+        // A quota changed by a reload keeps the time to empty, not a number in another unit; and the meter was at most
+        // full when it was stored, or the promise of `retry_after` would not hold.
         let amount = if stored.drain == self.drain {
             stored.amount
         } else {
             let scaled = (u128::from(stored.amount) * u128::from(self.drain)).div_ceil(u128::from(stored.drain.max(1)));
             u64::try_from(scaled).unwrap_or(u64::MAX)
         };
-        amount.saturating_sub(elapsed.saturating_mul(self.drain)).min(self.capacity)
+        amount.min(self.capacity).saturating_sub(elapsed.saturating_mul(self.drain))
     }
 
     /// What `cost` units add; past the capacity only "too much" matters.

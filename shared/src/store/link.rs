@@ -156,7 +156,6 @@ async fn supervise(state: Arc<State>) {
         match connect(&state.client).await {
             Ok(connection) => {
                 if serve(&state, connection).await {
-                    tracing::warn!("the connection to Redis was lost");
                     failures = 0;
                 }
             }
@@ -172,8 +171,11 @@ async fn supervise(state: Arc<State>) {
 async fn serve(state: &State, connection: MultiplexedConnection) -> bool {
     let mut known: Option<Identity> = None;
     loop {
-        let Ok(Ok(identity)) = timeout(PROBE_DEADLINE, probe(&state.namespace, connection.clone())).await else {
-            return known.is_some();
+        let answer = timeout(PROBE_DEADLINE, probe(&state.namespace, connection.clone())).await;
+        let identity = match answer.map_err(|_| StoreError::Timeout(PROBE_DEADLINE)) {
+            Ok(Ok(identity)) => identity,
+            Ok(Err(error)) => return gave_up(known.is_some(), &unavailable(&error)),
+            Err(error) => return gave_up(known.is_some(), &error),
         };
         if known.is_none() {
             tracing::info!("connected to Redis");
@@ -186,9 +188,19 @@ async fn serve(state: &State, connection: MultiplexedConnection) -> bool {
         // Whichever comes first: somebody had trouble, or it is time to look.
         let _ = timeout(HEARTBEAT, state.suspect.notified()).await;
         if state.connection.load().is_none() {
-            return true;
+            return gave_up(true, &StoreError::Unavailable("a command failed".to_owned()));
         }
     }
+}
+
+/// Says why a connection is given up: loudly when it was in use, quietly when it never came to that.
+fn gave_up(was_up: bool, why: &StoreError) -> bool {
+    if was_up {
+        tracing::warn!(%why, "the connection to Redis was lost");
+    } else {
+        tracing::debug!(%why, "Redis accepts connections and cannot be used");
+    }
+    was_up
 }
 
 /// Which data we are talking to: a marker that vanishes with the data, and the server process's own id.
@@ -210,8 +222,13 @@ async fn probe(namespace: &str, mut connection: MultiplexedConnection) -> RedisR
 async fn marker(namespace: &str, connection: &mut MultiplexedConnection) -> RedisResult<String> {
     let key = marker_key(namespace);
     let (marker,): (String,) = redis::pipe()
-        .cmd("SET").arg(&key).arg(format!("{:032x}", rand::random::<u128>())).arg("NX").ignore()
-        .cmd("GET").arg(&key)
+        .cmd("SET")
+        .arg(&key)
+        .arg(format!("{:032x}", rand::random::<u128>()))
+        .arg("NX")
+        .ignore()
+        .cmd("GET")
+        .arg(&key)
         .query_async(connection)
         .await?;
     Ok(marker)

@@ -91,7 +91,11 @@ pub(super) async fn both_decide_as_the_pure_algorithm_does(on: Fixture) {
     };
     for case in 0..20 {
         let mut small = |below| u32::try_from(draw(below) + 1).unwrap();
-        let quota = Quota { limit: small(5_000), window: Duration::from_micros(u64::from(small(90_000_000))), burst: small(500) };
+        let quota = Quota {
+            limit: small(5_000),
+            window: Duration::from_micros(u64::from(small(90_000_000))),
+            burst: small(500),
+        };
         let (meter, key, mut stored) = (Meter::of(quota), format!("case-{case}"), None);
         for _ in 0..40 {
             let cost = small(u64::from(quota.burst));

@@ -89,8 +89,7 @@ async fn a_restart_that_loses_everything_moves_the_epoch_and_followers_resync() 
     epoch.changed().await.unwrap();
     stores.revocations.publish(&lost).await.unwrap();
     eventually("what was published again is known", async || revoked(&list, &clock, during)).await;
-    let (counters, _) = (stores.counters.take(&[TAKE]).await.unwrap(), list);
-    assert!(counters[0].allowed, "the script is loaded again");
+    assert!(stores.counters.take(&[TAKE]).await.unwrap()[0].allowed, "the script is loaded again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +98,6 @@ async fn what_is_published_while_a_follower_is_away_reaches_it() {
     let options = patient_options();
     let stores = Stores::redis_with(&server.url(), clock.clone(), options.clone()).await.unwrap();
     let (list, _follower) = followed(&stores, &clock).await;
-    // Cut every connection again and again while publishing over one that comes back by itself.
     let (sid, revocation) = session(&clock);
     server.cut_connections().await;
     eventually("published", async || stores.revocations.publish(&revocation).await.is_ok()).await;
@@ -130,6 +128,22 @@ async fn counters_and_cache_leave_nothing_behind_under_the_servers_own_clock() {
     stores.cache.set("k", bytes::Bytes::from_static(b"v"), Duration::from_millis(50)).await.unwrap();
     eventually("only the marker is left", async || server.keys().await == 1).await;
     assert_eq!(stores.counters.peek("k", quick).await.unwrap().unwrap().remaining, 5);
+}
+
+/// Connections belong to the runtime that opened the stores, not to the worker that happened to call first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_runtime_that_ends_takes_no_connection_with_it() {
+    let server = RedisServer::start().await;
+    let stores = Stores::redis_with(&server.url(), manual_clock(), patient_options()).await.unwrap();
+    for left in [4, 3] {
+        let stores = stores.clone();
+        let worker = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(stores.counters.take(&[TAKE])).unwrap()[0].remaining
+        });
+        assert_eq!(worker.join().unwrap(), left);
+    }
+    assert_eq!(stores.counters.take(&[TAKE]).await.unwrap()[0].remaining, 2);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ for i = 1, #KEYS do
       amount = math.ceil(amount * drain / rate)
     end
     at = math.max(now, since)
-    level = math.min(math.max(amount - math.max(now - since, 0) * drain, 0), capacity)
+    level = math.max(math.min(amount, capacity) - math.max(now - since, 0) * drain, 0)
   end
   levels[i], times[i] = level, at
   local room = level + need <= capacity
@@ -37,7 +37,7 @@ if all then
     local drain, need = tonumber(ARGV[base + 1]), tonumber(ARGV[base + 3])
     if need > 0 then
       local level = levels[i] + need
-      local life = math.ceil(level / drain / 1000) + 1 + extra
+      local life = math.ceil((level / drain + times[i] - now) / 1000) + 1 + extra
       redis.call('SET', KEYS[i], string.format('%.0f:%.0f:%.0f', level, drain, times[i]), 'PX', string.format('%.0f', life))
       answer[2 * i] = level
     end

@@ -17,7 +17,7 @@ fn a_version_watermark_ends_older_tokens_only_and_the_order_of_arrival_does_not_
     let (user, sid) = (UserId::generate(&clock), SessionId::generate(&clock));
     let expires_at = clock.now() + Duration::from_secs(60);
     let (basic, staff) = (Roles::NONE.with(Role::User), Roles::NONE.with(Role::User).with(Role::Support));
-    let mut news = vec![
+    let mut news = [
         Revocation::User { user, ver: 3, expires_at },
         Revocation::Roles { user, ver: 5, roles: basic, expires_at },
         Revocation::Roles { user, ver: 7, roles: staff, expires_at },
