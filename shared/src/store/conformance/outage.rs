@@ -95,8 +95,7 @@ async fn a_restart_that_loses_everything_moves_the_epoch_and_followers_resync() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_published_while_a_follower_is_away_reaches_it() {
     let (server, clock) = (RedisServer::start().await, manual_clock());
-    let options = patient_options();
-    let stores = Stores::redis_with(&server.url(), clock.clone(), options.clone()).await.unwrap();
+    let stores = Stores::redis_with(&server.url(), clock.clone(), patient_options()).await.unwrap();
     let (list, _follower) = followed(&stores, &clock).await;
     let (sid, revocation) = session(&clock);
     server.cut_connections().await;
