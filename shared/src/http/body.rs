@@ -67,7 +67,7 @@ pub(super) async fn collect(mut payload: Payload, limit: usize) -> Result<web::B
 }
 
 /// Parses a whole JSON document, telling apart what is malformed from what is refused.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Serde would take an array for a struct, member by member; a body of ours is always an object.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
         return Err(Problem::new(Code::MalformedBody).detail("The body is not a JSON object."));
