@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Users and sign-in: who somebody is, how they show it, and what they may do.
+
+pub mod db;
