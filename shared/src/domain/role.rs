@@ -96,6 +96,18 @@ impl Roles {
         Self(self.0 & other.0)
     }
 
+    /// The set as bits, for a database column: bit n is the n-th role of [`Role::ALL`].
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set with these bits; bits that name no role are dropped.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0b1111)
+    }
+
     /// The roles held, least powerful first.
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.has(*role))
