@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The gateway: one straight-line pipeline in front of any HTTP service, with identity, limits, versions and breakers.
+
+pub mod admin;
+pub mod app;
+pub mod config;
+pub mod docs;
+pub mod exchange;
+pub mod explain;
+pub mod pipeline;
+pub mod policy;
+pub mod route;
+mod service;
+pub mod tables;
+pub mod upstream;
+
+pub use config::Config;
+pub use service::{Deps, Handle, Service, StartError, build};

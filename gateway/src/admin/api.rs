@@ -1,0 +1,87 @@
+//! Views for operators, as JSON: breakers, versions, routes.
+
+pub mod gauges;
+
+use std::time::Instant;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+use shared::clock::rfc3339;
+use shared::domain::Roles;
+
+use crate::app::Gateway;
+use crate::policy::version::VersionRule;
+use crate::tables::auth_word;
+
+/// `GET /admin/api/breakers`: each upstream's breaker.
+pub async fn breakers(gateway: web::Data<Gateway>) -> HttpResponse {
+    let (tables, now) = (gateway.tables.load_full(), Instant::now());
+    let breakers = tables.upstreams.iter().map(|upstream| {
+        let seen = upstream.breaker.snapshot(now);
+        json!({
+            "upstream": upstream.name,
+            "url": upstream.origin.as_str(),
+            "state": seen.state,
+            "trips": seen.trips,
+            "probes_in_ms": seen.probes_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        })
+    });
+    HttpResponse::Ok().json(json!({ "data": breakers.collect::<Vec<_>>() }))
+}
+
+/// `GET /admin/api/versions`: each version's life, and who still calls it when it is going to end.
+pub async fn versions(gateway: web::Data<Gateway>) -> HttpResponse {
+    let tables = gateway.tables.load_full();
+    let versions = tables.versions.list().iter().map(|version| {
+        let callers = gateway.metrics.callers(&version.name);
+        let callers = callers.iter().map(|(who, seen)| {
+            json!({"caller": who, "calls": seen.calls, "last_call_at": rfc3339(seen.last)})
+        });
+        json!({
+            "name": version.name,
+            "status": version.status(&gateway.clock),
+            "deprecation": version.deprecation.map(rfc3339),
+            "sunset": version.sunset.map(rfc3339),
+            "successor": version.successor,
+            "callers": callers.collect::<Vec<_>>(),
+        })
+    });
+    HttpResponse::Ok().json(json!({ "data": versions.collect::<Vec<_>>() }))
+}
+
+#[derive(Serialize)]
+struct RouteView<'a> {
+    path: &'a str,
+    methods: Vec<&'a str>,
+    upstream: &'a str,
+    auth: &'static str,
+    roles: Roles,
+    scope: Option<&'a str>,
+    version: String,
+    limits: Vec<&'a str>,
+    timeout_ms: Option<u64>,
+    body_bytes: u64,
+}
+
+/// `GET /admin/api/routes`: the compiled table.
+pub async fn routes(gateway: web::Data<Gateway>) -> HttpResponse {
+    let tables = gateway.tables.load_full();
+    let routes = tables.routes.routes().iter().map(|route| RouteView {
+        path: &route.pattern,
+        methods: route.methods.iter().map(actix_web::http::Method::as_str).collect(),
+        upstream: &route.upstream.name,
+        auth: auth_word(route.auth),
+        roles: route.roles,
+        scope: route.scope.as_deref(),
+        version: match route.version {
+            VersionRule::All => "all".to_owned(),
+            VersionRule::Only(id) => tables.versions.get(id).name.clone(),
+            VersionRule::None => "none".to_owned(),
+        },
+        limits: route.limits.of_roles(None).policies.iter().map(|policy| policy.name.as_str()).collect(),
+        timeout_ms: route.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        body_bytes: route.body_limit,
+    });
+    HttpResponse::Ok().json(json!({ "data": routes.collect::<Vec<_>>() }))
+}

@@ -1,0 +1,177 @@
+//! What all requests share, what each worker has of its own, and the actix app that hands them to the pipeline.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use shared::auth::Signer;
+use shared::clock::Clock;
+use shared::problem::Problem;
+use shared::store::{RevocationList, Stores};
+use shared::telemetry::trace;
+use tracing::Instrument;
+
+use crate::admin::metrics::{Handles, Metrics, RequestLabels};
+use crate::config::{AccessLog, UpstreamSettings};
+use crate::docs::Documents;
+use crate::exchange::Exchange;
+use crate::pipeline;
+use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
+use crate::policy::in_flight::InFlight;
+use crate::policy::rate_limit::RateLimiter;
+use crate::policy::version::VersionId;
+use crate::tables::Tables;
+use crate::upstream::client;
+use crate::upstream::health::Health;
+
+/// What all workers share. There are no globals beside it.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The compiled configuration; swapped whole, read by each request once.
+    pub tables: ArcSwap<Tables>,
+    /// Time.
+    pub clock: Clock,
+    /// Who calls.
+    pub authenticator: Authenticator,
+    /// The issuer's keys.
+    pub keys: Arc<Jwks>,
+    /// What was revoked.
+    pub revoked: Arc<RevocationList>,
+    /// Who may how often.
+    pub limiter: RateLimiter,
+    /// How many may be inside.
+    pub in_flight: Arc<InFlight>,
+    /// What vouches for callers.
+    pub signer: Signer,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the upstreams are ready.
+    pub health: Arc<Health>,
+    /// The merged API documents.
+    pub documents: Documents,
+    /// Shared state.
+    pub stores: Stores,
+    /// Whether a stop has been asked for.
+    pub draining: AtomicBool,
+    /// Whether everything was up at once since the start.
+    pub started: AtomicBool,
+}
+
+impl Gateway {
+    /// Whether a stop has been asked for.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// What tells metrics apart: row, version, status.
+type Labels = (Option<usize>, VersionId, u16);
+
+/// What one worker thread has of its own, so that requests share no lock.
+pub struct Worker {
+    /// What all share.
+    pub gateway: Arc<Gateway>,
+    /// Connections to the upstreams.
+    pub client: reqwest::Client,
+    /// Verified tokens.
+    pub tokens: RefCell<TokenCache>,
+    handles: RefCell<HashMap<Labels, Handles>>,
+}
+
+impl Worker {
+    /// On the worker's own thread.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(gateway: Arc<Gateway>, settings: &UpstreamSettings, tokens: usize) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            gateway,
+            client: client::build(settings)?,
+            tokens: RefCell::new(TokenCache::new(tokens)),
+            handles: RefCell::new(HashMap::new()),
+        })
+    }
+
+    /// Counts an answer, and logs it where that is wanted.
+    pub fn answered(&self, exchange: &Exchange<'_>, status: StatusCode, took: Duration) {
+        let index = exchange.route.as_ref().map(|route| route.index);
+        let mut handles = self.handles.borrow_mut();
+        let handles = handles.entry((index, exchange.version, status.as_u16())).or_insert_with(|| {
+            self.gateway.metrics.handles(RequestLabels {
+                route: exchange.route.as_ref().map_or("none", |route| &route.pattern).to_owned(),
+                version: exchange.tables.versions.get(exchange.version).name.clone(),
+                status: status.as_u16(),
+            })
+        });
+        handles.requests.inc();
+        handles.duration.observe(took.as_secs_f64());
+        let wanted = match exchange.tables.access_log {
+            AccessLog::All => true,
+            AccessLog::Failures => status.is_server_error(),
+            AccessLog::None => false,
+        };
+        if wanted {
+            log(exchange, status, took);
+        }
+    }
+}
+
+fn log(exchange: &Exchange<'_>, status: StatusCode, took: Duration) {
+    let head = exchange.request.head();
+    tracing::info!(
+        method = %head.method,
+        path = head.uri.path(),
+        status = status.as_u16(),
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        client = %exchange.client.ip,
+        request_id = exchange.trace.id(),
+        trace_id = exchange.trace.trace_id(),
+        route = exchange.route.as_ref().map(|route| route.pattern.as_str()),
+        "request"
+    );
+}
+
+/// Gives everything that comes in to the pipeline: the route table is ours, not actix's.
+pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.default_service(fn_service(move |request: ServiceRequest| {
+            let worker = Rc::clone(&worker);
+            async move {
+                let (request, payload) = request.into_parts();
+                let answer = answer(&worker, &request, payload).await;
+                Ok(ServiceResponse::new(request, answer))
+            }
+        }));
+    }
+}
+
+async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+    let served = AssertUnwindSafe(pipeline::serve(worker, request, payload)).catch_unwind();
+    let served = if trace::is_exporting() {
+        let head = request.head();
+        let id = head.headers.get(shared::wire::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let span = trace::request_span(head.method.as_str(), head.uri.path(), id, |name| {
+            head.headers.get(name).and_then(|value| value.to_str().ok())
+        });
+        served.instrument(span).await
+    } else {
+        served.await
+    };
+    served.unwrap_or_else(|_panic| {
+        let tables = worker.gateway.tables.load_full();
+        let exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
+        Problem::internal("the pipeline panicked").response(&exchange.problem_context())
+    })
+}

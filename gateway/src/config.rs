@@ -1,0 +1,62 @@
+//! The gateway's settings as they are written; `tables` turns them into what requests read.
+
+mod check;
+mod policy;
+mod route;
+mod server;
+
+use std::path::Path;
+
+use serde::Deserialize;
+use shared::config::{ConfigErrors, Secret, Spec, load};
+use shared::telemetry::TelemetryConfig;
+
+pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
+pub use route::{Auth, LimiterDown, Route, ServedVersion, Versions};
+pub use server::{
+    AccessLog, Admin, Authentication, Documents, Identity, Limits, Server, Service, Services, Upstream, UpstreamSettings,
+};
+
+/// The documented defaults, which are also the schema.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// Everything that can be set. The keys are documented in `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
+pub struct Config {
+    pub server: Server,
+    pub admin: Admin,
+    pub services: Services,
+    pub upstreams: Vec<Upstream>,
+    pub upstream: UpstreamSettings,
+    pub identity: Identity,
+    pub authentication: Authentication,
+    pub versions: Versions,
+    pub rate_limit: RateLimit,
+    pub redis: Redis,
+    pub breaker: Breaker,
+    pub cors: Cors,
+    pub security_headers: SecurityHeaders,
+    pub documents: Documents,
+    pub telemetry: TelemetryConfig,
+    pub routes: Vec<Route>,
+}
+
+/// Where counters and revocations are shared.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
+pub struct Redis {
+    pub url: Secret,
+}
+
+impl Config {
+    /// Reads defaults, file and environment. Errors: every mistake in them, at once.
+    pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
+        load(Spec { service: "gateway", defaults: DEFAULTS }, file, env)
+    }
+}
+
+#[cfg(test)]
+mod tests;

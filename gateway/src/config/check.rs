@@ -1,0 +1,219 @@
+//! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
+
+use std::collections::HashSet;
+
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use shared::config::{Check, Report};
+
+use super::{Config, Route};
+use crate::policy::authenticate::keys::algorithm;
+use crate::policy::client::Network;
+use crate::policy::version::{is_version, parse_instant};
+use crate::route::Pattern;
+use crate::upstream::Origin;
+
+/// Names that our own services have.
+const OUR_SERVICES: [&str; 2] = ["users", "accounts"];
+
+impl Check for Config {
+    fn check(&self, report: &mut Report<'_>) {
+        server(self, report);
+        upstreams(self, report);
+        authentication(self, report);
+        versions(self, report);
+        rate_limits(self, report);
+        headers(self, report);
+        let names = Names::of(self);
+        for (i, route) in self.routes.iter().enumerate() {
+            check_route(route, &format!("routes[{i}]"), &names, report);
+        }
+        duplicates(&self.routes, report);
+    }
+}
+
+/// What routes may refer to.
+struct Names<'a> {
+    upstreams: HashSet<&'a str>,
+    policies: HashSet<&'a str>,
+    versions: HashSet<&'a str>,
+    prefix: &'a str,
+}
+
+impl<'a> Names<'a> {
+    fn of(config: &'a Config) -> Self {
+        let upstreams = config.upstreams.iter().map(|upstream| upstream.name.as_str());
+        Self {
+            upstreams: OUR_SERVICES.into_iter().chain(upstreams).collect(),
+            policies: config.rate_limit.policies.iter().map(|policy| policy.name.as_str()).collect(),
+            versions: config.versions.served.iter().map(|version| version.name.as_str()).collect(),
+            prefix: &config.versions.prefix,
+        }
+    }
+}
+
+fn server(config: &Config, report: &mut Report<'_>) {
+    let server = &config.server;
+    report.ensure(server.max_connections > 0, "server.max_connections", "at least 1");
+    report.ensure(server.max_in_flight > 0, "server.max_in_flight", "at least 1");
+    report.ensure(server.limits.url_bytes > 0, "server.limits.url_bytes", "at least 1");
+    report.ensure(server.limits.header_count > 0, "server.limits.header_count", "at least 1");
+    report.ensure(server.limits.header_bytes > 0, "server.limits.header_bytes", "at least 1");
+    for network in &server.trusted_proxies {
+        if network.parse::<Network>().is_err() {
+            report.error("server.trusted_proxies", format!("`{network}` is no address and no CIDR block"));
+        }
+    }
+    report.ensure(!config.upstream.connect_timeout.get().is_zero(), "upstream.connect_timeout", "more than 0s");
+    report.ensure(!config.documents.refresh.get().is_zero(), "documents.refresh", "more than 0s");
+    let breaker = &config.breaker;
+    report.ensure(breaker.probes > 0, "breaker.probes", "at least 1");
+    report.ensure(breaker.failure_percent <= 100, "breaker.failure_percent", "at most 100");
+    report.ensure(!breaker.window.get().is_zero(), "breaker.window", "more than 0s");
+    report.ensure(!breaker.open_for.get().is_zero(), "breaker.open_for", "more than 0s");
+    report.ensure(breaker.open_at_most >= breaker.open_for, "breaker.open_at_most", "at least breaker.open_for");
+}
+
+fn upstreams(config: &Config, report: &mut Report<'_>) {
+    let mut origin = |path: &str, url: &str| {
+        if let Err(error) = url.parse::<Origin>() {
+            report.error(path, format!("`{url}`: {error}"));
+        }
+    };
+    origin("services.users.url", &config.services.users.url);
+    origin("services.accounts.url", &config.services.accounts.url);
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        origin(&format!("upstreams[{i}].url"), &upstream.url);
+    }
+    let mut seen: HashSet<&str> = OUR_SERVICES.into();
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        report.ensure(seen.insert(&upstream.name), &format!("upstreams[{i}].name"), "this name is taken");
+    }
+}
+
+fn authentication(config: &Config, report: &mut Report<'_>) {
+    let authentication = &config.authentication;
+    report.ensure(!authentication.issuer.is_empty(), "authentication.issuer", "may not be empty");
+    report.ensure(!authentication.audience.is_empty(), "authentication.audience", "may not be empty");
+    report.ensure(!authentication.algorithms.is_empty(), "authentication.algorithms", "at least one");
+    report.ensure(authentication.cache_capacity > 0, "authentication.cache_capacity", "at least 1");
+    report.ensure(!authentication.refresh.get().is_zero(), "authentication.refresh", "more than 0s");
+    for name in authentication.algorithms.iter().filter(|name| algorithm(name).is_none()) {
+        report.error("authentication.algorithms", format!("`{name}` is none of EdDSA, ES256, RS256"));
+    }
+    if !authentication.jwks_url.is_empty() && reqwest::Url::parse(&authentication.jwks_url).is_err() {
+        report.error("authentication.jwks_url", "this is no URL");
+    }
+}
+
+fn versions(config: &Config, report: &mut Report<'_>) {
+    let versions = &config.versions;
+    let known = |name: &str| versions.served.iter().any(|version| version.name == name);
+    let prefix = &versions.prefix;
+    report.ensure(prefix.starts_with('/') && !prefix.ends_with('/'), "versions.prefix", "begins and does not end with a slash");
+    report.ensure(known(&versions.default), "versions.default", "this version is not served");
+    let mut seen = HashSet::new();
+    for (i, version) in versions.served.iter().enumerate() {
+        let at = |key: &str| format!("versions.served[{i}].{key}");
+        report.ensure(is_version(&version.name), &at("name"), "a version is `v` and a number");
+        report.ensure(seen.insert(&version.name), &at("name"), "this version stands twice");
+        for (key, instant) in [("deprecation", &version.deprecation), ("sunset", &version.sunset)] {
+            let readable = instant.as_deref().is_none_or(|text| parse_instant(text).is_some());
+            report.ensure(readable, &at(key), "an RFC 3339 date and time, such as 2027-01-01T00:00:00Z");
+        }
+        let successor = version.successor.as_deref();
+        report.ensure(successor.is_none_or(known), &at("successor"), "this version is not served");
+        report.ensure(successor != Some(&version.name), &at("successor"), "a version cannot follow itself");
+    }
+}
+
+fn rate_limits(config: &Config, report: &mut Report<'_>) {
+    let limits = &config.rate_limit;
+    let names = Names::of(config);
+    report.ensure(limits.instances > 0, "rate_limit.instances", "at least 1");
+    let mut seen = HashSet::new();
+    for (i, policy) in limits.policies.iter().enumerate() {
+        let at = |key: &str| format!("rate_limit.policies[{i}].{key}");
+        let word = policy.name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        report.ensure(word && !policy.name.is_empty(), &at("name"), "letters, digits, `_` and `-`");
+        report.ensure(seen.insert(&policy.name), &at("name"), "this policy stands twice");
+        report.ensure(policy.quota > 0, &at("quota"), "at least 1");
+        report.ensure(policy.burst > 0, &at("burst"), "at least 1");
+        report.ensure(policy.window.get().as_secs() > 0, &at("window"), "at least 1s");
+    }
+    policies_exist(&limits.anonymous, "rate_limit.anonymous", &names, report);
+    for (i, role) in limits.roles.iter().enumerate() {
+        policies_exist(&role.policies, &format!("rate_limit.roles[{i}].policies"), &names, report);
+    }
+}
+
+fn policies_exist(wanted: &[String], path: &str, names: &Names<'_>, report: &mut Report<'_>) {
+    for name in wanted.iter().filter(|name| !names.policies.contains(name.as_str())) {
+        report.error(path, format!("there is no policy `{name}`"));
+    }
+}
+
+fn headers(config: &Config, report: &mut Report<'_>) {
+    let headers = &config.security_headers;
+    for (key, value) in [
+        ("strict_transport_security", &headers.strict_transport_security),
+        ("content_security_policy", &headers.content_security_policy),
+        ("referrer_policy", &headers.referrer_policy),
+        ("cross_origin_opener_policy", &headers.cross_origin_opener_policy),
+        ("cross_origin_resource_policy", &headers.cross_origin_resource_policy),
+    ] {
+        report.ensure(HeaderValue::from_str(value).is_ok(), &format!("security_headers.{key}"), "not a header's value");
+    }
+    let cors = &config.cors;
+    let any = cors.origins.iter().any(|origin| origin == "*");
+    report.ensure(!(any && cors.credentials), "cors.credentials", "cannot go with the origin \"*\"");
+    for origin in cors.origins.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
+        report.error("cors.origins", format!("`{origin}` is no origin: scheme, host and port, without a path"));
+    }
+    for (key, values) in [("methods", &cors.methods), ("headers", &cors.headers)] {
+        let fine = values.iter().all(|value| !value.is_empty() && HeaderValue::from_str(value).is_ok());
+        report.ensure(fine, &format!("cors.{key}"), "each is one word");
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'_>) {
+    let key = |key: &str| format!("{at}.{key}");
+    if let Err(error) = route.path.parse::<Pattern>() {
+        report.error(&key("path"), format!("`{}`: {error}", route.path));
+    }
+    if !names.upstreams.contains(route.upstream.as_str()) {
+        report.error(&key("upstream"), format!("there is no upstream `{}`", route.upstream));
+    }
+    for method in &route.methods {
+        let known = method.parse::<Method>().is_ok_and(|method| method.as_str() == method.as_str().to_ascii_uppercase());
+        report.ensure(known, &key("methods"), "methods are written in capitals");
+    }
+    policies_exist(&route.limits, &key("limits"), names, report);
+    let needs_user = !route.roles.is_empty() || route.scope.is_some();
+    report.ensure(!needs_user || route.auth == super::Auth::Required, &key("auth"), "roles and scope need `required`");
+    let below = crate::policy::version::below(&route.path, names.prefix).is_some();
+    match route.version.as_deref() {
+        None | Some("none") => {}
+        Some(name) => {
+            report.ensure(name == "all" || names.versions.contains(name), &key("version"), "no such version");
+            report.ensure(below, &key("version"), "only paths below versions.prefix have a version");
+        }
+    }
+}
+
+fn duplicates(routes: &[Route], report: &mut Report<'_>) {
+    let mut seen = HashSet::new();
+    for (i, route) in routes.iter().enumerate() {
+        let any = [String::from("*")];
+        let methods = if route.methods.is_empty() { &any[..] } else { &route.methods };
+        for method in methods {
+            let version = route.version.as_deref().unwrap_or_default();
+            let fresh = seen.insert((route.host.as_deref(), &route.path, method.clone(), version));
+            report.ensure(fresh, &format!("routes[{i}]"), "an earlier route has this host, path, method and version");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Settings of rate limits, breakers, CORS and security headers.
+#![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
+
+use serde::Deserialize;
+use shared::config::Dur;
+use shared::domain::Role;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub enabled: bool,
+    pub anonymous: Vec<String>,
+    pub timeout: Dur,
+    pub instances: u32,
+    pub policies: Vec<Policy>,
+    pub roles: Vec<RolePolicies>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    pub name: String,
+    pub key: LimitKey,
+    pub quota: u32,
+    pub window: Dur,
+    pub burst: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKey {
+    Address,
+    User,
+    All,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolePolicies {
+    pub role: Role,
+    pub policies: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    pub consecutive_failures: u32,
+    pub failure_percent: u32,
+    pub minimum_volume: u32,
+    pub window: Dur,
+    pub slow_after: Dur,
+    pub open_for: Dur,
+    pub open_at_most: Dur,
+    pub jitter_percent: u32,
+    pub probes: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    pub origins: Vec<String>,
+    pub credentials: bool,
+    pub methods: Vec<String>,
+    pub headers: Vec<String>,
+    pub max_age: Dur,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityHeaders {
+    pub strict_transport_security: String,
+    pub content_security_policy: String,
+    pub referrer_policy: String,
+    pub cross_origin_opener_policy: String,
+    pub cross_origin_resource_policy: String,
+}

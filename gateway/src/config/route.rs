@@ -1,0 +1,80 @@
+//! Settings of routes and versions.
+#![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
+
+use serde::Deserialize;
+use shared::config::Dur;
+use shared::domain::Roles;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    pub prefix: String,
+    pub default: String,
+    pub served: Vec<ServedVersion>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServedVersion {
+    pub name: String,
+    #[serde(default)]
+    pub deprecation: Option<String>,
+    #[serde(default)]
+    pub sunset: Option<String>,
+    #[serde(default)]
+    pub successor: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub path: String,
+    pub upstream: String,
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default)]
+    pub methods: Vec<String>,
+    #[serde(default)]
+    pub auth: Auth,
+    #[serde(default)]
+    pub roles: Roles,
+    #[serde(default)]
+    pub scope: Option<String>,
+    #[serde(default)]
+    pub limits: Vec<String>,
+    #[serde(default = "yes")]
+    pub limited: bool,
+    #[serde(default)]
+    pub limiter_down: LimiterDown,
+    #[serde(default)]
+    pub timeout: Option<Dur>,
+    #[serde(default)]
+    pub body: Option<u64>,
+    #[serde(default)]
+    pub version: Option<String>,
+    #[serde(default)]
+    pub forward_authorization: bool,
+    #[serde(default = "yes")]
+    pub private: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    #[default]
+    Required,
+    Optional,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimiterDown {
+    #[default]
+    Share,
+    Refuse,
+}

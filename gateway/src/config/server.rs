@@ -1,0 +1,108 @@
+//! Settings of the listeners, the upstreams and what the gateway tells them.
+#![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use shared::config::{Dur, Secret};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub workers: usize,
+    pub keep_alive: Dur,
+    pub header_timeout: Dur,
+    pub max_connections: usize,
+    pub max_in_flight: usize,
+    pub shutdown_grace: Dur,
+    pub shutdown_delay: Dur,
+    pub trusted_proxies: Vec<String>,
+    pub access_log: AccessLog,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub url_bytes: usize,
+    pub header_count: usize,
+    pub header_bytes: usize,
+    pub body_bytes: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Services {
+    pub users: Service,
+    pub accounts: Service,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub url: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    pub name: String,
+    pub url: String,
+    #[serde(default)]
+    pub assertion: bool,
+    #[serde(default)]
+    pub openapi: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamSettings {
+    pub connect_timeout: Dur,
+    pub idle_timeout: Dur,
+    pub max_idle: usize,
+    pub timeout: Dur,
+    pub buffer_bytes: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    pub secret: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authentication {
+    pub issuer: String,
+    pub audience: String,
+    pub jwks_url: String,
+    pub algorithms: Vec<String>,
+    pub leeway: Dur,
+    pub refresh: Dur,
+    pub cool_down: Dur,
+    pub refetch_timeout: Dur,
+    pub cache_capacity: usize,
+    pub max_token_bytes: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub enabled: bool,
+    pub refresh: Dur,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLog {
+    All,
+    Failures,
+    None,
+}

@@ -1,0 +1,63 @@
+//! What the gateway answers by itself: probes, the merged API document, and the pages that show it.
+
+mod merge;
+mod openapi;
+mod pages;
+
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::http::Method;
+use shared::problem::{Code, Problem};
+
+pub use openapi::Documents;
+
+use crate::admin::health;
+use crate::app::Gateway;
+use crate::config::Config;
+use crate::tables::{CompileError, Tables};
+use crate::upstream::client;
+
+const READ_ONLY: &str = "GET, HEAD";
+
+/// The gateway's own answer for a path, if it has one. None of these count against a rate limit.
+pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Result<HttpResponse, Problem>> {
+    let page = match path {
+        "/livez" => Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))),
+        "/readyz" => health::public(gateway),
+        _ if !gateway.documents.is_on() => return None,
+        "/openapi.json" => gateway.documents.answer(&gateway.tables.load().versions, head),
+        "/redoc" | "/redoc/redoc.standalone.js" => Ok(pages::redoc(path)),
+        "/docs" => Ok(pages::to_docs()),
+        "/docs/problems" => Ok(pages::problems()),
+        _ => pages::swagger(path.strip_prefix("/docs/")?, &gateway.tables.load().versions)?,
+    };
+    let reads = head.method == Method::GET || head.method == Method::HEAD;
+    Some(if reads { page } else { Err(Problem::new(Code::MethodNotAllowed).allow(READ_ONLY)) })
+}
+
+/// The merged document as text, for the command line.
+///
+/// # Errors
+/// When the configuration does not compile, no client can be made, or a service's document is missing.
+pub async fn print(config: &Config, version: Option<&str>) -> Result<String, PrintError> {
+    let tables = Tables::compile(config, Instant::now())?;
+    let client = client::build(&config.upstream)?;
+    let (document, complete) = openapi::once(&client, &tables, version).await;
+    if complete { Ok(format!("{document:#}\n")) } else { Err(PrintError::Incomplete) }
+}
+
+/// Why the document could not be printed.
+#[derive(Debug, thiserror::Error)]
+pub enum PrintError {
+    /// The configuration.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The client.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+    /// A service.
+    #[error("not every service answered with its document; are they running?")]
+    Incomplete,
+}

@@ -1,0 +1,198 @@
+//! Many OpenAPI documents into one: paths side by side, components under names of their own, and beside each operation
+//! what the gateway adds to it.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use actix_web::http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::policy::version::below;
+use crate::route::{Found, Route, Wanted};
+use crate::tables::{Tables, auth_word};
+
+/// What services answer to operators, not to clients.
+const INTERNAL: [&str; 4] = ["/livez", "/readyz", "/metrics", "/openapi.json"];
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+const REF: &str = "$ref";
+
+/// Merges the services' documents (name, document). `version`: only this prefix and version, and what has none.
+#[must_use]
+pub fn merge(parts: &[(String, Value)], version: Option<(&str, &str)>) -> Value {
+    let mut paths = Map::new();
+    let mut components: Map<String, Value> = Map::new();
+    let mut tags: Vec<Value> = Vec::new();
+    for (service, document) in parts {
+        let mut document = document.clone();
+        let renamed = renames(service, &document, &components);
+        rewrite(&mut document, &renamed);
+        for (section, members) in object(&document, "components") {
+            let target = components.entry(section.clone()).or_insert_with(|| Value::Object(Map::new()));
+            for (name, value) in members.as_object().into_iter().flatten() {
+                let name = renamed.get(&reference(section, name)).map_or(name.as_str(), |new| last(new));
+                target[name] = value.clone();
+            }
+        }
+        for (path, item) in object(&document, "paths") {
+            if is_wanted(path, version) {
+                paths.insert(path.clone(), item.clone());
+            }
+        }
+        for tag in document.get("tags").and_then(Value::as_array).into_iter().flatten() {
+            if !tags.iter().any(|known| known["name"] == tag["name"]) {
+                tags.push(tag.clone());
+            }
+        }
+    }
+    add_security(&mut components);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tollgate API",
+            "version": version.map_or("all", |(_, name)| name),
+            "description": "Accounts and money movement. Errors are problems (RFC 9457); see /docs/problems.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags,
+        "paths": paths,
+        "components": components,
+    })
+}
+
+fn object<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    document.get(key).and_then(Value::as_object).into_iter().flatten()
+}
+
+fn is_wanted(path: &str, version: Option<(&str, &str)>) -> bool {
+    let Some((prefix, name)) = version else { return !INTERNAL.contains(&path) };
+    match below(path, prefix) {
+        Some(rest) => rest.strip_prefix('/').is_some_and(|rest| rest.split('/').next() == Some(name)),
+        None => !INTERNAL.contains(&path),
+    }
+}
+
+/// Components that another service has under the same name with another meaning get their service's name in front.
+fn renames(service: &str, document: &Value, components: &Map<String, Value>) -> HashMap<String, String> {
+    let mut renamed = HashMap::new();
+    for (section, members) in object(document, "components") {
+        for (name, value) in members.as_object().into_iter().flatten() {
+            let taken = components.get(section).and_then(|section| section.get(name));
+            if taken.is_some_and(|other| other != value) {
+                renamed.insert(reference(section, name), reference(section, &format!("{service}_{name}")));
+            }
+        }
+    }
+    renamed
+}
+
+fn reference(section: &str, name: &str) -> String {
+    format!("#/components/{section}/{name}")
+}
+
+fn last(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}
+
+fn rewrite(value: &mut Value, renamed: &HashMap<String, String>) {
+    if renamed.is_empty() {
+        return;
+    }
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get_mut(REF)
+                && let Some(new) = renamed.get(target)
+            {
+                target.clone_from(new);
+            }
+            members.values_mut().for_each(|member| rewrite(member, renamed));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rewrite(item, renamed)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn add_security(components: &mut Map<String, Value>) {
+    let bearer = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    components.entry("securitySchemes").or_insert_with(|| json!({}))["bearer"] = bearer;
+    let problem = json!({
+        "type": "object",
+        "description": "An error (RFC 9457).",
+        "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "timestamp"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "example": "/docs/problems#rate_limited"},
+            "title": {"type": "string"},
+            "status": {"type": "integer", "example": 429},
+            "detail": {"type": "string"},
+            "instance": {"type": "string", "example": "/api/v1/users/me"},
+            "code": {"type": "string", "example": "rate_limited"},
+            "request_id": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "errors": {"type": "array", "items": {"type": "object", "properties": {
+                "pointer": {"type": "string"}, "code": {"type": "string"}, "detail": {"type": "string"}}}},
+        },
+    });
+    components.entry("schemas").or_insert_with(|| json!({}))["GatewayProblem"] = problem;
+}
+
+/// Adds to each operation what the gateway asks and answers: roles, limits, and the errors of its policies.
+#[must_use]
+pub fn describe(mut document: Value, tables: &Tables) -> Value {
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return document };
+    for (path, item) in paths {
+        for method in METHODS {
+            let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) else { continue };
+            if let Some(route) = route_of(tables, path, method) {
+                describe_operation(operation, route);
+            }
+        }
+    }
+    document
+}
+
+fn route_of<'a>(tables: &'a Tables, path: &str, method: &str) -> Option<&'a Route> {
+    let asked = tables.versions.split(path);
+    let versioned = asked.and_then(|asked| Some((tables.versions.by_name(asked.in_path?)?, asked.rest)));
+    let method: Method = method.to_ascii_uppercase().parse().ok()?;
+    match tables.routes.find(Wanted { host: None, path, versioned, method: &method }) {
+        Found::Route(route) => Some(route),
+        Found::OtherMethods(_) | Found::Nothing => None,
+    }
+}
+
+fn describe_operation(operation: &mut Map<String, Value>, route: &Route) {
+    let auth = auth_word(route.auth);
+    if auth != "none" {
+        let mut security = vec![json!({"bearer": []})];
+        security.extend((auth == "optional").then(|| json!({})));
+        operation.insert("security".to_owned(), Value::Array(security));
+    }
+    if !route.roles.is_empty() {
+        operation.insert("x-roles".to_owned(), json!(route.roles));
+    }
+    let limits = route.limits.of_roles(None).policies.iter().map(|policy| {
+        let quota = policy.quota;
+        json!({"policy": *policy.name, "quota": quota.limit, "window_seconds": quota.window.as_secs(), "burst": quota.burst})
+    });
+    operation.insert("x-rate-limits".to_owned(), limits.collect());
+    operation.insert("x-max-body-bytes".to_owned(), json!(route.body_limit));
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let unauthorized = (auth != "none").then_some(("401", "The token is missing or does not hold."));
+    let forbidden = (!route.roles.is_empty()).then_some(("403", "The caller lacks the role."));
+    let always = [
+        ("429", "Too many requests; see RateLimit and Retry-After."),
+        ("502", "The service broke off its answer."),
+        ("503", "The service is not available; see Retry-After."),
+        ("504", "The service did not answer in time."),
+    ];
+    for (status, description) in unauthorized.into_iter().chain(forbidden).chain(always) {
+        if responses.get(status).is_none() {
+            let schema = json!({"$ref": "#/components/schemas/GatewayProblem"});
+            responses[status] = json!({
+                "description": description,
+                "content": {"application/problem+json": {"schema": schema}},
+            });
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The merged API document: fetched from the services in the background, kept as bytes, one per version.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IF_NONE_MATCH,
+};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::problem::{Code, Problem};
+use tokio::sync::Notify;
+
+use super::merge;
+use crate::policy::version::{Asked, Versions};
+use crate::tables::Tables;
+
+/// While a service's document is missing, it is asked for more often than configured.
+const RETRY: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The documents as they are served.
+#[derive(Debug)]
+pub struct Documents {
+    on: bool,
+    refresh: Duration,
+    current: ArcSwap<Edition>,
+    wanted: Notify,
+}
+
+/// One edition: the document of all versions, and one of each.
+#[derive(Debug, Default)]
+struct Edition {
+    whole: Document,
+    by_version: Vec<Document>,
+}
+
+#[derive(Clone, Debug)]
+struct Document {
+    body: Bytes,
+    tag: HeaderValue,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new(&merge::merge(&[], None))
+    }
+}
+
+impl Document {
+    fn new(document: &Value) -> Self {
+        let body = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+        let tag = EntityTag::new_strong(hex::encode(&Sha256::digest(&body)[..16])).to_string();
+        Self { body, tag: HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\"")) }
+    }
+}
+
+impl Documents {
+    /// Nothing merged yet.
+    #[must_use]
+    pub fn new(on: bool, refresh: Duration) -> Self {
+        Self { on, refresh, current: ArcSwap::default(), wanted: Notify::new() }
+    }
+
+    /// Whether documents are served at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Asks for a new edition, because a service has come up.
+    pub fn refresh(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// The document that a request means: of one version if it names one, else of all.
+    pub(super) fn answer(&self, versions: &Versions, head: &RequestHead) -> Result<HttpResponse, Problem> {
+        let edition = self.current.load();
+        let query = head.uri.query().unwrap_or_default();
+        let names_one = query.split('&').any(|pair| pair.starts_with("version="));
+        let document = if names_one {
+            let id = versions.resolve(Asked { in_path: None, rest: "" }, &head.headers, query)?;
+            edition.by_version.get(id).ok_or_else(|| Problem::new(Code::UpstreamUnavailable))?
+        } else {
+            &edition.whole
+        };
+        let unchanged = head.headers.get(IF_NONE_MATCH).is_some_and(|tag| *tag == document.tag);
+        let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        answer.insert_header((ETAG, document.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
+        if unchanged {
+            return Ok(answer.finish());
+        }
+        Ok(answer.insert_header((CONTENT_TYPE, "application/json")).body(document.body.clone()))
+    }
+
+    /// Fetches and merges for as long as it is polled.
+    pub async fn run(&self, client: &reqwest::Client, tables: impl Fn() -> Arc<Tables>) {
+        loop {
+            let tables = tables();
+            let (parts, complete) = fetch(client, &tables).await;
+            let of_version = |version| Document::new(&merge::describe(merge::merge(&parts, version), &tables));
+            let by_version = tables.versions.list().iter();
+            let by_version = by_version.map(|version| of_version(Some((tables.versions.prefix(), version.name.as_str()))));
+            self.current.store(Arc::new(Edition { whole: of_version(None), by_version: by_version.collect() }));
+            let pause = if complete { self.refresh } else { RETRY.min(self.refresh) };
+            let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+        }
+    }
+}
+
+/// Every service's document, and whether none is missing.
+async fn fetch(client: &reqwest::Client, tables: &Tables) -> (Vec<(String, Value)>, bool) {
+    let sources = tables.upstreams.iter().filter(|upstream| upstream.has_document);
+    let fetched = sources.map(|upstream| async {
+        let url = format!("{}/openapi.json", upstream.origin.as_str());
+        let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
+        Some((upstream.name.clone(), answer.json::<Value>().await.ok()?))
+    });
+    let fetched = futures_util::future::join_all(fetched).await;
+    let complete = fetched.iter().all(Option::is_some);
+    (fetched.into_iter().flatten().collect(), complete)
+}
+
+/// The merged document of services that run now, for the command line.
+pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Option<&str>) -> (Value, bool) {
+    let (parts, complete) = fetch(client, tables).await;
+    let version = version.map(|name| (tables.versions.prefix(), name));
+    (merge::describe(merge::merge(&parts, version), tables), complete)
+}

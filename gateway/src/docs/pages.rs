@@ -1,0 +1,126 @@
+//! The pages: Swagger UI, Redoc and the catalogue of problems. Every script comes from this binary, and each page's
+//! Content-Security-Policy allows just what it needs.
+
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use bytes::Bytes;
+use shared::problem::{Code, Problem};
+use utoipa_swagger_ui::{Config, Url, serve};
+
+use crate::policy::version::Versions;
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// A page is small and its scripts change only with a release.
+const CACHED: &str = "public, max-age=3600";
+
+const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const REDOC_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'";
+const PROBLEMS_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Redoc 2.5, from the npm package `redoc` (MIT, see the licence beside it).
+static REDOC_SCRIPT: &[u8] = include_bytes!("../../assets/redoc.standalone.js");
+
+const REDOC_PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Tollgate API</title>
+<style>body { margin: 0 }</style></head>
+<body><redoc spec-url="/openapi.json" hide-loading></redoc><script src="/redoc/redoc.standalone.js"></script></body>
+</html>
+"#;
+
+static PROBLEMS_PAGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(problems_page()));
+
+/// Redoc and its script.
+pub(super) fn redoc(path: &str) -> HttpResponse {
+    if path == "/redoc" {
+        page(HTML, REDOC_CSP, Bytes::from_static(REDOC_PAGE.as_bytes()))
+    } else {
+        page(SCRIPT, REDOC_CSP, Bytes::from_static(REDOC_SCRIPT))
+    }
+}
+
+/// Swagger UI's page loads its files from beside it, so it needs the slash.
+pub(super) fn to_docs() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
+
+/// A file of Swagger UI; `None` when there is none by this name.
+pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResponse, Problem>> {
+    let names = versions.list().iter().map(|version| version.name.as_str());
+    let urls: Vec<_> = names.map(|name| (name, format!("/openapi.json?version={name}"))).collect();
+    let urls = urls.iter().enumerate().map(|(i, (name, url))| Url::with_primary(name, url, i == versions.default()));
+    let config = Config::new(urls).try_it_out_enabled(true).persist_authorization(true).deep_linking(true);
+    match serve(if file.is_empty() { "index.html" } else { file }, Arc::new(config)) {
+        Ok(Some(found)) => {
+            let mut answer = page(&found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));
+            if found.gzpipped {
+                answer.headers_mut().insert(CONTENT_ENCODING, actix_web::http::header::HeaderValue::from_static("gzip"));
+            }
+            Some(Ok(answer))
+        }
+        Ok(None) => None,
+        Err(error) => Some(Err(Problem::internal(error))),
+    }
+}
+
+/// Where the `type` of every problem leads: `/docs/problems#<code>`.
+pub(super) fn problems() -> HttpResponse {
+    page(HTML, PROBLEMS_CSP, PROBLEMS_PAGE.clone())
+}
+
+fn page(kind: &str, policy: &'static str, body: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, kind))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .insert_header((CACHE_CONTROL, CACHED))
+        .body(body)
+}
+
+fn problems_page() -> String {
+    let mut rows = String::new();
+    for code in Code::ALL {
+        let (name, status, title) = (code.as_str(), code.status(), code.title());
+        let again = if code.retryable() { "yes" } else { "no" };
+        // Writing to a String cannot fail; names and titles are ours and need no escaping.
+        let link = format!("<a href=\"#{name}\"><code>{name}</code></a>");
+        let _ = writeln!(rows, "<tr id=\"{name}\"><td>{link}</td><td>{status}</td><td>{again}</td><td>{title}</td></tr>");
+    }
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Problems · Tollgate API</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ddd }}
+tr:target {{ background: #fff3bf }} code {{ white-space: nowrap }}
+</style></head>
+<body>
+<h1>Problems</h1>
+<p>Every error is <code>application/problem+json</code> (RFC 9457). Its <code>code</code> is one of these and never changes its
+meaning. "Again" says whether the very same request may succeed later; <code>Retry-After</code> then says when.</p>
+<table><thead><tr><th>code</th><th>status</th><th>again</th><th>meaning</th></tr></thead><tbody>
+{rows}</tbody></table>
+</body>
+</html>
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_anchor() {
+        let page = problems_page();
+        for code in Code::ALL {
+            assert!(page.contains(&format!("id=\"{}\"", code.as_str())), "{}", code.as_str());
+        }
+    }
+}

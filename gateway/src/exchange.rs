@@ -1,0 +1,95 @@
+//! What the gateway knows about one request while it is being served, filled in step by step.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::HttpRequest;
+use shared::clock::Clock;
+use shared::problem::Context;
+
+use crate::app::Gateway;
+use crate::policy::authenticate::Principal;
+use crate::policy::client::Client;
+use crate::policy::rate_limit::Notice;
+use crate::policy::trace::Trace;
+use crate::policy::version::VersionId;
+use crate::route::Route;
+use crate::tables::Tables;
+
+/// One request and its answer.
+pub struct Exchange<'a> {
+    /// When its head had been read.
+    pub started: Instant,
+    /// What the client sent, without the body.
+    pub request: &'a HttpRequest,
+    /// The configuration it is served under, from its beginning to its end.
+    pub tables: &'a Tables,
+    /// Who it comes from.
+    pub client: Client,
+    /// What it is called.
+    pub trace: Trace,
+    /// The API version it means; the default until that is known.
+    pub version: VersionId,
+    /// Whether the version matters to the answer.
+    pub versioned: bool,
+    /// For a deprecated version: the path after it, to which its successor is linked.
+    pub rest: Option<String>,
+    /// The row that serves it.
+    pub route: Option<Arc<Route>>,
+    /// What the limiter said.
+    pub limits: Counted,
+    /// What time it is.
+    pub clock: &'a Clock,
+}
+
+/// Whether a request counts against a rate limit, and what came of it.
+#[derive(Debug)]
+pub enum Counted {
+    /// It has not been counted yet; if it fails before that, it counts against the caller's address.
+    NotYet,
+    /// Probes, preflights and documents are not counted.
+    Never,
+    /// It has been counted.
+    Done(Option<Notice>),
+}
+
+impl<'a> Exchange<'a> {
+    /// The beginning of every exchange.
+    #[must_use]
+    pub fn begin(request: &'a HttpRequest, tables: &'a Tables, clock: &'a Clock) -> Self {
+        let head = request.head();
+        let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        Self {
+            started: Instant::now(),
+            request,
+            tables,
+            client: tables.trusted_proxies.client(peer, &head.headers),
+            trace: Trace::begin(&head.headers),
+            version: tables.versions.default(),
+            versioned: false,
+            rest: None,
+            route: None,
+            limits: Counted::NotYet,
+            clock,
+        }
+    }
+
+    /// Notes who still calls a version that is going to end.
+    pub fn note_caller(&self, gateway: &Gateway, principal: Option<&Principal>) {
+        if self.rest.is_some() {
+            let who = principal.map_or_else(|| self.client.bucket().to_string(), |p| p.token().id.to_string());
+            gateway.metrics.deprecated_call(&self.tables.versions.get(self.version).name, who, self.clock.now());
+        }
+    }
+
+    /// What a problem's body says about the request it answers.
+    #[must_use]
+    pub fn problem_context(&self) -> Context {
+        Context {
+            instance: self.request.head().uri.path().to_owned(),
+            request_id: self.trace.id().to_owned(),
+            clock: self.clock.clone(),
+        }
+    }
+}

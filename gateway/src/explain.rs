@@ -1,0 +1,111 @@
+//! `gateway explain "GET /api/v2/users/me" --role user`: which route, checks and limits would apply, and why.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::http::header::HeaderMap;
+use shared::domain::Roles;
+use shared::problem::Problem;
+
+use crate::config::{Auth, Config, LimitKey, LimiterDown};
+use crate::policy::rate_limit::Policy;
+use crate::policy::version::VersionRule;
+use crate::route::{Found, Route, Wanted, path};
+use crate::tables::{CompileError, Tables, auth_word};
+
+/// Why there is nothing to explain.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The configuration does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The question is not `METHOD /path`.
+    #[error("write the request as \"GET /api/v2/users/me\"")]
+    Question,
+    /// The path would be refused.
+    #[error("400 malformed_path: {0}")]
+    Path(#[from] path::AmbiguousPath),
+    /// The version would be refused.
+    #[error("{0}")]
+    Version(Problem),
+}
+
+/// What would happen to `question`, asked by a caller with `roles` (`None`: without a token).
+///
+/// # Errors
+/// A question that cannot be read, or one that would be refused before any route.
+pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<String, ExplainError> {
+    let tables = Tables::compile(config, Instant::now())?;
+    let (method, target) = question.split_once(' ').ok_or(ExplainError::Question)?;
+    let method: Method = method.parse().map_err(|_| ExplainError::Question)?;
+    let (raw, query) = target.trim().split_once('?').unwrap_or((target.trim(), ""));
+    let path = path::canonical(raw)?;
+    let asked = tables.versions.split(&path);
+    let versioned = match asked {
+        Some(asked) => {
+            let version = tables.versions.resolve(asked, &HeaderMap::new(), query).map_err(ExplainError::Version)?;
+            Some((version, asked.rest))
+        }
+        None => None,
+    };
+    Ok(match tables.routes.find(Wanted { host: None, path: &path, versioned, method: &method }) {
+        Found::Nothing => "404 not_found: no route has this path\n".to_owned(),
+        Found::OtherMethods(methods) => format!("405 method_not_allowed: this path has {methods:?}\n"),
+        Found::Route(route) => {
+            let upstream_path = match versioned.filter(|_| route.version != VersionRule::None) {
+                Some((id, rest)) => format!("{}/{}{rest}", tables.versions.prefix(), tables.versions.get(id).name),
+                None => path.into_owned(),
+            };
+            describe(route, &upstream_path, roles)
+        }
+    })
+}
+
+fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    let methods = route.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    line("route", format!("{} {} (row {})", if methods.is_empty() { "*" } else { &methods }, route.pattern, route.index));
+    line("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin.as_str()));
+    line("token", auth_word(route.auth).to_owned());
+    if !route.roles.is_empty() {
+        line("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));
+    }
+    if let Some(scope) = &route.scope {
+        line("scope", scope.clone());
+    }
+    for policy in &route.limits.of_roles(roles).policies {
+        line("limit", limit(policy));
+    }
+    let down = match route.limiter_down {
+        LimiterDown::Share => "this instance's share while counters cannot be reached",
+        LimiterDown::Refuse => "503 while counters cannot be reached",
+    };
+    line("", down.to_owned());
+    line("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
+    line("body", format!("at most {} bytes", route.body_limit));
+    line("verdict", verdict(route, roles).to_owned());
+    text
+}
+
+fn limit(policy: &Policy) -> String {
+    let key = match policy.key {
+        LimitKey::Address => "address",
+        LimitKey::User => "user",
+        LimitKey::All => "all callers",
+    };
+    let quota = policy.quota;
+    format!("{}: {} per {:?} and burst {}, by {key}", policy.name, quota.limit, quota.window, quota.burst)
+}
+
+fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
+    match roles {
+        None if route.auth == Auth::Required => "401 token_required",
+        Some(roles) if !route.roles.is_empty() && !roles.has_any(route.roles) => "403 forbidden",
+        None | Some(_) => "passes, if its token and its limits hold",
+    }
+}

@@ -1,0 +1,127 @@
+//! The gateway's command line: serve, check-config, explain, openapi.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use gateway::{Config, Deps, explain};
+use shared::clock::Clock;
+use shared::config::process_env;
+use shared::domain::Role;
+use shared::store::Stores;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Tollgate's gateway.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// A TOML file that lies over the built-in defaults.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until it is told to stop.
+    Serve,
+    /// Reads the configuration and reports every mistake in it.
+    CheckConfig,
+    /// Says which route, checks and limits would apply to a request.
+    Explain {
+        /// Method and path: "GET /api/v2/users/me".
+        request: String,
+        /// A role the caller has; may be given more than once. Without one the caller has no token.
+        #[arg(long)]
+        role: Vec<Role>,
+    },
+    /// Prints the merged OpenAPI document of the services that run now.
+    Openapi {
+        /// Only this version.
+        #[arg(long = "api-version")]
+        version: Option<String>,
+    },
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "gateway: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(cli.config.as_deref(), &process_env())?;
+    match cli.command {
+        Command::Serve => serve(config).await,
+        Command::CheckConfig => print("the configuration is fine\n"),
+        Command::Explain { request, role } => {
+            let roles = if role.is_empty() { None } else { Some(role.into_iter().collect()) };
+            print(&explain::explain(&config, &request, roles)?)
+        }
+        Command::Openapi { version } => {
+            crypto()?;
+            print(&gateway::docs::print(&config, version.as_deref()).await?)
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    crypto()?;
+    let _telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
+    let clock = Clock::system();
+    let stores = match config.redis.url.expose() {
+        "" => Stores::memory(clock.clone()),
+        url => Stores::redis(url, clock.clone()).await?,
+    };
+    let public = TcpListener::bind(config.server.listen)?;
+    let admin = TcpListener::bind(config.admin.listen)?;
+    let grace = config.server.shutdown_grace.get();
+    let service = gateway::build(config, Deps { clock, stores }, public, admin).await?;
+    tracing::info!(public = %service.addr, admin = %service.admin_addr, "gateway is listening");
+    let handle = service.handle();
+    let stopper = tokio::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping");
+        handle.stop(grace).await;
+    });
+    service.run().await?;
+    stopper.abort();
+    Ok(())
+}
+
+/// reqwest and rustls are told which cryptography to use; without that they would guess.
+fn crypto() -> Result<(), Failure> {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().map_err(|_| "a crypto provider is installed already".into())
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}

@@ -1,0 +1,175 @@
+//! A request from top to bottom: begin, route, version, in-flight permit, authenticate, authorize, rate limit, send,
+//! finish. Each step is a policy of its own; each early exit is a `?`.
+
+use std::borrow::Cow;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{HOST, VARY};
+use actix_web::{HttpRequest, HttpResponse};
+use shared::problem::{Code, Problem};
+
+use crate::app::Worker;
+use crate::config::LimiterDown;
+use crate::docs;
+use crate::exchange::{Counted, Exchange};
+use crate::policy::authenticate::Principal;
+use crate::policy::authorize::authorize;
+use crate::policy::deadline::Deadline;
+use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
+use crate::policy::rate_limit::PolicySets;
+use crate::policy::version::{VersionId, VersionRule, without_version};
+use crate::policy::shape;
+use crate::route::{Found, Route, Wanted, path};
+use crate::tables::Tables;
+use crate::upstream::convert::Forward;
+use crate::upstream::send::Call;
+
+/// Serves one request, whatever comes of it.
+pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+    let tables = worker.gateway.tables.load_full();
+    let mut exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
+    let answer = forward(worker, &mut exchange, payload).await;
+    finish(worker, exchange, answer).await
+}
+
+async fn forward(
+    worker: &Worker,
+    exchange: &mut Exchange<'_>,
+    payload: Payload,
+) -> Result<HttpResponse<BoxBody>, Problem> {
+    let (tables, gateway, head) = (exchange.tables, &worker.gateway, exchange.request.head());
+    shape::check(head, &tables.limits)?;
+    let path = path::canonical(head.uri.path()).map_err(malformed)?;
+    if let Some(answer) = tables.cors.preflight(head) {
+        exchange.limits = Counted::Never;
+        return answer;
+    }
+    if let Some(page) = docs::find(gateway, &path, head) {
+        exchange.limits = Counted::Never;
+        return page;
+    }
+    let found = find(exchange, &path)?;
+    let route = found.route;
+    let permit = gateway.in_flight.enter()?;
+    let principal =
+        gateway.authenticator.authenticate(&worker.tokens, &head.headers, route.auth, &gateway.metrics).await?;
+    authorize(route, principal.as_ref())?;
+    take(worker, exchange, &route.limits, principal.as_ref(), route.limiter_down).await?;
+    exchange.note_caller(gateway, principal.as_ref());
+    let call = Call {
+        head,
+        path: &found.upstream_path,
+        query: &found.query,
+        upstream: &route.upstream,
+        principal: principal.as_ref(),
+        client: exchange.client,
+        trace: &exchange.trace,
+        deadline: Deadline::new(exchange.started, route.timeout),
+        forward: Forward { authorization: route.forward_authorization, version: route.version == VersionRule::None },
+        body_limit: route.body_limit,
+        buffer: tables.buffer,
+    };
+    call.send(&worker.client, &gateway.signer, payload, permit).await
+}
+
+/// A route, with the path and the query that its upstream is asked with.
+struct Matched<'a> {
+    route: &'a Route,
+    upstream_path: Cow<'a, str>,
+    query: Cow<'a, str>,
+}
+
+fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Matched<'p>, Problem> {
+    let (tables, head): (&'a Tables, _) = (exchange.tables, exchange.request.head());
+    let query = head.uri.query().unwrap_or_default();
+    let asked = tables.versions.split(path);
+    let versioned: Option<(VersionId, &str)> = match asked {
+        Some(asked) => Some((tables.versions.resolve(asked, &head.headers, query)?, asked.rest)),
+        None => None,
+    };
+    exchange.version = versioned.map_or(exchange.version, |(version, _)| version);
+    exchange.versioned = versioned.is_some();
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let route = match tables.routes.find(Wanted { host, path, versioned, method: &head.method }) {
+        Found::Route(route) => route,
+        Found::OtherMethods(methods) => {
+            let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+            return Err(Problem::new(Code::MethodNotAllowed).allow(methods.join(", ")));
+        }
+        Found::Nothing => return Err(Problem::new(Code::NotFound)),
+    };
+    exchange.route = Some(std::sync::Arc::clone(route));
+    let Some((id, rest)) = versioned.filter(|_| route.version != VersionRule::None) else {
+        return Ok(Matched { route, upstream_path: Cow::Borrowed(path), query: Cow::Borrowed(query) });
+    };
+    let version = tables.versions.get(id);
+    exchange.rest = version.is_deprecated().then(|| rest.to_owned());
+    version.check_alive(exchange.clock)?;
+    let names_it = asked.is_some_and(|asked| asked.in_path.is_some());
+    let upstream_path = match names_it {
+        true => Cow::Borrowed(path),
+        false => Cow::Owned([tables.versions.prefix(), "/", &version.name, rest].concat()),
+    };
+    Ok(Matched { route, upstream_path, query: without_version(query) })
+}
+
+/// Counts the request, once.
+async fn take(
+    worker: &Worker,
+    exchange: &mut Exchange<'_>,
+    sets: &PolicySets,
+    principal: Option<&Principal>,
+    down: LimiterDown,
+) -> Result<(), Problem> {
+    let gateway = &worker.gateway;
+    let judged = gateway.limiter.take(sets.of(principal), exchange.client, principal, down, &gateway.metrics).await;
+    exchange.limits = Counted::Done(judged.notice);
+    judged.refused.map_or(Ok(()), Err)
+}
+
+/// Whatever came of it leaves with the headers that every answer carries.
+async fn finish(
+    worker: &Worker,
+    mut exchange: Exchange<'_>,
+    answer: Result<HttpResponse<BoxBody>, Problem>,
+) -> HttpResponse<BoxBody> {
+    let tables = exchange.tables;
+    // What failed before it was counted (unknown routes, refused tokens) counts against the address: nobody guesses
+    // tokens or paths for free.
+    let answer = match (answer, &exchange.limits) {
+        (Err(problem), Counted::NotYet) => {
+            let counted = take(worker, &mut exchange, &tables.unrouted, None, LimiterDown::Share).await;
+            Err(counted.err().unwrap_or(problem))
+        }
+        (answer, _) => answer,
+    };
+    let mut answer = answer.unwrap_or_else(|problem| problem.response(&exchange.problem_context()));
+    let head = exchange.request.head();
+    let version = tables.versions.get(exchange.version);
+    let out = answer.headers_mut();
+    out.insert(REQUEST_ID, exchange.trace.request_id.clone());
+    out.insert(API_VERSION, version.header.clone());
+    if exchange.versioned {
+        out.append(VARY, VERSION_VARY);
+    }
+    if let Some(rest) = &exchange.rest {
+        version.announce(tables.versions.prefix(), rest, out);
+    }
+    if let Counted::Done(Some(notice)) = std::mem::replace(&mut exchange.limits, Counted::Never) {
+        notice.announce(out);
+    }
+    let route = exchange.route.as_deref();
+    headers::default_cache_control(out, route.and_then(|route| route.default_cache_control.as_ref()));
+    tables.cors.announce(&head.headers, out);
+    tables.security.apply(out, exchange.client.tls);
+    let took = exchange.started.elapsed();
+    headers::server_timing(out, took);
+    worker.answered(&exchange, answer.status(), took);
+    answer
+}
+
+fn malformed(error: path::AmbiguousPath) -> Problem {
+    Problem::new(Code::MalformedPath).detail(error.to_string())
+}

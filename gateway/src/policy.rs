@@ -1,0 +1,13 @@
+//! The policies: one file per step of the pipeline, each a value that is compiled once and asked per request.
+
+pub mod authenticate;
+pub mod authorize;
+pub mod client;
+pub mod cors;
+pub mod deadline;
+pub mod headers;
+pub mod in_flight;
+pub mod rate_limit;
+pub mod shape;
+pub mod trace;
+pub mod version;

@@ -1,0 +1,99 @@
+//! The outer shape of a request: lengths and framing that are refused before anything else looks at it.
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use actix_web::http::{Method, Version};
+use shared::problem::{Code, Problem};
+
+use crate::config::Limits;
+
+/// Refuses targets that are too long (414), header sections that are too large (431), and framing that two parsers
+/// could read differently (400; RFC 9112, section 6.3).
+pub fn check(head: &RequestHead, limits: &Limits) -> Result<(), Problem> {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.url_bytes {
+        return Err(Problem::new(Code::UriTooLong));
+    }
+    if head.method == Method::CONNECT || head.method == Method::TRACE {
+        return Err(Problem::new(Code::MethodNotAllowed).allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
+    let headers = &head.headers;
+    let bytes = |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
+        name.as_str().len() + value.len()
+    };
+    if headers.len() > limits.header_count || headers.iter().map(bytes).sum::<usize>() > limits.header_bytes {
+        return Err(Problem::new(Code::HeadersTooLarge));
+    }
+    let malformed = |detail| Err(Problem::new(Code::MalformedRequest).detail(detail));
+    if headers.contains_key(TRANSFER_ENCODING) {
+        if headers.contains_key(CONTENT_LENGTH) {
+            return malformed("The request has both Content-Length and Transfer-Encoding.");
+        }
+        if head.version < Version::HTTP_11 {
+            return malformed("HTTP/1.0 has no Transfer-Encoding.");
+        }
+        let chunked = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        if !headers.get_all(TRANSFER_ENCODING).all(|value| chunked(value.as_bytes())) {
+            return malformed("The only transfer coding is chunked.");
+        }
+    }
+    // RFC 9112, section 3.2.
+    if head.version == Version::HTTP_11 && !headers.contains_key(HOST) {
+        return malformed("An HTTP/1.1 request has a Host.");
+    }
+    Ok(())
+}
+
+/// Refuses a body that says beforehand that it is too large (413).
+pub fn check_length(head: &RequestHead, limit: u64) -> Result<Option<u64>, Problem> {
+    let Some(length) = head.headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|length| length.trim().parse::<u64>().ok());
+    let length = length.ok_or_else(|| Problem::new(Code::MalformedRequest).detail("Content-Length is no number."))?;
+    if length > limit { Err(too_large(limit)) } else { Ok(Some(length)) }
+}
+
+/// 413 with the limit.
+#[must_use]
+pub fn too_large(limit: u64) -> Problem {
+    Problem::new(Code::BodyTooLarge).detail(format!("The body is larger than this route's {limit} bytes."))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { url_bytes: 32, header_count: 4, header_bytes: 100, body_bytes: 10 };
+
+    fn verdict(request: TestRequest) -> Option<Code> {
+        let request = request.insert_header((HOST, "h")).to_http_request();
+        check(request.head(), &LIMITS).err().map(|problem| problem.code())
+    }
+
+    #[test]
+    fn lengths_and_framing() {
+        let get = TestRequest::get;
+        assert_eq!(verdict(get().uri("/api/users?page=1")), None);
+        assert_eq!(verdict(get().uri(&format!("/{}", "x".repeat(32)))), Some(Code::UriTooLong));
+        assert_eq!(verdict(get().insert_header(("x-a", "y".repeat(100)))), Some(Code::HeadersTooLarge));
+        let many = (0..5).fold(get(), |request, n| request.append_header((format!("x-{n}"), "1")));
+        assert_eq!(verdict(many), Some(Code::HeadersTooLarge));
+        let both = get().insert_header((CONTENT_LENGTH, "3")).insert_header((TRANSFER_ENCODING, "chunked"));
+        assert_eq!(verdict(both), Some(Code::MalformedRequest));
+        assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "Chunked"))), None);
+        assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "identity"))), Some(Code::MalformedRequest));
+        assert_eq!(verdict(get().method(Method::TRACE)), Some(Code::MethodNotAllowed));
+    }
+
+    #[test]
+    fn a_body_that_announces_too_much_is_refused() {
+        let of = |length: &str| {
+            let request = TestRequest::post().insert_header((CONTENT_LENGTH, length)).to_http_request();
+            check_length(request.head(), 10).map_err(|problem| problem.code())
+        };
+        assert_eq!(of("10"), Ok(Some(10)));
+        assert_eq!(of("11"), Err(Code::BodyTooLarge));
+        assert_eq!(of("x"), Err(Code::MalformedRequest));
+    }
+}

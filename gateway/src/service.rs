@@ -1,0 +1,229 @@
+//! From a configuration to a gateway that runs: the recipe, the running thing, and the handle that stops it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer};
+use arc_swap::ArcSwap;
+use shared::auth::{SecretTooShort, Signer};
+use shared::clock::Clock;
+use shared::store::{Follower, RevocationList, Stores};
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::admin::api::gauges::Gauges;
+use crate::admin::metrics::Metrics;
+use crate::app::{self, Gateway, Worker};
+use crate::config::Config;
+use crate::docs::Documents;
+use crate::policy::authenticate::{Authenticator, Jwks, Rules};
+use crate::policy::in_flight::InFlight;
+use crate::policy::rate_limit::RateLimiter;
+use crate::tables::{CompileError, Tables};
+use crate::upstream::client;
+use crate::upstream::health::Health;
+
+/// What is made outside and handed in.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Time.
+    pub clock: Clock,
+    /// Counters and revocations.
+    pub stores: Stores,
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// `identity.secret` is too short.
+    #[error("identity.secret: {0}")]
+    Secret(#[from] SecretTooShort),
+    /// No HTTP client can be made.
+    #[error("no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// A listener cannot be used.
+    #[error("a listener: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// A gateway with its listeners open.
+#[must_use = "a service answers only while it runs"]
+pub struct Service {
+    /// Where clients come in.
+    pub addr: SocketAddr,
+    /// Where operators come in.
+    pub admin_addr: SocketAddr,
+    public: Server,
+    admin: Server,
+    handle: Handle,
+    _background: Background,
+    _follower: Follower,
+}
+
+/// Stops a gateway from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    public: ServerHandle,
+    admin: ServerHandle,
+    gateway: Arc<Gateway>,
+    delay: Duration,
+}
+
+/// Tasks that end with the service.
+struct Background(Vec<JoinHandle<()>>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Compiles the configuration, opens the listeners and starts what runs in the background. Call it on the runtime that
+/// lives as long as the service.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub async fn build(
+    config: Config,
+    deps: Deps,
+    public: TcpListener,
+    admin_listener: TcpListener,
+) -> Result<Service, StartError> {
+    let (addr, admin_addr) = (public.local_addr()?, admin_listener.local_addr()?);
+    let revoked = Arc::new(RevocationList::new(deps.clock.clone()));
+    let follower = deps.stores.revocations.follow(Arc::clone(&revoked));
+    let background_client = client::build(&config.upstream)?;
+    let gateway = gateway(&config, deps, revoked)?;
+    gateway.metrics.watch(Gauges(Arc::downgrade(&gateway)));
+    let background = background(&gateway, background_client);
+    let public = public_server(&config, Arc::clone(&gateway), public)?;
+    let admin = admin_server(Arc::clone(&gateway), admin_listener)?;
+    let delay = config.server.shutdown_delay.get();
+    let handle = Handle { public: public.handle(), admin: admin.handle(), gateway, delay };
+    Ok(Service { addr, admin_addr, public, admin, handle, _background: background, _follower: follower })
+}
+
+fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<Arc<Gateway>, StartError> {
+    let Deps { clock, stores } = deps;
+    let tables = Tables::compile(config, Instant::now())?;
+    let authentication = &config.authentication;
+    let jwks_url = if authentication.jwks_url.is_empty() {
+        format!("{}/.well-known/jwks.json", config.services.users.url.trim_end_matches('/'))
+    } else {
+        authentication.jwks_url.clone()
+    };
+    let keys = Jwks::new(authentication, jwks_url, Rules::compile(authentication).pinned);
+    Ok(Arc::new(Gateway {
+        authenticator: Authenticator::new(authentication, Arc::clone(&keys), Arc::clone(&revoked), clock.clone()),
+        keys,
+        revoked,
+        limiter: RateLimiter::new(stores.counters.clone(), config.rate_limit.instances, clock.clone()),
+        in_flight: InFlight::new(config.server.max_in_flight),
+        signer: Signer::new(&config.identity.secret, clock.clone())?,
+        metrics: Metrics::default(),
+        health: Health::new(&tables.upstreams),
+        documents: Documents::new(config.documents.enabled, config.documents.refresh.get()),
+        tables: ArcSwap::from_pointee(tables),
+        stores,
+        clock,
+        draining: AtomicBool::new(false),
+        started: AtomicBool::new(false),
+    }))
+}
+
+fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
+    let (keys, key_client) = (Arc::clone(gateway), client.clone());
+    let (health, health_client) = (Arc::clone(gateway), client.clone());
+    let documents = Arc::clone(gateway);
+    Background(vec![
+        tokio::spawn(async move { keys.keys.run(&key_client).await }),
+        tokio::spawn(async move { health.health.run(&health_client, || health.documents.refresh()).await }),
+        tokio::spawn(async move {
+            if documents.documents.is_on() {
+                documents.documents.run(&client, || documents.tables.load_full()).await;
+            }
+        }),
+    ])
+}
+
+fn public_server(config: &Config, gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {
+    let (settings, tokens) = (config.upstream.clone(), config.authentication.cache_capacity);
+    let server = &config.server;
+    let workers = match server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let factory = move || {
+        let worker = Worker::new(Arc::clone(&gateway), &settings, tokens).map(Rc::new);
+        App::new().configure(|app| match worker {
+            Ok(worker) => app::configure(worker)(app),
+            // `build` has made the same client already; without one this worker answers 404 and says why.
+            Err(error) => tracing::error!(%error, "a worker has no HTTP client"),
+        })
+    };
+    let public = HttpServer::new(factory)
+        .workers(workers)
+        .keep_alive(server.keep_alive.get())
+        .client_request_timeout(server.header_timeout.get())
+        .max_connections(server.max_connections)
+        .tcp_nodelay(true)
+        // A client that closes has gone: what it asked for is cancelled upstream.
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(server.shutdown_grace.get().as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(public.run())
+}
+
+fn admin_server(gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {
+    let factory = move || {
+        App::new()
+            .wrap(actix_web::middleware::from_fn(shared::http::context))
+            .configure(admin::configure(Arc::clone(&gateway)))
+    };
+    let server = HttpServer::new(factory).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?;
+    Ok(server.run())
+}
+
+impl Service {
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// When a listener breaks.
+    pub async fn run(self) -> std::io::Result<()> {
+        let (public, admin) = tokio::join!(
+            async {
+                let ended = self.public.await;
+                self.handle.admin.stop(false).await;
+                ended
+            },
+            self.admin
+        );
+        public.and(admin)
+    }
+}
+
+impl Handle {
+    /// Fails readiness, lets requests in flight end for at most `grace`, and closes.
+    pub async fn stop(&self, grace: Duration) {
+        self.gateway.draining.store(true, Ordering::Release);
+        tokio::time::sleep(self.delay).await;
+        if tokio::time::timeout(grace, self.public.stop(true)).await.is_err() {
+            self.public.stop(false).await;
+        }
+        self.admin.stop(true).await;
+    }
+}

@@ -1,0 +1,111 @@
+//! Bodies in both directions. Small ones are held whole, which is faster; large ones are streamed piece by piece.
+
+mod answer;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::{Payload, RequestHead};
+use actix_web::error::PayloadError;
+use actix_web::http::header::TRANSFER_ENCODING;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use shared::problem::{Code, Problem};
+use tokio::sync::mpsc;
+
+use crate::policy::shape;
+
+pub use answer::{Answer, Guards};
+
+/// Pieces of a request body on their way between the worker's stream and the client's task.
+const PIECES: usize = 4;
+
+/// A request body for an upstream.
+pub struct Outgoing {
+    /// What reqwest sends; `None` when the request has no body.
+    pub body: Option<reqwest::Body>,
+    /// The length of a streamed body, when the client said it; a held one knows its own.
+    pub length: Option<u64>,
+    /// Set when a streamed body turned out to be too large.
+    pub overrun: Option<Arc<AtomicBool>>,
+}
+
+/// Why a streamed body ended before its end. Never shown: it only breaks the upstream's connection.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the body is larger than the route allows")]
+    TooLarge,
+    #[error("the client went away: {0}")]
+    Client(PayloadError),
+}
+
+impl Outgoing {
+    /// Prepares the body: nothing, a buffer up to `buffer` bytes, or a stream, in no case more than `limit` bytes.
+    ///
+    /// # Errors
+    /// 413 when it is too large already, 400 when it breaks off while it is being read.
+    pub async fn prepare(payload: Payload, head: &RequestHead, limit: u64, buffer: u64) -> Result<Self, Problem> {
+        match shape::check_length(head, limit)? {
+            Some(0) => Ok(Self::none()),
+            Some(length) if length <= buffer => {
+                let capacity = usize::try_from(length).unwrap_or(0);
+                Ok(Self { body: Some(read(payload, capacity).await?.into()), length: None, overrun: None })
+            }
+            None if !head.headers.contains_key(TRANSFER_ENCODING) => Ok(Self::none()),
+            length => Ok(Self::stream(payload, limit, length)),
+        }
+    }
+
+    const fn none() -> Self {
+        Self { body: None, length: None, overrun: None }
+    }
+
+    /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces.
+    fn stream(payload: Payload, limit: u64, length: Option<u64>) -> Self {
+        let overrun = Arc::new(AtomicBool::new(false));
+        let (sender, mut receiver) = mpsc::channel::<Result<Bytes, Broken>>(PIECES);
+        let flag = Arc::clone(&overrun);
+        actix_web::rt::spawn(async move {
+            let mut left = limit;
+            let mut payload = pin!(payload);
+            while let Some(piece) = payload.next().await {
+                let piece = piece.map_err(Broken::Client).and_then(|piece| {
+                    left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
+                    Ok(piece)
+                });
+                let ends = piece.is_err();
+                flag.fetch_or(matches!(piece, Err(Broken::TooLarge)), Ordering::AcqRel);
+                // The receiver is gone when the upstream has answered or broken off.
+                if sender.send(piece).await.is_err() || ends {
+                    break;
+                }
+            }
+        });
+        let pieces = stream::poll_fn(move |context| receiver.poll_recv(context));
+        Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, overrun: Some(overrun) }
+    }
+
+    /// Whether sending failed because the body was too large.
+    #[must_use]
+    pub fn is_overrun(overrun: Option<&Arc<AtomicBool>>) -> bool {
+        overrun.is_some_and(|flag| flag.load(Ordering::Acquire))
+    }
+}
+
+async fn read(payload: Payload, capacity: usize) -> Result<Bytes, Problem> {
+    let mut payload = pin!(payload);
+    let broken = |_| Problem::new(Code::MalformedRequest).detail("The body broke off.");
+    let mut next = async || poll_fn(|context| payload.as_mut().poll_next(context)).await.transpose().map_err(broken);
+    let Some(first) = next().await? else { return Ok(Bytes::new()) };
+    if first.len() >= capacity {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(capacity);
+    whole.extend_from_slice(&first);
+    while let Some(piece) = next().await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}

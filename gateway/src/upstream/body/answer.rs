@@ -1,0 +1,93 @@
+//! The answer's body on its way to the client, and what must live as long as it does.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::time::Sleep;
+
+use crate::policy::deadline::Deadline;
+use crate::policy::in_flight::Permit;
+use crate::upstream::breaker::Admission;
+
+type Pieces = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>>>>;
+
+/// What is given back when the body has been sent, or the client has gone: the place inside, and the admission.
+#[derive(Debug, Default)]
+pub struct Guards {
+    /// The place among the requests in flight.
+    pub permit: Option<Permit>,
+    /// The breaker's leave, settled already unless a probe's body is still on its way.
+    pub admission: Option<Admission>,
+}
+
+/// A body of an answer.
+pub struct Answer {
+    content: Content,
+    _guards: Guards,
+}
+
+enum Content {
+    Whole(Bytes),
+    Pieces { pieces: Pieces, size: BodySize, deadline: Option<Pin<Box<Sleep>>> },
+}
+
+/// Why an answer ended before its end. The connection is closed, which is how HTTP/1.1 says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The upstream broke it off.
+    #[error("the upstream broke off its answer: {0}")]
+    Upstream(#[from] reqwest::Error),
+    /// The exchange took too long.
+    #[error("the exchange's deadline passed while its answer was being sent")]
+    Deadline,
+}
+
+impl Answer {
+    /// A body that is here already.
+    #[must_use]
+    pub const fn whole(body: Bytes, guards: Guards) -> Self {
+        Self { content: Content::Whole(body), _guards: guards }
+    }
+
+    /// A body that is still coming in, of `size` bytes if that is known.
+    pub fn pieces(
+        pieces: impl Stream<Item = reqwest::Result<Bytes>> + 'static,
+        size: Option<u64>,
+        deadline: Deadline,
+        guards: Guards,
+    ) -> Self {
+        let deadline = deadline.instant().map(|end| Box::pin(tokio::time::sleep_until(end.into())));
+        let size = size.map_or(BodySize::Stream, BodySize::Sized);
+        Self { content: Content::Pieces { pieces: Box::pin(pieces), size, deadline }, _guards: guards }
+    }
+}
+
+impl MessageBody for Answer {
+    type Error = Cut;
+
+    fn size(&self) -> BodySize {
+        match &self.content {
+            Content::Whole(body) => BodySize::Sized(body.len() as u64),
+            Content::Pieces { size, .. } => *size,
+        }
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        match &mut self.content {
+            Content::Whole(body) if body.is_empty() => Poll::Ready(None),
+            Content::Whole(body) => Poll::Ready(Some(Ok(std::mem::take(body)))),
+            Content::Pieces { pieces, deadline, .. } => {
+                if let Poll::Ready(piece) = pieces.as_mut().poll_next(context) {
+                    return Poll::Ready(piece.map(|piece| piece.map_err(Cut::from)));
+                }
+                match deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {
+                    Some(Poll::Ready(())) => Poll::Ready(Some(Err(Cut::Deadline))),
+                    Some(Poll::Pending) | None => Poll::Pending,
+                }
+            }
+        }
+    }
+}

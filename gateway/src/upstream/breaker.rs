@@ -1,0 +1,232 @@
+//! The circuit breaker of one upstream: closed (lets through), open (refuses), half-open (probes).
+//!
+//! Time is a parameter, and every admission carries the generation it was made in, so that a late answer from before
+//! a trip decides nothing afterwards.
+
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rand::Rng;
+
+use window::Window;
+
+/// The shortest wait that a refusal names while probes are out: their answers decide within moments.
+const PROBING_RETRY: Duration = Duration::from_secs(1);
+
+/// When to trip and how to come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// This many failures in a row trip; 0 turns the rule off.
+    pub consecutive_failures: u32,
+    /// The span that the ratio looks back over.
+    pub window: Duration,
+    /// Fewer settled calls than this inside the window say nothing.
+    pub minimum_volume: u32,
+    /// Failed or slow calls, in percent of the window's, that trip; 0 turns the rule off.
+    pub failure_percent: u32,
+    /// The first wait before probing; doubles with every failed round of probes.
+    pub open_for: Duration,
+    /// The longest wait.
+    pub open_at_most: Duration,
+    /// At most this much is added to a wait, in percent, so that instances do not probe in step.
+    pub jitter_percent: u32,
+    /// Exactly this many calls go through when half-open, and all must succeed.
+    pub probes: u32,
+}
+
+/// How a call ended, as far as the upstream's health goes. A call that is dropped unsettled (the client went away)
+/// says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Answered, whatever the client will think of it: 4xx are successes.
+    Success,
+    /// Answered, but too late to be called healthy: counts in the ratio only.
+    Slow,
+    /// Refused, broken off, timed out, or a server error.
+    Failure,
+}
+
+/// The call may not be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// When it is worth asking again.
+    pub retry_after: Duration,
+}
+
+/// What an operator sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `closed`, `open` or `half_open`.
+    pub state: &'static str,
+    /// Rises with every change of state.
+    pub generation: u64,
+    /// How often it tripped since the start.
+    pub trips: u64,
+    /// While open: how long until probes go out.
+    pub probes_in: Option<Duration>,
+}
+
+/// The breaker. All calls take a short lock; nothing waits inside it.
+#[derive(Debug)]
+pub struct Breaker {
+    settings: Settings,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    generation: u64,
+    trips: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { failures_in_a_row: u32, window: Window },
+    Open { until: Instant, failed_rounds: u32 },
+    HalfOpen { admitted: u32, succeeded: u32, failed_rounds: u32 },
+}
+
+impl Breaker {
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant) -> Arc<Self> {
+        let inner = Inner { generation: 0, trips: 0, state: closed(&settings, now) };
+        Arc::new(Self { settings, inner: Mutex::new(inner) })
+    }
+
+    /// Asks to make one call.
+    pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Admission, Refused> {
+        let mut inner = self.inner.lock();
+        if let State::Open { until, failed_rounds } = inner.state {
+            if now < until {
+                return Err(Refused { retry_after: until - now });
+            }
+            inner.enter(State::HalfOpen { admitted: 0, succeeded: 0, failed_rounds });
+        }
+        if let State::HalfOpen { admitted, .. } = &mut inner.state {
+            if *admitted >= self.settings.probes {
+                return Err(Refused { retry_after: PROBING_RETRY });
+            }
+            *admitted += 1;
+        }
+        Ok(Admission { breaker: Arc::clone(self), generation: inner.generation, settled: false })
+    }
+
+    /// The state for metrics and the admin view.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let inner = self.inner.lock();
+        let (state, probes_in) = match inner.state {
+            State::Closed { .. } => ("closed", None),
+            State::Open { until, .. } => ("open", Some(until.saturating_duration_since(now))),
+            State::HalfOpen { .. } => ("half_open", None),
+        };
+        Snapshot { state, generation: inner.generation, trips: inner.trips, probes_in }
+    }
+
+    fn settle(&self, generation: u64, outcome: Outcome, now: Instant) {
+        let settings = &self.settings;
+        let mut inner = self.inner.lock();
+        if inner.generation != generation {
+            return;
+        }
+        match &mut inner.state {
+            State::Closed { failures_in_a_row, window } => {
+                window.record(now, outcome != Outcome::Success);
+                *failures_in_a_row = if outcome == Outcome::Failure { *failures_in_a_row + 1 } else { 0 };
+                let in_a_row = settings.consecutive_failures > 0 && *failures_in_a_row >= settings.consecutive_failures;
+                if in_a_row || (outcome != Outcome::Success && exceeds_ratio(settings, window, now)) {
+                    inner.trip(settings, now, 0);
+                }
+            }
+            State::HalfOpen { succeeded, failed_rounds, .. } => match outcome {
+                Outcome::Failure => {
+                    let rounds = failed_rounds.saturating_add(1);
+                    inner.trip(settings, now, rounds);
+                }
+                Outcome::Success | Outcome::Slow => {
+                    *succeeded += 1;
+                    if *succeeded >= settings.probes {
+                        inner.enter(closed(settings, now));
+                    }
+                }
+            },
+            // No admission carries an open generation: opening starts a new one and admits nobody.
+            State::Open { .. } => {}
+        }
+    }
+
+    /// Gives a probe's place back when its caller went away before the upstream answered.
+    fn abandon(&self, generation: u64) {
+        let mut inner = self.inner.lock();
+        if inner.generation == generation
+            && let State::HalfOpen { admitted, .. } = &mut inner.state
+        {
+            *admitted = admitted.saturating_sub(1);
+        }
+    }
+}
+
+impl Inner {
+    fn enter(&mut self, state: State) {
+        self.generation += 1;
+        self.state = state;
+    }
+
+    fn trip(&mut self, settings: &Settings, now: Instant, failed_rounds: u32) {
+        self.trips += 1;
+        self.enter(State::Open { until: now + wait(settings, failed_rounds), failed_rounds });
+    }
+}
+
+const fn closed(settings: &Settings, now: Instant) -> State {
+    State::Closed { failures_in_a_row: 0, window: Window::new(settings.window, now) }
+}
+
+fn exceeds_ratio(settings: &Settings, window: &Window, now: Instant) -> bool {
+    let (total, bad) = window.counts(now);
+    settings.failure_percent > 0
+        && total >= settings.minimum_volume
+        && u64::from(bad) * 100 >= u64::from(total) * u64::from(settings.failure_percent)
+}
+
+/// `open_for` doubled per failed round up to `open_at_most`, plus jitter.
+fn wait(settings: &Settings, failed_rounds: u32) -> Duration {
+    let doubled = settings.open_for.saturating_mul(1_u32.checked_shl(failed_rounds).unwrap_or(u32::MAX));
+    let base = doubled.min(settings.open_at_most);
+    base + base * rand::rng().random_range(0..=settings.jitter_percent) / 100
+}
+
+/// Leave for one call. Settle it with what came of it; dropping it unsettled means that nothing was learnt.
+#[derive(Debug)]
+#[must_use = "an admission that is dropped at once gives its probe's place back"]
+pub struct Admission {
+    breaker: Arc<Breaker>,
+    generation: u64,
+    settled: bool,
+}
+
+impl Admission {
+    /// Tells the breaker how the call ended. Only the first word counts.
+    pub fn settle(&mut self, outcome: Outcome, now: Instant) {
+        if !self.settled {
+            self.settled = true;
+            self.breaker.settle(self.generation, outcome, now);
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.breaker.abandon(self.generation);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The one place where `http` 0.2 (actix) and `http` 1 (reqwest) meet: both directions, with hop-by-hop headers and
+//! everything that only the gateway may say stripped in the same pass.
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::http::header::{HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
+use actix_web::http::{Method as ActixMethod, StatusCode as ActixStatus};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+
+/// What a header is, on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Goes on.
+    End,
+    /// Belongs to this connection (RFC 9110, section 7.6.1), or is made anew.
+    Hop,
+    /// Only the gateway may say it.
+    Identity,
+    /// Goes on only where the route says so.
+    Authorization,
+    /// Tells the version, which the path tells from here on.
+    Version,
+}
+
+/// What goes on to an upstream beside the plain end-to-end headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The client's Authorization.
+    pub authorization: bool,
+    /// The client's version headers, where the route has no versions.
+    pub version: bool,
+}
+
+/// Copies what may go on to an upstream.
+#[must_use]
+pub fn request_headers(from: &ActixHeaders, forward: Forward) -> HeaderMap {
+    let mut to = HeaderMap::with_capacity(from.len() + 8);
+    let named = connection_options(from.get_all(actix_web::http::header::CONNECTION).map(ActixValue::as_bytes));
+    for (name, value) in from {
+        let goes = match kind(name.as_str()) {
+            Kind::End => !is_named(&named, name.as_str()),
+            Kind::Authorization => forward.authorization,
+            Kind::Version => forward.version,
+            Kind::Hop | Kind::Identity => false,
+        };
+        if goes && let Some((name, value)) = request_header(name, value) {
+            to.append(name, value);
+        }
+    }
+    to
+}
+
+fn request_header(name: &ActixName, value: &ActixValue) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+    Some((name, value_to_upstream(value)?))
+}
+
+/// One value, for headers that the gateway makes itself.
+#[must_use]
+pub fn value_to_upstream(value: &ActixValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(value.as_bytes()).ok()
+}
+
+/// Copies what may go back to the client.
+pub fn response_headers(from: &HeaderMap, to: &mut ActixHeaders) {
+    let named = connection_options(from.get_all(reqwest::header::CONNECTION).iter().map(HeaderValue::as_bytes));
+    for (name, value) in from {
+        let name = name.as_str();
+        if is_made_here(name) || is_named(&named, name) {
+            continue;
+        }
+        let name = ActixName::from_bytes(name.as_bytes());
+        let value = ActixValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            to.append(name, value);
+        }
+    }
+}
+
+/// A client's method for an upstream.
+#[must_use]
+pub fn method(method: &ActixMethod) -> Method {
+    match *method {
+        ActixMethod::GET => Method::GET,
+        ActixMethod::POST => Method::POST,
+        ActixMethod::PUT => Method::PUT,
+        ActixMethod::PATCH => Method::PATCH,
+        ActixMethod::DELETE => Method::DELETE,
+        ActixMethod::HEAD => Method::HEAD,
+        ActixMethod::OPTIONS => Method::OPTIONS,
+        // Both crates hold any token of RFC 9110, so what one has parsed the other takes.
+        _ => Method::from_bytes(method.as_str().as_bytes()).unwrap_or(Method::GET),
+    }
+}
+
+/// An upstream's status for a client.
+#[must_use]
+pub fn status(status: StatusCode) -> ActixStatus {
+    ActixStatus::from_u16(status.as_u16()).unwrap_or(ActixStatus::BAD_GATEWAY)
+}
+
+fn kind(name: &str) -> Kind {
+    match name {
+        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization" | "te"
+        | "trailer" | "transfer-encoding" | "upgrade" | "content-length" | "host" | "expect" | "http2-settings" => Kind::Hop,
+        "traceparent" | "tracestate" | "x-request-id" => Kind::Hop,
+        "authorization" => Kind::Authorization,
+        "api-version" | "x-api-version" => Kind::Version,
+        "forwarded" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip" | "x-client-ip" | "x-cluster-client-ip" => {
+            Kind::Identity
+        }
+        _ if is_identity(name) => Kind::Identity,
+        _ => Kind::End,
+    }
+}
+
+/// Header families that say who calls or from where. Some servers read `_` as `-`, so both spellings count.
+fn is_identity(name: &str) -> bool {
+    let mut letters = name.bytes().map(|b| if b == b'_' { b'-' } else { b });
+    if letters.next() != Some(b'x') || letters.next() != Some(b'-') {
+        return false;
+    }
+    [&b"tollgate-"[..], b"user-", b"forwarded-"].into_iter().any(|family| letters.clone().take(family.len()).eq(family.iter().copied()))
+        || name.bytes().any(|b| b == b'_') && kind(&name.replace('_', "-")) != Kind::End
+}
+
+/// What an upstream may not say to a client: hop-by-hop, or the gateway's own words.
+fn is_made_here(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization" | "te" | "trailer"
+            | "transfer-encoding" | "upgrade" | "content-length" | "x-request-id" | "api-version" | "ratelimit"
+            | "ratelimit-policy" | "strict-transport-security" | "server" | "x-powered-by"
+    ) || name.starts_with("access-control-")
+        || name.starts_with("x-tollgate-")
+}
+
+/// The headers that `Connection` names: they are hop-by-hop too. Nearly always none.
+fn connection_options<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    let options = values.flat_map(|value| value.split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    let plain = |option: &&[u8]| !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive");
+    options.filter(|option| !option.is_empty()).filter(plain).collect()
+}
+
+fn is_named(options: &[&[u8]], name: &str) -> bool {
+    options.iter().any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+}

@@ -1,0 +1,89 @@
+//! Which headers pass, in both directions.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const NOTHING: Forward = Forward { authorization: false, version: false };
+
+fn actix(pairs: &[(&str, &str)]) -> ActixHeaders {
+    let mut headers = ActixHeaders::new();
+    for (name, value) in pairs {
+        headers.append(ActixName::from_bytes(name.as_bytes()).unwrap(), ActixValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+fn upstream(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+#[test]
+fn no_client_can_say_who_it_is_or_speak_for_the_connection() {
+    for name in [
+        "X-Tollgate-Assertion", "x-tollgate-deadline-ms", "x-tollgate-anything", "X-User-Id", "x-user-roles",
+        "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "x_tollgate_assertion",
+        "x_user_id", "X-Tollgate_Assertion", "x_real_ip", "Connection", "Keep-Alive", "Proxy-Connection",
+        "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect",
+        "X-Request-Id", "traceparent", "tracestate", "Authorization", "API-Version", "X-API-Version",
+    ] {
+        let sent = request_headers(&actix(&[(name, "forged")]), NOTHING);
+        assert!(sent.is_empty(), "{name} went through");
+    }
+}
+
+#[test]
+fn everything_else_goes_on_in_all_its_values() {
+    let sent = request_headers(
+        &actix(&[("accept", "a"), ("accept", "b"), ("cookie", "c=1"), ("x-custom", "x"), ("idempotency-key", "k"), ("x_custom", "y")]),
+        NOTHING,
+    );
+    assert_eq!(sent.get_all("accept").iter().collect::<Vec<_>>(), ["a", "b"]);
+    for name in ["cookie", "x-custom", "x_custom", "idempotency-key"] {
+        assert!(sent.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn what_connection_names_stays_here_in_both_directions() {
+    let named = [("Connection", "close, X-Secret"), ("x-secret", "1"), ("x-open", "2")];
+    let sent = request_headers(&actix(&named), NOTHING);
+    assert!(!sent.contains_key("x-secret") && sent.contains_key("x-open"));
+    let mut back = ActixHeaders::new();
+    response_headers(&upstream(&named), &mut back);
+    assert!(!back.contains_key("x-secret") && back.contains_key("x-open") && !back.contains_key("connection"));
+}
+
+#[test]
+fn a_route_may_let_authorization_and_version_through() {
+    let from = actix(&[("authorization", "Basic x"), ("api-version", "2")]);
+    let sent = request_headers(&from, Forward { authorization: true, version: true });
+    assert_eq!(sent.len(), 2);
+}
+
+#[test]
+fn an_upstream_cannot_speak_for_the_gateway() {
+    let mut back = ActixHeaders::new();
+    response_headers(
+        &upstream(&[
+            ("content-length", "5"), ("transfer-encoding", "chunked"), ("x-request-id", "own"), ("api-version", "v9"),
+            ("ratelimit", "x"), ("access-control-allow-origin", "*"), ("x-tollgate-assertion", "x"), ("server", "x"),
+            ("etag", "\"1\""), ("set-cookie", "a"), ("set-cookie", "b"), ("cache-control", "private"),
+        ]),
+        &mut back,
+    );
+    let names: Vec<_> = back.keys().map(|name| name.as_str().to_owned()).collect();
+    assert_eq!(back.get_all("set-cookie").count(), 2);
+    assert!(names.iter().all(|name| ["etag", "set-cookie", "cache-control"].contains(&name.as_str())), "{names:?}");
+}
+
+#[test]
+fn methods_and_statuses_survive() {
+    for name in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"] {
+        assert_eq!(method(&name.parse::<ActixMethod>().unwrap()).as_str(), name);
+    }
+    assert_eq!(status(StatusCode::IM_A_TEAPOT), ActixStatus::IM_A_TEAPOT);
+}

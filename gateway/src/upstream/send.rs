@@ -1,0 +1,189 @@
+//! One call of an upstream: breaker, deadline, identity, and the answer turned into the client's.
+
+use std::time::Instant;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, RequestHead};
+use actix_web::http::Method;
+use actix_web::http::header::HOST;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Request, Response, StatusCode, Url};
+use shared::auth::{Caller, HEADER as ASSERTION, Signer};
+use shared::problem::{Code, Problem};
+use shared::telemetry::trace;
+use shared::wire::DEADLINE_MS;
+
+use super::Upstream;
+use super::body::{Answer, Guards, Outgoing};
+use super::breaker::{Admission, Outcome};
+use super::convert::{self, Forward};
+use crate::policy::authenticate::Principal;
+use crate::policy::client::Client;
+use crate::policy::deadline::Deadline;
+use crate::policy::in_flight::Permit;
+use crate::policy::trace::Trace;
+
+/// Answers up to this size are read whole before they are sent on.
+const WHOLE_ANSWER: u64 = 65_536;
+
+/// Everything one call needs to know.
+pub struct Call<'a> {
+    /// The client's request.
+    pub head: &'a RequestHead,
+    /// The upstream's path, canonical, with its version.
+    pub path: &'a str,
+    /// The query without the gateway's own parameters.
+    pub query: &'a str,
+    /// Who answers.
+    pub upstream: &'a Upstream,
+    /// Who calls.
+    pub principal: Option<&'a Principal>,
+    /// From where.
+    pub client: Client,
+    /// As part of what.
+    pub trace: &'a Trace,
+    /// Until when.
+    pub deadline: Deadline,
+    /// Which of the client's headers go on.
+    pub forward: Forward,
+    /// Largest request body in bytes.
+    pub body_limit: u64,
+    /// Request bodies up to this size are held whole.
+    pub buffer: u64,
+}
+
+impl Call<'_> {
+    /// Makes the call with the worker's own client.
+    ///
+    /// # Errors
+    /// 503 when the breaker refuses or nobody answers at the address, 504 after the deadline, 502 for a broken answer,
+    /// 413 for a body that turns out too large.
+    pub async fn send(
+        &self,
+        client: &reqwest::Client,
+        signer: &Signer,
+        payload: Payload,
+        permit: Permit,
+    ) -> Result<HttpResponse<BoxBody>, Problem> {
+        let mut admission = self.upstream.breaker.admit(Instant::now()).map_err(|refused| {
+            Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
+        })?;
+        let outgoing = Outgoing::prepare(payload, self.head, self.body_limit, self.buffer);
+        let outgoing = self.deadline.hold(outgoing).await??;
+        let overrun = outgoing.overrun.clone();
+        let request = self.request(signer, outgoing)?;
+        let asked = Instant::now();
+        let answered = match self.deadline.hold(client.execute(request)).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) if Outgoing::is_overrun(overrun.as_ref()) => {
+                return Err(crate::policy::shape::too_large(self.body_limit));
+            }
+            Ok(Err(error)) => return Err(self.failed(&error, &mut admission)),
+            Err(timeout) => {
+                admission.settle(Outcome::Failure, Instant::now());
+                return Err(timeout);
+            }
+        };
+        let now = Instant::now();
+        let slow = self.upstream.slow_after.is_some_and(|limit| now - asked > limit);
+        admission.settle(outcome(answered.status(), answered.headers(), slow), now);
+        self.answer(answered, Guards { permit: Some(permit), admission: Some(admission) }).await
+    }
+
+    fn request(&self, signer: &Signer, outgoing: Outgoing) -> Result<Request, Problem> {
+        let (mark, origin) = (if self.query.is_empty() { "" } else { "?" }, self.upstream.origin.as_str());
+        let url = Url::parse(&[origin, self.path, mark, self.query].concat());
+        let url = url.map_err(|error| Problem::internal(format!("an upstream URL does not parse: {error}")))?;
+        let mut request = Request::new(convert::method(&self.head.method), url);
+        let headers = request.headers_mut();
+        *headers = convert::request_headers(&self.head.headers, self.forward);
+        self.describe(headers);
+        if let Some(audience) = &self.upstream.audience {
+            let caller =
+                Caller { user: self.principal.map(Principal::user), client_ip: Some(self.client.ip) };
+            let assertion = signer.sign(audience, self.head.method.as_str(), self.path, &caller);
+            let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
+            set(headers, ASSERTION, HeaderValue::try_from(assertion).ok());
+        }
+        if let Some(length) = outgoing.length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *request.body_mut() = outgoing.body;
+        Ok(request)
+    }
+
+    /// What the gateway says about the request: its names, its end, and where it came from.
+    fn describe(&self, headers: &mut HeaderMap) {
+        set(headers, shared::wire::REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
+        set(headers, trace::TRACEPARENT, convert::value_to_upstream(&self.trace.parent));
+        set(headers, trace::TRACESTATE, self.trace.state(&self.head.headers).and_then(convert::value_to_upstream));
+        if trace::is_exporting() {
+            trace::inject(|name, value| {
+                if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                    headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+                }
+            });
+        }
+        set(headers, DEADLINE_MS, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
+        let scheme = if self.client.tls { "https" } else { "http" };
+        set(headers, "x-forwarded-for", HeaderValue::try_from(self.client.ip.to_string()).ok());
+        set(headers, "x-forwarded-proto", Some(HeaderValue::from_static(scheme)));
+        set(headers, "x-forwarded-host", self.head.headers.get(HOST).and_then(convert::value_to_upstream));
+    }
+
+    fn failed(&self, error: &reqwest::Error, admission: &mut Admission) -> Problem {
+        // The client's own body broke off: that says nothing about the upstream.
+        if error.is_body() {
+            return Problem::new(Code::MalformedRequest).detail("The body broke off.");
+        }
+        admission.settle(Outcome::Failure, Instant::now());
+        let code = if error.is_connect() { Code::UpstreamUnavailable } else { Code::BadGateway };
+        Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error)))
+    }
+
+    async fn answer(&self, answered: Response, guards: Guards) -> Result<HttpResponse<BoxBody>, Problem> {
+        let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
+        convert::response_headers(answered.headers(), answer.headers_mut());
+        // For HEAD the length is that of the body that GET would bring.
+        let announced = answered.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = announced.or(answered.content_length());
+        if self.head.method != Method::HEAD && length.is_some_and(|length| length <= WHOLE_ANSWER) {
+            let body = self.deadline.hold(answered.bytes()).await?;
+            let body = body.map_err(|error| Problem::unavailable(Code::BadGateway, causes(&error)))?;
+            return Ok(answer.set_body(Answer::whole(body, guards)).map_into_boxed_body());
+        }
+        let body = Answer::pieces(answered.bytes_stream(), length, self.deadline, guards);
+        Ok(answer.set_body(body).map_into_boxed_body())
+    }
+}
+
+/// Whether an answer is a sign of health. A 503 with `Retry-After` is a healthy upstream that says "not now".
+fn outcome(status: StatusCode, headers: &HeaderMap, slow: bool) -> Outcome {
+    let refusal = status == StatusCode::SERVICE_UNAVAILABLE && headers.contains_key(RETRY_AFTER);
+    if status.is_server_error() && !refusal {
+        Outcome::Failure
+    } else if slow {
+        Outcome::Slow
+    } else {
+        Outcome::Success
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// An error with its causes, for the log: reqwest's own text names only the outermost.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
