@@ -1,0 +1,155 @@
+//! The routes under /accounts.
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, LINK};
+use actix_web::{HttpRequest, HttpResponse, web};
+use sha2::{Digest, Sha256};
+use shared::auth::SignedIn;
+use shared::domain::AccountId;
+use shared::domain::paging::{CursorPage, CursorRequest, Order, PageRequest, Paged};
+use shared::http::{Body, Conditions, Id, QueryPairs};
+use shared::problem::{Code, Problem};
+use shared::wire::idempotency::Key;
+use uuid::Uuid;
+
+use super::model::{AccountBody, AccountPatch, NewAccount, new_name, one_of};
+use super::ops::{self, Step};
+use super::store::{self, Filter};
+use crate::app::App;
+use crate::db;
+use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
+use crate::routes::base;
+
+const PAGING: [&str; 7] = ["page", "per_page", "skip", "limit", "sort_by", "sort_order", "cursor"];
+const FILTERS: [&str; 4] = ["scope", "status", "kind", "currency"];
+const SORTABLE: [&str; 3] = ["created_at", "name", "balance"];
+
+/// POST /accounts
+pub async fn open(
+    who: SignedIn,
+    app: web::Data<App>,
+    key: KeyHeader,
+    request: HttpRequest,
+    Body(new): Body<NewAccount>,
+) -> Result<HttpResponse, Problem> {
+    let mut hash = Sha256::new();
+    hash.update(new.currency.code());
+    hash.update(new.kind.as_str());
+    hash.update(new.name.clone().into_inner());
+    let claim = claim(&who, "POST /accounts", key.optional()?, cut(hash));
+    let base = base(&request);
+    let stored = once(&app.db, &app.clock, claim, async |tx| {
+        let body = ops::open(tx, &app.clock, &who, new).await?;
+        Ok(Stored { location: Some(format!("{base}/accounts/{}", body.id)), ..stored(201, &body) })
+    });
+    Ok(stored.await?.into())
+}
+
+/// GET /accounts
+pub async fn list(
+    who: SignedIn,
+    app: web::Data<App>,
+    request: HttpRequest,
+    query: QueryPairs,
+) -> Result<HttpResponse, Problem> {
+    let query = query.only(&[PAGING.as_slice(), FILTERS.as_slice()].concat())?;
+    let filter = filter(&who, &query)?;
+    if base(&request) == "/api/v2" {
+        return list_by_cursor(&app, &filter, &query).await;
+    }
+    let page = PageRequest::parse(&query, &SORTABLE, Order::Desc)?;
+    let (rows, total) = store::page(&app.db, &filter, &page).await.map_err(db::problem)?;
+    let bodies = rows.into_iter().map(AccountBody::of).collect::<Result<Vec<_>, _>>()?;
+    let paged = Paged::new(bodies, total, &page, request.path(), &query);
+    Ok(HttpResponse::Ok()
+        .insert_header((LINK, paged.link_header()))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(paged))
+}
+
+async fn list_by_cursor(app: &App, filter: &Filter, query: &QueryPairs) -> Result<HttpResponse, Problem> {
+    let request = CursorRequest::parse(query)?;
+    let before = request.position::<(i64, AccountId)>()?;
+    let rows = store::cursor(&app.db, filter, before, request.limit).await.map_err(db::problem)?;
+    let page = CursorPage::new(rows, request.limit, |row| (row.created_at, AccountId::from(row.id)));
+    let data = page.data.into_iter().map(AccountBody::of).collect::<Result<_, _>>()?;
+    let page: CursorPage<AccountBody> = CursorPage { data, page: page.page };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
+}
+
+/// GET /accounts/{id}
+pub async fn get(
+    who: SignedIn,
+    app: web::Data<App>,
+    Id(id): Id<AccountId>,
+    conditions: Conditions,
+) -> Result<HttpResponse, Problem> {
+    let body = AccountBody::of(store::visible(&app.db, &who, id).await?)?;
+    let etag = body.etag();
+    if conditions.unchanged(&etag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
+    }
+    Ok(stored(200, &body).into())
+}
+
+/// PATCH /accounts/{id}
+pub async fn patch(
+    who: SignedIn,
+    app: web::Data<App>,
+    Id(id): Id<AccountId>,
+    conditions: Conditions,
+    Body(patch): Body<AccountPatch>,
+) -> Result<HttpResponse, Problem> {
+    let name = new_name(patch)?;
+    let renamed = once(&app.db, &app.clock, None, async |tx| {
+        Ok(stored(200, &ops::rename(tx, &app.clock, &who, (id, &conditions), name).await?))
+    });
+    Ok(renamed.await?.into())
+}
+
+/// What freeze, unfreeze and close all read from their request.
+type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions);
+
+/// POST /accounts/{id}/freeze
+pub async fn freeze(asked: Asked) -> Result<HttpResponse, Problem> {
+    step(asked, Step::Freeze).await
+}
+
+/// POST /accounts/{id}/unfreeze
+pub async fn unfreeze(asked: Asked) -> Result<HttpResponse, Problem> {
+    step(asked, Step::Unfreeze).await
+}
+
+/// POST /accounts/{id}/close
+pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {
+    step(asked, Step::Close).await
+}
+
+async fn step((who, app, Id(id), key, conditions): Asked, step: Step) -> Result<HttpResponse, Problem> {
+    // The body is empty: which account is what the key stands for.
+    let claim = claim(&who, step.route(), key.optional()?, id.as_uuid());
+    let stepped = once(&app.db, &app.clock, claim, async |tx| {
+        Ok(stored(200, &ops::step(tx, &app.clock, &who, (id, &conditions), step).await?))
+    });
+    Ok(stepped.await?.into())
+}
+
+fn stored(status: u16, body: &AccountBody) -> Stored {
+    Stored { status, location: None, etag: Some(body.etag()), body: body.json(), replayed: false }
+}
+
+fn claim(who: &SignedIn, route: &'static str, key: Option<Key>, fingerprint: Uuid) -> Option<Claim> {
+    key.map(|key| Claim { digest: digest(who.user.id, route, &key), fingerprint })
+}
+
+fn filter(who: &SignedIn, query: &QueryPairs) -> Result<Filter, Problem> {
+    let all = one_of("scope", query.get("scope"), &["own", "all"])?.is_some_and(|scope| scope == "all");
+    if all && !store::may_see_all(who) {
+        return Err(Problem::new(Code::Forbidden).detail("Only support, treasurer and admin list all accounts."));
+    }
+    Ok(Filter {
+        owner: (!all).then_some(who.user.id),
+        status: one_of("status", query.get("status"), &["open", "frozen", "closed"])?,
+        kind: one_of("kind", query.get("kind"), &["user", "system"])?,
+        currency: query.get("currency").map(str::to_owned),
+    })
+}

@@ -1,0 +1,167 @@
+//! Accounts as the API takes and shows them.
+
+use serde::{Deserialize, Serialize};
+use shared::clock;
+use shared::domain::{AccountId, Currency, UserId};
+use shared::http::entity_tag;
+use shared::http::patch::Field;
+use shared::problem::{Code, Problem};
+use utoipa::ToSchema;
+
+use crate::db::entity::account;
+use crate::posting::Kind;
+
+/// Characters of an account's name.
+const MAX_NAME: usize = 100;
+
+/// An account to open.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// 1 to 100 characters.
+    #[schema(example = "Everyday")]
+    pub name: Name,
+    /// ISO 4217.
+    #[schema(value_type = String, example = "USD")]
+    pub currency: Currency,
+    /// `system` accounts may go below zero; only a treasurer opens them.
+    #[serde(default = "user_kind")]
+    pub kind: Kind,
+}
+
+const fn user_kind() -> Kind {
+    Kind::User
+}
+
+/// A merge patch of an account (RFC 7396).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    /// A new name; it cannot be cleared.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub name: Field<Name>,
+}
+
+/// An account's name: 1 to 100 characters, no control characters, no blanks around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The text.
+    #[must_use]
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+/// Text that is no name.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a name has 1 to {MAX_NAME} characters, no control characters and no blanks around it")]
+pub struct InvalidName;
+
+impl TryFrom<String> for Name {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        let sound = (1..=MAX_NAME).contains(&text.chars().count())
+            && text.trim().len() == text.len()
+            && !text.chars().any(char::is_control);
+        if sound { Ok(Self(text)) } else { Err(InvalidName) }
+    }
+}
+
+/// An account, as the API shows it. Amounts are minor units: divide by ten to the `exponent` for people.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
+pub struct AccountBody {
+    /// Its id.
+    pub id: AccountId,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// `user` or `system`.
+    pub kind: String,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    pub currency: String,
+    /// Decimals of the currency's major unit.
+    #[schema(example = 2)]
+    pub exponent: u8,
+    /// `open`, `frozen` or `closed`.
+    pub status: String,
+    /// Everything posted.
+    pub balance: i64,
+    /// What pending debits claim.
+    pub held: i64,
+    /// Balance less held: what can be spent.
+    pub available: i64,
+    /// The least that may be available; `null`: no bound.
+    pub floor: Option<i64>,
+    /// The most the balance may be; `null`: no bound.
+    pub ceiling: Option<i64>,
+    /// Counts every change, postings included; the `ETag` is made of it.
+    pub version: i64,
+    /// When it was opened.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it last changed.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+}
+
+impl AccountBody {
+    /// From its row; a currency that is none of ISO 4217 is a fault of ours.
+    pub fn of(row: account::Model) -> Result<Self, Problem> {
+        let currency: Currency = row.currency.parse().map_err(|_| Problem::internal("accounts.currency"))?;
+        Ok(Self {
+            id: row.id.into(),
+            owner_id: row.owner_id.into(),
+            name: row.name,
+            kind: row.kind,
+            currency: row.currency,
+            exponent: currency.exponent(),
+            status: row.status,
+            balance: row.balance,
+            held: row.held,
+            available: row.balance - row.held,
+            floor: row.floor,
+            ceiling: row.ceiling,
+            version: row.version,
+            created_at: clock::rfc3339(clock::from_micros(row.created_at)),
+            updated_at: clock::rfc3339(clock::from_micros(row.updated_at)),
+        })
+    }
+
+    /// Its entity tag.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        entity_tag(self.version)
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The wish of a patch, `null` refused.
+pub fn new_name(patch: AccountPatch) -> Result<Option<String>, Problem> {
+    Ok(patch.name.required("/name")?.map(Name::into_inner))
+}
+
+/// Refuses a word that is none of `allowed`, as a query parameter's value.
+pub fn one_of(name: &'static str, value: Option<&str>, allowed: &[&str]) -> Result<Option<String>, Problem> {
+    match value {
+        None => Ok(None),
+        Some(word) if allowed.contains(&word) => Ok(Some(word.to_owned())),
+        Some(_) => Err(Problem::new(Code::ValidationFailed).error(
+            format!("?{name}"),
+            "one_of",
+            format!("one of {}", allowed.join(", ")),
+        )),
+    }
+}

@@ -1,0 +1,149 @@
+//! From a configuration to a running service: the recipe, and the one state struct that handlers share.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, HttpServer, web};
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use shared::auth::{AUDIENCE_ACCOUNTS, SecretTooShort, Verifier};
+use shared::clock::Clock;
+
+use crate::config::Config;
+use crate::db::{Database, DatabaseError};
+use crate::posting::{self, Committer, Engine, Limits, Metrics};
+use crate::routes;
+
+/// How long the committer may take over what is still queued when everything else has stopped.
+const LAST_COMMITS: Duration = Duration::from_secs(10);
+
+/// What a service needs from outside besides its configuration.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+/// What every handler sees.
+pub struct App {
+    /// The database, for everything but posting.
+    pub db: Database,
+    /// The posting engine.
+    pub engine: Engine,
+    /// Time.
+    pub clock: Clock,
+    /// What a scrape shows.
+    pub registry: Mutex<Registry>,
+    /// Set when the service is about to stop: readiness fails from then on.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The listener or a thread cannot be had.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The assertion secret is too short.
+    #[error(transparent)]
+    Secret(#[from] SecretTooShort),
+}
+
+/// A service that listens.
+pub struct Service {
+    /// Where.
+    pub addr: SocketAddr,
+    server: Server,
+    handle: Handle,
+    committer: Committer,
+}
+
+/// Stops a service from elsewhere.
+#[derive(Clone)]
+pub struct Handle {
+    server: ServerHandle,
+    stopping: Arc<AtomicBool>,
+}
+
+/// Connects, migrates if configured so, starts the engine and listens.
+pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<Service, StartError> {
+    let verifier = web::Data::new(Verifier::new(&config.identity.secret, AUDIENCE_ACCOUNTS, deps.clock.clone())?);
+    let db = Database::connect(config.database.url.expose(), config.database.connections).await?;
+    if config.database.migrate_on_start {
+        db.migrate().await?;
+    }
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let limits = Limits {
+        queue: config.posting.queue,
+        batch: config.posting.batch,
+        key_wait: config.posting.key_wait.get(),
+    };
+    let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let clock = web::Data::new(deps.clock.clone());
+    let app = web::Data::new(App {
+        db,
+        engine,
+        clock: deps.clock,
+        registry: Mutex::new(registry),
+        stopping: Arc::clone(&stopping),
+    });
+
+    let addr = listener.local_addr()?;
+    let workers = match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        some => some,
+    };
+    let server = HttpServer::new(move || {
+        WebApp::new()
+            .app_data(app.clone())
+            .app_data(clock.clone())
+            .app_data(verifier.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(shared::http::context))
+    })
+    .workers(workers)
+    .shutdown_timeout(config.server.grace.get().as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = Handle { server: server.handle(), stopping };
+    Ok(Service { addr, server, handle, committer })
+}
+
+impl Service {
+    /// Serves until it is stopped, then commits what is still queued.
+    pub async fn run(self) -> std::io::Result<()> {
+        let served = self.server.await;
+        let committer = self.committer;
+        let last = tokio::task::spawn_blocking(move || committer.join());
+        if tokio::time::timeout(LAST_COMMITS, last).await.is_err() {
+            tracing::error!("the committer did not end in time");
+        }
+        served
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Handle {
+    /// Fails readiness, lets requests in flight end for as long as `graceful`, then cuts the rest off.
+    pub async fn stop(&self, graceful: Duration) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if graceful.is_zero() || tokio::time::timeout(graceful, self.server.stop(true)).await.is_err() {
+            self.server.stop(false).await;
+        }
+    }
+}

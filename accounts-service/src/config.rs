@@ -1,0 +1,106 @@
+//! The service's settings, as `config.default.toml` documents them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Deserialize;
+use shared::config::{self, Check, ConfigErrors, Dur, Report, Secret, Spec};
+use shared::telemetry::TelemetryConfig;
+
+use crate::db::Backend;
+
+const SPEC: Spec = Spec { service: "accounts", defaults: include_str!("../config.default.toml") };
+
+/// RFC 7518, section 3.2: an HS256 key has at least as many bytes as the hash.
+const MIN_SECRET: usize = 32;
+
+/// Everything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The listener.
+    pub server: Server,
+    /// Trust in the gateway.
+    pub identity: Identity,
+    /// Where the ledger is.
+    pub database: DatabaseConfig,
+    /// Bounds of the engine.
+    pub posting: PostingConfig,
+    /// Taken, not needed.
+    pub redis: Redis,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+}
+
+/// The listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Threads; 0: one per core.
+    pub workers: usize,
+    /// How long requests in flight may take to end.
+    pub grace: Dur,
+}
+
+/// Trust in the gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The secret shared with it.
+    pub secret: Secret,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite://…` or `postgres://…`; a secret, because it may hold a password.
+    pub url: Secret,
+    /// Size of the pool.
+    pub connections: u32,
+    /// Whether to migrate at start.
+    pub migrate_on_start: bool,
+}
+
+/// Bounds of the engine.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostingConfig {
+    /// Requests that may wait.
+    pub queue: usize,
+    /// Transfers in a commit batch.
+    pub batch: usize,
+    /// Patience with a running key.
+    pub key_wait: Dur,
+}
+
+/// Taken, not needed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// Ignored.
+    pub url: Secret,
+}
+
+impl Config {
+    /// Defaults, then `file`, then `env`; every mistake at once.
+    pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
+        config::load(SPEC, file, env)
+    }
+}
+
+impl Check for Config {
+    fn check(&self, report: &mut Report<'_>) {
+        let secret = self.identity.secret.expose().len();
+        report.ensure(secret >= MIN_SECRET, "identity.secret", "needs at least 32 bytes; the gateway has the same");
+        if let Err(error) = Backend::parse(self.database.url.expose()) {
+            report.error("database.url", error.to_string());
+        }
+        report.ensure((1..=1_000).contains(&self.database.connections), "database.connections", "1 to 1000");
+        report.ensure((1..=1_000_000).contains(&self.posting.queue), "posting.queue", "1 to 1000000");
+        report.ensure((1..=8_000).contains(&self.posting.batch), "posting.batch", "1 to 8000");
+        report.ensure(self.server.workers <= 1_024, "server.workers", "at most 1024");
+    }
+}

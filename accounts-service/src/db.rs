@@ -1,0 +1,27 @@
+//! The database: connecting, migrating, and the entities that everything but the posting engine goes through.
+
+mod connect;
+pub mod entity;
+pub mod migration;
+
+pub use connect::{Backend, Database, DatabaseError};
+
+use sea_orm::{DbErr, RuntimeErr};
+use shared::problem::{Code, Problem};
+
+/// What a client learns of a failed query: 503 when the database is out of reach, else 500. The cause is logged.
+#[must_use]
+pub fn problem(error: DbErr) -> Problem {
+    match &error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Problem::unavailable(Code::DatabaseUnavailable, error),
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            match cause.as_ref() {
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                    Problem::unavailable(Code::DatabaseUnavailable, error)
+                }
+                _ => Problem::internal(error),
+            }
+        }
+        _ => Problem::internal(error),
+    }
+}

@@ -1,0 +1,139 @@
+//! From `database.url` to a pool, one back-end or the other.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::migration::Migrator;
+
+/// Any number, as long as nobody else on the database uses it for something else: "tollgate" in hexadecimal, cut.
+const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761;
+
+/// How long a SQLite writer waits for another.
+const SQLITE_BUSY: Duration = Duration::from_secs(5);
+
+/// How to reach the database, for whoever needs a connection outside the pool.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// A PostgreSQL server.
+    Postgres(PgConnectOptions),
+    /// A SQLite file.
+    Sqlite(SqliteConnectOptions),
+}
+
+/// A database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The URL names no database of ours.
+    #[error("database.url: {0}")]
+    Url(String),
+    /// It cannot be reached or migrated.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// The same, below the pool.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::Error),
+    /// The folder of a SQLite file cannot be made.
+    #[error("database.url: {0}")]
+    Folder(#[from] std::io::Error),
+}
+
+/// The pool, and how to open one more connection beside it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// For everything but posting.
+    pub pool: DatabaseConnection,
+    /// For the posting engine.
+    pub backend: Backend,
+}
+
+impl Backend {
+    /// From `postgres://…` or `sqlite://path`.
+    pub fn parse(url: &str) -> Result<Self, DatabaseError> {
+        let wrong = |error: sqlx::Error| DatabaseError::Url(error.to_string());
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(url).map_err(wrong)?;
+            return Ok(Self::Postgres(options.application_name("tollgate-accounts").options([("jit", "off")])));
+        }
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
+            return Ok(Self::Sqlite(
+                options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(SQLITE_BUSY),
+            ));
+        }
+        Err(DatabaseError::Url("begin it with postgres:// or sqlite://".to_owned()))
+    }
+
+    async fn pool(&self, size: u32) -> Result<DatabaseConnection, DatabaseError> {
+        match self {
+            Self::Postgres(options) => {
+                let pool = PgPoolOptions::new()
+                    .max_connections(size)
+                    .test_before_acquire(false)
+                    .acquire_timeout(Duration::from_secs(5))
+                    .connect_with(options.clone())
+                    .await?;
+                Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+            }
+            Self::Sqlite(options) => {
+                if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    std::fs::create_dir_all(folder)?;
+                }
+                let pool = SqlitePoolOptions::new()
+                    .max_connections(size)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect_with(options.clone())
+                    .await?;
+                Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+            }
+        }
+    }
+}
+
+impl Database {
+    /// Connects a pool of at most `size` connections.
+    pub async fn connect(url: &str, size: u32) -> Result<Self, DatabaseError> {
+        let backend = Backend::parse(url)?;
+        let pool = backend.pool(size).await?;
+        Ok(Self { pool, backend })
+    }
+
+    /// Applies every migration that is missing. On PostgreSQL one instance at a time, by an advisory lock that its
+    /// transaction holds: sea-orm-migration itself takes none.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        let transaction = self.write().await?;
+        if matches!(self.backend, Backend::Postgres(_)) {
+            let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+            transaction.execute_unprepared(&lock).await?;
+        }
+        Migrator::up(&transaction, None).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// A transaction that is going to write. SQLite takes its write lock at once: a reader that turns writer fails.
+    pub async fn write(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: matches!(self.backend, Backend::Postgres(_)).then_some(AccessMode::ReadWrite),
+            sqlite_transaction_mode: matches!(self.backend, Backend::Sqlite(_))
+                .then_some(SqliteTransactionMode::Immediate),
+        };
+        self.pool.begin_with_options(options).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.pool.ping().await
+    }
+}

@@ -1,0 +1,7 @@
+//! Entries: what happened on one account, one side of each transfer, without gaps.
+
+pub mod http;
+mod model;
+mod store;
+
+pub use model::EntryBody;

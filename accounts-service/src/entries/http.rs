@@ -1,0 +1,33 @@
+//! The route of an account's entries.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use shared::auth::SignedIn;
+use shared::domain::AccountId;
+use shared::domain::paging::{CursorPage, CursorRequest};
+use shared::http::{Id, QueryPairs};
+use shared::problem::Problem;
+
+use super::model::EntryBody;
+use super::store;
+use crate::accounts;
+use crate::app::App;
+use crate::db;
+
+/// GET /accounts/{id}/entries
+pub async fn list(
+    who: SignedIn,
+    app: web::Data<App>,
+    Id(id): Id<AccountId>,
+    query: QueryPairs,
+) -> Result<HttpResponse, Problem> {
+    let query = query.only(&["cursor", "limit", "sort_order"])?;
+    let request = CursorRequest::parse(&query)?;
+    let beyond = request.position::<i64>()?;
+    let descending = accounts::one_of("sort_order", query.get("sort_order"), &["asc", "desc"])?;
+    let order = (descending.is_some_and(|word| word == "desc"), beyond);
+    accounts::visible(&app.db, &who, id).await?;
+    let rows = store::list(&app.db, id, order, request.limit).await.map_err(db::problem)?;
+    let page = CursorPage::new(rows, request.limit, |row| row.seq).map(EntryBody::from);
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
+}

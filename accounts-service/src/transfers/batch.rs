@@ -1,0 +1,98 @@
+//! Batches: each item read and judged as the single call would, on their own or all together.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use shared::auth::SignedIn;
+use shared::domain::TransferId;
+use shared::problem::{Code, Context, Problem};
+use shared::wire::idempotency::Key;
+
+use super::body::{NewBatch, NewTransfer};
+use super::ops::{key_is_free_for, submit};
+use super::render::{self, Item};
+use super::store;
+use crate::app::App;
+use crate::idempotency::{cut, digest};
+use crate::posting::{Answer, Decided, Draft, Mode, Outcome, Work, atomic_decline, decide_items};
+
+/// Transfers in one batch.
+pub const MAX_ITEMS: usize = 8_000;
+
+/// The key scope of a batch.
+const ROUTE: &str = "POST /transfers/batch";
+
+type Items = Vec<Result<Arc<Draft>, Problem>>;
+
+/// Its size is part of the body's shape.
+pub fn check(new: &NewBatch) -> Result<(), Problem> {
+    if (1..=MAX_ITEMS).contains(&new.transfers.len()) {
+        return Ok(());
+    }
+    let detail = format!("1 to {MAX_ITEMS} transfers");
+    Err(Problem::new(Code::ValidationFailed).error("/transfers", "length", detail))
+}
+
+/// Posts a batch under one key.
+pub async fn post(app: &App, who: &SignedIn, key: &Key, new: NewBatch) -> Result<Answer, Problem> {
+    let (mode, digest) = (new.mode, digest(who.user.id, ROUTE, key));
+    let (items, fingerprint) = read(app, who, new);
+    if mode == Mode::Atomic && items.iter().any(Result::is_err) {
+        // It cannot post, and not because of any account: nothing is frozen under the key.
+        key_is_free_for(app, digest, fingerprint).await?;
+        return trial(app, mode, &items).await.map(answer);
+    }
+    submit(app, digest, fingerprint, Work::Many(mode, items)).await
+}
+
+/// Decides a batch on what is committed now, and changes nothing.
+pub async fn dry_run(app: &App, who: &SignedIn, key: Option<Key>, new: NewBatch) -> Result<Answer, Problem> {
+    let mode = new.mode;
+    let (items, fingerprint) = read(app, who, new);
+    if let Some(key) = key {
+        key_is_free_for(app, digest(who.user.id, ROUTE, &key), fingerprint).await?;
+    }
+    trial(app, mode, &items).await.map(answer)
+}
+
+fn answer(body: Bytes) -> Answer {
+    Answer { outcome: Outcome::Stored(200, body), replayed: false }
+}
+
+/// Every item through the single call's checks of shape and amount; its faults become that item's problem.
+fn read(app: &App, who: &SignedIn, new: NewBatch) -> (Items, uuid::Uuid) {
+    let mut hash = Sha256::new();
+    hash.update([u8::from(new.mode == Mode::Atomic)]);
+    let mut read = |raw: Box<serde_json::value::RawValue>| {
+        let parsed = shared::http::parse::<NewTransfer>(raw.get().as_bytes());
+        match parsed.and_then(|item| item.check().map(|()| item)) {
+            Ok(item) => {
+                item.feed(&mut hash);
+                item.draft(who, TransferId::generate(&app.clock)).map(Arc::new)
+            }
+            Err(problem) => {
+                hash.update(raw.get());
+                Err(problem)
+            }
+        }
+    };
+    let items = new.transfers.into_iter().map(&mut read).collect();
+    (items, cut(hash))
+}
+
+async fn trial(app: &App, mode: Mode, items: &Items) -> Result<Bytes, Problem> {
+    let drafts = items.iter().filter_map(|item| item.as_ref().ok());
+    let ids = drafts.flat_map(|draft| [draft.order.debit(), draft.order.credit()]);
+    let mut state = store::state(&app.db, ids).await?;
+    let decided = decide_items(&mut state, items);
+    let context = Context::current();
+    if mode == Mode::Atomic && decided.iter().any(Result::is_err) {
+        return Err(atomic_decline(&decided, &context));
+    }
+    let item = |decided: &Decided| match decided {
+        Ok((draft, _)) => Item::WouldPost(Arc::clone(draft)),
+        Err(problem) => Item::Refused(problem.clone()),
+    };
+    Ok(render::results(&decided.iter().map(item).collect::<Vec<_>>(), &context))
+}

@@ -1,0 +1,120 @@
+//! Lists: pages that neither skip nor repeat while rows are being written, and filters that hold.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::client::{pay, someone, treasurer, user};
+use crate::on_both;
+use crate::stack::Stack;
+use shared::domain::Role;
+
+on_both!(cursors_neither_skip_nor_repeat_while_rows_are_written, transfers_are_filtered, accounts_are_paged);
+
+/// Walks a list to its end, a few rows at a time.
+async fn walk(stack: &Stack, who: &shared::auth::User, path: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = stack.client.get(who, &format!("{path}limit=7{cursor}")).await.expect(200).json();
+        rows.extend(page["data"].as_array().unwrap().iter().cloned());
+        match page["page"]["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => {
+                assert_eq!(page["page"]["has_more"], false);
+                return rows;
+            }
+        }
+    }
+}
+
+async fn cursors_neither_skip_nor_repeat_while_rows_are_written(stack: Rc<Stack>) {
+    let who = user();
+    let from = stack.client.funded(&who, 1_000).await;
+    let to = stack.client.open(&who, "user").await;
+    let body = pay(&from, &to, 1);
+    let write = async {
+        for round in 0..10 {
+            let keys: Vec<_> = (0..12).map(|n| format!("{round}-{n}")).collect();
+            futures_util::future::join_all(keys.iter().map(|key| stack.client.transfer(&who, key, &body))).await;
+        }
+    };
+    let read = async {
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let rows = walk(&stack, &who, &format!("/api/v1/accounts/{from}/entries?")).await;
+            let seqs: Vec<_> = rows.iter().map(|row| row["seq"].as_i64().unwrap()).collect();
+            assert!(seqs.iter().copied().eq(1..=i64::try_from(seqs.len()).unwrap()), "{seqs:?}");
+            let newest = walk(&stack, &who, "/api/v1/transfers?").await;
+            let ids: HashSet<_> = newest.iter().map(|row| row["id"].to_string()).collect();
+            assert_eq!(ids.len(), newest.len());
+            seen.push(walk(&stack, &who, "/api/v1/transfers?sort_order=asc&").await);
+        }
+        seen
+    };
+    let ((), seen) = futures_util::future::join(write, read).await;
+    let whole = walk(&stack, &who, "/api/v2/transfers?sort_order=asc&").await;
+    assert_eq!(whole.len(), 121);
+    // What was read while rows were written is a beginning of what is there in the end.
+    assert!(seen.iter().all(|rows| rows[..] == whole[..rows.len()]));
+}
+
+async fn transfers_are_filtered(stack: Rc<Stack>) {
+    let (who, stranger, support) = (user(), user(), someone(&[Role::Support]));
+    let from = stack.client.funded(&who, 100).await;
+    let to = stack.client.open(&stranger, "user").await;
+    let mut body = pay(&from, &to, 3);
+    body["external_ref"] = "inv-7".into();
+    let posted = stack.client.transfer(&who, "a", &body).await.expect(201).json();
+    stack.client.transfer(&who, "b", &pay(&from, &to, 4)).await.expect(201);
+    let count = async |who: &shared::auth::User, query: &str| {
+        let page = stack.client.get(who, &format!("/api/v1/transfers?{query}")).await.expect(200).json();
+        page["data"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&who, "").await, 3);
+    assert_eq!(count(&stranger, "").await, 2);
+    assert_eq!(count(&user(), "").await, 0);
+    assert_eq!(count(&support, "").await, 0);
+    assert_eq!(count(&support, "scope=all").await, 3);
+    assert_eq!(count(&who, "external_ref=inv-7").await, 1);
+    assert_eq!(count(&user(), "external_ref=inv-7").await, 0);
+    assert_eq!(count(&stranger, &format!("account_id={from}")).await, 0);
+    assert_eq!(count(&support, &format!("account_id={to}&scope=all")).await, 2);
+    assert_eq!(count(&who, "status=pending").await, 0);
+    let at = posted["posted_at"].as_str().unwrap();
+    assert_eq!(count(&who, &format!("from={at}")).await, 2);
+    assert_eq!(count(&who, &format!("to={at}")).await, 1);
+    assert_eq!(stack.client.get(&who, "/api/v1/transfers?scope=all").await.status, 403);
+    assert_eq!(stack.client.get(&who, "/api/v1/transfers?acount_id=1").await.status, 422);
+    assert_eq!(stack.client.get(&who, "/api/v1/transfers?cursor=zz").await.code(), "invalid_cursor");
+    let path = format!("/api/v1/transfers/{}", posted["id"].as_str().unwrap());
+    let shown = stack.client.get(&stranger, &path).await.expect(200);
+    assert_eq!(shown.json(), posted);
+    assert_eq!(stack.client.get(&user(), &path).await.code(), "not_found");
+    let tag = shown.header("etag").unwrap().to_owned();
+    assert_eq!(stack.client.raw(&who, "GET", &path, &[("if-none-match", &tag)], None).await.status, 304);
+}
+
+async fn accounts_are_paged(stack: Rc<Stack>) {
+    let (who, officer) = (user(), treasurer());
+    for _ in 0..5 {
+        stack.client.open(&who, "user").await;
+    }
+    stack.client.open(&officer, "system").await;
+    let page = stack.client.get(&who, "/api/v1/accounts?page=2&per_page=2").await.expect(200);
+    assert_eq!(page.json()["meta"]["total"], 5);
+    assert!(page.header("link").unwrap().contains("rel=\"next\""));
+    assert_eq!(stack.client.get(&who, "/api/v1/accounts?scope=all").await.status, 403);
+    let all = stack.client.get(&officer, "/api/v1/accounts?scope=all&kind=user").await.expect(200);
+    assert_eq!(all.json()["meta"]["total"], 5);
+    let mut rows = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = stack.client.get(&who, &format!("/api/v2/accounts?limit=2{cursor}")).await.expect(200).json();
+        rows.extend(page["data"].as_array().unwrap().iter().map(|row| row["id"].to_string()));
+        let Some(next) = page["page"]["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 5);
+}
