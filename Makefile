@@ -1,0 +1,49 @@
+# Tollgate's commands. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+
+.PHONY: help run test demo check bench fmt lint docs audit manifests
+
+help: ## List every target with one line
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: ## Build and start everything on embedded stores; prints the URLs, Ctrl-C stops
+	$(CARGO) build --release --package tests --bin stack
+	exec target/release/stack
+
+test: ## All tests, end to end on SQLite + memory and on PostgreSQL + Redis
+	tests/ensure-backends.sh
+	$(CARGO) build --workspace --bins
+	$(CARGO) nextest run --workspace $(if $(CI),--profile ci)
+	$(CARGO) test --workspace --doc --quiet
+
+demo: ## A narrated journey in plain curl against a running stack
+	tests/demo.sh
+
+check: fmt-check lint docs audit manifests ## What CI runs before the tests: format, lints, docs, dependencies, layout, manifests
+	$(CARGO) nextest run --package tests --test tidy
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+
+audit:
+	tests/audit.sh
+
+manifests:
+	deploy/validate.sh
+
+bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1)
+	$(CARGO) build --release --workspace --bins
+	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
