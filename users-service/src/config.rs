@@ -1,172 +1,119 @@
-//! The configuration: one struct a section, as documented in `config.default.toml`.
+//! The service's settings as values, one struct per section of `config.default.toml`.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
+use argon2::Params;
 use serde::Deserialize;
-use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec, load};
+use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
-const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
+use crate::users::Email;
 
-/// RFC 7518, section 3.2, for the assertion's HMAC.
-const MIN_SECRET_BYTES: usize = 32;
+/// The documented defaults, which are the schema too.
+pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
 
-/// All settings of the service.
+/// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each section is documented in config.default.toml")]
 pub struct Config {
-    /// The listener.
     pub server: Server,
-    /// The database.
     pub database: Database,
-    /// The shared stores.
     pub redis: Redis,
-    /// Trust in the gateway.
-    pub assertion: Assertion,
-    /// Who may register, and what they learn.
-    pub registration: Registration,
-    /// Password rules and hashing.
-    pub passwords: Passwords,
-    /// Slowing down guesses.
-    pub throttle: Throttle,
-    /// Tokens and sessions.
+    pub identity: Identity,
     pub tokens: Tokens,
-    /// The first administrator.
+    pub sessions: Sessions,
+    pub passwords: Passwords,
+    pub hashing: Hashing,
+    pub throttle: Throttle,
+    pub registration: Registration,
     pub bootstrap: Bootstrap,
-    /// Logs and traces.
+    pub retention: Retention,
+    pub idempotency: Idempotency,
     pub telemetry: TelemetryConfig,
 }
 
-/// The listener.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Server {
-    /// Address and port.
-    pub listen: SocketAddr,
-    /// Worker threads; 0: one per core.
-    pub workers: usize,
-    /// How long requests in flight may take to end.
-    pub shutdown_grace: Dur,
-    /// Where clients reach the API; the issuer of tokens.
-    pub public_url: String,
+macro_rules! sections {
+    ($($(#[$doc:meta])* $section:ident { $($key:ident: $kind:ty,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(missing_docs, reason = "each key is documented in config.default.toml")]
+        pub struct $section { $(pub $key: $kind,)+ }
+    )+};
 }
 
-/// The database.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// `sqlite://…` or `postgres://…`; secret, because it may hold a password.
-    pub url: Secret,
-    /// Connections in the pool.
-    pub pool_size: u32,
-    /// Whether to apply missing migrations at start.
-    pub migrate_on_start: bool,
+sections! {
+    /// `[server]`
+    Server { listen: SocketAddr, workers: usize, shutdown_grace: Dur, }
+    /// `[database]`
+    Database { url: Secret, max_connections: u32, acquire_timeout: Dur, migrate_on_start: bool, }
+    /// `[redis]`
+    Redis { url: String, }
+    /// `[assertion]`
+    Assertion { secret: Secret, }
+    /// `[tokens]`
+    Tokens { issuer: String, audience: String, access_lifetime: Dur, leeway: Dur, jwks_max_age: Dur, }
+    /// `[sessions]`
+    Sessions { lifetime: Dur, refresh_grace: Dur, }
+    /// `[passwords]`
+    Passwords { rule: PasswordRule, }
+    /// `[hashing]`
+    Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
+    /// `[throttle]`
+    Throttle { enabled: bool, attempts: u32, window: Dur, }
+    /// `[registration]`
+    Registration { disclose_existing: bool, }
+    /// `[bootstrap]`
+    Bootstrap { admin_email: String, admin_password: Secret, }
+    /// `[retention]`
+    Retention { deleted_users: Dur, idempotency_keys: Dur, sweep_every: Dur, }
+    /// `[idempotency]`
+    Idempotency { wait: Dur, }
 }
 
-/// The shared stores.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    /// `redis://…`; empty: in memory.
-    pub url: Secret,
-}
-
-/// Trust in the gateway.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assertion {
-    /// The secret shared with the gateway.
-    pub secret: Secret,
-}
-
-/// Who may register, and what they learn.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// Whether a taken e-mail is said to be taken.
-    pub disclose_existing: bool,
-}
-
-/// Password rules and hashing.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Passwords {
-    /// Memory per hash, KiB.
-    pub memory_kib: u32,
-    /// Passes over it.
-    pub passes: u32,
-    /// Lanes of one hash.
-    pub lanes: u32,
-    /// Hashes at a time; 0: one per core.
-    pub permits: usize,
-    /// How long a sign-in waits for a permit.
-    pub wait: Dur,
-    /// Sign-ins that may wait at once.
-    pub queue: usize,
-    /// NIST mode.
-    pub nist: bool,
-}
-
-/// Slowing down guesses.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Throttle {
-    /// Whether it is on.
-    pub enabled: bool,
-    /// Failures that pass per window, and at once.
-    pub failures: u32,
-    /// The window.
-    pub window: Dur,
-}
-
-/// Tokens and sessions.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// The audience of access tokens.
-    pub audience: String,
-    /// How long an access token is good.
-    pub access_ttl: Dur,
-    /// How long a session lives at most.
-    pub session_ttl: Dur,
-    /// How long the previous refresh token still gives the current one.
-    pub refresh_grace: Dur,
-    /// How far clocks may be off.
-    pub leeway: Dur,
-}
-
-/// The first administrator.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bootstrap {
-    /// Its e-mail; empty: a default one.
-    pub admin_email: String,
-    /// Its password; empty: generated.
-    pub admin_password: Secret,
+/// What a new password must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasswordRule {
+    /// At least 10 characters, one of them a digit.
+    Composition,
+    /// At least 15 characters, whatever they are.
+    Nist,
 }
 
 impl Config {
-    /// Reads defaults, `file` and `env`; every mistake at once.
+    /// Reads defaults, `file` and `env`, and reports every mistake at once.
+    ///
+    /// # Errors
+    /// All mistakes, each with its place.
     pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
-        load(SPEC, file, env)
+        shared::config::load(SPEC, file, env)
     }
 }
 
 impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
-        let secret = self.assertion.secret.expose().len() >= MIN_SECRET_BYTES;
-        report.ensure(secret, "assertion.secret", "needs at least 32 bytes, the same as the gateway's");
-        report.ensure(self.database.pool_size >= 1, "database.pool_size", "at least one connection");
-        let is_http = self.server.public_url.starts_with("http://") || self.server.public_url.starts_with("https://");
-        report.ensure(is_http, "server.public_url", "an http or https URL");
-        report.ensure(self.passwords.memory_kib >= 8 * self.passwords.lanes.max(1), "passwords.memory_kib", "at least 8 KiB a lane");
-        report.ensure(self.passwords.passes >= 1, "passwords.passes", "at least one pass");
-        report.ensure(self.passwords.lanes >= 1, "passwords.lanes", "at least one lane");
-        report.ensure(self.passwords.queue >= 1, "passwords.queue", "at least one may wait");
-        report.ensure(self.throttle.failures >= 1, "throttle.failures", "at least one");
-        report.ensure(!self.throttle.window.get().is_zero(), "throttle.window", "longer than nothing");
-        report.ensure(!self.tokens.access_ttl.get().is_zero(), "tokens.access_ttl", "longer than nothing");
-        report.ensure(self.tokens.session_ttl >= self.tokens.access_ttl, "tokens.session_ttl", "at least access_ttl");
+        let url = self.database.url.expose();
+        let known = ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme));
+        report.ensure(known, "database.url", "begins with postgres:// or sqlite://");
+        report.ensure(self.database.max_connections > 0, "database.max_connections", "at least one connection");
+        let secret = self.identity.secret.expose().len();
+        report.ensure(secret >= 32, "identity.secret", "at least 32 bytes, the same as in the gateway's settings");
+        let issuer = &self.tokens.issuer;
+        let is_url = (issuer.starts_with("https://") || issuer.starts_with("http://")) && !issuer.ends_with('/');
+        report.ensure(is_url, "tokens.issuer", "an http(s) URL without a slash at its end");
+        let lifetime = self.tokens.access_lifetime.get().as_secs();
+        report.ensure((1..=3_600).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
+        let hashing = &self.hashing;
+        let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
+        report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
+        report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
+        report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
+        let email = Email::parse(&self.bootstrap.admin_email);
+        report.ensure(email.is_ok(), "bootstrap.admin_email", "an e-mail address");
+        let sweep = self.retention.sweep_every.get().as_secs();
+        report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
     }
 }
