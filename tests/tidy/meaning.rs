@@ -48,7 +48,7 @@ pub fn authorization(source: &Source) -> Vec<Finding> {
     });
     handlers
         .filter(|signature| !PUBLIC.contains(&signature.ident.to_string().as_str()))
-        .filter(|signature| !signature.inputs.iter().any(authorizes))
+        .filter(|signature| !signature.inputs.iter().any(|input| takes(input, &file)))
         .map(|signature| {
             let what = format!("`{}` takes none of {}", signature.ident, EXTRACTORS.join(", "));
             source.finding(signature.ident.span().start().line, what)
@@ -60,9 +60,26 @@ fn is_route(attribute: &syn::Attribute) -> bool {
     attribute.path().segments.iter().map(|segment| segment.ident.to_string()).eq(["utoipa", "path"])
 }
 
-fn authorizes(input: &syn::FnArg) -> bool {
+/// Whether an argument is an extractor, or a tuple of the same file's that has one.
+fn takes(input: &syn::FnArg, file: &syn::File) -> bool {
     let syn::FnArg::Typed(argument) = input else { return false };
-    let syn::Type::Path(path) = argument.ty.as_ref() else { return false };
+    let alias = |name: &syn::Ident| {
+        file.items.iter().find_map(|item| match item {
+            syn::Item::Type(alias) if alias.ident == *name => Some(alias.ty.as_ref()),
+            _ => None,
+        })
+    };
+    match argument.ty.as_ref() {
+        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            is_extractor(argument.ty.as_ref())
+                || matches!(alias(&last.ident), Some(syn::Type::Tuple(parts)) if parts.elems.iter().any(is_extractor))
+        }),
+        _ => false,
+    }
+}
+
+fn is_extractor(kind: &syn::Type) -> bool {
+    let syn::Type::Path(path) = kind else { return false };
     path.path.segments.last().is_some_and(|last| EXTRACTORS.contains(&last.ident.to_string().as_str()))
 }
 
@@ -114,6 +131,11 @@ fn bad_meanings_are_found() {
     };
     assert_eq!(authorization(&handler("app: Data<App>")).len(), 1);
     assert!(authorization(&handler("_: auth::Admin")).is_empty());
+    let tuple = |parts: &str| {
+        let code = format!("type Asked = {parts};\n#[utoipa::path(get)]\nasync fn x(asked: Asked) {{}}");
+        authorization(&of("users-service/src/x/http.rs", &code)).len()
+    };
+    assert_eq!((tuple("(SignedIn, App)"), tuple("(App, Id)")), (0, 1));
     let policy = of("gateway/src/policy/cors.rs", "");
     assert_eq!(unused_policies(std::slice::from_ref(&policy)).len(), 1);
     assert!(unused_policies(&[policy, of("gateway/src/pipeline.rs", "policy::cors::check()")]).is_empty());
