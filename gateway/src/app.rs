@@ -25,7 +25,7 @@ use tracing::Instrument;
 use crate::admin::metrics::{Handles, Metrics, RequestLabels};
 use crate::config::{AccessLog, UpstreamSettings};
 use crate::docs::Documents;
-use crate::exchange::Exchange;
+use crate::exchange::{Counted, Exchange};
 use crate::pipeline;
 use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
 use crate::policy::in_flight::InFlight;
@@ -119,7 +119,8 @@ impl Worker {
         handles.duration.observe(took.as_secs_f64());
         let wanted = match exchange.tables.access_log {
             AccessLog::All => true,
-            AccessLog::Failures => status.is_server_error(),
+            // A probe that fails says so to whoever probes.
+            AccessLog::Failures => status.is_server_error() && !matches!(exchange.limits, Counted::Never),
             AccessLog::None => false,
         };
         if wanted {

@@ -1,6 +1,9 @@
 //! A request from top to bottom: begin, route, version, in-flight permit, authenticate, authorize, rate limit, send,
 //! finish. Each step is a policy of its own; each early exit is a `?`.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use actix_web::body::BoxBody;
@@ -23,21 +26,25 @@ use crate::policy::version::{VersionId, VersionRule, without_version};
 use crate::policy::shape;
 use crate::route::{Found, Route, Wanted, path};
 use crate::tables::Tables;
+use crate::upstream::body;
 use crate::upstream::convert::Forward;
 use crate::upstream::send::Call;
 
 /// Serves one request, whatever comes of it.
-pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+pub async fn serve(worker: &Worker, request: &HttpRequest, mut payload: Payload) -> HttpResponse<BoxBody> {
     let tables = worker.gateway.tables.load_full();
     let mut exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
-    let answer = forward(worker, &mut exchange, payload).await;
+    let answer = forward(worker, &mut exchange, &mut payload).await;
+    if answer.is_err() {
+        body::discard(payload, request.head(), tables.buffer).await;
+    }
     finish(worker, exchange, answer).await
 }
 
 async fn forward(
     worker: &Worker,
     exchange: &mut Exchange<'_>,
-    payload: Payload,
+    payload: &mut Payload,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway, head) = (exchange.tables, &worker.gateway, exchange.request.head());
     shape::check(head, &tables.limits)?;
@@ -71,7 +78,7 @@ async fn forward(
         body_limit: route.body_limit,
         buffer: tables.buffer,
     };
-    call.send(&worker.client, &gateway.signer, payload, permit).await
+    call.send(&worker.client, &gateway.signer, payload.take(), permit).await
 }
 
 /// A route, with the path and the query that its upstream is asked with.
@@ -157,7 +164,9 @@ async fn finish(
     if let Some(rest) = &exchange.rest {
         version.announce(tables.versions.prefix(), rest, out);
     }
-    if let Counted::Done(Some(notice)) = std::mem::replace(&mut exchange.limits, Counted::Never) {
+    if let Counted::Done(notice) = &mut exchange.limits
+        && let Some(notice) = notice.take()
+    {
         notice.announce(out);
     }
     let route = exchange.route.as_deref();

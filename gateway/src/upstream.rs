@@ -28,8 +28,10 @@ pub struct Upstream {
     pub slow_after: Option<Duration>,
     /// The audience of its identity assertion; `None`: it is told nothing about callers.
     pub audience: Option<String>,
-    /// Whether its document is part of ours, and its readiness of ours.
+    /// Whether its document is part of ours.
     pub has_document: bool,
+    /// Whether it is one of our two services, whose readiness is part of ours.
+    pub is_ours: bool,
 }
 
 impl Upstream {
@@ -45,11 +47,17 @@ impl Upstream {
             assertion: true,
             openapi: true,
         });
-        let all = ours.iter().chain(&config.upstreams);
-        all.map(|upstream| Self::new(upstream, &config.breaker, now).map(Arc::new)).collect()
+        let ours = ours.iter().map(|upstream| (upstream, true));
+        let all = ours.chain(config.upstreams.iter().map(|upstream| (upstream, false)));
+        all.map(|(upstream, is_ours)| Self::new(upstream, is_ours, &config.breaker, now).map(Arc::new)).collect()
     }
 
-    fn new(config: &config::Upstream, settings: &config::Breaker, now: Instant) -> Result<Self, InvalidOrigin> {
+    fn new(
+        config: &config::Upstream,
+        is_ours: bool,
+        settings: &config::Breaker,
+        now: Instant,
+    ) -> Result<Self, InvalidOrigin> {
         Ok(Self {
             name: config.name.clone(),
             origin: config.url.parse()?,
@@ -57,6 +65,7 @@ impl Upstream {
             slow_after: Some(settings.slow_after.get()).filter(|span| !span.is_zero()),
             audience: config.assertion.then(|| config.name.clone()),
             has_document: config.openapi,
+            is_ours,
         })
     }
 }

@@ -21,32 +21,32 @@ pub async fn livez() -> HttpResponse {
 }
 
 /// `GET /readyz` on the admin listener: every dependency by name.
-pub async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
-    let redis = (gateway.stores.kind() == "redis").then_some(());
-    let redis = match redis {
-        Some(()) => Some(gateway.stores.health().await.is_ok()),
-        None => None,
-    };
+pub async fn readyz(gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    let redis = gateway.stores.health().await.is_ok();
     let ready = is_ready(&gateway);
     let dependencies: Vec<_> = required(&gateway)
-        .chain(redis.map(|ready| Dependency { name: "redis", ready }))
+        .chain((gateway.stores.kind() == "redis").then_some(Dependency { name: "redis", ready: redis }))
         .chain([Dependency { name: "revocations", ready: gateway.revoked.is_live() }])
         .collect();
-    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    let status = if gateway.is_draining() { "draining" } else if ready { "ready" } else { "starting" };
-    answer.json(serde_json::json!({"status": status, "dependencies": dependencies}))
+    let dependencies = serde_json::json!(dependencies);
+    if ready {
+        return Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ready", "dependencies": dependencies})));
+    }
+    Err(not_ready(&gateway).extension("dependencies", dependencies))
+}
+
+fn not_ready(gateway: &Gateway) -> Problem {
+    if gateway.is_draining() {
+        Problem::new(Code::ShuttingDown)
+    } else {
+        Problem::new(Code::UpstreamUnavailable).detail("The gateway is starting.")
+    }
 }
 
 /// `/readyz` on the public listener: without detail.
 pub fn public(gateway: &Gateway) -> Result<HttpResponse, Problem> {
-    if gateway.is_draining() {
-        return Err(Problem::new(Code::ShuttingDown));
-    }
-    if is_ready(gateway) {
-        Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ready"})))
-    } else {
-        Err(Problem::new(Code::UpstreamUnavailable).detail("The gateway is starting."))
-    }
+    let ready = is_ready(gateway).then(|| HttpResponse::Ok().json(serde_json::json!({"status": "ready"})));
+    ready.ok_or_else(|| not_ready(gateway))
 }
 
 /// Ready from the moment when everything has been up at once. What is lost after that is reported, but it does not take

@@ -1,1 +1,102 @@
-//! Tests.
+//! The shipped defaults are valid and documented; mistakes are reported all at once.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+fn read(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+    let path = std::env::temp_dir().join(format!("tollgate-gateway-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&path, file).unwrap();
+    let env: Vec<_> = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let read = Config::load(Some(&path), &env).map_err(|errors| errors.to_string());
+    std::fs::remove_file(&path).unwrap();
+    read
+}
+
+#[test]
+fn the_defaults_are_a_configuration() {
+    let config = read("", &[]).unwrap();
+    assert_eq!(config.server.listen.port(), 8080);
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9090");
+    let address = config.rate_limit.policies.iter().find(|policy| policy.name == "address").unwrap();
+    assert_eq!((address.quota, address.burst), (100, 200));
+    let sign_in = config.rate_limit.policies.iter().find(|policy| policy.name == "sign_in").unwrap();
+    assert_eq!((sign_in.quota, sign_in.burst), (10, 10));
+}
+
+#[test]
+fn the_names_that_scripts_rely_on_work() {
+    let config = read(
+        "",
+        &[
+            ("TOLLGATE_GATEWAY__SERVER__LISTEN", "0.0.0.0:1"),
+            ("TOLLGATE_GATEWAY__ADMIN__LISTEN", "0.0.0.0:2"),
+            ("TOLLGATE_GATEWAY__RATE_LIMIT__ENABLED", "false"),
+            ("TOLLGATE_GATEWAY__REDIS__URL", "redis://r"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.server.listen.port(), config.admin.listen.port()), (1, 2));
+    assert!(!config.rate_limit.enabled);
+    assert_eq!(config.redis.url.expose(), "redis://r");
+}
+
+#[test]
+fn every_key_has_a_comment_above_it_or_above_its_neighbours() {
+    let mut explained = false;
+    for line in DEFAULTS.lines() {
+        match line.trim() {
+            "" => explained = false,
+            text if text.starts_with('#') => explained = true,
+            "enabled = true" => {}
+            text if text.starts_with('[') => explained = explained || text.starts_with("[["),
+            text => assert!(explained || in_array_of_tables(text), "not documented: {text}"),
+        }
+    }
+}
+
+/// Keys of array tables are documented in the comment above their first element.
+fn in_array_of_tables(line: &str) -> bool {
+    let key = line.split('=').next().unwrap_or_default().trim();
+    DEFAULTS.lines().any(|text| text.starts_with('#') && text.contains(key))
+}
+
+#[test]
+fn all_mistakes_come_at_once_with_their_places() {
+    let errors = read(
+        r#"
+[server]
+trusted_proxies = ["10.0.0.0/99"]
+[services.users]
+url = "ftp://x"
+[versions]
+default = "v3"
+[cors]
+origins = ["https://a.example/path"]
+[[routes]]
+path = "/api/**/x"
+upstream = "nowhere"
+methods = ["get"]
+limits = ["none"]
+roles = ["admin"]
+auth = "optional"
+version = "v9"
+"#,
+        &[],
+    )
+    .unwrap_err();
+    for part in [
+        "trusted_proxies: `10.0.0.0/99` is no address",
+        "services.users.url: `ftp://x`",
+        "versions.default: this version is not served",
+        "cors.origins: `https://a.example/path` is no origin",
+        "routes[0].path: `/api/**/x`",
+        "routes[0].upstream: there is no upstream `nowhere`",
+        "routes[0].methods: methods are written in capitals",
+        "routes[0].limits: there is no policy `none`",
+        "routes[0].auth: roles and scope need `required`",
+        "routes[0].version: no such version",
+    ] {
+        assert!(errors.contains(part), "{part} is missing in\n{errors}");
+    }
+    assert!(read("[server]\nlisen = \"x\"", &[]).unwrap_err().contains("did you mean `listen`"));
+}

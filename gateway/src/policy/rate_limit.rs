@@ -106,12 +106,14 @@ impl RateLimiter {
             Err(error) => {
                 metrics.rate_limit_degraded();
                 tracing::debug!(%error, "rate limits are counted by this instance alone");
-                match (down, self.own.take(&takes(Quota::share)).await) {
-                    (LimiterDown::Share, Ok(decisions)) => decisions,
-                    (LimiterDown::Share | LimiterDown::Refuse, _) => {
-                        return Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) };
-                    }
-                }
+                let own = match down {
+                    LimiterDown::Share => self.own.take(&takes(Quota::share)).await.ok(),
+                    LimiterDown::Refuse => None,
+                };
+                let Some(decisions) = own else {
+                    return Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) };
+                };
+                decisions
             }
         };
         set.judge(&decisions, metrics)

@@ -126,7 +126,7 @@ impl Node {
         for next in literal.into_iter().chain(self.any.as_deref()) {
             let found = match rest {
                 // A trailing slash is a path of its own, which only `**` takes.
-                Some("") => None,
+                Some("") => pick(&next.rest, asked, others),
                 Some(rest) => next.descend(rest, asked, others),
                 None => pick(&next.here, asked, others),
             };

@@ -1,1 +1,94 @@
-//! Tests.
+//! The route table against the shipped configuration: which row answers, and what is said when none does.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Instant;
+
+use super::*;
+use crate::config::Config;
+use crate::tables::Tables;
+
+const EXTRA: &str = r#"
+[[upstreams]]
+name = "legacy"
+url = "http://10.0.0.1"
+"#;
+
+fn tables(routes: Option<&str>) -> Tables {
+    let file = std::env::temp_dir().join(format!("tollgate-routes-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&file, routes.map(|routes| format!("{EXTRA}{routes}")).unwrap_or_default()).unwrap();
+    let config = Config::load(Some(&file), &[]);
+    std::fs::remove_file(&file).unwrap();
+    Tables::compile(&config.unwrap(), Instant::now()).unwrap()
+}
+
+fn ask(tables: &Tables, host: Option<&str>, request: &str) -> String {
+    let (method, path) = request.split_once(' ').unwrap();
+    let asked = tables.versions.split(path);
+    let versioned = asked.map(|a| (tables.versions.by_name(a.in_path.unwrap_or("v1")).unwrap(), a.rest));
+    match tables.routes.find(Wanted { host, path, versioned, method: &method.parse().unwrap() }) {
+        Found::Route(route) => format!("{} {}", route.upstream.name, route.pattern),
+        Found::OtherMethods(methods) => format!("405 {}", methods.iter().map(Method::as_str).collect::<Vec<_>>().join(",")),
+        Found::Nothing => "404".to_owned(),
+    }
+}
+
+#[test]
+fn the_shipped_table_sends_everything_where_it_belongs() {
+    let tables = tables(None);
+    for (request, expected) in [
+        ("POST /api/users", "users /api/users"),
+        ("POST /api/v2/users", "users /api/users"),
+        ("GET /api/v1/users", "users /api/users"),
+        ("HEAD /api/v1/users", "users /api/users"),
+        ("DELETE /api/v1/users", "405 POST,GET,HEAD"),
+        ("GET /api/v1/users/me", "users /api/users/**"),
+        ("GET /api/v1/users/me/sessions/1", "users /api/users/**"),
+        ("PUT /api/v1/users/7/roles", "users /api/users/{id}/roles"),
+        ("GET /api/v1/users/7/roles", "users /api/users/**"),
+        ("POST /api/v1/users/7/disable", "users /api/users/{id}/disable"),
+        ("POST /api/auth/token", "users /api/auth/token"),
+        ("POST /api/auth/revoke", "users /api/auth/**"),
+        ("POST /api/auth/password/forgot", "users /api/auth/password/**"),
+        ("GET /api/auth/token", "405 POST"),
+        ("GET /.well-known/jwks.json", "users /.well-known/**"),
+        ("POST /.well-known/jwks.json", "405 GET,HEAD"),
+        ("POST /api/transfers/batch", "accounts /api/transfers/batch"),
+        ("POST /api/v2/transfers/7/post", "accounts /api/transfers/**"),
+        ("POST /api/v1/accounts/7/freeze", "accounts /api/accounts/{id}/freeze"),
+        ("PATCH /api/v1/accounts/7", "accounts /api/accounts/**"),
+        ("GET /api/v1/accounts/", "accounts /api/accounts/**"),
+        ("GET /api/v1/nothing", "404"),
+        ("GET /api/v1", "404"),
+        ("GET /", "404"),
+    ] {
+        assert_eq!(ask(&tables, None, request), expected, "{request}");
+    }
+}
+
+#[test]
+fn the_more_specific_row_wins_whatever_the_order() {
+    let rows = [
+        "path = \"/api/a/**\"\nupstream = \"legacy\"", "path = \"/api/a/{x}/c\"\nupstream = \"users\"",
+        "path = \"/api/a/b/c\"\nupstream = \"accounts\"", "path = \"/**\"\nupstream = \"legacy\"",
+        "path = \"/api/old\"\nversion = \"v1\"\nupstream = \"users\"",
+        "path = \"/api/hosted\"\nhost = \"a.example\"\nupstream = \"users\"",
+        "path = \"/api/hosted\"\nupstream = \"accounts\"",
+    ];
+    for order in [rows.to_vec(), rows.into_iter().rev().collect()] {
+        let tables = tables(Some(&order.iter().map(|row| format!("[[routes]]\n{row}\n")).collect::<String>()));
+        assert_eq!(ask(&tables, None, "GET /api/a/b/c"), "accounts /api/a/b/c");
+        assert_eq!(ask(&tables, None, "GET /api/a/z/c"), "users /api/a/{x}/c");
+        assert_eq!(ask(&tables, None, "GET /api/a/b/d/e"), "legacy /api/a/**");
+        assert_eq!(ask(&tables, None, "GET /api/v1/old"), "users /api/old");
+        assert_eq!(ask(&tables, None, "GET /api/v2/old"), "legacy /**", "it is not there in v2");
+        assert_eq!(ask(&tables, Some("A.example:8080"), "GET /api/hosted"), "users /api/hosted");
+        assert_eq!(ask(&tables, Some("b.example"), "GET /api/hosted"), "accounts /api/hosted");
+    }
+}
+
+#[test]
+fn patterns_that_cannot_be_meant_are_refused() {
+    for bad in ["", "api", "/a//b", "/a/**/b", "/a*", "/{}", "/x{id}", "/a/../b", "/a b", "/%61"] {
+        assert!(bad.parse::<Pattern>().is_err(), "{bad}");
+    }
+}

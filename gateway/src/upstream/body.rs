@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::dev::{Payload, RequestHead};
 use actix_web::error::PayloadError;
@@ -21,6 +22,9 @@ pub use answer::{Answer, Guards};
 
 /// Pieces of a request body on their way between the worker's stream and the client's task.
 const PIECES: usize = 4;
+
+/// How long an unwanted body is waited for.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A request body for an upstream.
 pub struct Outgoing {
@@ -91,6 +95,16 @@ impl Outgoing {
     #[must_use]
     pub fn is_overrun(overrun: Option<&Arc<AtomicBool>>) -> bool {
         overrun.is_some_and(|flag| flag.load(Ordering::Acquire))
+    }
+}
+
+/// Reads a small body that nobody wants, so that the connection can be used again: a refusal should not cost the client
+/// its connection. Larger ones are left, and the connection is closed.
+pub async fn discard(mut payload: Payload, head: &RequestHead, buffer: u64) {
+    if shape::check_length(head, buffer).is_ok_and(|length| length.is_some_and(|length| length > 0)) {
+        let drained = async { while let Some(Ok(_)) = payload.next().await {} };
+        // Who announces a body and does not send it may wait for a new connection instead.
+        let _ = tokio::time::timeout(PATIENCE, drained).await;
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::Upstream;
 
 const INTERVAL: Duration = Duration::from_secs(2);
+/// Until all are ready: whoever starts the stack waits for this.
+const IMPATIENT: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 const UNKNOWN: u8 = 0;
@@ -20,10 +22,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of the upstreams that are ours to watch.
+    /// Of our own services; what others call ready is their business.
     #[must_use]
     pub fn new(upstreams: &[Arc<Upstream>]) -> Arc<Self> {
-        let watched = upstreams.iter().filter(|upstream| upstream.audience.is_some());
+        let watched = upstreams.iter().filter(|upstream| upstream.is_ours);
         Arc::new(Self { watched: watched.map(|upstream| (Arc::clone(upstream), AtomicU8::new(UNKNOWN))).collect() })
     }
 
@@ -45,7 +47,8 @@ impl Health {
                 }
             });
             futures_util::future::join_all(asked).await;
-            tokio::time::sleep(INTERVAL).await;
+            let all = self.states().all(|(_, ready)| ready);
+            tokio::time::sleep(if all { INTERVAL } else { IMPATIENT }).await;
         }
     }
 }

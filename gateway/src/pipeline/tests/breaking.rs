@@ -1,0 +1,139 @@
+//! Upstreams that are slow, broken or gone, and the breaker that answers for them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::harness::*;
+
+async fn problem(answer: reqwest::Response) -> (u16, String) {
+    let status = answer.status().as_u16();
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    (status, answer.json::<Value>().await.unwrap()["code"].as_str().unwrap().to_owned())
+}
+
+async fn breaker(gate: &Gate) -> Value {
+    let view = gate.client.get(format!("http://{}/admin/api/breakers", gate.admin)).send().await.unwrap();
+    let view: Value = view.json().await.unwrap();
+    view["data"].as_array().unwrap().iter().find(|breaker| breaker["upstream"] == "raw").unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_deadline_is_told_and_kept() {
+    let upstream = Upstream::start().await;
+    let route = "[[routes]]\npath = \"/api/t/impatient\"\nupstream = \"raw\"\nauth = \"none\"\ntimeout = \"300ms\"\n";
+    let gate = Gate::start(upstream.addr(), route).await;
+    let (answer, left) = tokio::join!(gate.get("/api/t/impatient"), async {
+        let (stream, head) = upstream.accept().await;
+        let left = head.lines().find_map(|line| line.strip_prefix("x-tollgate-deadline-ms: ")).unwrap().parse::<u64>();
+        (left.unwrap(), stream)
+    });
+    assert!((1..=300).contains(&left.0), "{}", left.0);
+    assert_eq!(problem(answer).await, (504, "gateway_timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn nobody_there_is_503_and_a_broken_answer_502() {
+    let gate = Gate::start(dead().await, "").await;
+    let answer = gate.get("/api/t/x").await;
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(problem(answer).await, (503, "upstream_unavailable".to_owned()));
+
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let (answer, ()) = tokio::join!(gate.get("/api/t/x"), async {
+        let (mut stream, _) = upstream.accept().await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
+    });
+    assert_eq!(problem(answer).await, (502, "bad_gateway".to_owned()));
+}
+
+#[tokio::test]
+async fn an_open_breaker_answers_at_once_and_asks_nobody() {
+    let gate = Gate::start(dead().await, "breaker.open_for = \"10s\"\nbreaker.open_at_most = \"10s\"").await;
+    for _ in 0..5 {
+        gate.get("/api/t/x").await;
+    }
+    let began = Instant::now();
+    let answer = gate.get("/api/t/x").await;
+    assert!(began.elapsed() < Duration::from_millis(500));
+    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((9..=12).contains(&wait), "{wait}");
+    assert_eq!(problem(answer).await, (503, "upstream_unavailable".to_owned()));
+    let raw = breaker(&gate).await;
+    assert_eq!((raw["state"].as_str().unwrap(), raw["trips"].as_u64().unwrap()), ("open", 1));
+}
+
+#[tokio::test]
+async fn clients_mistakes_do_not_trip_it() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "breaker.consecutive_failures = 2").await;
+    let served = tokio::spawn(async move {
+        let (mut stream, mut head) = upstream.accept().await;
+        while !head.is_empty() {
+            write(&mut stream, "HTTP/1.1 422 Unprocessable Entity\r\nContent-Type: application/problem+json\r\nContent-Length: 17\r\n\r\n{\"code\":\"theirs\"}").await;
+            head = read_head(&mut stream).await;
+        }
+    });
+    let mut client = gate.connect().await;
+    for _ in 0..5 {
+        write(&mut client, "GET /api/t/x HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = read_until(&mut client, |text| text.ends_with('}')).await;
+        assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("{\"code\":\"theirs\""), "passed through untouched: {answer}");
+    }
+    served.abort();
+}
+
+#[tokio::test]
+async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
+    let address = dead().await;
+    let gate = Arc::new(Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 3").await);
+    for _ in 0..5 {
+        gate.get("/api/t/x").await;
+    }
+    let (reached, release) = (Arc::new(AtomicUsize::new(0)), tokio::sync::broadcast::Sender::<()>::new(1));
+    let accepting = tokio::spawn(hold(address, Arc::clone(&reached), release.clone()));
+    // The breaker says itself when it will probe; until then everybody is refused.
+    within(async { while breaker(&gate).await["probes_in_ms"] != 0 {} }).await;
+    let callers = (0..500).map(|_| {
+        let gate = Arc::clone(&gate);
+        tokio::spawn(async move { gate.get("/api/t/x").await.status().as_u16() })
+    });
+    // All but the probes are refused while the probes are held; only then are these let go.
+    let mut waiting: Vec<_> = callers.collect();
+    while waiting.len() > 3 {
+        let (status, _, rest) = within(futures_util::future::select_all(waiting)).await;
+        assert_eq!(status.unwrap(), 503);
+        waiting = rest;
+    }
+    within(async {
+        while reached.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    release.send(()).unwrap();
+    for probe in waiting {
+        assert_eq!(within(probe).await.unwrap(), 200);
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 3);
+    accepting.abort();
+}
+
+/// An upstream that counts its requests and answers them when it is told to.
+async fn hold(address: std::net::SocketAddr, reached: Arc<AtomicUsize>, release: tokio::sync::broadcast::Sender<()>) {
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (reached, mut released) = (Arc::clone(&reached), release.subscribe());
+        tokio::spawn(async move {
+            if !read_head(&mut stream).await.is_empty() {
+                reached.fetch_add(1, Ordering::SeqCst);
+                released.recv().await.unwrap();
+                write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+            }
+        });
+    }
+}

@@ -1,0 +1,128 @@
+//! A gateway on free ports, and an upstream made of a bare socket.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::config::Secret;
+use shared::store::Stores;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{Config, Deps, Handle, build};
+
+/// Long enough for a slow machine; nothing waits this long when it works.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub const SECRET: &str = "an assertion secret for the tests, long enough";
+
+pub struct Gate {
+    pub addr: SocketAddr,
+    pub admin: SocketAddr,
+    pub handle: Handle,
+    pub client: reqwest::Client,
+}
+
+impl Gate {
+    /// A gateway whose route `/t/**` leads to `upstream`; `more` is laid over the configuration.
+    pub async fn start(upstream: SocketAddr, more: &str) -> Self {
+        let dead = dead().await;
+        let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
+        let text = format!(
+            "upstreams = [{{ name = \"raw\", url = \"http://{upstream}\", assertion = true }}]\n\
+             services.users.url = \"http://{dead}\"\nservices.accounts.url = \"http://{dead}\"\n{more}\n\
+             [[routes]]\npath = \"/api/t/**\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nbody = 100000\ntimeout = \"5s\"\n\
+             [[routes]]\npath = \"/api/users/**\"\nupstream = \"users\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut config = Config::load(Some(&file), &[]).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        config.identity.secret = Secret::from(SECRET.to_owned());
+        config.server.workers = 2;
+        let clock = Clock::system();
+        let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let deps = Deps { stores: Stores::memory(clock.clone()), clock };
+        let service = build(config, deps, listen(), listen()).await.unwrap();
+        let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
+        tokio::spawn(service.run());
+        Self { addr, admin, handle, client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap() }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        within(self.client.get(self.url(path)).send()).await.unwrap()
+    }
+
+    /// A connection on which the test writes its own bytes.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.addr).await.unwrap()
+    }
+}
+
+/// An address that refuses connections.
+pub async fn dead() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+pub struct Upstream {
+    listener: TcpListener,
+}
+
+impl Upstream {
+    pub async fn start() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// The next connection, and the head of the request on it.
+    pub async fn accept(&self) -> (TcpStream, String) {
+        let (mut stream, _) = within(self.listener.accept()).await.unwrap();
+        let head = read_head(&mut stream).await;
+        (stream, head)
+    }
+}
+
+/// Reads up to and including the empty line, and what follows it as far as it has come.
+pub async fn read_head(stream: &mut TcpStream) -> String {
+    read_until(stream, |text| text.contains("\r\n\r\n")).await
+}
+
+/// Reads until what has come satisfies `enough`, or the other side closes.
+pub async fn read_until(stream: &mut TcpStream, enough: impl Fn(&str) -> bool) -> String {
+    let mut text = Vec::new();
+    within(async {
+        let mut piece = [0; 4096];
+        loop {
+            let read = stream.read(&mut piece).await.unwrap_or(0);
+            text.extend_from_slice(&piece[..read]);
+            if read == 0 || enough(&String::from_utf8_lossy(&text)) {
+                return;
+            }
+        }
+    })
+    .await;
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Everything until the other side closes.
+pub async fn read_all(stream: &mut TcpStream) -> String {
+    read_until(stream, |_| false).await
+}
+
+pub async fn write(stream: &mut TcpStream, text: &str) {
+    within(stream.write_all(text.as_bytes())).await.unwrap();
+}
+
+/// Waits, but not for ever.
+pub async fn within<T>(work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => std::process::abort(),
+    }
+}

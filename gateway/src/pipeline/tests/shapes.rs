@@ -1,0 +1,198 @@
+//! What every answer carries, what is refused at the border, and what an upstream gets to see.
+
+use serde_json::Value;
+use shared::auth::{HEADER as ASSERTION, Verifier};
+use shared::clock::Clock;
+use shared::config::Secret;
+
+use super::harness::*;
+
+/// Sends bytes on a connection of their own and reads until the other side closes it.
+async fn raw(gate: &Gate, request: &str) -> String {
+    let mut client = gate.connect().await;
+    write(&mut client, request).await;
+    read_all(&mut client).await
+}
+
+#[tokio::test]
+async fn every_answer_says_the_same_things_about_itself() {
+    let gate = Gate::start(dead().await, "").await;
+    for path in ["/api/v1/users/me", "/api/v2/nothing", "/nothing", "/livez", "/docs/problems", "/redoc", "/openapi.json", "/api/v9/x"] {
+        let answer = gate.get(path).await;
+        let headers = answer.headers().clone();
+        for name in [
+            "x-request-id", "api-version", "server-timing", "x-content-type-options", "referrer-policy",
+            "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy",
+        ] {
+            assert!(headers.contains_key(name), "{path} lacks {name}");
+        }
+        assert!(headers["server-timing"].to_str().unwrap().starts_with("total;dur="));
+        let counted = path.starts_with("/api") || path == "/nothing";
+        assert_eq!(headers.contains_key("ratelimit") && headers.contains_key("ratelimit-policy"), counted, "{path}");
+        if answer.status().is_client_error() {
+            assert_eq!(headers["cache-control"], "no-store");
+            let body: Value = answer.json().await.unwrap();
+            assert_eq!(body["request_id"], headers["x-request-id"].to_str().unwrap());
+            assert_eq!(body["instance"], path);
+        }
+    }
+    assert_eq!(gate.get("/api/v2/users/me").await.headers()["api-version"], "v2");
+    let own = gate.client.get(gate.url("/livez")).header("x-request-id", "mine-1").send().await.unwrap();
+    assert_eq!(own.headers()["x-request-id"], "mine-1");
+}
+
+#[tokio::test]
+async fn what_is_refused_at_the_border_is_a_problem_with_its_status() {
+    let gate = Gate::start(dead().await, "").await;
+    let get = |target: &str, more: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n");
+    for (request, status, code) in [
+        (get("/api/../x", ""), 400, "malformed_path"),
+        (get("/api/%2e%2e/x", ""), 400, "malformed_path"),
+        (get("/api/a%2fb", ""), 400, "malformed_path"),
+        (get("/api/a%00", ""), 400, "malformed_path"),
+        (get("//api", ""), 400, "malformed_path"),
+        (get("/api/v1/users/me?version=2", ""), 400, "version_conflict"),
+        (get("/api/v7/users/me", ""), 400, "unsupported_version"),
+        (get(&format!("/{}", "x".repeat(9_000)), ""), 414, "uri_too_long"),
+        (get("/", &"X-A: 1\r\n".repeat(65)), 431, "headers_too_large"),
+        (get("/", &format!("X-A: {}\r\n", "y".repeat(40_000))), 431, "headers_too_large"),
+        (get("/nothing", ""), 404, "not_found"),
+        (get("/api/users/me", ""), 401, "token_required"),
+        (get("/api/users/me", "Authorization: Bearer a.b.c\r\n"), 503, "keys_unavailable"),
+        (get("/api/t/x", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400, "malformed_request"),
+        ("PUT /.well-known/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 404, "not_found"),
+        ("DELETE /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 405, "method_not_allowed"),
+        ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), 400, "malformed_request"),
+    ] {
+        let answer = raw(&gate, &request).await;
+        let line = request.lines().next().unwrap().chars().take(60).collect::<String>();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{line}: {answer}");
+        assert!(answer.contains("application/problem+json") && answer.contains("x-request-id: "), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_sees_who_calls_from_the_gateway_alone() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let sent = gate.client.get(gate.url("/api/t/who?version=2&q=a%20b"))
+        .header("x-tollgate-assertion", "forged").header("x-user-id", "1").header("x-forwarded-for", "6.6.6.6")
+        .header("authorization", "Bearer stolen").header("x-request-id", "r-1").header("accept-encoding", "gzip")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").send();
+    let (answer, head) = tokio::join!(sent, async {
+        let (mut stream, head) = upstream.accept().await;
+        write(&mut stream, "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Encoding: gzip\r\nVary: Accept\r\nContent-Length: 4\r\n\r\n\x1f\x08ab").await;
+        head
+    });
+    assert!(head.starts_with("GET /api/v2/t/who?q=a%20b HTTP/1.1\r\n"), "{head}");
+    let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).map(str::to_owned);
+    for name in ["authorization", "x-user-id", "api-version", "content-length", "transfer-encoding"] {
+        assert_eq!(value(name), None, "{name}");
+    }
+    assert_eq!(value("x-forwarded-for").as_deref(), Some("127.0.0.1"));
+    assert_eq!(value("x-forwarded-proto").as_deref(), Some("http"));
+    assert_eq!(value("x-forwarded-host"), Some(gate.addr.to_string()));
+    assert_eq!(value("x-request-id").as_deref(), Some("r-1"));
+    assert_eq!(value("accept-encoding").as_deref(), Some("gzip"));
+    assert_eq!(value("traceparent").as_deref(), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    let verifier = Verifier::new(&Secret::from(SECRET.to_owned()), "raw", Clock::system()).unwrap();
+    let caller = verifier.verify(&value(ASSERTION).unwrap(), "GET", "/api/v2/t/who").unwrap();
+    assert_eq!((caller.user, caller.client_ip), (None, Some([127, 0, 0, 1].into())));
+
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 302, "redirects are the client's to follow");
+    let vary: Vec<_> = answer.headers().get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+    assert_eq!(vary, ["Accept", "API-Version, X-API-Version"]);
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    assert_eq!(&answer.bytes().await.unwrap()[..], b"\x1f\x08ab", "nothing is unpacked on the way");
+}
+
+#[tokio::test]
+async fn head_has_gets_length_and_no_body() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let asked = raw(&gate, "HEAD /api/t/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let (answer, ()) = tokio::join!(asked, async {
+        let (mut stream, _) = upstream.accept().await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n").await;
+    });
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("content-length: 1234\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_cost_a_small_upload_its_connection() {
+    let gate = Gate::start(dead().await, "").await;
+    let mut client = gate.connect().await;
+    for _ in 0..3 {
+        write(&mut client, "POST /api/users/me HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").await;
+        let answer = read_until(&mut client, |text| text.ends_with('}')).await;
+        assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn ten_of_two_hundred_pass_a_limit_of_ten() {
+    let upstream = Upstream::start().await;
+    let route = "[[routes]]\npath = \"/api/t/limited\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nlimits = [\"sign_in\"]\n";
+    let gate = Gate::start(upstream.addr(), route).await;
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = upstream.accept().await;
+            write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        }
+    });
+    let answers = futures_util::future::join_all((0..200).map(|_| gate.get("/api/t/limited"))).await;
+    let passed = answers.iter().filter(|answer| answer.status() == 200).count();
+    assert_eq!(passed, 10);
+    for refused in answers.iter().filter(|answer| answer.status() != 200) {
+        assert_eq!(refused.status(), 429);
+        assert!(refused.headers().contains_key("retry-after"));
+        assert!(refused.headers()["ratelimit"].to_str().unwrap().starts_with("\"sign_in\";r=0;t="));
+    }
+    serving.abort();
+}
+
+#[tokio::test]
+async fn documents_have_what_their_pages_need() {
+    let gate = Gate::start(dead().await, "").await;
+    for (path, kind, policy) in [
+        ("/docs/", "text/html", "script-src 'self'"),
+        ("/docs/swagger-ui-bundle.js", "text/javascript", "script-src 'self'"),
+        ("/redoc", "text/html", "worker-src blob:"),
+        ("/redoc/redoc.standalone.js", "text/javascript", "worker-src blob:"),
+        ("/docs/problems", "text/html", "default-src 'none'"),
+    ] {
+        let answer = gate.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(answer.headers()["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains(policy), "{path}");
+        assert!(!answer.text().await.unwrap().is_empty());
+    }
+    let document: Value = gate.get("/openapi.json?version=v2").await.json().await.unwrap();
+    assert_eq!((document["openapi"].as_str(), document["info"]["version"].as_str()), (Some("3.1.0"), Some("v2")));
+    assert_eq!(gate.get("/openapi.json?version=v9").await.status(), 400);
+    assert_eq!(gate.get("/docs/nothing.js").await.status(), 404);
+}
+
+#[tokio::test]
+async fn probes_tell_the_world_little_and_operators_all() {
+    let gate = Gate::start(dead().await, "").await;
+    assert_eq!(gate.get("/livez").await.status(), 200);
+    let public = gate.get("/readyz").await;
+    assert_eq!(public.status(), 503);
+    assert!(!public.text().await.unwrap().contains("jwks"));
+    let admin = gate.client.get(format!("http://{}/readyz", gate.admin)).send().await.unwrap();
+    assert_eq!(admin.status(), 503);
+    let body: Value = admin.json().await.unwrap();
+    let names: Vec<_> = body["dependencies"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["users", "accounts", "jwks", "revocations"]);
+    let metrics = gate.client.get(format!("http://{}/metrics", gate.admin)).send().await.unwrap().text().await.unwrap();
+    for name in ["requests_total", "request_duration_seconds_bucket", "in_flight", "breaker_state", "token_cache_total", "rate_limit_degraded_total"] {
+        assert!(metrics.contains(&format!("tollgate_gateway_{name}")), "{name}");
+    }
+    gate.handle.stop(std::time::Duration::from_secs(1)).await;
+    assert!(tokio::net::TcpStream::connect(gate.addr).await.is_err(), "nobody listens any more");
+}
