@@ -14,7 +14,8 @@ use shared::telemetry::TelemetryConfig;
 pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
 pub use route::{Auth, LimiterDown, Route, ServedVersion, Versions};
 pub use server::{
-    AccessLog, Admin, Authentication, Documents, Identity, Limits, Server, Service, Services, Upstream, UpstreamSettings,
+    AccessLog, Admin, Authentication, Documents, Identity, Limits, Server, Service, Services, Upstream,
+    UpstreamSettings,
 };
 
 /// The documented defaults, which are also the schema.

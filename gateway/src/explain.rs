@@ -69,7 +69,10 @@ fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>) -> String 
         let _ = writeln!(text, "{name:<10} {value}");
     };
     let methods = route.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    line("route", format!("{} {} (row {})", if methods.is_empty() { "*" } else { &methods }, route.pattern, route.index));
+    line(
+        "route",
+        format!("{} {} (row {})", if methods.is_empty() { "*" } else { &methods }, route.pattern, route.index),
+    );
     line("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin.as_str()));
     line("token", auth_word(route.auth).to_owned());
     if !route.roles.is_empty() {

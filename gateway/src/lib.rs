@@ -6,6 +6,7 @@ pub mod config;
 pub mod docs;
 pub mod exchange;
 pub mod explain;
+mod listener;
 pub mod pipeline;
 pub mod policy;
 pub mod route;

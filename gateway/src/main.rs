@@ -104,7 +104,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
 
 /// reqwest and rustls are told which cryptography to use; without that they would guess.
 fn crypto() -> Result<(), Failure> {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().map_err(|_| "a crypto provider is installed already".into())
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| "a crypto provider is installed already".into())
 }
 
 async fn stop_signal() {

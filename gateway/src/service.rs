@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use arc_swap::ArcSwap;
 use shared::auth::{SecretTooShort, Signer};
@@ -20,6 +21,7 @@ use crate::admin::metrics::Metrics;
 use crate::app::{self, Gateway, Worker};
 use crate::config::Config;
 use crate::docs::Documents;
+use crate::listener;
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
@@ -153,33 +155,16 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
     ])
 }
 
-fn public_server(config: &Config, gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {
+fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (settings, tokens) = (config.upstream.clone(), config.authentication.cache_capacity);
-    let server = &config.server;
-    let workers = match server.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
+    let clock = gateway.clock.clone();
+    // Runs on each worker's own thread, where its client's connections shall live.
+    let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &settings, tokens) {
+        Ok(worker) => app::configure(Rc::new(worker))(app),
+        // `build` has made the same client already; without one this worker answers 404 and says why.
+        Err(error) => tracing::error!(%error, "a worker has no HTTP client"),
     };
-    let factory = move || {
-        let worker = Worker::new(Arc::clone(&gateway), &settings, tokens).map(Rc::new);
-        App::new().configure(|app| match worker {
-            Ok(worker) => app::configure(worker)(app),
-            // `build` has made the same client already; without one this worker answers 404 and says why.
-            Err(error) => tracing::error!(%error, "a worker has no HTTP client"),
-        })
-    };
-    let public = HttpServer::new(factory)
-        .workers(workers)
-        .keep_alive(server.keep_alive.get())
-        .client_request_timeout(server.header_timeout.get())
-        .max_connections(server.max_connections)
-        .tcp_nodelay(true)
-        // A client that closes has gone: what it asked for is cancelled upstream.
-        .h1_allow_half_closed(false)
-        .shutdown_timeout(server.shutdown_grace.get().as_secs())
-        .disable_signals()
-        .listen(listener)?;
-    Ok(public.run())
+    Ok(listener::serve(&config.server, &clock, socket, configure)?)
 }
 
 fn admin_server(gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {

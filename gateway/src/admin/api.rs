@@ -35,9 +35,9 @@ pub async fn versions(gateway: web::Data<Gateway>) -> HttpResponse {
     let tables = gateway.tables.load_full();
     let versions = tables.versions.list().iter().map(|version| {
         let callers = gateway.metrics.callers(&version.name);
-        let callers = callers.iter().map(|(who, seen)| {
-            json!({"caller": who, "calls": seen.calls, "last_call_at": rfc3339(seen.last)})
-        });
+        let callers = callers
+            .iter()
+            .map(|(who, seen)| json!({"caller": who, "calls": seen.calls, "last_call_at": rfc3339(seen.last)}));
         json!({
             "name": version.name,
             "status": version.status(&gateway.clock),

@@ -19,7 +19,8 @@ use super::api::gauges::Gauges;
 use crate::app::Gateway;
 
 /// Upper bounds of the latency histogram, in seconds: from a cached 404 to a slow export.
-const BUCKETS: [f64; 14] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const BUCKETS: [f64; 14] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// Callers of deprecated versions that are remembered; later ones are only counted.
 const MAX_CALLERS: usize = 1_000;
@@ -105,9 +106,17 @@ impl Default for Metrics {
         registry.register("requests", "Answers by route, API version and status", metrics.requests.clone());
         registry.register("request_duration_seconds", "Time to the answer's head, by route", metrics.duration.clone());
         registry.register("rate_limit_decisions", "Rate limit decisions by policy", metrics.limits.clone());
-        registry.register("rate_limit_degraded", "Decisions made without the shared counters", metrics.degraded.clone());
+        registry.register(
+            "rate_limit_degraded",
+            "Decisions made without the shared counters",
+            metrics.degraded.clone(),
+        );
         registry.register("token_cache", "Look-ups of verified tokens", token_cache);
-        registry.register("deprecated_version_calls", "Calls of versions that are going to end", metrics.deprecated.clone());
+        registry.register(
+            "deprecated_version_calls",
+            "Calls of versions that are going to end",
+            metrics.deprecated.clone(),
+        );
         *metrics.registry.lock() = registry;
         metrics
     }
@@ -134,7 +143,11 @@ impl Metrics {
 
     /// A look-up of a verified token.
     pub fn token_cache(&self, hit: bool) {
-        if hit { self.hits.inc() } else { self.misses.inc() };
+        if hit {
+            self.hits.inc()
+        } else {
+            self.misses.inc()
+        };
     }
 
     /// A call of a version that is going to end.

@@ -110,7 +110,11 @@ fn versions(config: &Config, report: &mut Report<'_>) {
     let versions = &config.versions;
     let known = |name: &str| versions.served.iter().any(|version| version.name == name);
     let prefix = &versions.prefix;
-    report.ensure(prefix.starts_with('/') && !prefix.ends_with('/'), "versions.prefix", "begins and does not end with a slash");
+    report.ensure(
+        prefix.starts_with('/') && !prefix.ends_with('/'),
+        "versions.prefix",
+        "begins and does not end with a slash",
+    );
     report.ensure(known(&versions.default), "versions.default", "this version is not served");
     let mut seen = HashSet::new();
     for (i, version) in versions.served.iter().enumerate() {
@@ -189,7 +193,8 @@ fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'
         report.error(&key("upstream"), format!("there is no upstream `{}`", route.upstream));
     }
     for method in &route.methods {
-        let known = method.parse::<Method>().is_ok_and(|method| method.as_str() == method.as_str().to_ascii_uppercase());
+        let known =
+            method.parse::<Method>().is_ok_and(|method| method.as_str() == method.as_str().to_ascii_uppercase());
         report.ensure(known, &key("methods"), "methods are written in capitals");
     }
     policies_exist(&route.limits, &key("limits"), names, report);

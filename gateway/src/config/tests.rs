@@ -1,5 +1,4 @@
 //! The shipped defaults are valid and documented; mistakes are reported all at once.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IF_NONE_MATCH,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IF_NONE_MATCH};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::Value;
@@ -104,7 +102,8 @@ impl Documents {
             let (parts, complete) = fetch(client, &tables).await;
             let of_version = |version| Document::new(&merge::describe(merge::merge(&parts, version), &tables));
             let by_version = tables.versions.list().iter();
-            let by_version = by_version.map(|version| of_version(Some((tables.versions.prefix(), version.name.as_str()))));
+            let by_version =
+                by_version.map(|version| of_version(Some((tables.versions.prefix(), version.name.as_str()))));
             self.current.store(Arc::new(Edition { whole: of_version(None), by_version: by_version.collect() }));
             let pause = if complete { self.refresh } else { RETRY.min(self.refresh) };
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;

@@ -60,7 +60,9 @@ pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResp
         Ok(Some(found)) => {
             let mut answer = page(&found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));
             if found.gzpipped {
-                answer.headers_mut().insert(CONTENT_ENCODING, actix_web::http::header::HeaderValue::from_static("gzip"));
+                answer
+                    .headers_mut()
+                    .insert(CONTENT_ENCODING, actix_web::http::header::HeaderValue::from_static("gzip"));
             }
             Some(Ok(answer))
         }
@@ -89,7 +91,8 @@ fn problems_page() -> String {
         let again = if code.retryable() { "yes" } else { "no" };
         // Writing to a String cannot fail; names and titles are ours and need no escaping.
         let link = format!("<a href=\"#{name}\"><code>{name}</code></a>");
-        let _ = writeln!(rows, "<tr id=\"{name}\"><td>{link}</td><td>{status}</td><td>{again}</td><td>{title}</td></tr>");
+        let _ =
+            writeln!(rows, "<tr id=\"{name}\"><td>{link}</td><td>{status}</td><td>{again}</td><td>{title}</td></tr>");
     }
     format!(
         r#"<!doctype html>

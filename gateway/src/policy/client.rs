@@ -121,7 +121,6 @@ impl FromStr for Network {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use actix_web::http::header::HeaderValue;
 
     use super::*;

@@ -99,7 +99,6 @@ impl Cors {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -119,7 +118,8 @@ mod tests {
         let cors = cors(&["https://app.example"], true);
         let ask = |origin: &'static str| {
             let request = TestRequest::default().method(Method::OPTIONS);
-            let request = request.insert_header((ORIGIN, origin)).insert_header((ACCESS_CONTROL_REQUEST_METHOD, "POST"));
+            let request =
+                request.insert_header((ORIGIN, origin)).insert_header((ACCESS_CONTROL_REQUEST_METHOD, "POST"));
             cors.preflight(request.to_http_request().head()).unwrap()
         };
         let answer = ask("https://app.example").unwrap();

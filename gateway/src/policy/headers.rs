@@ -83,7 +83,6 @@ pub fn default_cache_control(headers: &mut HeaderMap, value: Option<&HeaderValue
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -29,7 +29,11 @@ impl InFlight {
     /// 503 `overloaded` when the house is full.
     pub fn enter(self: &Arc<Self>) -> Result<Permit, Problem> {
         let permit = Permit(Arc::clone(self));
-        if self.now.fetch_add(1, Ordering::AcqRel) >= self.cap { Err(Problem::new(Code::Overloaded)) } else { Ok(permit) }
+        if self.now.fetch_add(1, Ordering::AcqRel) >= self.cap {
+            Err(Problem::new(Code::Overloaded))
+        } else {
+            Ok(permit)
+        }
     }
 
     /// How many are inside.
@@ -47,7 +51,6 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -59,7 +59,13 @@ fn is_parent(value: &[u8]) -> bool {
     let hex = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |part: &[u8]| part.iter().all(|b| *b == b'0');
     let (trace, span) = (&value[3..35], &value[36..52]);
-    hex(&value[..2]) && !value.starts_with(b"ff") && hex(trace) && hex(span) && hex(&value[53..55]) && !zero(trace) && !zero(span)
+    hex(&value[..2])
+        && !value.starts_with(b"ff")
+        && hex(trace)
+        && hex(span)
+        && hex(&value[53..55])
+        && !zero(trace)
+        && !zero(span)
 }
 
 /// A trace of our own, not sampled: nobody has asked for its spans.
@@ -81,12 +87,15 @@ fn trace_id(parent: &HeaderValue, is_new: bool) -> HeaderValue {
         fresh = new_parent();
         &fresh
     };
-    parent.as_bytes().get(3..35).and_then(|id| HeaderValue::from_bytes(id).ok()).unwrap_or(HeaderValue::from_static("-"))
+    parent
+        .as_bytes()
+        .get(3..35)
+        .and_then(|id| HeaderValue::from_bytes(id).ok())
+        .unwrap_or(HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -115,7 +124,11 @@ mod tests {
         assert_eq!((trace.parent.to_str().unwrap(), trace.is_new), (PARENT, false));
         assert!(!PARENT.contains(trace.id()), "many requests may be in one foreign trace");
         for bad in [
-            "", "00", &PARENT.to_uppercase(), &format!("{PARENT}-x"), &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+            "",
+            "00",
+            &PARENT.to_uppercase(),
+            &format!("{PARENT}-x"),
+            &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
             &PARENT.replacen("00", "ff", 1),
         ] {
             let trace = begin(&[("traceparent", bad)]);

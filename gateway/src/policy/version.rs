@@ -103,9 +103,10 @@ impl Version {
         // RFC 9745, section 2.1: a structured-field date. RFC 8594, section 3: an HTTP date.
         let deprecated = deprecation.map(|at| ("deprecation", format!("@{}", at.unix_timestamp())));
         let switched_off = sunset.map(|at| ("sunset", http_date(at)));
-        let notices = deprecated.into_iter().chain(switched_off).filter_map(|(name, value)| {
-            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
-        });
+        let notices = deprecated
+            .into_iter()
+            .chain(switched_off)
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)));
         Self {
             name: config.name.clone(),
             header: HeaderValue::from_str(&config.name).unwrap_or(HeaderValue::from_static("v1")),

@@ -103,8 +103,19 @@ pub fn status(status: StatusCode) -> ActixStatus {
 
 fn kind(name: &str) -> Kind {
     match name {
-        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization" | "te"
-        | "trailer" | "transfer-encoding" | "upgrade" | "content-length" | "host" | "expect" | "http2-settings" => Kind::Hop,
+        "connection"
+        | "keep-alive"
+        | "proxy-connection"
+        | "proxy-authenticate"
+        | "proxy-authorization"
+        | "te"
+        | "trailer"
+        | "transfer-encoding"
+        | "upgrade"
+        | "content-length"
+        | "host"
+        | "expect"
+        | "http2-settings" => Kind::Hop,
         "traceparent" | "tracestate" | "x-request-id" => Kind::Hop,
         "authorization" => Kind::Authorization,
         "api-version" | "x-api-version" => Kind::Version,
@@ -122,7 +133,9 @@ fn is_identity(name: &str) -> bool {
     if letters.next() != Some(b'x') || letters.next() != Some(b'-') {
         return false;
     }
-    [&b"tollgate-"[..], b"user-", b"forwarded-"].into_iter().any(|family| letters.clone().take(family.len()).eq(family.iter().copied()))
+    [&b"tollgate-"[..], b"user-", b"forwarded-"]
+        .into_iter()
+        .any(|family| letters.clone().take(family.len()).eq(family.iter().copied()))
         || name.bytes().any(|b| b == b'_') && kind(&name.replace('_', "-")) != Kind::End
 }
 
@@ -130,9 +143,23 @@ fn is_identity(name: &str) -> bool {
 fn is_made_here(name: &str) -> bool {
     matches!(
         name,
-        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization" | "te" | "trailer"
-            | "transfer-encoding" | "upgrade" | "content-length" | "x-request-id" | "api-version" | "ratelimit"
-            | "ratelimit-policy" | "strict-transport-security" | "server" | "x-powered-by"
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+            | "x-request-id"
+            | "api-version"
+            | "ratelimit"
+            | "ratelimit-policy"
+            | "strict-transport-security"
+            | "server"
+            | "x-powered-by"
     ) || name.starts_with("access-control-")
         || name.starts_with("x-tollgate-")
 }

@@ -66,9 +66,11 @@ impl Call<'_> {
         payload: Payload,
         permit: Permit,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
-        let mut admission = self.upstream.breaker.admit(Instant::now()).map_err(|refused| {
-            Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
-        })?;
+        let mut admission = self
+            .upstream
+            .breaker
+            .admit(Instant::now())
+            .map_err(|refused| Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after))?;
         let outgoing = Outgoing::prepare(payload, self.head, self.body_limit, self.buffer);
         let outgoing = self.deadline.hold(outgoing).await??;
         let overrun = outgoing.overrun.clone();
@@ -100,8 +102,7 @@ impl Call<'_> {
         *headers = convert::request_headers(&self.head.headers, self.forward);
         self.describe(headers);
         if let Some(audience) = &self.upstream.audience {
-            let caller =
-                Caller { user: self.principal.map(Principal::user), client_ip: Some(self.client.ip) };
+            let caller = Caller { user: self.principal.map(Principal::user), client_ip: Some(self.client.ip) };
             let assertion = signer.sign(audience, self.head.method.as_str(), self.path, &caller);
             let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
             set(headers, ASSERTION, HeaderValue::try_from(assertion).ok());

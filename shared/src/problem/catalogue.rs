@@ -71,6 +71,7 @@ catalogue! {
     DebitAccountNotFound "debit_account_not_found" 404 false "The account to debit is not one of yours.";
     MethodNotAllowed "method_not_allowed" 405 false "The resource does not have this method; see Allow.";
     NotAcceptable "not_acceptable" 406 false "No representation matches Accept.";
+    RequestTimeout "request_timeout" 408 true "The request did not arrive in time.";
     EmailTaken "email_taken" 409 false "A user with this e-mail exists already.";
     UsernameTaken "username_taken" 409 false "A user with this username exists already.";
     LastAdministrator "last_administrator" 409 false "The last administrator cannot be demoted, disabled or deleted.";

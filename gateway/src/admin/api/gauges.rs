@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::app::Gateway;
 
@@ -32,7 +32,12 @@ impl Collector for Gauges {
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         let now = Instant::now();
-        let mut family = encoder.encode_descriptor("breaker_state", "1 for the state each breaker is in", None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor(
+            "breaker_state",
+            "1 for the state each breaker is in",
+            None,
+            MetricType::Gauge,
+        )?;
         for upstream in &gateway.tables.load().upstreams {
             let current = upstream.breaker.snapshot(now).state;
             for state in STATES {
@@ -40,7 +45,8 @@ impl Collector for Gauges {
                 ConstGauge::new(i64::from(state == current)).encode(family.encode_family(&labels)?)?;
             }
         }
-        let mut trips = encoder.encode_descriptor("breaker_trips", "How often each breaker has opened", None, MetricType::Gauge)?;
+        let mut trips =
+            encoder.encode_descriptor("breaker_trips", "How often each breaker has opened", None, MetricType::Gauge)?;
         for upstream in &gateway.tables.load().upstreams {
             let count = i64::try_from(upstream.breaker.snapshot(now).trips).unwrap_or(i64::MAX);
             ConstGauge::new(count).encode(trips.encode_family(&[("upstream", upstream.name.as_str())])?)?;

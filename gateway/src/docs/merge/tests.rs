@@ -1,5 +1,4 @@
 //! Merging documents: what comes together, what stays apart, what is left out.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use crate::config::{Config, DEFAULTS};

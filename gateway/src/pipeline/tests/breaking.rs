@@ -1,7 +1,7 @@
 //! Upstreams that are slow, broken or gone, and the breaker that answers for them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -81,7 +81,10 @@ async fn clients_mistakes_do_not_trip_it() {
     for _ in 0..5 {
         write(&mut client, "GET /api/t/x HTTP/1.1\r\nHost: x\r\n\r\n").await;
         let answer = read_until(&mut client, |text| text.ends_with('}')).await;
-        assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("{\"code\":\"theirs\""), "passed through untouched: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 422") && answer.contains("{\"code\":\"theirs\""),
+            "passed through untouched: {answer}"
+        );
     }
     served.abort();
 }
@@ -89,7 +92,9 @@ async fn clients_mistakes_do_not_trip_it() {
 #[tokio::test]
 async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
     let address = dead().await;
-    let gate = Arc::new(Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 3").await);
+    let gate = Arc::new(
+        Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 3").await,
+    );
     for _ in 0..5 {
         gate.get("/api/t/x").await;
     }

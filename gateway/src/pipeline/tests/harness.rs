@@ -45,7 +45,12 @@ impl Gate {
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
         tokio::spawn(service.run());
-        Self { addr, admin, handle, client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap() }
+        Self {
+            addr,
+            admin,
+            handle,
+            client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+        }
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -17,12 +17,27 @@ async fn raw(gate: &Gate, request: &str) -> String {
 #[tokio::test]
 async fn every_answer_says_the_same_things_about_itself() {
     let gate = Gate::start(dead().await, "").await;
-    for path in ["/api/v1/users/me", "/api/v2/nothing", "/nothing", "/livez", "/docs/problems", "/redoc", "/openapi.json", "/api/v9/x"] {
+    for path in [
+        "/api/v1/users/me",
+        "/api/v2/nothing",
+        "/nothing",
+        "/livez",
+        "/docs/problems",
+        "/redoc",
+        "/openapi.json",
+        "/api/v9/x",
+    ] {
         let answer = gate.get(path).await;
         let headers = answer.headers().clone();
         for name in [
-            "x-request-id", "api-version", "server-timing", "x-content-type-options", "referrer-policy",
-            "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy",
+            "x-request-id",
+            "api-version",
+            "server-timing",
+            "x-content-type-options",
+            "referrer-policy",
+            "content-security-policy",
+            "cross-origin-opener-policy",
+            "cross-origin-resource-policy",
         ] {
             assert!(headers.contains_key(name), "{path} lacks {name}");
         }
@@ -76,10 +91,17 @@ async fn what_is_refused_at_the_border_is_a_problem_with_its_status() {
 async fn an_upstream_sees_who_calls_from_the_gateway_alone() {
     let upstream = Upstream::start().await;
     let gate = Gate::start(upstream.addr(), "").await;
-    let sent = gate.client.get(gate.url("/api/t/who?version=2&q=a%20b"))
-        .header("x-tollgate-assertion", "forged").header("x-user-id", "1").header("x-forwarded-for", "6.6.6.6")
-        .header("authorization", "Bearer stolen").header("x-request-id", "r-1").header("accept-encoding", "gzip")
-        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").send();
+    let sent = gate
+        .client
+        .get(gate.url("/api/t/who?version=2&q=a%20b"))
+        .header("x-tollgate-assertion", "forged")
+        .header("x-user-id", "1")
+        .header("x-forwarded-for", "6.6.6.6")
+        .header("authorization", "Bearer stolen")
+        .header("x-request-id", "r-1")
+        .header("accept-encoding", "gzip")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .send();
     let (answer, head) = tokio::join!(sent, async {
         let (mut stream, head) = upstream.accept().await;
         write(&mut stream, "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Encoding: gzip\r\nVary: Accept\r\nContent-Length: 4\r\n\r\n\x1f\x08ab").await;
@@ -187,10 +209,18 @@ async fn probes_tell_the_world_little_and_operators_all() {
     let admin = gate.client.get(format!("http://{}/readyz", gate.admin)).send().await.unwrap();
     assert_eq!(admin.status(), 503);
     let body: Value = admin.json().await.unwrap();
-    let names: Vec<_> = body["dependencies"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        body["dependencies"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["users", "accounts", "jwks", "revocations"]);
     let metrics = gate.client.get(format!("http://{}/metrics", gate.admin)).send().await.unwrap().text().await.unwrap();
-    for name in ["requests_total", "request_duration_seconds_bucket", "in_flight", "breaker_state", "token_cache_total", "rate_limit_degraded_total"] {
+    for name in [
+        "requests_total",
+        "request_duration_seconds_bucket",
+        "in_flight",
+        "breaker_state",
+        "token_cache_total",
+        "rate_limit_degraded_total",
+    ] {
         assert!(metrics.contains(&format!("tollgate_gateway_{name}")), "{name}");
     }
     gate.handle.stop(std::time::Duration::from_secs(1)).await;

@@ -1,5 +1,4 @@
 //! Which tokens hold: every forgery we can think of, the keys' rules, revocation, and an issuer that comes and goes.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -90,7 +89,11 @@ fn authenticator(issuer: &Issuer) -> Authenticator {
     Authenticator::new(&config, keys, revoked, issuer.clock.clone())
 }
 
-async fn ask(authenticator: &Authenticator, authorization: Option<&str>, need: Auth) -> Result<Option<Principal>, Problem> {
+async fn ask(
+    authenticator: &Authenticator,
+    authorization: Option<&str>,
+    need: Auth,
+) -> Result<Option<Principal>, Problem> {
     let mut headers = HeaderMap::new();
     if let Some(value) = authorization {
         headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
@@ -101,7 +104,8 @@ async fn ask(authenticator: &Authenticator, authorization: Option<&str>, need: A
 #[test]
 fn a_good_token_says_who_calls() {
     let issuer = Issuer::new();
-    let verified = Rules::compile(&settings()).verify(&issuer.token(), &key_set(&[issuer.jwk()]), issuer.clock.now_seconds());
+    let verified =
+        Rules::compile(&settings()).verify(&issuer.token(), &key_set(&[issuer.jwk()]), issuer.clock.now_seconds());
     let user = verified.unwrap().user;
     assert_eq!((user.id, user.session, user.ver, user.scope.as_str()), (issuer.user, issuer.session, 3, "read write"));
     assert_eq!(user.roles, Roles::NONE.with(Role::User).with(Role::Admin), "unknown roles give nothing");
@@ -124,7 +128,11 @@ fn forged_tokens_are_refused_each_for_its_reason() {
         ("no signature at all", format!("{none}.{payload}."), Refusal::Malformed),
         ("the public key as an HMAC secret", confused, Refusal::WrongAlgorithm),
         ("another's key", encode(&issuer.header(), &issuer.claims(), &stranger.key).unwrap(), Refusal::WrongSignature),
-        ("another's payload", format!("{head}.{}.{signature}", stranger.token().split('.').nth(1).unwrap()), Refusal::WrongSignature),
+        (
+            "another's payload",
+            format!("{head}.{}.{signature}", stranger.token().split('.').nth(1).unwrap()),
+            Refusal::WrongSignature,
+        ),
         ("no signature", format!("{head}.{payload}."), Refusal::WrongSignature),
         ("another issuer", issuer.with("iss", json!("https://evil.example")), Refusal::WrongIssuer),
         ("another audience", issuer.with("aud", json!("other")), Refusal::WrongAudience),
@@ -133,7 +141,11 @@ fn forged_tokens_are_refused_each_for_its_reason() {
         ("no type", signed(Header { typ: None, ..issuer.header() }), Refusal::WrongType),
         ("an unknown key", signed(Header { kid: Some("k9".to_owned()), ..issuer.header() }), Refusal::UnknownKey),
         ("no key id", signed(Header { kid: None, ..issuer.header() }), Refusal::UnknownKey),
-        ("a critical extension", signed(Header { crit: Some(vec!["x".to_owned()]), ..issuer.header() }), Refusal::Malformed),
+        (
+            "a critical extension",
+            signed(Header { crit: Some(vec!["x".to_owned()]), ..issuer.header() }),
+            Refusal::Malformed,
+        ),
         ("expired", issuer.with("exp", json!(now - 5)), Refusal::Expired),
         ("no expiry", issuer.with("exp", Value::Null), Refusal::Malformed),
         ("not yet", issuer.with("nbf", json!(now + 6)), Refusal::NotYetValid),
@@ -160,7 +172,8 @@ fn a_key_serves_its_own_algorithm_only_and_odd_keys_are_left_out() {
     assert!(rules.verify(&token, &key_set(&[jwk(&ec, Algorithm::ES256, "k1")]), now).is_ok());
     assert_eq!(rules.verify(&token, &key_set(&[issuer.jwk()]), now).unwrap_err(), Refusal::WrongAlgorithm);
 
-    let only_ed = KeySet::parse(json!({"keys": [jwk(&ec, Algorithm::ES256, "k1")]}).to_string().as_bytes(), &[Algorithm::EdDSA]);
+    let only_ed =
+        KeySet::parse(json!({"keys": [jwk(&ec, Algorithm::ES256, "k1")]}).to_string().as_bytes(), &[Algorithm::EdDSA]);
     assert!(only_ed.unwrap().is_empty(), "the issuer is pinned to EdDSA");
     let changed = |key: &str, value: Value| {
         let mut jwk = issuer.jwk();
@@ -168,10 +181,16 @@ fn a_key_serves_its_own_algorithm_only_and_odd_keys_are_left_out() {
         jwk
     };
     for odd in [
-        changed("use", json!("enc")), changed("alg", json!("RS256")), changed("kty", json!("oct")), changed("crv", json!("X25519")),
-        changed("kid", json!("")), json!({"kty": "oct", "kid": "k", "k": "c2VjcmV0"}), json!(7), json!({"kty": "RSA", "kid": "k", "n": "AQAB", "e": "AQAB"}),
+        changed("use", json!("enc")),
+        changed("alg", json!("RS256")),
+        changed("kty", json!("oct")),
+        changed("crv", json!("X25519")),
+        changed("kid", json!("")),
+        json!({"kty": "oct", "kid": "k", "k": "c2VjcmV0"}),
+        json!(7),
+        json!({"kty": "RSA", "kid": "k", "n": "AQAB", "e": "AQAB"}),
     ] {
-        assert!(key_set(&[odd.clone()]).is_empty(), "{odd}");
+        assert!(key_set(std::slice::from_ref(&odd)).is_empty(), "{odd}");
     }
     assert!(KeySet::parse(b"{}", &rules.pinned).is_err());
 }
@@ -190,14 +209,18 @@ async fn challenges_say_no_more_than_they_should() {
         assert!(ask(&authenticator, none, Auth::Optional).await.unwrap().is_none());
     }
     let bad = ask(&authenticator, Some("Bearer x.y.z"), Auth::Optional).await.unwrap_err();
-    let expected = "Bearer realm=\"tollgate\", error=\"invalid_token\", error_description=\"The token is not well-formed.\"";
+    let expected =
+        "Bearer realm=\"tollgate\", error=\"invalid_token\", error_description=\"The token is not well-formed.\"";
     assert_eq!((bad.code(), challenge(bad).as_str()), (Code::TokenInvalid, expected));
     assert!(ask(&authenticator, Some("Bearer x.y.z"), Auth::None).await.unwrap().is_none());
     assert!(ask(&authenticator, Some(&format!("bearer {}", issuer.token())), Auth::Required).await.unwrap().is_some());
 
-    let twice = TestRequest::get().append_header((AUTHORIZATION, "Bearer a")).append_header((AUTHORIZATION, "Bearer b"));
+    let twice =
+        TestRequest::get().append_header((AUTHORIZATION, "Bearer a")).append_header((AUTHORIZATION, "Bearer b"));
     let cache = RefCell::new(TokenCache::new(4));
-    let twice = authenticator.authenticate(&cache, twice.to_http_request().headers(), Auth::Required, &Metrics::default()).await;
+    let twice = authenticator
+        .authenticate(&cache, twice.to_http_request().headers(), Auth::Required, &Metrics::default())
+        .await;
     assert_eq!(twice.unwrap_err().code(), Code::MalformedRequest);
 }
 
@@ -206,7 +229,8 @@ async fn revocation_bites_on_remembered_tokens_at_once() {
     let issuer = Issuer::new();
     let authenticator = authenticator(&issuer);
     let cache = RefCell::new(TokenCache::new(4));
-    let request = TestRequest::get().insert_header((AUTHORIZATION, format!("Bearer {}", issuer.token()))).to_http_request();
+    let request =
+        TestRequest::get().insert_header((AUTHORIZATION, format!("Bearer {}", issuer.token()))).to_http_request();
     let metrics = Metrics::default();
     let ask = async || authenticator.authenticate(&cache, request.headers(), Auth::Required, &metrics).await;
     assert!(ask().await.unwrap().unwrap().roles.has(Role::Admin));
@@ -225,13 +249,18 @@ async fn revocation_bites_on_remembered_tokens_at_once() {
 }
 
 /// An issuer whose keys are served over HTTP, with a count of how often they were asked for.
-fn serve(keys: Arc<parking_lot::Mutex<Option<Value>>>, asked: Arc<AtomicUsize>) -> (String, actix_web::dev::ServerHandle) {
+fn serve(
+    keys: Arc<parking_lot::Mutex<Option<Value>>>,
+    asked: Arc<AtomicUsize>,
+) -> (String, actix_web::dev::ServerHandle) {
     let server = HttpServer::new(move || {
         let (keys, asked) = (Arc::clone(&keys), Arc::clone(&asked));
         App::new().default_service(web::to(move || {
             asked.fetch_add(1, Ordering::SeqCst);
             let body = keys.lock().clone();
-            async move { body.map_or_else(|| HttpResponse::InternalServerError().finish(), |body| HttpResponse::Ok().json(body)) }
+            async move {
+                body.map_or_else(|| HttpResponse::InternalServerError().finish(), |body| HttpResponse::Ok().json(body))
+            }
         }))
     });
     let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,4 @@
 //! Composition, exactness and headers of rate limits, on time that is moved by hand.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

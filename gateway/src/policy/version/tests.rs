@@ -1,5 +1,4 @@
 //! The table of version rules: contract, section 3.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use shared::problem::Context;
 use time::macros::datetime;

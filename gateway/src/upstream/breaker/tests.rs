@@ -1,5 +1,4 @@
 //! The breaker's rules, on time that is moved by hand.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 

@@ -1,5 +1,4 @@
 //! Which headers pass, in both directions.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 
@@ -24,11 +23,37 @@ fn upstream(pairs: &[(&str, &str)]) -> HeaderMap {
 #[test]
 fn no_client_can_say_who_it_is_or_speak_for_the_connection() {
     for name in [
-        "X-Tollgate-Assertion", "x-tollgate-deadline-ms", "x-tollgate-anything", "X-User-Id", "x-user-roles",
-        "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "x_tollgate_assertion",
-        "x_user_id", "X-Tollgate_Assertion", "x_real_ip", "Connection", "Keep-Alive", "Proxy-Connection",
-        "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect",
-        "X-Request-Id", "traceparent", "tracestate", "Authorization", "API-Version", "X-API-Version",
+        "X-Tollgate-Assertion",
+        "x-tollgate-deadline-ms",
+        "x-tollgate-anything",
+        "X-User-Id",
+        "x-user-roles",
+        "X-Forwarded-For",
+        "x-forwarded-proto",
+        "X-Forwarded-Host",
+        "Forwarded",
+        "X-Real-IP",
+        "x_tollgate_assertion",
+        "x_user_id",
+        "X-Tollgate_Assertion",
+        "x_real_ip",
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "Content-Length",
+        "Host",
+        "Expect",
+        "X-Request-Id",
+        "traceparent",
+        "tracestate",
+        "Authorization",
+        "API-Version",
+        "X-API-Version",
     ] {
         let sent = request_headers(&actix(&[(name, "forged")]), NOTHING);
         assert!(sent.is_empty(), "{name} went through");
@@ -38,7 +63,14 @@ fn no_client_can_say_who_it_is_or_speak_for_the_connection() {
 #[test]
 fn everything_else_goes_on_in_all_its_values() {
     let sent = request_headers(
-        &actix(&[("accept", "a"), ("accept", "b"), ("cookie", "c=1"), ("x-custom", "x"), ("idempotency-key", "k"), ("x_custom", "y")]),
+        &actix(&[
+            ("accept", "a"),
+            ("accept", "b"),
+            ("cookie", "c=1"),
+            ("x-custom", "x"),
+            ("idempotency-key", "k"),
+            ("x_custom", "y"),
+        ]),
         NOTHING,
     );
     assert_eq!(sent.get_all("accept").iter().collect::<Vec<_>>(), ["a", "b"]);
@@ -69,9 +101,18 @@ fn an_upstream_cannot_speak_for_the_gateway() {
     let mut back = ActixHeaders::new();
     response_headers(
         &upstream(&[
-            ("content-length", "5"), ("transfer-encoding", "chunked"), ("x-request-id", "own"), ("api-version", "v9"),
-            ("ratelimit", "x"), ("access-control-allow-origin", "*"), ("x-tollgate-assertion", "x"), ("server", "x"),
-            ("etag", "\"1\""), ("set-cookie", "a"), ("set-cookie", "b"), ("cache-control", "private"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("x-request-id", "own"),
+            ("api-version", "v9"),
+            ("ratelimit", "x"),
+            ("access-control-allow-origin", "*"),
+            ("x-tollgate-assertion", "x"),
+            ("server", "x"),
+            ("etag", "\"1\""),
+            ("set-cookie", "a"),
+            ("set-cookie", "b"),
+            ("cache-control", "private"),
         ]),
         &mut back,
     );

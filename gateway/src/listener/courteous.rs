@@ -1,0 +1,148 @@
+//! A stream that minds actix's manners: what is no HTTP is answered by the parser, below any app, with a bare status.
+//! Here that answer becomes a problem like every other.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use shared::clock::Clock;
+use shared::problem::{self, CONTENT_TYPE_PROBLEM, Code, Problem};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::policy::headers::REQUEST_ID;
+
+/// The parser's own answers are short; ours never are.
+const BARE_AT_MOST: usize = 160;
+
+/// A client's stream.
+pub(super) struct Courteous<S> {
+    stream: S,
+    clock: Clock,
+    /// A problem on its way out, in place of a bare answer.
+    problem: Bytes,
+}
+
+impl<S> Courteous<S> {
+    pub(super) const fn new(stream: S, clock: Clock) -> Self {
+        Self { stream, clock, problem: Bytes::new() }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Courteous<S> {
+    fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.problem.has_remaining() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.problem))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.problem.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Courteous<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_problem(context))?;
+        match bare(bytes) {
+            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+            Some(code) => {
+                self.problem = answer(code, &self.clock);
+                // Taken, whether or not it could leave at once: the rest goes with the next write or flush.
+                let _ = self.poll_problem(context)?;
+                Poll::Ready(Ok(bytes.len()))
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_problem(context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_problem(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Which problem an answer of the parser's stands for. It has a status line, a length of zero, and none of the headers
+/// that every answer of ours has.
+fn bare(bytes: &[u8]) -> Option<Code> {
+    if bytes.len() > BARE_AT_MOST || !bytes.starts_with(b"HTTP/1.") || !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let head = std::str::from_utf8(bytes).ok()?;
+    let (line, headers) = head.split_once("\r\n")?;
+    if !headers.starts_with("content-length: 0\r\n") || headers.contains(REQUEST_ID.as_str()) {
+        return None;
+    }
+    match line.split(' ').nth(1)? {
+        "400" => Some(Code::MalformedRequest),
+        "408" => Some(Code::RequestTimeout),
+        "431" => Some(Code::HeadersTooLarge),
+        _ => None,
+    }
+}
+
+fn answer(code: Code, clock: &Clock) -> Bytes {
+    let request_id = uuid::Uuid::new_v4().simple().to_string();
+    let context = problem::Context { instance: String::new(), request_id, clock: clock.clone() };
+    let problem = Problem::new(code);
+    let (body, status) = (problem.body(&context), problem.status());
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: {CONTENT_TYPE_PROBLEM}\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nx-request-id: {}\r\n\r\n",
+        body.len(),
+        context.request_id,
+    )
+    .into_bytes();
+    answer.extend_from_slice(&body);
+    Bytes::from(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sat, 21 Nov 2026 08:05:03 GMT\r\n\r\n";
+
+    #[test]
+    fn only_the_parsers_own_answers_are_recognised() {
+        assert_eq!(bare(BARE), Some(Code::MalformedRequest));
+        assert_eq!(bare(&BARE[..BARE.len() - 1]), None);
+        for other in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 5\r\n\r\nhello",
+            "content-length: 0\r\n\r\n",
+        ] {
+            assert_eq!(bare(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_bare_answer_becomes_a_problem_however_small_the_steps() {
+        let (mut client, server) = tokio::io::duplex(7);
+        let mut server = Courteous::new(server, Clock::system());
+        let writing = async move {
+            server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            server.write_all(BARE).await.unwrap();
+            server.shutdown().await.unwrap();
+        };
+        let mut text = String::new();
+        let (_, read) = tokio::join!(writing, client.read_to_string(&mut text));
+        read.unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\n"), "{text}");
+        assert!(text.contains("application/problem+json") && text.ends_with('}') && text.contains("malformed_request"));
+    }
+}
