@@ -62,8 +62,10 @@ async fn forward(
     let permit = gateway.in_flight.enter()?;
     let principal =
         gateway.authenticator.authenticate(&worker.tokens, &head.headers, route.auth, &gateway.metrics).await?;
-    authorize(route, principal.as_ref())?;
+    let permitted = authorize(route, principal.as_ref());
+    // What is forbidden counts too, and against whoever asked.
     take(worker, exchange, &route.limits, principal.as_ref(), route.limiter_down).await?;
+    permitted?;
     exchange.note_caller(gateway, principal.as_ref());
     let call = Call {
         head,

@@ -6,6 +6,9 @@ use shared::wire::is_request_id;
 
 use super::headers::REQUEST_ID;
 
+const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
+const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
+
 /// The length of a version 00 `traceparent`: `00-<32>-<16>-<2>`.
 const PARENT_LENGTH: usize = 55;
 
@@ -24,7 +27,7 @@ impl Trace {
     /// Reads the names from a request, and makes up those it lacks.
     #[must_use]
     pub fn begin(headers: &HeaderMap) -> Self {
-        let parent = headers.get(HeaderName::from_static(TRACEPARENT)).filter(|parent| is_parent(parent.as_bytes()));
+        let parent = headers.get(PARENT).filter(|parent| is_parent(parent.as_bytes()));
         let (parent, is_new) = parent.map_or_else(|| (new_parent(), true), |parent| (parent.clone(), false));
         let sent = headers.get(REQUEST_ID).filter(|id| id.to_str().is_ok_and(is_request_id));
         let request_id = sent.cloned().unwrap_or_else(|| trace_id(&parent, is_new));
@@ -34,7 +37,7 @@ impl Trace {
     /// The vendors' part, as long as it belongs to the parent.
     #[must_use]
     pub fn state<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        headers.get(HeaderName::from_static(TRACESTATE)).filter(|_| !self.is_new)
+        headers.get(STATE).filter(|_| !self.is_new)
     }
 
     /// The trace's id as text.
@@ -98,7 +101,7 @@ fn trace_id(parent: &HeaderValue, is_new: bool) -> HeaderValue {
 mod tests {
     use super::*;
 
-    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const FOREIGN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn begin(pairs: &[(&'static str, &str)]) -> Trace {
         let mut headers = HeaderMap::new();
@@ -120,16 +123,16 @@ mod tests {
 
     #[test]
     fn a_valid_parent_goes_on_and_any_other_begins_a_trace() {
-        let trace = begin(&[("traceparent", PARENT)]);
-        assert_eq!((trace.parent.to_str().unwrap(), trace.is_new), (PARENT, false));
-        assert!(!PARENT.contains(trace.id()), "many requests may be in one foreign trace");
+        let trace = begin(&[("traceparent", FOREIGN)]);
+        assert_eq!((trace.parent.to_str().unwrap(), trace.is_new), (FOREIGN, false));
+        assert!(!FOREIGN.contains(trace.id()), "many requests may be in one foreign trace");
         for bad in [
             "",
             "00",
-            &PARENT.to_uppercase(),
-            &format!("{PARENT}-x"),
-            &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
-            &PARENT.replacen("00", "ff", 1),
+            &FOREIGN.to_uppercase(),
+            &format!("{FOREIGN}-x"),
+            &FOREIGN.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+            &FOREIGN.replacen("00", "ff", 1),
         ] {
             let trace = begin(&[("traceparent", bad)]);
             assert!(trace.is_new && is_parent(trace.parent.as_bytes()), "{bad}");

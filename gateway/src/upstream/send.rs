@@ -9,7 +9,7 @@ use actix_web::http::header::HOST;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Request, Response, StatusCode, Url};
-use shared::auth::{Caller, HEADER as ASSERTION, Signer};
+use shared::auth::{Caller, HEADER, Signer};
 use shared::problem::{Code, Problem};
 use shared::telemetry::trace;
 use shared::wire::DEADLINE_MS;
@@ -23,6 +23,15 @@ use crate::policy::client::Client;
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
 use crate::policy::trace::Trace;
+
+const ASSERTION: HeaderName = HeaderName::from_static(HEADER);
+const REQUEST_ID: HeaderName = HeaderName::from_static(shared::wire::REQUEST_ID);
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_MS);
+const TRACE_PARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
+const TRACE_STATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
@@ -105,7 +114,7 @@ impl Call<'_> {
             let caller = Caller { user: self.principal.map(Principal::user), client_ip: Some(self.client.ip) };
             let assertion = signer.sign(audience, self.head.method.as_str(), self.path, &caller);
             let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
-            set(headers, ASSERTION, HeaderValue::try_from(assertion).ok());
+            headers.extend(HeaderValue::try_from(assertion).ok().map(|assertion| (ASSERTION, assertion)));
         }
         if let Some(length) = outgoing.length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -116,21 +125,27 @@ impl Call<'_> {
 
     /// What the gateway says about the request: its names, its end, and where it came from.
     fn describe(&self, headers: &mut HeaderMap) {
-        set(headers, shared::wire::REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
-        set(headers, trace::TRACEPARENT, convert::value_to_upstream(&self.trace.parent));
-        set(headers, trace::TRACESTATE, self.trace.state(&self.head.headers).and_then(convert::value_to_upstream));
+        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        };
+        let scheme = if self.client.tls { "https" } else { "http" };
+        set(REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
+        set(DEADLINE, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
+        set(FORWARDED_FOR, HeaderValue::try_from(self.client.ip.to_string()).ok());
+        set(FORWARDED_PROTO, Some(HeaderValue::from_static(scheme)));
+        set(FORWARDED_HOST, self.head.headers.get(HOST).and_then(convert::value_to_upstream));
         if trace::is_exporting() {
             trace::inject(|name, value| {
                 if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                    headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+                    set(name, HeaderValue::try_from(value).ok());
                 }
             });
+        } else {
+            set(TRACE_PARENT, convert::value_to_upstream(&self.trace.parent));
+            set(TRACE_STATE, self.trace.state(&self.head.headers).and_then(convert::value_to_upstream));
         }
-        set(headers, DEADLINE_MS, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
-        let scheme = if self.client.tls { "https" } else { "http" };
-        set(headers, "x-forwarded-for", HeaderValue::try_from(self.client.ip.to_string()).ok());
-        set(headers, "x-forwarded-proto", Some(HeaderValue::from_static(scheme)));
-        set(headers, "x-forwarded-host", self.head.headers.get(HOST).and_then(convert::value_to_upstream));
     }
 
     fn failed(&self, error: &reqwest::Error, admission: &mut Admission) -> Problem {
@@ -168,12 +183,6 @@ fn outcome(status: StatusCode, headers: &HeaderMap, slow: bool) -> Outcome {
         Outcome::Slow
     } else {
         Outcome::Success
-    }
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: Option<HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(HeaderName::from_static(name), value);
     }
 }
 

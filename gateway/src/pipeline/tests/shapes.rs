@@ -226,3 +226,50 @@ async fn probes_tell_the_world_little_and_operators_all() {
     gate.handle.stop(std::time::Duration::from_secs(1)).await;
     assert!(tokio::net::TcpStream::connect(gate.addr).await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test]
+async fn a_version_that_ends_says_so_and_then_is_gone() {
+    let upstream = Upstream::start().await;
+    let versions = "[[versions.served]]\nname = \"v1\"\ndeprecation = \"2026-01-01T00:00:00Z\"\nsunset = \"2999-01-01T00:00:00Z\"\nsuccessor = \"v2\"\n\
+                    [[versions.served]]\nname = \"v2\"\n[[versions.served]]\nname = \"v3\"\nsunset = \"2020-01-01T00:00:00Z\"\n";
+    let gate = Gate::start(upstream.addr(), versions).await;
+    let (answer, head) = tokio::join!(gate.get("/api/t/x"), async {
+        let (mut stream, head) = upstream.accept().await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        head
+    });
+    assert!(head.starts_with("GET /api/v1/t/x "));
+    assert_eq!(answer.headers()["deprecation"], "@1767225600");
+    assert_eq!(answer.headers()["sunset"], "Tue, 01 Jan 2999 00:00:00 GMT");
+    assert_eq!(answer.headers()["link"], "</api/v2/t/x>; rel=\"successor-version\"");
+    let gone = gate.get("/api/v3/t/x").await;
+    assert_eq!((gone.status().as_u16(), gone.headers()["api-version"].to_str().unwrap()), (410, "v3"));
+    let view = gate.client.get(format!("http://{}/admin/api/versions", gate.admin)).send().await.unwrap();
+    let view: Value = view.json().await.unwrap();
+    assert_eq!(
+        (&view["data"][0]["status"], &view["data"][2]["status"]),
+        (&Value::from("deprecated"), &Value::from("gone"))
+    );
+    assert_eq!(
+        (&view["data"][0]["callers"][0]["caller"], &view["data"][0]["callers"][0]["calls"]),
+        (&Value::from("127.0.0.1"), &Value::from(1))
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_a_problem_all_the_same() {
+    let gate = Gate::start(dead().await, "").await;
+    for bytes in [
+        "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
+    ] {
+        let answer = raw(&gate, bytes).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"code\":\"malformed_request\""),
+            "{bytes}: {answer}"
+        );
+    }
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-A: 1\r\n".repeat(120));
+    assert!(raw(&gate, &many).await.contains("application/problem+json"));
+}

@@ -142,3 +142,19 @@ async fn a_body_that_turns_out_too_large_is_413_and_never_complete_upstream() {
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"code\":\"body_too_large\""), "{answer}");
     assert!(!received.ends_with("0\r\n\r\n"));
 }
+
+#[tokio::test]
+async fn a_stop_lets_what_is_in_flight_end() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /api/t/last HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let (mut stream, _) = upstream.accept().await;
+    let handle = gate.handle.clone();
+    let stopping = tokio::spawn(async move { handle.stop(std::time::Duration::from_secs(10)).await });
+    // Once nobody new is let in, the stop is under way.
+    within(async { while tokio::net::TcpStream::connect(gate.addr).await.is_ok() {} }).await;
+    write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").await;
+    assert!(read_all(&mut client).await.ends_with("done"));
+    within(stopping).await.unwrap();
+}
