@@ -1,0 +1,46 @@
+//! Mistakes in a configuration are reported all at once, each with its place.
+
+use std::process::Command;
+
+use tests::backends::binary;
+
+#[test]
+fn every_mistake_of_a_service_is_reported() {
+    for (service, prefix, known) in [
+        ("gateway", "TOLLGATE_GATEWAY__", "SERVER__LISTEN"),
+        ("users-service", "TOLLGATE_USERS__", "SERVER__LISTEN"),
+        ("accounts-service", "TOLLGATE_ACCOUNTS__", "SERVER__LISTEN"),
+    ] {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "[server]\nworkers = \"many\"\n[nonsense]\nkey = 1\n").expect("written");
+        let output = Command::new(binary(service).expect("the binary is built"))
+            .args(["check-config", "--config"])
+            .arg(file.path())
+            .env(format!("{prefix}{known}"), "not an address")
+            .env(format!("{prefix}IDENTITY__SECRET"), "short")
+            .env(format!("{prefix}SERVER__LISTNE"), "127.0.0.1:1")
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert!(!output.status.success(), "{service}: {said}");
+        let at = |line: u32| format!("{}:{line}", file.path().display());
+        for mistake in [&at(2), &at(4), "SERVER__LISTEN", "SERVER__LISTNE", "identity.secret", "did you mean"] {
+            assert!(said.contains(mistake), "{service} does not name {mistake}:\n{said}");
+        }
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_stack_says_in_one_line_that_its_port_is_taken() {
+    let (data, taken) = (tempfile::tempdir().expect("a folder"), std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
+    let addr = taken.local_addr().expect("bound").to_string();
+    let output = Command::new(binary("stack").expect("the binary is built"))
+        .env("TOLLGATE_DATA_DIR", data.path())
+        .env("TOLLGATE_GATEWAY__SERVER__LISTEN", &addr)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.lines().count() == 1 && said.contains(&addr) && said.contains("TOLLGATE_GATEWAY__SERVER__LISTEN"), "{said}");
+}

@@ -1,0 +1,44 @@
+//! Journeys through the gateway, each on embedded and on real back-ends; a module per journey.
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+/// Makes each journey (an `async fn(Backend)` of this module) two tests, one for each kind of back-end.
+macro_rules! journeys {
+    ($($journey:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $journey() {
+                super::$journey(tests::Backend::Embedded).await;
+            })+
+        }
+        mod real {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $journey() {
+                super::$journey(tests::Backend::Real).await;
+            })+
+        }
+    };
+}
+
+mod breaker;
+mod configuration;
+mod contention;
+mod crash;
+mod framing;
+mod headers;
+mod hostile;
+mod idempotency;
+mod identity;
+mod input;
+mod limits;
+mod lists;
+mod order_of_checks;
+mod problems;
+mod redis_gone;
+mod restart;
+mod revocation;
+mod road;
+mod sessions;
+mod tokens;
+mod users;
+mod versions;
+mod writes;
