@@ -23,7 +23,7 @@ use shared::telemetry::trace;
 use tracing::Instrument;
 
 use crate::admin::metrics::{Handles, Metrics, RequestLabels};
-use crate::config::{AccessLog, UpstreamSettings};
+use crate::config::AccessLog;
 use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
 use crate::pipeline;
@@ -32,7 +32,7 @@ use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
 use crate::tables::Tables;
-use crate::upstream::client;
+use crate::upstream::client::Clients;
 use crate::upstream::health::Health;
 
 /// What all workers share. There are no globals beside it.
@@ -95,10 +95,10 @@ impl Worker {
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(gateway: Arc<Gateway>, settings: &UpstreamSettings, tokens: usize) -> Result<Self, reqwest::Error> {
+    pub fn new(gateway: Arc<Gateway>, clients: &Clients, tokens: usize) -> Result<Self, reqwest::Error> {
         Ok(Self {
             gateway,
-            client: client::build(settings)?,
+            client: clients.build()?,
             tokens: RefCell::new(TokenCache::new(tokens)),
             handles: RefCell::new(HashMap::new()),
         })

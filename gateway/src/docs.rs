@@ -17,7 +17,7 @@ use crate::admin::health;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::tables::{CompileError, Tables};
-use crate::upstream::client;
+use crate::upstream::client::Clients;
 
 const READ_ONLY: &str = "GET, HEAD";
 
@@ -43,7 +43,7 @@ pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Result<
 /// When the configuration does not compile, no client can be made, or a service's document is missing.
 pub async fn print(config: &Config, version: Option<&str>) -> Result<String, PrintError> {
     let tables = Tables::compile(config, Instant::now())?;
-    let client = client::build(&config.upstream)?;
+    let client = Clients::new(config).build()?;
     let (document, complete) = openapi::once(&client, &tables, version).await;
     if complete { Ok(format!("{document:#}\n")) } else { Err(PrintError::Incomplete) }
 }

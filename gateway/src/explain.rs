@@ -112,3 +112,35 @@ fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
         None | Some(_) => "passes, if its token and its limits hold",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::domain::Role;
+
+    use super::*;
+
+    fn ask(question: &str, roles: Option<Roles>) -> String {
+        explain(&Config::load(None, &[]).unwrap(), question, roles).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn it_says_what_would_happen() {
+        let user = Some(Roles::NONE.with(Role::User));
+        for (question, roles, parts) in [
+            ("GET /api/v2/users/me", user, &["/api/users/**", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
+            ("GET /api/users/me", None, &["/api/v1/users/me", "address: 100 per 60s", "401 token_required"]),
+            ("GET /api/users", user, &["support or admin", "403 forbidden"]),
+            ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
+            ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
+            ("GET /nothing", None, &["404 not_found"]),
+            ("GET /api/v7/users", None, &["unsupported_version"]),
+            ("GET /a/../b", None, &["malformed_path"]),
+            ("nonsense", None, &["write the request as"]),
+        ] {
+            let answer = ask(question, roles);
+            for part in parts {
+                assert!(answer.contains(part), "{question}: {part} is missing in\n{answer}");
+            }
+        }
+    }
+}

@@ -26,7 +26,7 @@ use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::tables::{CompileError, Tables};
-use crate::upstream::client;
+use crate::upstream::client::Clients;
 use crate::upstream::health::Health;
 
 /// What is made outside and handed in.
@@ -101,7 +101,7 @@ pub async fn build(
     let (addr, admin_addr) = (public.local_addr()?, admin_listener.local_addr()?);
     let revoked = Arc::new(RevocationList::new(deps.clock.clone()));
     let follower = deps.stores.revocations.follow(Arc::clone(&revoked));
-    let background_client = client::build(&config.upstream)?;
+    let background_client = Clients::new(&config).build()?;
     let gateway = gateway(&config, deps, revoked)?;
     gateway.metrics.watch(Gauges(Arc::downgrade(&gateway)));
     let background = background(&gateway, background_client);
@@ -156,10 +156,10 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
 }
 
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
-    let (settings, tokens) = (config.upstream.clone(), config.authentication.cache_capacity);
+    let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
     let clock = gateway.clock.clone();
     // Runs on each worker's own thread, where its client's connections shall live.
-    let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &settings, tokens) {
+    let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),
         // `build` has made the same client already; without one this worker answers 404 and says why.
         Err(error) => tracing::error!(%error, "a worker has no HTTP client"),

@@ -198,7 +198,8 @@ impl Problem {
         if let Some(methods) = &inner.allow {
             response.insert_header((ALLOW, methods.as_ref()));
         }
-        if inner.code.status() == 401 {
+        // A 403 carries one only where the token's scope is what lacks (RFC 6750, section 3.1).
+        if inner.code.status() == 401 || inner.challenge.is_some() {
             response.insert_header((WWW_AUTHENTICATE, inner.challenge.as_deref().unwrap_or("Bearer")));
         }
         response.body(self.body(context))

@@ -55,7 +55,8 @@ pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResp
     let names = versions.list().iter().map(|version| version.name.as_str());
     let urls: Vec<_> = names.map(|name| (name, format!("/openapi.json?version={name}"))).collect();
     let urls = urls.iter().enumerate().map(|(i, (name, url))| Url::with_primary(name, url, i == versions.default()));
-    let config = Config::new(urls).try_it_out_enabled(true).persist_authorization(true).deep_linking(true);
+    let config =
+        Config::new(urls).try_it_out_enabled(true).persist_authorization(true).deep_linking(true).validator_url("none");
     match serve(if file.is_empty() { "index.html" } else { file }, Arc::new(config)) {
         Ok(Some(found)) => {
             let mut answer = page(&found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));

@@ -47,6 +47,15 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// A caller with these roles and this scope.
+    #[cfg(test)]
+    pub(in crate::policy) fn sample(roles: Roles, scope: &str) -> Self {
+        let clock = Clock::system();
+        let (id, session) = (shared::domain::UserId::generate(&clock), shared::domain::SessionId::generate(&clock));
+        let user = User { id, session, roles, scope: scope.to_owned(), ver: 1 };
+        Self { verified: Rc::new(Verified { user, expires_at: i64::MAX }), roles }
+    }
+
     /// The user as an upstream is told of them.
     #[must_use]
     pub fn user(&self) -> User {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Upstream;
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Until all are ready: whoever starts the stack waits for this.
+/// Until all have been ready: whoever starts the stack waits for this.
 const IMPATIENT: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -36,6 +36,7 @@ impl Health {
 
     /// Asks for as long as it is polled. `changed` is called when an upstream has become ready.
     pub async fn run(&self, client: &reqwest::Client, changed: impl Fn()) {
+        let mut started = false;
         loop {
             let asked = self.watched.iter().map(|(upstream, state)| async {
                 let ready = is_ready(client, upstream).await;
@@ -47,8 +48,8 @@ impl Health {
                 }
             });
             futures_util::future::join_all(asked).await;
-            let all = self.states().all(|(_, ready)| ready);
-            tokio::time::sleep(if all { INTERVAL } else { IMPATIENT }).await;
+            started = started || self.states().all(|(_, ready)| ready);
+            tokio::time::sleep(if started { INTERVAL } else { IMPATIENT }).await;
         }
     }
 }
