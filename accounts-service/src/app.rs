@@ -81,11 +81,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     }
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let limits = Limits {
-        queue: config.posting.queue,
-        batch: config.posting.batch,
-        key_wait: config.posting.key_wait.get(),
-    };
+    let limits =
+        Limits { queue: config.posting.queue, batch: config.posting.batch, key_wait: config.posting.key_wait.get() };
     let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());

@@ -50,7 +50,10 @@ async fn main() -> ExitCode {
         Command::Serve(file) => serve(file).await,
         Command::Migrate(file) => migrate(file).await,
         Command::CheckConfig(file) => load(file).map(|_| say("the configuration is sound\n")),
-        Command::Openapi => Ok(say(&openapi::document())),
+        Command::Openapi => {
+            say(&openapi::document());
+            Ok(())
+        }
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }

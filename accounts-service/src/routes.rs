@@ -78,6 +78,9 @@ async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.stopping.load(Ordering::Relaxed) {
         return Err(Problem::new(Code::ShuttingDown));
     }
+    if !app.engine.is_alive() {
+        return Err(Problem::unavailable(Code::ShuttingDown, "the committer has ended"));
+    }
     app.db.ping().await.map_err(|error| Problem::unavailable(Code::DatabaseUnavailable, error))?;
     Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ok", "dependencies": {"database": "ok"}})))
 }

@@ -19,11 +19,18 @@ use crate::db;
 use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
 use crate::routes::base;
 
-const PAGING: [&str; 7] = ["page", "per_page", "skip", "limit", "sort_by", "sort_order", "cursor"];
+const PAGING: [&str; 6] = ["page", "per_page", "skip", "limit", "sort_by", "sort_order"];
+const CURSOR: [&str; 2] = ["cursor", "limit"];
 const FILTERS: [&str; 4] = ["scope", "status", "kind", "currency"];
 const SORTABLE: [&str; 3] = ["created_at", "name", "balance"];
 
-/// POST /accounts
+/// Opens an account of the caller's. `kind: "system"` needs the role treasurer.
+#[utoipa::path(
+    post, path = "/accounts", operation_id = "open_account", tag = "accounts",
+    request_body = NewAccount,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days")),
+    responses((status = 201, description = "Opened", body = AccountBody)),
+)]
 pub async fn open(
     who: SignedIn,
     app: web::Data<App>,
@@ -44,16 +51,23 @@ pub async fn open(
     Ok(stored.await?.into())
 }
 
-/// GET /accounts
+/// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
+#[utoipa::path(
+    get, path = "/accounts", operation_id = "list_accounts", tag = "accounts",
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("page" = Option<u64>, Query, description = "v1: from 1"), ("per_page" = Option<u32>, Query, description = "v1: 1 to 100"), ("skip" = Option<u64>, Query, description = "v1: instead of page"), ("limit" = Option<u32>, Query, description = "1 to 100"), ("sort_by" = Option<String>, Query, description = "v1: created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "v1: asc or desc"), ("cursor" = Option<String>, Query, description = "v2: where to go on")),
+    responses((status = 200, description = "A page", body = crate::openapi::AccountPage)),
+)]
 pub async fn list(
     who: SignedIn,
     app: web::Data<App>,
     request: HttpRequest,
     query: QueryPairs,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.only(&[PAGING.as_slice(), FILTERS.as_slice()].concat())?;
+    let by_cursor = base(&request) == "/api/v2";
+    let paging = if by_cursor { CURSOR.as_slice() } else { PAGING.as_slice() };
+    let query = query.only(&[paging, &FILTERS].concat())?;
     let filter = filter(&who, &query)?;
-    if base(&request) == "/api/v2" {
+    if by_cursor {
         return list_by_cursor(&app, &filter, &query).await;
     }
     let page = PageRequest::parse(&query, &SORTABLE, Order::Desc)?;
@@ -76,7 +90,12 @@ async fn list_by_cursor(app: &App, filter: &Filter, query: &QueryPairs) -> Resul
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
-/// GET /accounts/{id}
+/// Shows an account: the owner's own, any to support, treasurer and admin.
+#[utoipa::path(
+    get, path = "/accounts/{id}", operation_id = "get_account", tag = "accounts",
+    params(("id" = String, Path, description = "The account's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
+    responses((status = 200, description = "The account, with its ETag", body = AccountBody), (status = 304, description = "Unchanged")),
+)]
 pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
@@ -91,7 +110,13 @@ pub async fn get(
     Ok(stored(200, &body).into())
 }
 
-/// PATCH /accounts/{id}
+/// Renames an account (RFC 7396 merge patch). The owner only.
+#[utoipa::path(
+    patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "accounts",
+    request_body = AccountPatch,
+    params(("id" = String, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    responses((status = 200, description = "As it is now", body = AccountBody)),
+)]
 pub async fn patch(
     who: SignedIn,
     app: web::Data<App>,
@@ -109,17 +134,32 @@ pub async fn patch(
 /// What freeze, unfreeze and close all read from their request.
 type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions);
 
-/// POST /accounts/{id}/freeze
+/// Stops debits. Treasurer or admin; no debit commits after the answer.
+#[utoipa::path(
+    post, path = "/accounts/{id}/freeze", operation_id = "freeze_account", tag = "accounts",
+    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    responses((status = 200, description = "Frozen", body = AccountBody)),
+)]
 pub async fn freeze(asked: Asked) -> Result<HttpResponse, Problem> {
     step(asked, Step::Freeze).await
 }
 
-/// POST /accounts/{id}/unfreeze
+/// Allows debits again. Treasurer or admin.
+#[utoipa::path(
+    post, path = "/accounts/{id}/unfreeze", operation_id = "unfreeze_account", tag = "accounts",
+    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    responses((status = 200, description = "Open", body = AccountBody)),
+)]
 pub async fn unfreeze(asked: Asked) -> Result<HttpResponse, Problem> {
     step(asked, Step::Unfreeze).await
 }
 
-/// POST /accounts/{id}/close
+/// Closes an empty account for ever. The owner, treasurer or admin.
+#[utoipa::path(
+    post, path = "/accounts/{id}/close", operation_id = "close_account", tag = "accounts",
+    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    responses((status = 200, description = "Closed", body = AccountBody)),
+)]
 pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {
     step(asked, Step::Close).await
 }

@@ -159,7 +159,12 @@ async fn save(
     tell(tx, clock, event, row).await
 }
 
-async fn tell(tx: &DatabaseTransaction, clock: &Clock, event: &str, row: account::Model) -> Result<AccountBody, Problem> {
+async fn tell(
+    tx: &DatabaseTransaction,
+    clock: &Clock,
+    event: &str,
+    row: account::Model,
+) -> Result<AccountBody, Problem> {
     let id = row.id.into();
     let body = AccountBody::of(row)?;
     let data = String::from_utf8(body.json()).unwrap_or_default();

@@ -6,9 +6,9 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement,
 };
 use shared::auth::SignedIn;
+use shared::clock::Clock;
 use shared::domain::paging::{Order, PageRequest};
 use shared::domain::{AccountId, EventId, Role, Roles, UserId};
-use shared::clock::Clock;
 
 use super::error::AccountError;
 use crate::db::Database;
@@ -101,7 +101,13 @@ pub async fn cursor(
 
 /// Writes an event with the change it tells of, at the next position of the order of commit. Takes the chain head's
 /// lock, so it comes last in its transaction.
-pub async fn record(tx: &DatabaseTransaction, clock: &Clock, kind: &str, of: AccountId, data: &str) -> Result<(), DbErr> {
+pub async fn record(
+    tx: &DatabaseTransaction,
+    clock: &Clock,
+    kind: &str,
+    of: AccountId,
+    data: &str,
+) -> Result<(), DbErr> {
     let next = "UPDATE ledger_head SET position = position + 1 WHERE id = 1 RETURNING position";
     let head = tx.query_one_raw(Statement::from_string(tx.get_database_backend(), next)).await?;
     let head = head.ok_or_else(|| DbErr::RecordNotFound("ledger_head".to_owned()))?;

@@ -14,7 +14,12 @@ use crate::accounts;
 use crate::app::App;
 use crate::db;
 
-/// GET /accounts/{id}/entries
+/// Lists an account's entries, oldest first; `seq` counts from 1 without gaps.
+#[utoipa::path(
+    get, path = "/accounts/{id}/entries", operation_id = "list_entries", tag = "entries",
+    params(("id" = String, Path, description = "The account's id"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page", body = crate::openapi::EntryPage)),
+)]
 pub async fn list(
     who: SignedIn,
     app: web::Data<App>,

@@ -1,12 +1,14 @@
 //! The committer: drains whatever queued while the last commit was in flight, and commits it as one batch.
 
+use std::sync::Arc;
+
 use shared::clock::Clock;
 use tokio::sync::mpsc;
 
 use super::command::Unit;
 use super::metrics::Metrics;
 use super::postgres::PostgresLane;
-use super::queue::{Engine, Limits};
+use super::queue::{Engine, InFlight, Limits};
 use super::settle::{Lane, Settler};
 use super::sqlite::SqliteLane;
 use crate::db::Backend;
@@ -37,12 +39,23 @@ pub fn start(
         Backend::Postgres(options) => Lane::Postgres(PostgresLane::new(options.clone())),
         Backend::Sqlite(options) => Lane::Sqlite(SqliteLane::new(options.clone())),
     };
+    let last = LastOut(Arc::clone(&running));
     let settler = Settler::new(lane, running, clock, metrics);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let thread = std::thread::Builder::new()
-        .name("committer".to_owned())
-        .spawn(move || runtime.block_on(run(settler, units, limits.batch)))?;
+    let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
+        let _last = last;
+        runtime.block_on(run(settler, units, limits.batch));
+    })?;
     Ok((engine, Committer(thread)))
+}
+
+/// However the committer ends, nobody waits for it for ever.
+struct LastOut(Arc<InFlight>);
+
+impl Drop for LastOut {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 async fn run(mut settler: Settler, mut queue: mpsc::Receiver<Unit>, batch: usize) {

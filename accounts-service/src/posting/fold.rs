@@ -50,7 +50,8 @@ fn decide_unit(state: &mut State, transfers: &mut Vec<TransferRow>, unit: &Unit,
                 return stored_problem(&atomic_decline(&decided, &unit.context), unit);
             }
             let posted = decided.iter().filter_map(|item| item.as_ref().ok());
-            transfers.extend(posted.map(|(draft, posting)| TransferRow { draft: Arc::clone(draft), posting: *posting }));
+            transfers
+                .extend(posted.map(|(draft, posting)| TransferRow { draft: Arc::clone(draft), posting: *posting }));
             Outcome::Stored(200, render::results(&items_of(&decided, posted_at), &unit.context))
         }
     }

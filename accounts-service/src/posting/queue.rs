@@ -69,6 +69,12 @@ impl Engine {
         self.running.keys.lock().get(&key).map(|running| running.fingerprint)
     }
 
+    /// Whether the committer is there.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     /// How many requests wait for the committer.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -96,6 +102,11 @@ impl InFlight {
             }
             Entry::Occupied(_) => Err(Failure::KeyReused),
         }
+    }
+
+    /// Lets everybody go who still waits: their senders are dropped, which they read as overload.
+    pub(super) fn abandon(&self) {
+        self.keys.lock().clear();
     }
 
     /// Answers everybody who waits for `key`: the first asker as given, the others as a replay.

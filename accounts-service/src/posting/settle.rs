@@ -21,7 +21,7 @@ use super::state::{Account, State};
 const REMEMBERED_ACCOUNTS: usize = 50_000;
 
 /// How often a batch is run again before its requests are told 503.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 7;
 
 /// The pause before the second attempt on a lost connection; it doubles each time, to about 6 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -143,7 +143,9 @@ impl Settler {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                CommitError::Refused(_) | CommitError::Corrupt(_) => return self.bisect(units, ambiguous, &error).await,
+                CommitError::Refused(_) | CommitError::Corrupt(_) => {
+                    return self.bisect(units, ambiguous, &error).await;
+                }
             }
         }
         self.fail(units, Failure::Unavailable);

@@ -11,7 +11,8 @@ use super::chain;
 use super::command::{KeyDigest, Outcome, Unit};
 use super::error::CommitError;
 use super::rows::{
-    AccountRow, Found, KeyRow, Rows, TransferRow, read_account, read_found, restore, sorted_accounts, sorted_keys, stored,
+    AccountRow, Found, KeyRow, Rows, TransferRow, read_account, read_found, restore, sorted_accounts, sorted_keys,
+    stored,
 };
 use super::settle::Held;
 use super::state::{Account, Kind, Status};

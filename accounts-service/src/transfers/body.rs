@@ -129,7 +129,8 @@ impl NewTransfer {
             hash.update(text.as_deref().unwrap_or_default());
         }
         let conditions = self.preconditions.unwrap_or_default();
-        let (debit, credit) = (conditions.debit_balance.unwrap_or_default(), conditions.credit_balance.unwrap_or_default());
+        let (debit, credit) =
+            (conditions.debit_balance.unwrap_or_default(), conditions.credit_balance.unwrap_or_default());
         for bound in [debit.gte, debit.lte, credit.gte, credit.lte, conditions.debit_version] {
             hash.update([u8::from(bound.is_some())]);
             hash.update(bound.unwrap_or_default().to_be_bytes());
@@ -152,13 +153,7 @@ impl NewTransfer {
             .map_err(|_| Problem::new(Code::AccountsMustBeDifferent))?;
         order.treasurer = who.user.roles.has(Role::Treasurer);
         order.preconditions = self.preconditions.unwrap_or_default().into();
-        Ok(Draft {
-            id,
-            order,
-            description: self.description,
-            external_ref: self.external_ref,
-            metadata: self.metadata,
-        })
+        Ok(Draft { id, order, description: self.description, external_ref: self.external_ref, metadata: self.metadata })
     }
 }
 

@@ -13,6 +13,7 @@ use shared::wire::idempotency::REPLAYED_HEADER;
 use super::body::{NewBatch, NewTransfer};
 use super::list::{self, PARAMETERS};
 use super::model::Transfer;
+use super::render::TransferBody;
 use super::store::{self, Window};
 use super::{batch, ops, render};
 use crate::accounts::may_see_all;
@@ -22,7 +23,13 @@ use crate::idempotency::KeyHeader;
 use crate::posting::{Answer, Outcome};
 use crate::routes::base;
 
-/// POST /transfers
+/// Moves money, durably and at once. Debits an account of the caller's (a treasurer: any system account) and credits any open account of the same currency. `dry_run=true` decides and says (200, with `id` null), changes nothing and needs no key.
+#[utoipa::path(
+    post, path = "/transfers", operation_id = "post_transfer", tag = "transfers",
+    request_body = NewTransfer,
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
+    responses((status = 201, description = "Posted", body = TransferBody), (status = 200, description = "Would post: a dry run", body = TransferBody)),
+)]
 pub async fn post(
     who: SignedIn,
     app: web::Data<App>,
@@ -41,7 +48,13 @@ pub async fn post(
     Ok(respond(answer, base(&request)))
 }
 
-/// POST /transfers/batch
+/// Moves money many times under one key. `independent`: each item on its own. `atomic`: all or none; a failing item answers 422 `batch_declined` with the results inside, the others `linked_item_declined`.
+#[utoipa::path(
+    post, path = "/transfers/batch", operation_id = "post_transfer_batch", tag = "transfers",
+    request_body = NewBatch,
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
+    responses((status = 200, description = "Each item's own answer", body = crate::openapi::BatchResults)),
+)]
 pub async fn post_batch(
     who: SignedIn,
     app: web::Data<App>,
@@ -60,7 +73,12 @@ pub async fn post_batch(
     Ok(respond(answer, base(&request)))
 }
 
-/// GET /transfers
+/// Lists transfers with a side of the caller's in their order of commit, newest first; `scope=all` for support, treasurer and admin.
+#[utoipa::path(
+    get, path = "/transfers", operation_id = "list_transfers", tag = "transfers",
+    params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired"), ("external_ref" = Option<String>, Query, description = "With this reference"), ("from" = Option<String>, Query, description = "Posted then or later"), ("to" = Option<String>, Query, description = "Posted before")),
+    responses((status = 200, description = "A page", body = crate::openapi::TransferPage)),
+)]
 pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {
     let query = query.only(&PARAMETERS)?;
     let filter = list::filter(&who, &query)?;
@@ -77,7 +95,12 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
     Ok(json(StatusCode::OK).json(page))
 }
 
-/// GET /transfers/{id}
+/// Shows a transfer to its sides' owners, support, treasurer and admin.
+#[utoipa::path(
+    get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "transfers",
+    params(("id" = String, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304: it never changes")),
+    responses((status = 200, description = "The transfer", body = TransferBody), (status = 304, description = "Unchanged")),
+)]
 pub async fn get(
     who: SignedIn,
     app: web::Data<App>,

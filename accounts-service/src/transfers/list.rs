@@ -43,8 +43,7 @@ fn account(text: &str) -> Result<AccountId, Problem> {
 
 fn instant(query: &QueryPairs, name: &'static str) -> Result<Option<i64>, Problem> {
     let Some(text) = query.get(name) else { return Ok(None) };
-    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-        Problem::new(Code::MalformedQuery).error(format!("?{name}"), "instant", "an RFC 3339 instant")
-    })?;
+    let at = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| Problem::new(Code::MalformedQuery).error(format!("?{name}"), "instant", "an RFC 3339 instant"))?;
     Ok(Some(clock::to_micros(at)))
 }

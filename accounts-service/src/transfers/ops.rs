@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::body::NewTransfer;
 use super::store;
 use crate::app::App;
+use crate::db;
 use crate::idempotency::digest;
 use crate::posting::{Answer, Draft, Failure, KeyDigest, Unit, Work, decide};
-use crate::db;
 
 /// The key scope of a single transfer.
 const ROUTE: &str = "POST /transfers";

@@ -122,7 +122,9 @@ pub async fn list(db: &Database, filter: &Filter, window: Window) -> Result<Vec<
     if !accounts.is_empty() {
         let accounts = accounts.join(" AND ");
         let sides = if filter.external_ref.is_some() {
-            format!("EXISTS (SELECT 1 FROM accounts a WHERE a.id IN (t.debit_account_id, t.credit_account_id) AND {accounts})")
+            format!(
+                "EXISTS (SELECT 1 FROM accounts a WHERE a.id IN (t.debit_account_id, t.credit_account_id) AND {accounts})"
+            )
         } else {
             newest_of_each(&db.backend, &accounts, &on_entries, sort)
         };

@@ -79,7 +79,14 @@ impl Client {
         Self { http: reqwest::Client::new(), base: format!("http://{addr}"), signer }
     }
 
-    pub async fn raw(&self, who: &User, method: &str, path: &str, headers: Headers<'_>, body: Option<String>) -> Answer {
+    pub async fn raw(
+        &self,
+        who: &User,
+        method: &str,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<String>,
+    ) -> Answer {
         let caller = Caller { user: Some(who.clone()), client_ip: None };
         let bare = path.split('?').next().unwrap();
         let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, method, bare, &caller).unwrap();

@@ -41,11 +41,15 @@ async fn replays_are_the_same_bytes_even_from_another_instance(stack: Rc<Stack>)
     let poor = pay(&from, &to, 1_000_000);
     let batch = json!({"mode": "independent", "transfers": [pay(&from, &to, 1), poor.clone(), {"amount": 1}]});
     let other = Stack::start(stack.url.clone()).await;
-    for (path, key, body) in [("/transfers", "full", &full), ("/transfers", "poor", &poor), ("/transfers/batch", "b", &batch)] {
+    for (path, key, body) in
+        [("/transfers", "full", &full), ("/transfers", "poor", &poor), ("/transfers/batch", "b", &batch)]
+    {
         let (path, key) = (format!("/api/v1{path}"), [("idempotency-key", key)]);
         let first = stack.client.post(&payer, &path, &key, body).await;
         assert!(!first.replayed());
-        for replay in [stack.client.post(&payer, &path, &key, body).await, other.client.post(&payer, &path, &key, body).await] {
+        for replay in
+            [stack.client.post(&payer, &path, &key, body).await, other.client.post(&payer, &path, &key, body).await]
+        {
             assert!(replay.replayed(), "{path}");
             assert_eq!((replay.status, &replay.bytes), (first.status, &first.bytes));
             assert_eq!(replay.header("location"), first.header("location"));
@@ -84,9 +88,8 @@ async fn a_key_of_another_request_is_refused(stack: Rc<Stack>) {
     let batch = json!({"mode": "atomic", "transfers": [pay(&from, &to, 1)]});
     stack.client.post(&payer, "/api/v1/transfers/batch", &[("idempotency-key", "k")], &batch).await.expect(200);
     // Reordered JSON is the same request, and the next version pays no second time.
-    let reordered = format!(
-        r#"{{"currency":"USD", "amount": 1, "credit_account_id":"{to}","debit_account_id":"{from}"}}"#
-    );
+    let reordered =
+        format!(r#"{{"currency":"USD", "amount": 1, "credit_account_id":"{to}","debit_account_id":"{from}"}}"#);
     let key = [("idempotency-key", "k")];
     let replay = stack.client.raw(&payer, "POST", "/api/v2/transfers", &key, Some(reordered)).await.expect(201);
     assert!(replay.replayed());

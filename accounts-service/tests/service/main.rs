@@ -3,6 +3,7 @@
 
 mod accounts;
 mod client;
+mod faults;
 mod keys;
 mod lists;
 mod money;

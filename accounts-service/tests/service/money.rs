@@ -69,7 +69,8 @@ async fn batches_are_independent_or_atomic(stack: Rc<Stack>) {
     let who = user();
     let from = stack.client.funded(&who, 10).await;
     let to = stack.client.open(&who, "user").await;
-    let items = json!([pay(&from, &to, 6), pay(&from, &to, 6), pay(&from, &to, 0), {"amount": 1.5}, pay(&from, &to, 4)]);
+    let items =
+        json!([pay(&from, &to, 6), pay(&from, &to, 6), pay(&from, &to, 0), {"amount": 1.5}, pay(&from, &to, 4)]);
     let send = |mode: &'static str, key: &'static str, items: serde_json::Value| {
         let (stack, who) = (&stack, &who);
         let body = json!({"mode": mode, "transfers": items});
@@ -79,7 +80,8 @@ async fn batches_are_independent_or_atomic(stack: Rc<Stack>) {
     assert_eq!(atomic.code(), "batch_declined");
     assert_eq!(stack.client.balance(&who, &from).await, 10);
     let short = send("atomic", "a2", json!([pay(&from, &to, 6), pay(&from, &to, 6)])).await.expect(422);
-    let codes: Vec<_> = short.json()["results"].as_array().unwrap().iter().map(|r| r["problem"]["code"].clone()).collect();
+    let codes: Vec<_> =
+        short.json()["results"].as_array().unwrap().iter().map(|r| r["problem"]["code"].clone()).collect();
     assert_eq!(codes, ["linked_item_declined", "insufficient_funds"]);
     assert_eq!(stack.client.balance(&who, &from).await, 10);
 

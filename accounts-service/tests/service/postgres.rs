@@ -118,7 +118,7 @@ impl Drop for Cluster {
 fn ready(port: u16) -> bool {
     let port = port.to_string();
     let asked = Command::new("pg_isready").args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
-    asked.expect("pg_isready must be on PATH").success()
+    asked.unwrap_or_else(|error| panic!("pg_isready must be on PATH: {error}")).success()
 }
 
 fn is_root() -> bool {
