@@ -53,6 +53,14 @@ pub struct Redis {
 }
 
 impl Config {
+    /// Why `serve` would refuse this configuration although every key in it is fine.
+    ///
+    /// # Errors
+    /// The sentence to print.
+    pub fn fit_to_serve(&self) -> Result<(), String> {
+        if self.identity.secret.is_empty() { Err(format!("identity.secret: {}", check::NO_SECRET)) } else { Ok(()) }
+    }
+
     /// Reads defaults, file and environment. Errors: every mistake in them, at once.
     pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
         load(Spec { service: "gateway", defaults: DEFAULTS }, file, env)

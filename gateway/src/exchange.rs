@@ -31,8 +31,6 @@ pub struct Exchange<'a> {
     pub trace: Trace,
     /// The API version it means; the default until that is known.
     pub version: VersionId,
-    /// Whether the version matters to the answer.
-    pub versioned: bool,
     /// For a deprecated version: the path after it, to which its successor is linked.
     pub rest: Option<String>,
     /// The row that serves it.
@@ -67,7 +65,6 @@ impl<'a> Exchange<'a> {
             client: tables.trusted_proxies.client(peer, &head.headers),
             trace: Trace::begin(&head.headers),
             version: tables.versions.default(),
-            versioned: false,
             rest: None,
             route: None,
             limits: Counted::NotYet,

@@ -4,6 +4,7 @@ mod courteous;
 
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -16,6 +17,9 @@ use shared::clock::Clock;
 
 use crate::config;
 use courteous::Courteous;
+
+/// How long a connection that is being closed is read on.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves what `configure` puts into each worker's app.
 ///
@@ -50,6 +54,8 @@ pub fn serve(
             })
             .keep_alive(keep_alive)
             .client_request_timeout(header_timeout)
+            // Time to read a refusal while the rest of its upload is still coming in.
+            .client_disconnect_timeout(LINGER)
             // A client that closes has gone: what it asked for is cancelled upstream.
             .h1_allow_half_closed(false)
             .local_addr(address)

@@ -66,7 +66,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let config = Config::load(cli.config.as_deref(), &process_env())?;
     match cli.command {
         Command::Serve => serve(config).await,
-        Command::CheckConfig => print("the configuration is fine\n"),
+        Command::CheckConfig => {
+            config.fit_to_serve()?;
+            print("the configuration is fine\n")
+        }
         Command::Explain { request, role } => {
             let roles = if role.is_empty() { None } else { Some(role.into_iter().collect()) };
             print(&explain::explain(&config, &request, roles)?)
@@ -79,6 +82,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
+    config.fit_to_serve()?;
     crypto()?;
     let _telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
     let clock = Clock::system();

@@ -99,7 +99,6 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Matche
         None => None,
     };
     exchange.version = versioned.map_or(exchange.version, |(version, _)| version);
-    exchange.versioned = versioned.is_some();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let route = match tables.routes.find(Wanted { host, path, versioned, method: &head.method }) {
         Found::Route(route) => route,
@@ -160,9 +159,7 @@ async fn finish(
     let out = answer.headers_mut();
     out.insert(REQUEST_ID, exchange.trace.request_id.clone());
     out.insert(API_VERSION, version.header.clone());
-    if exchange.versioned {
-        out.append(VARY, VERSION_VARY);
-    }
+    out.append(VARY, VERSION_VARY);
     if let Some(rest) = &exchange.rest {
         version.announce(tables.versions.prefix(), rest, out);
     }

@@ -13,6 +13,12 @@ use crate::policy::version::{is_version, parse_instant};
 use crate::route::Pattern;
 use crate::upstream::Origin;
 
+/// RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash.
+const MIN_SECRET: usize = 32;
+
+/// What is said of a secret that is too short.
+pub const NO_SECRET: &str = "needs at least 32 bytes; the services have the same";
+
 /// Names that our own services have.
 const OUR_SERVICES: [&str; 2] = ["users", "accounts"];
 
@@ -54,6 +60,9 @@ impl<'a> Names<'a> {
 
 fn server(config: &Config, report: &mut Report<'_>) {
     let server = &config.server;
+    // None at all is for questions about the routes; `serve` and `check-config` want one.
+    let secret = config.identity.secret.expose().len();
+    report.ensure(secret == 0 || secret >= MIN_SECRET, "identity.secret", NO_SECRET);
     report.ensure(server.max_connections > 0, "server.max_connections", "at least 1");
     report.ensure(server.max_in_flight > 0, "server.max_in_flight", "at least 1");
     report.ensure(server.limits.url_bytes > 0, "server.limits.url_bytes", "at least 1");

@@ -1,5 +1,8 @@
-//! A stream that minds actix's manners: what is no HTTP is answered by the parser, below any app, with a bare status.
-//! Here that answer becomes a problem like every other.
+//! A stream that minds actix's manners. What is no HTTP is answered by the parser, below any app, with a bare status:
+//! here that answer becomes a problem like every other. And a bare LF, which the parser lets pass as a line's end, does
+//! not get that far (RFC 9112, section 2.2 leaves it open; two parsers that differ are a hole).
+
+mod line_ends;
 
 use std::io;
 use std::pin::Pin;
@@ -11,9 +14,13 @@ use shared::problem::{self, CONTENT_TYPE_PROBLEM, Code, Problem};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::policy::headers::REQUEST_ID;
+use line_ends::LineEnds;
 
 /// The parser's own answers are short; ours never are.
 const BARE_AT_MOST: usize = 160;
+
+/// `Connection: close` stands among the first lines of an answer.
+const FIRST_LINES: usize = 128;
 
 /// A client's stream.
 pub(super) struct Courteous<S> {
@@ -21,11 +28,14 @@ pub(super) struct Courteous<S> {
     clock: Clock,
     /// A problem on its way out, in place of a bare answer.
     problem: Bytes,
+    /// Whether the last answer said that it is the last: what the parser adds to it is for nobody.
+    closing: bool,
+    line_ends: LineEnds,
 }
 
 impl<S> Courteous<S> {
-    pub(super) const fn new(stream: S, clock: Clock) -> Self {
-        Self { stream, clock, problem: Bytes::new() }
+    pub(super) fn new(stream: S, clock: Clock) -> Self {
+        Self { stream, clock, problem: Bytes::new(), closing: false, line_ends: LineEnds::default() }
     }
 }
 
@@ -44,20 +54,37 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Courteous<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        let come = &mut into.filled_mut()[before..];
+        if self.line_ends.has_bare(come) {
+            // NUL stands in no head: the parser refuses, and its answer becomes the problem.
+            come.fill(0);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_problem(context))?;
-        match bare(bytes) {
-            None => Pin::new(&mut self.stream).poll_write(context, bytes),
-            Some(code) => {
-                self.problem = answer(code, &self.clock);
-                // Taken, whether or not it could leave at once: the rest goes with the next write or flush.
-                let _ = self.poll_problem(context)?;
+        match bare_end(bytes) {
+            Some((0, code)) => {
+                if !self.closing {
+                    self.closing = true;
+                    self.problem = answer(code, &self.clock);
+                    // Taken, whether or not it could leave at once: the rest goes with the next write or flush.
+                    let _ = self.poll_problem(context)?;
+                }
                 Poll::Ready(Ok(bytes.len()))
+            }
+            end => {
+                let bytes = end.map_or(bytes, |(at, _)| &bytes[..at]);
+                if bytes.starts_with(b"HTTP/1.") {
+                    self.closing = says_close(bytes);
+                    self.line_ends = LineEnds::default();
+                }
+                Pin::new(&mut self.stream).poll_write(context, bytes)
             }
         }
     }
@@ -73,12 +100,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     }
 }
 
+fn says_close(head: &[u8]) -> bool {
+    let first = &head[..head.len().min(FIRST_LINES)];
+    first.windows(b"\r\nconnection: close\r\n".len()).any(|line| line == b"\r\nconnection: close\r\n")
+}
+
+/// Where a bare answer stands at the end of what is written, and which problem it is. It may follow another answer.
+fn bare_end(bytes: &[u8]) -> Option<(usize, Code)> {
+    // An answer with a body does not end like this; nearly every write is done here.
+    if !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let from = bytes.len().saturating_sub(BARE_AT_MOST);
+    let at = from + bytes[from..].windows(b"HTTP/1.".len()).rposition(|start| start == b"HTTP/1.")?;
+    Some((at, bare(&bytes[at..])?))
+}
+
 /// Which problem an answer of the parser's stands for. It has a status line, a length of zero, and none of the headers
 /// that every answer of ours has.
 fn bare(bytes: &[u8]) -> Option<Code> {
-    if bytes.len() > BARE_AT_MOST || !bytes.starts_with(b"HTTP/1.") || !bytes.ends_with(b"\r\n\r\n") {
-        return None;
-    }
     let head = std::str::from_utf8(bytes).ok()?;
     let (line, headers) = head.split_once("\r\n")?;
     if !headers.starts_with("content-length: 0\r\n") || headers.contains(REQUEST_ID.as_str()) {
@@ -118,15 +158,17 @@ mod tests {
 
     #[test]
     fn only_the_parsers_own_answers_are_recognised() {
-        assert_eq!(bare(BARE), Some(Code::MalformedRequest));
-        assert_eq!(bare(&BARE[..BARE.len() - 1]), None);
+        assert_eq!(bare_end(BARE), Some((0, Code::MalformedRequest)));
+        assert_eq!(bare_end(&BARE[..BARE.len() - 1]), None);
+        let after = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", BARE].concat();
+        assert_eq!(bare_end(&after), Some((after.len() - BARE.len(), Code::MalformedRequest)));
         for other in [
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 5\r\n\r\nhello",
             "content-length: 0\r\n\r\n",
         ] {
-            assert_eq!(bare(other.as_bytes()), None, "{other}");
+            assert_eq!(bare_end(other.as_bytes()), None, "{other}");
         }
     }
 
@@ -144,5 +186,18 @@ mod tests {
         read.unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\n"), "{text}");
         assert!(text.contains("application/problem+json") && text.ends_with('}') && text.contains("malformed_request"));
+    }
+
+    #[actix_web::test]
+    async fn what_the_parser_adds_to_a_last_answer_is_swallowed() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let mut server = Courteous::new(server, Clock::system());
+        let last = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno";
+        server.write_all(&[last, BARE].concat()).await.unwrap();
+        server.shutdown().await.unwrap();
+        drop(server);
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text.as_bytes(), last);
     }
 }

@@ -58,7 +58,7 @@ impl Outgoing {
                 Ok(Self { body: Some(read(payload, capacity).await?.into()), length: None, overrun: None })
             }
             None if !head.headers.contains_key(TRANSFER_ENCODING) => Ok(Self::none()),
-            length => Ok(Self::stream(payload, limit, length)),
+            length => Self::stream(payload, limit, length).await,
         }
     }
 
@@ -66,29 +66,36 @@ impl Outgoing {
         Self { body: None, length: None, overrun: None }
     }
 
-    /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces.
-    fn stream(payload: Payload, limit: u64, length: Option<u64>) -> Self {
+    /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces. The
+    /// first one is waited for here, so that what is malformed from the start never reaches an upstream.
+    async fn stream(mut payload: Payload, limit: u64, length: Option<u64>) -> Result<Self, Problem> {
+        let first = match payload.next().await {
+            None => return Ok(Self::none()),
+            Some(Err(_)) => return Err(broken_off()),
+            Some(Ok(first)) if first.len() as u64 > limit => return Err(shape::too_large(limit)),
+            Some(Ok(first)) => first,
+        };
         let overrun = Arc::new(AtomicBool::new(false));
         let (sender, mut receiver) = mpsc::channel::<Result<Bytes, Broken>>(PIECES);
-        let flag = Arc::clone(&overrun);
+        let (flag, mut left) = (Arc::clone(&overrun), limit - first.len() as u64);
         actix_web::rt::spawn(async move {
-            let mut left = limit;
-            let mut payload = pin!(payload);
-            while let Some(piece) = payload.next().await {
-                let piece = piece.map_err(Broken::Client).and_then(|piece| {
-                    left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
-                    Ok(piece)
-                });
+            let mut next = Some(Ok(first));
+            while let Some(piece) = next {
                 let ends = piece.is_err();
                 flag.fetch_or(matches!(piece, Err(Broken::TooLarge)), Ordering::AcqRel);
                 // The receiver is gone when the upstream has answered or broken off.
                 if sender.send(piece).await.is_err() || ends {
                     break;
                 }
+                next = payload.next().await.map(|piece| {
+                    let piece = piece.map_err(Broken::Client)?;
+                    left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
+                    Ok(piece)
+                });
             }
         });
         let pieces = stream::poll_fn(move |context| receiver.poll_recv(context));
-        Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, overrun: Some(overrun) }
+        Ok(Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, overrun: Some(overrun) })
     }
 
     /// Whether sending failed because the body was too large.
@@ -108,10 +115,14 @@ pub async fn discard(mut payload: Payload, head: &RequestHead, buffer: u64) {
     }
 }
 
+fn broken_off() -> Problem {
+    Problem::new(Code::MalformedRequest).detail("The body broke off, or its framing is malformed.")
+}
+
 async fn read(payload: Payload, capacity: usize) -> Result<Bytes, Problem> {
     let mut payload = pin!(payload);
-    let broken = |_| Problem::new(Code::MalformedRequest).detail("The body broke off.");
-    let mut next = async || poll_fn(|context| payload.as_mut().poll_next(context)).await.transpose().map_err(broken);
+    let mut next =
+        async || poll_fn(|context| payload.as_mut().poll_next(context)).await.transpose().map_err(|_| broken_off());
     let Some(first) = next().await? else { return Ok(Bytes::new()) };
     if first.len() >= capacity {
         return Ok(first);

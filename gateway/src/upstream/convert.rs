@@ -127,16 +127,18 @@ fn kind(name: &str) -> Kind {
     }
 }
 
-/// Header families that say who calls or from where. Some servers read `_` as `-`, so both spellings count.
+/// Header families that say who calls or from where.
+const IDENTITY: [&str; 5] = ["x-tollgate-", "x-user-", "x-forwarded-", "x-authenticated-", "x-remote-"];
+
+/// Some servers read `_` as `-`, so both spellings count.
 fn is_identity(name: &str) -> bool {
-    let mut letters = name.bytes().map(|b| if b == b'_' { b'-' } else { b });
-    if letters.next() != Some(b'x') || letters.next() != Some(b'-') {
+    if !name.starts_with("x-") && !name.starts_with("x_") {
         return false;
     }
-    [&b"tollgate-"[..], b"user-", b"forwarded-"]
-        .into_iter()
-        .any(|family| letters.clone().take(family.len()).eq(family.iter().copied()))
-        || name.bytes().any(|b| b == b'_') && kind(&name.replace('_', "-")) != Kind::End
+    if name.contains('_') {
+        return kind(&name.replace('_', "-")) != Kind::End;
+    }
+    IDENTITY.iter().any(|family| name.starts_with(family))
 }
 
 /// What an upstream may not say to a client: hop-by-hop, or the gateway's own words.

@@ -262,6 +262,8 @@ async fn what_is_no_http_gets_a_problem_all_the_same() {
     for bytes in [
         "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "nonsense\r\n\r\n",
+        "GET /livez HTTP/1.1\nHost: x\n\n",
+        "POST /api/t/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
         "GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
     ] {
         let answer = raw(&gate, bytes).await;
@@ -269,6 +271,7 @@ async fn what_is_no_http_gets_a_problem_all_the_same() {
             answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"code\":\"malformed_request\""),
             "{bytes}: {answer}"
         );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{bytes}: {answer}");
     }
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-A: 1\r\n".repeat(120));
     assert!(raw(&gate, &many).await.contains("application/problem+json"));

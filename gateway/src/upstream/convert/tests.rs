@@ -27,6 +27,8 @@ fn no_client_can_say_who_it_is_or_speak_for_the_connection() {
         "x-tollgate-deadline-ms",
         "x-tollgate-anything",
         "X-User-Id",
+        "x-authenticated-user",
+        "x-remote-user",
         "x-user-roles",
         "X-Forwarded-For",
         "x-forwarded-proto",
