@@ -17,7 +17,7 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf '\n%sThe journey ends here: %s%s\n' "$bold" "$*" "$plain" >&2; exit 1; }
 
 # A member of the last answer's JSON: text or number, the first one of that name.
-member() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' "$work/body" | head -n 1; }
+member() { grep -o '"'"$1"'":"\{0,1\}[^",}]*' "$work/body" | head -n 1 | sed 's/^[^:]*:"\{0,1\}//'; }
 
 # Passwords and tokens are shown shortened.
 shorten() { sed -E 's/("(access_token|refresh_token)":"[^"]{12})[^"]*/\1…/g; s/("password":")[^"]*/\1…/g; s/(Bearer .{12})[^ ]*/\1…/; s/(password=)[^&]*/\1…/'; }
