@@ -184,27 +184,29 @@ BEGIN
         RAISE EXCEPTION 'the ledger is past this instant' USING ERRCODE = 'TG003';
     END IF;
 
-    INSERT INTO transfers (position, id, debit_account_id, credit_account_id, amount, currency, description,
-                           external_ref, metadata, posted_at, created_at, created_by)
-    SELECT base + u.n, u.id, u.debit, u.credit, u.amount, u.currency, u.description, u.external_ref, u.metadata,
-           now_micros, now_micros, u.by
-    FROM unnest(t_id, t_debit, t_credit, t_amount, t_currency, t_description, t_external_ref, t_metadata, t_by)
-        WITH ORDINALITY AS u (id, debit, credit, amount, currency, description, external_ref, metadata, by, n);
-
-    INSERT INTO entries (account_id, seq, position, transfer_id, amount, balance_after, posted_at)
-    SELECT u.account, u.seq, base + u.n, u.id, -u.amount, u.balance, now_micros
-    FROM unnest(t_debit, t_debit_seq, t_id, t_amount, t_debit_balance)
-        WITH ORDINALITY AS u (account, seq, id, amount, balance, n)
-    UNION ALL
-    SELECT u.account, u.seq, base + u.n, u.id, u.amount, u.balance, now_micros
-    FROM unnest(t_credit, t_credit_seq, t_id, t_amount, t_credit_balance)
-        WITH ORDINALITY AS u (account, seq, id, amount, balance, n);
-
+    -- One statement for all four tables: half the cost of a small batch is starting statements.
+    WITH t AS MATERIALIZED (
+        SELECT base + u.n AS position, u.* FROM unnest(
+            t_id, t_debit, t_credit, t_amount, t_currency, t_description, t_external_ref, t_metadata, t_by,
+            t_debit_seq, t_debit_balance, t_credit_seq, t_credit_balance
+        ) WITH ORDINALITY AS u (id, debit, credit, amount, currency, description, external_ref, metadata, by,
+                                debit_seq, debit_balance, credit_seq, credit_balance, n)
+    ), posted AS (
+        INSERT INTO transfers (position, id, debit_account_id, credit_account_id, amount, currency, description,
+                               external_ref, metadata, posted_at, created_at, created_by)
+        SELECT t.position, t.id, t.debit, t.credit, t.amount, t.currency, t.description, t.external_ref, t.metadata,
+               now_micros, now_micros, t.by
+        FROM t
+    ), sides AS (
+        INSERT INTO entries (account_id, seq, position, transfer_id, amount, balance_after, posted_at)
+        SELECT t.debit, t.debit_seq, t.position, t.id, -t.amount, t.debit_balance, now_micros FROM t
+        UNION ALL
+        SELECT t.credit, t.credit_seq, t.position, t.id, t.amount, t.credit_balance, now_micros FROM t
+    ), chained AS (
+        INSERT INTO ledger_batches (batch_no, first_position, last_position, posted_at, content, hash)
+        VALUES (batch, base + 1, base + count, now_micros, content_digest, link)
+    )
     INSERT INTO outbox_events (position, id, kind, subject, recorded_at)
-    SELECT base + u.n, u.id, 'transfer.posted', u.id, now_micros
-    FROM unnest(t_id) WITH ORDINALITY AS u (id, n);
-
-    INSERT INTO ledger_batches (batch_no, first_position, last_position, posted_at, content, hash)
-    VALUES (batch, base + 1, base + count, now_micros, content_digest, link);
+    SELECT t.position, t.id, 'transfer.posted', t.id, now_micros FROM t;
     RETURN batch;
 END $$;
