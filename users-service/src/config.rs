@@ -39,7 +39,6 @@ macro_rules! sections {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(missing_docs, reason = "each key is documented in config.default.toml")]
         pub struct $section { $(pub $key: $kind,)+ }
     )+};
 }
@@ -51,8 +50,8 @@ sections! {
     Database { url: Secret, max_connections: u32, acquire_timeout: Dur, migrate_on_start: bool, }
     /// `[redis]`
     Redis { url: String, }
-    /// `[assertion]`
-    Assertion { secret: Secret, }
+    /// `[identity]`
+    Identity { secret: Secret, }
     /// `[tokens]`
     Tokens { issuer: String, audience: String, access_lifetime: Dur, leeway: Dur, jwks_max_age: Dur, }
     /// `[sessions]`

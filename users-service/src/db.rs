@@ -1,27 +1,11 @@
-//! The database: connecting, migrating, and the entities.
+//! The database: connecting, migrating, transactions, and what its errors mean to a client.
 
 mod connect;
 pub mod entity;
+mod fault;
 pub mod migration;
+mod write;
 
-pub use connect::{Database, DatabaseError};
-
-use sea_orm::{DbErr, RuntimeErr};
-use shared::problem::{Code, Problem};
-
-/// What a client learns of a failed query: 503 when the database is out of reach, else 500. The cause is logged.
-#[must_use]
-pub fn problem(error: DbErr) -> Problem {
-    match &error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Problem::unavailable(Code::DatabaseUnavailable, error),
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            match cause.as_ref() {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                    Problem::unavailable(Code::DatabaseUnavailable, error)
-                }
-                _ => Problem::internal(error),
-            }
-        }
-        _ => Problem::internal(error),
-    }
-}
+pub use connect::{Database, Kind};
+pub use fault::Fault;
+pub use write::{Counter, Write};

@@ -1,3 +1,28 @@
-//! Users and sign-in: who somebody is, how they show it, and what they may do.
+//! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
+mod app;
+mod bootstrap;
+mod config;
 pub mod db;
+mod idempotency;
+mod keys;
+mod metrics;
+pub mod openapi;
+mod passwords;
+mod probes;
+mod revocations;
+mod roles;
+mod routes;
+mod service;
+mod sessions;
+mod sweeper;
+mod throttle;
+mod tokens;
+mod users;
+
+#[cfg(test)]
+mod testing;
+
+pub use bootstrap::BootstrapAdmin;
+pub use config::Config;
+pub use service::{Deps, Handle, Service, StartError, build};

@@ -1,138 +1,143 @@
-//! From `database.url` to a pool, one back-end or the other.
+//! From `database.url` to a pool, on one back-end or the other.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector};
 use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Mutex;
 
+use super::fault::Fault;
 use super::migration::Migrator;
+use super::write::Write;
+use crate::config;
 
-/// Any number, as long as nobody else on the database uses it for something else: "tollus" in hexadecimal.
+/// The advisory lock held while migrating: any number, as long as nobody else on the database uses it.
 const MIGRATION_LOCK: i64 = 0x746f_6c6c_7573;
 
-/// How long a SQLite writer waits for another.
+/// How long a SQLite writer waits for another process's.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 
-/// How to reach the database.
-#[derive(Clone, Debug)]
-enum Backend {
+/// Idle connections are closed after this, so that a quiet service is a small one.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     /// A PostgreSQL server.
-    Postgres(PgConnectOptions),
+    Postgres,
     /// A SQLite file.
-    Sqlite(SqliteConnectOptions),
+    Sqlite,
 }
 
-/// A database that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// The URL names no database of ours.
-    #[error("database.url: {0}")]
-    Url(String),
-    /// It cannot be reached or migrated.
-    #[error(transparent)]
-    Database(#[from] DbErr),
-    /// The same, below the pool.
-    #[error(transparent)]
-    Sqlx(#[from] sqlx::Error),
-    /// The folder of a SQLite file cannot be made.
-    #[error("database.url: {0}")]
-    Folder(#[from] std::io::Error),
-}
-
-/// The pool, and which back-end it leads to.
+/// The pool. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// Connections.
-    pub pool: DatabaseConnection,
-    backend: Backend,
-}
-
-impl Backend {
-    /// From `postgres://…` or `sqlite://path`.
-    fn parse(url: &str) -> Result<Self, DatabaseError> {
-        let wrong = |error: sqlx::Error| DatabaseError::Url(error.to_string());
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(wrong)?;
-            return Ok(Self::Postgres(options.application_name("tollgate-users").options([("jit", "off")])));
-        }
-        if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
-            return Ok(Self::Sqlite(
-                options
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .busy_timeout(SQLITE_BUSY),
-            ));
-        }
-        Err(DatabaseError::Url("begin it with postgres:// or sqlite://".to_owned()))
-    }
-
-    async fn pool(&self, size: u32) -> Result<DatabaseConnection, DatabaseError> {
-        match self {
-            Self::Postgres(options) => {
-                let pool = PgPoolOptions::new()
-                    .max_connections(size)
-                    .test_before_acquire(false)
-                    .acquire_timeout(Duration::from_secs(5))
-                    .connect_with(options.clone())
-                    .await?;
-                Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
-            }
-            Self::Sqlite(options) => {
-                if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(folder)?;
-                }
-                let pool = SqlitePoolOptions::new()
-                    .max_connections(size)
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect_with(options.clone())
-                    .await?;
-                Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
-            }
-        }
-    }
+    pool: DatabaseConnection,
+    kind: Kind,
+    /// SQLite has one writer; in this process it is whoever holds this, so that waiting is fair and not by polling.
+    gate: Arc<Mutex<()>>,
 }
 
 impl Database {
-    /// Connects a pool of at most `size` connections.
-    pub async fn connect(url: &str, size: u32) -> Result<Self, DatabaseError> {
-        let backend = Backend::parse(url)?;
-        let pool = backend.pool(size).await?;
-        Ok(Self { pool, backend })
-    }
-
-    /// Applies every migration that is missing. On PostgreSQL one instance at a time, by an advisory lock that its
-    /// transaction holds: sea-orm-migration itself takes none.
-    pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        let transaction = self.write().await?;
-        if matches!(self.backend, Backend::Postgres(_)) {
-            let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
-            transaction.execute_unprepared(&lock).await?;
-        }
-        Migrator::up(&transaction, None).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// A transaction that is going to write. SQLite takes its write lock at once: a reader that turns writer fails.
-    pub async fn write(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            isolation_level: None,
-            access_mode: matches!(self.backend, Backend::Postgres(_)).then_some(AccessMode::ReadWrite),
-            sqlite_transaction_mode: matches!(self.backend, Backend::Sqlite(_))
-                .then_some(SqliteTransactionMode::Immediate),
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the URL is none of ours, or the database cannot be reached.
+    pub async fn connect(config: &config::Database) -> Result<Self, Fault> {
+        let url = config.url.expose();
+        let (pool, kind) = if url.starts_with("sqlite:") {
+            (sqlite(url, config).await?, Kind::Sqlite)
+        } else {
+            (postgres(url, config).await?, Kind::Postgres)
         };
-        self.pool.begin_with_options(options).await
+        Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())) })
+    }
+
+    /// For statements that only read.
+    #[must_use]
+    pub const fn read(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// Which back-end it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A transaction that is going to write.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn write(&self) -> Result<Write, Fault> {
+        let turn = match self.kind {
+            Kind::Postgres => None,
+            Kind::Sqlite => Some(Arc::clone(&self.gate).lock_owned().await),
+        };
+        Write::begin(&self.pool, self.kind, turn).await
+    }
+
+    /// Applies every migration that is missing, one process at a time: sea-orm-migration itself takes no lock, so on
+    /// PostgreSQL the transaction around it holds an advisory one; on SQLite the write lock does.
+    ///
+    /// # Errors
+    /// When a statement fails; then nothing is changed.
+    pub async fn migrate(&self) -> Result<(), Fault> {
+        let write = self.write().await?;
+        if self.kind == Kind::Postgres {
+            let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+            write.execute_unprepared(&lock).await?;
+        }
+        Migrator::up(write.transaction(), None).await?;
+        write.commit().await
     }
 
     /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), DbErr> {
-        self.pool.ping().await
+    ///
+    /// # Errors
+    /// What keeps it from answering.
+    pub async fn ping(&self) -> Result<(), Fault> {
+        self.pool.ping().await.map_err(Fault::from)
     }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        if let Err(error) = self.pool.clone().close().await {
+            tracing::warn!(%error, "the database was not closed cleanly");
+        }
+    }
+}
+
+async fn postgres(url: &str, config: &config::Database) -> Result<DatabaseConnection, Fault> {
+    let options = PgConnectOptions::from_str(url)?.application_name("tollgate-users");
+    let pool = PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.acquire_timeout.get())
+        .idle_timeout(IDLE)
+        .connect_with(options)
+        .await?;
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+async fn sqlite(url: &str, config: &config::Database) -> Result<DatabaseConnection, Fault> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY);
+    if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| DbErr::Custom(error.to_string()))?;
+    }
+    let pool = SqlitePoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.acquire_timeout.get())
+        .idle_timeout(IDLE)
+        .connect_with(options)
+        .await?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }

@@ -1,8 +1,8 @@
-//! One entity a table. They never leave the stores: requests and answers have types of their own.
+//! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
 pub mod idempotency_key;
 pub mod revocation;
-pub mod service_secret;
+pub mod secret;
 pub mod session;
 pub mod signing_key;
 pub mod user;

@@ -1,4 +1,5 @@
-//! Migrations: the whole schema per back-end as SQL, expand first, contract later.
+//! Migrations, expand-then-contract: a release only adds what the one before it can ignore, and removes what the one
+//! before it no longer reads. As SQL per back-end, because partial indexes and collations are what a builder cannot say.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -9,27 +10,35 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Identity)]
+        vec![Box::new(Step {
+            name: "m2026_11_21_000001_identity",
+            postgres: include_str!("migration/identity.postgres.sql"),
+            sqlite: include_str!("migration/identity.sqlite.sql"),
+        })]
     }
 }
 
-/// Users, sessions, keys, secrets, revocations.
-struct Identity;
+/// One step, the same on both back-ends.
+struct Step {
+    name: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
 
-impl MigrationName for Identity {
-    fn name(&self) -> &'static str {
-        "m2026_11_21_000001_identity"
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
     }
 }
 
 #[async_trait::async_trait]
-impl MigrationTrait for Identity {
+impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let schema = match manager.get_database_backend() {
-            DbBackend::Postgres => include_str!("migration/identity.postgres.sql"),
-            DbBackend::Sqlite => include_str!("migration/identity.sqlite.sql"),
+        let sql = match manager.get_database_backend() {
+            DbBackend::Postgres => self.postgres,
+            DbBackend::Sqlite => self.sqlite,
             other => return Err(DbErr::Custom(format!("no schema for {other:?}"))),
         };
-        manager.get_connection().execute_unprepared(schema).await.map(drop)
+        manager.get_connection().execute_unprepared(sql).await.map(drop)
     }
 }

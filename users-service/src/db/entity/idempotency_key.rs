@@ -1,21 +1,27 @@
-//! The key of a POST, with its answer. Instants are microseconds since the Unix epoch.
-#![expect(missing_docs, reason = "the columns are documented in the migration")]
+//! Requests that were answered under a key.
 
 use sea_orm::entity::prelude::*;
 
+/// One row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency_keys")]
+#[expect(missing_docs, reason = "columns are explained in the migration")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub digest: Uuid,
-    pub fingerprint: Uuid,
-    pub status: i16,
-    pub location: Option<String>,
-    pub etag: Option<String>,
+    pub scope: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub route: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub key: String,
+    pub fingerprint: Vec<u8>,
+    pub password_hash: Option<String>,
+    pub status: i32,
+    pub headers: String,
     pub body: Vec<u8>,
-    pub expires_at: i64,
+    pub created_at: i64,
 }
 
+/// Joined by hand where needed.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,19 +1,21 @@
-//! A key pair that signs access tokens. Instants are microseconds since the Unix epoch.
-#![expect(missing_docs, reason = "the columns are documented in the migration")]
+//! Keys that sign access tokens.
 
 use sea_orm::entity::prelude::*;
 
+/// One row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_keys")]
+#[expect(missing_docs, reason = "columns are explained in the migration")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub kid: String,
     pub algorithm: String,
-    pub state: String,
-    pub pkcs8: Vec<u8>,
+    pub private_key: Vec<u8>,
+    pub public_key: Vec<u8>,
     pub created_at: i64,
 }
 
+/// Joined by hand where needed.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,30 +1,35 @@
-//! A user, as the database holds it. Instants are microseconds since the Unix epoch.
-#![expect(missing_docs, reason = "the columns are documented in the migration")]
+//! Registered users.
 
 use sea_orm::entity::prelude::*;
 
+/// One row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
+#[expect(missing_docs, reason = "columns are explained in the migration")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    pub seq: i64,
     pub email: String,
-    pub email_key: String,
+    pub email_norm: String,
     pub username: String,
-    pub username_key: String,
+    pub username_norm: String,
     pub name: Option<String>,
     pub phone: Option<String>,
+    pub search: String,
     pub password_hash: String,
-    pub roles: i16,
-    pub status: String,
+    pub roles: String,
     pub email_verified: bool,
-    pub token_version: i64,
-    pub version: i64,
+    pub ver: i64,
+    pub revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub disabled_at: Option<i64>,
     pub deleted_at: Option<i64>,
+    pub purged_at: Option<i64>,
 }
 
+/// Joined by hand where needed.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,84 +1,95 @@
--- Identities on SQLite. Instants are microseconds since the Unix epoch: the same exact integers as on PostgreSQL.
+-- Users, sessions, keys and what belongs to them. Instants are microseconds since the Unix epoch, the same exact
+-- integers as on PostgreSQL.
 
-CREATE TABLE users (
-    id             blob     PRIMARY KEY,
-    email          text     NOT NULL,
-    -- Compared by these: NFKC, full case folding, IDNA. A deleted user's stay taken until the purge.
-    email_key      text     NOT NULL CONSTRAINT users_email_key UNIQUE,
-    username       text     NOT NULL,
-    username_key   text     NOT NULL CONSTRAINT users_username_key UNIQUE,
-    name           text,
-    phone          text,
-    password_hash  text     NOT NULL,
-    -- One bit a role, as in shared::domain::Roles.
-    roles          integer NOT NULL,
-    status         text     NOT NULL CHECK (status IN ('active', 'disabled', 'deleted')),
-    email_verified integer  NOT NULL DEFAULT 0,
-    -- The tokens' `ver`: raised by whatever voids or weakens tokens.
-    token_version  integer   NOT NULL DEFAULT 1,
-    -- The ETag's: raised by every visible change.
-    version        integer   NOT NULL DEFAULT 1,
-    created_at     integer   NOT NULL,
-    updated_at     integer   NOT NULL,
-    deleted_at     integer
+CREATE TABLE counters (
+    name  text   PRIMARY KEY,
+    value integer NOT NULL
 ) STRICT;
-CREATE INDEX users_created ON users (created_at, id);
+INSERT INTO counters (name, value) VALUES ('setup', 0), ('administrators', 0), ('users', 0);
 
+-- `seq` is the order of commit. `ver` goes up when tokens issued before must lose something, `revision` with every change.
+-- The `_norm` columns are the normal forms that uniqueness goes by; `search` is what `q` looks into.
+CREATE TABLE users (
+    id             blob   PRIMARY KEY,
+    seq            integer NOT NULL UNIQUE,
+    email          text   NOT NULL,
+    email_norm     text   NOT NULL,
+    username       text   NOT NULL,
+    username_norm  text   NOT NULL,
+    name           text  ,
+    phone          text,
+    search         text   NOT NULL,
+    password_hash  text   NOT NULL,
+    roles          text   NOT NULL,
+    email_verified integer NOT NULL DEFAULT 0,
+    ver            integer NOT NULL DEFAULT 1,
+    revision       integer NOT NULL DEFAULT 1,
+    created_at     integer NOT NULL,
+    updated_at     integer NOT NULL,
+    disabled_at    integer,
+    deleted_at     integer,
+    purged_at      integer
+) STRICT;
+CREATE UNIQUE INDEX users_email_norm ON users (email_norm);
+CREATE UNIQUE INDEX users_username_norm ON users (username_norm);
+CREATE INDEX users_created ON users (created_at, id);
+CREATE INDEX users_deleted ON users (deleted_at) WHERE deleted_at IS NOT NULL AND purged_at IS NULL;
+
+-- `counter` is the number in the refresh token that is good now, `rotated_at` when it became so.
 CREATE TABLE sessions (
     id         blob   PRIMARY KEY,
     user_id    blob   NOT NULL REFERENCES users (id),
-    -- How often the refresh token was rotated; the token names the count it is good for.
-    counter    integer NOT NULL DEFAULT 0,
+    scope      text   NOT NULL,
+    counter    integer NOT NULL,
     rotated_at integer NOT NULL,
     created_at integer NOT NULL,
     expires_at integer NOT NULL,
     ended_at   integer,
-    end_reason text
+    client_ip  text
 ) STRICT;
 CREATE INDEX sessions_user ON sessions (user_id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 CREATE TABLE signing_keys (
-    kid        text   PRIMARY KEY,
-    algorithm  text   NOT NULL,
-    state      text   NOT NULL CHECK (state IN ('standby', 'active', 'previous', 'revoked')),
-    pkcs8      blob  NOT NULL,
-    created_at integer NOT NULL
+    kid         text   PRIMARY KEY,
+    algorithm   text   NOT NULL,
+    private_key blob   NOT NULL,
+    public_key  blob   NOT NULL,
+    created_at  integer NOT NULL
 ) STRICT;
--- Of two processes that start at once on an empty database, one makes the key.
-CREATE UNIQUE INDEX signing_keys_one_active ON signing_keys (algorithm) WHERE state = 'active';
 
--- Symmetric secrets of the service itself: the refresh tokens' MAC key, the idempotency fingerprints' key.
-CREATE TABLE service_secrets (
+CREATE TABLE secrets (
     name       text   PRIMARY KEY,
-    value      blob  NOT NULL,
+    value      blob   NOT NULL,
     created_at integer NOT NULL
 ) STRICT;
 
--- What ended before its tokens did, written with the change, published until it arrives.
+-- Written with the change that revokes; published afterwards, and again whenever the store may have lost it.
 CREATE TABLE revocations (
-    id           integer PRIMARY KEY AUTOINCREMENT,
-    body         text     NOT NULL,
-    expires_at   integer   NOT NULL,
+    id           blob   PRIMARY KEY,
+    kind         text   NOT NULL,
+    session_id   blob,
+    user_id      blob,
+    ver          integer,
+    roles        text,
+    expires_at   integer NOT NULL,
     published_at integer
 ) STRICT;
-CREATE INDEX revocations_waiting ON revocations (id) WHERE published_at IS NULL;
+CREATE INDEX revocations_unpublished ON revocations (id) WHERE published_at IS NULL;
 CREATE INDEX revocations_expiry ON revocations (expires_at);
 
--- The keys of POSTs, claimed in the same transaction as their change, kept for 30 days.
+-- Claimed and answered in the transaction of the change, so a row that can be seen has its answer. `password_hash`
+-- stands for a password in the request: the fingerprint leaves it out, or it would be a fast hash of it.
 CREATE TABLE idempotency_keys (
-    digest      blob     PRIMARY KEY,
-    fingerprint blob     NOT NULL,
-    status      integer NOT NULL,
-    location    text,
-    etag        text,
-    body        blob    NOT NULL,
-    expires_at  integer   NOT NULL
+    scope         text   NOT NULL,
+    route         text   NOT NULL,
+    key           text   NOT NULL,
+    fingerprint   blob   NOT NULL,
+    password_hash text,
+    status        integer NOT NULL,
+    headers       text   NOT NULL,
+    body          blob   NOT NULL,
+    created_at    integer NOT NULL,
+    PRIMARY KEY (scope, route, key)
 ) STRICT;
-CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
-
--- One row, locked by whoever changes who is an administrator, so that the last two cannot demote each other.
-CREATE TABLE administrators_lock (
-    id integer PRIMARY KEY CHECK (id = 1)
-) STRICT;
-INSERT INTO administrators_lock VALUES (1);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);

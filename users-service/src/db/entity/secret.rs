@@ -1,10 +1,11 @@
-//! A symmetric secret of the service itself. Instants are microseconds since the Unix epoch.
-#![expect(missing_docs, reason = "the columns are documented in the migration")]
+//! Secrets that every instance shares.
 
 use sea_orm::entity::prelude::*;
 
+/// One row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "service_secrets")]
+#[sea_orm(table_name = "secrets")]
+#[expect(missing_docs, reason = "columns are explained in the migration")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
@@ -12,6 +13,7 @@ pub struct Model {
     pub created_at: i64,
 }
 
+/// Joined by hand where needed.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,0 +1,93 @@
+//! The first administrator: made at a start that finds none, by one process even when two start together.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use shared::clock::Clock;
+use shared::config::Secret;
+use shared::domain::{Role, Roles, UserId};
+use shared::problem::Problem;
+
+use crate::config::Config;
+use crate::db::{Counter, Database, Fault};
+use crate::passwords::{Hasher, Password};
+use crate::users::{self, Email, Inserted, NewUser, Username};
+
+/// Bytes of randomness in a generated password.
+const RANDOM: usize = 18;
+
+/// An administrator whose password was generated; shown once.
+#[derive(Clone, Debug)]
+pub struct BootstrapAdmin {
+    /// E-mail address to sign in with.
+    pub email: String,
+    /// Password.
+    pub password: Secret,
+}
+
+/// Why there is no administrator.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Fault),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] Problem),
+    /// The configured password or address breaks a rule.
+    #[error("bootstrap.{0}")]
+    Refused(String),
+    /// Somebody who is no administrator has the configured e-mail address or its user name.
+    #[error("bootstrap.admin_email: taken by somebody who is no administrator")]
+    Taken,
+}
+
+/// Makes the administrator if there is none; tells the password if it was generated.
+///
+/// # Errors
+/// When they cannot be made.
+pub async fn bootstrap(
+    config: &Config,
+    database: &Database,
+    hasher: &Hasher,
+    clock: &Clock,
+) -> Result<Option<BootstrapAdmin>, BootstrapError> {
+    if users::administrators(database.read()).await? > 0 {
+        return Ok(None);
+    }
+    let given = &config.bootstrap.admin_password;
+    let password = if given.is_empty() { Secret::from(generated()?) } else { given.clone() };
+    let user = administrator(config, &password)?;
+    let hash = hasher.hash(&password).await?;
+
+    let write = database.write().await?;
+    write.next(Counter::Setup).await?;
+    if users::administrators(write.transaction()).await? > 0 {
+        write.rollback().await;
+        return Ok(None);
+    }
+    match users::insert(&write, UserId::generate(clock), &user, &hash, clock.now()).await? {
+        Inserted::Created(_) => write.commit().await?,
+        Inserted::EmailTaken | Inserted::UsernameTaken => return Err(BootstrapError::Taken),
+    }
+    let email = user.email.as_str().to_owned();
+    tracing::info!(email, "the first administrator was made");
+    Ok(given.is_empty().then_some(BootstrapAdmin { email, password }))
+}
+
+fn administrator(config: &Config, password: &Secret) -> Result<NewUser, BootstrapError> {
+    let refused = |key: &str, fault: users::Refused| BootstrapError::Refused(format!("{key}: {}", fault.detail));
+    let email = Email::parse(&config.bootstrap.admin_email).map_err(|fault| refused("admin_email", fault))?;
+    let username = Username::parse(email.local()).or_else(|_| Username::parse("administrator"));
+    let username = username.map_err(|fault| refused("admin_email", fault))?;
+    let names = [username.as_str(), email.local()];
+    Password::parse(password.expose(), config.passwords.rule, &names).map_err(|fault| refused("admin_password", fault))?;
+    let roles = Roles::NONE.with(Role::User).with(Role::Admin);
+    Ok(NewUser { email, username, name: None, phone: None, roles })
+}
+
+/// 144 random bits, and a digit for the rule that wants one.
+fn generated() -> Result<String, BootstrapError> {
+    let mut bytes = [0; RANDOM];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| BootstrapError::Refused("admin_password: no randomness".to_owned()))?;
+    Ok(format!("{}7", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}

@@ -1,0 +1,119 @@
+//! A transaction that writes: begun so that it cannot fail half-way, rolled back unless committed.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use super::connect::Kind;
+use super::fault::Fault;
+
+/// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
+/// counter (in the order below), user, session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Making the first keys, and the first administrator.
+    Setup,
+    /// Who is an administrator.
+    Administrators,
+    /// Numbers users in the order in which their registrations commit, which is what cursors go by.
+    Users,
+}
+
+impl Counter {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Administrators => "administrators",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// One writing transaction. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`): a reader that turns writer
+/// could only fail.
+#[derive(Debug)]
+pub struct Write {
+    // Before the turn: the next writer begins when this one has ended.
+    transaction: DatabaseTransaction,
+    kind: Kind,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Write {
+    pub(super) async fn begin(
+        pool: &DatabaseConnection,
+        kind: Kind,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Self, Fault> {
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: None,
+            sqlite_transaction_mode: (kind == Kind::Sqlite).then_some(SqliteTransactionMode::Immediate),
+        };
+        let transaction = pool.begin_with_options(options).await?;
+        Ok(Self { transaction, kind, _turn: turn })
+    }
+
+    /// Makes the changes last.
+    ///
+    /// # Errors
+    /// When the database does not confirm; whether they last is then not known.
+    pub async fn commit(self) -> Result<(), Fault> {
+        self.transaction.commit().await.map_err(Fault::from)
+    }
+
+    /// Undoes the changes.
+    pub async fn rollback(self) {
+        if let Err(error) = self.transaction.rollback().await {
+            tracing::debug!(%error, "the database was gone before the rollback");
+        }
+    }
+
+    /// The bare transaction.
+    #[must_use]
+    pub const fn transaction(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    /// Counts one up, keeps the row locked until the end of the transaction, and returns the new count.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn next(&self, counter: Counter) -> Result<i64, Fault> {
+        let sql = "UPDATE counters SET value = value + 1 WHERE name = $1 RETURNING value";
+        let backend = self.transaction.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [counter.name().into()]);
+        let row = self.transaction.query_one_raw(statement).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound(format!("counter {}", counter.name())))?;
+        Ok(row.try_get("", "value")?)
+    }
+
+    /// How long its statements wait for a row that another transaction holds.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn patience(&self, wait: Duration) -> Result<(), Fault> {
+        match self.kind {
+            Kind::Postgres => {
+                let sql = format!("SET LOCAL lock_timeout = {}", wait.as_millis());
+                self.transaction.execute_unprepared(&sql).await?;
+                Ok(())
+            }
+            // There is one writer, and it is this one.
+            Kind::Sqlite => Ok(()),
+        }
+    }
+}
+
+impl Deref for Write {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}

@@ -1,0 +1,11 @@
+//! Idempotency keys: the answer is written in the transaction of the change it tells of, and told again byte for byte.
+
+mod answer;
+mod claim;
+mod once;
+mod store;
+
+pub use answer::Answer;
+pub use claim::IdempotencyKey;
+pub use once::{Refusal, once, replay};
+pub use store::sweep;

@@ -1,0 +1,54 @@
+//! What a key is claimed for: who, which route, which request.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::{Ready, ready};
+use serde_json::Value;
+use shared::config::Secret;
+use shared::problem::{Code, Problem};
+use shared::wire::idempotency::{HEADER, Key, fingerprint};
+
+/// The request's `Idempotency-Key`, if it sent one; 400 when it is none, or more than one.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    key: Option<Key>,
+    route: String,
+}
+
+impl FromRequest for IdempotencyKey {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let invalid = || Problem::new(Code::IdempotencyKeyInvalid);
+        let mut values = request.headers().get_all(HEADER);
+        let key = match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => Key::parse(value.as_bytes()).map(Some).map_err(|_| invalid()),
+            (Some(_), Some(_)) => Err(invalid()),
+        };
+        let route = format!("{} {}", request.method(), request.path());
+        ready(key.map(|key| Self { key, route }))
+    }
+}
+
+/// One claim on a key.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub(super) scope: String,
+    pub(super) route: String,
+    pub(super) key: Key,
+    pub(super) fingerprint: [u8; 32],
+    /// A password in the request. It is no part of the fingerprint, which would be a fast hash of it in the database;
+    /// the stored Argon2 hash stands for it instead.
+    pub(super) password: Option<Secret>,
+}
+
+impl IdempotencyKey {
+    /// The claim of the caller named by `scope` for a request with this body, if a key was sent.
+    #[must_use]
+    pub fn claim(self, scope: String, body: &Value, password: Option<&Secret>) -> Option<Claim> {
+        let Self { key, route } = self;
+        key.map(|key| Claim { scope, route, key, fingerprint: fingerprint(body), password: password.cloned() })
+    }
+}

@@ -1,0 +1,77 @@
+//! The rows: claimed first, answered last, in one transaction.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+
+use super::answer::Answer;
+use super::claim::Claim;
+use crate::db::entity::idempotency_key::{ActiveModel, Column, Entity};
+use crate::db::{Fault, Write};
+use crate::passwords::PasswordHash;
+
+/// What is known of a key.
+pub(super) struct Stored {
+    pub fingerprint: Vec<u8>,
+    pub password_hash: Option<PasswordHash>,
+    pub answer: Answer,
+}
+
+fn row_of(claim: &Claim) -> Condition {
+    Condition::all()
+        .add(Column::Scope.eq(claim.scope.as_str()))
+        .add(Column::Route.eq(claim.route.as_str()))
+        .add(Column::Key.eq(claim.key.as_str()))
+}
+
+/// `false` when somebody else has the key. Waits for a transaction that is about to have it.
+pub(super) async fn claim(write: &Write, claim: &Claim, hash: Option<&PasswordHash>, now: i64) -> Result<bool, Fault> {
+    let row = ActiveModel {
+        scope: Set(claim.scope.clone()),
+        route: Set(claim.route.clone()),
+        key: Set(claim.key.as_str().to_owned()),
+        fingerprint: Set(claim.fingerprint.to_vec()),
+        password_hash: Set(hash.map(|hash| hash.as_str().to_owned())),
+        status: Set(0),
+        headers: Set(String::new()),
+        body: Set(Vec::new()),
+        created_at: Set(now),
+    };
+    let ours = OnConflict::new().do_nothing().to_owned();
+    let rows = Entity::insert(row).on_conflict(ours).exec_without_returning(write.transaction()).await?;
+    Ok(rows == 1)
+}
+
+/// Writes the answer into a row claimed in this transaction.
+pub(super) async fn answer(write: &Write, claim: &Claim, answer: &Answer) -> Result<(), Fault> {
+    let headers = serde_json::to_string(&answer.headers).map_err(|error| DbErr::Json(error.to_string()))?;
+    let row = ActiveModel {
+        status: Set(i32::from(answer.status)),
+        headers: Set(headers),
+        body: Set(answer.body.clone()),
+        ..Default::default()
+    };
+    Entity::update_many().set(row).filter(row_of(claim)).exec(write.transaction()).await?;
+    Ok(())
+}
+
+/// The answer under a key, if it has one. A claim is seen only together with its answer.
+pub(super) async fn find<C: ConnectionTrait>(db: &C, claim: &Claim) -> Result<Option<Stored>, Fault> {
+    let Some(row) = Entity::find().filter(row_of(claim)).one(db).await? else { return Ok(None) };
+    let headers = serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?;
+    let status = u16::try_from(row.status).map_err(|error| DbErr::Type(error.to_string()))?;
+    Ok(Some(Stored {
+        fingerprint: row.fingerprint,
+        password_hash: row.password_hash.map(PasswordHash::stored),
+        answer: Answer { status, headers, body: row.body, replayed: false },
+    }))
+}
+
+/// Forgets keys claimed before `before`.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
+    Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(db).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The binary: read the configuration, then serve, migrate, or show.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use users_service::db::Database;
+use users_service::{Config, Deps, build, openapi};
+use clap::{Parser, Subcommand};
+use shared::clock::Clock;
+use shared::store::Stores;
+use shared::{config, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Users and sign-in.
+#[derive(Parser)]
+#[command(name = "users-service", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve(File),
+    /// Apply missing migrations and stop.
+    Migrate(File),
+    /// Check the configuration and stop.
+    CheckConfig(File),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+#[derive(clap::Args)]
+struct File {
+    /// A configuration file over the defaults, under the environment.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return fail("another crypto provider is installed already");
+    }
+    let done = match Arguments::parse().command {
+        Command::Serve(file) => serve(file).await,
+        Command::Migrate(file) => migrate(file).await,
+        Command::CheckConfig(file) => load(file).map(|_| say("the configuration is sound\n")),
+        Command::Openapi => {
+            say(&openapi::document());
+            Ok(())
+        }
+    };
+    done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+fn load(file: File) -> Result<Config, String> {
+    Config::load(file.config.as_deref(), &config::process_env()).map_err(|error| error.to_string())
+}
+
+async fn serve(file: File) -> Result<(), String> {
+    let config = load(file)?;
+    let _telemetry = telemetry::init("users", &config.telemetry).map_err(|error| error.to_string())?;
+    let listener = TcpListener::bind(config.server.listen).map_err(|e| format!("{}: {e}", config.server.listen))?;
+    let grace = config.server.shutdown_grace.get();
+    let clock = Clock::system();
+    let stores = match config.redis.url.as_str() {
+        "" => Stores::memory(clock.clone()),
+        url => Stores::redis(url, clock.clone()).await.map_err(|error| error.to_string())?,
+    };
+    let service = build(config, Deps { clock, stores }, listener).await.map_err(|error| error.to_string())?;
+    if let Some(admin) = &service.bootstrap {
+        say(&format!("administrator: {}\npassword: {}\n", admin.email, admin.password.expose()));
+    }
+    let handle = service.handle();
+    tracing::info!(addr = %service.addr, "serving");
+    tokio::spawn(async move {
+        stopped().await;
+        tracing::info!("stopping");
+        handle.stop(grace).await;
+    });
+    service.run().await.map_err(|error| error.to_string())
+}
+
+async fn migrate(file: File) -> Result<(), String> {
+    let config = load(file)?;
+    let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
+    db.migrate().await.map_err(|error| error.to_string())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupted.await),
+    }
+}
+
+fn say(text: &str) {
+    // A closed pipe is nobody to tell.
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+fn fail(error: &str) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "users-service: {error}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,54 @@
+//! What a scrape shows of this service.
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use shared::telemetry::metrics::encode;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// The counters, and the registry they are in.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    sign_ins: Family<Outcome, Counter>,
+    registrations: Counter,
+    hashes_waiting: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tollgate_users");
+        let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
+        registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
+        registry.register("registrations", "Registrations answered", registrations.clone());
+        registry.register("hashes_waiting", "Requests waiting for their turn to hash a password", hashes_waiting.clone());
+        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting }
+    }
+}
+
+impl Metrics {
+    /// Counts a sign-in.
+    pub fn sign_in(&self, succeeded: bool) {
+        let outcome = if succeeded { "succeeded" } else { "refused" };
+        self.sign_ins.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a registration.
+    pub fn registered(&self) {
+        self.registrations.inc();
+    }
+
+    /// The scrape's body.
+    #[must_use]
+    pub fn scrape(&self, hashes_waiting: usize) -> String {
+        self.hashes_waiting.set(i64::try_from(hashes_waiting).unwrap_or(i64::MAX));
+        encode(&self.registry.lock())
+    }
+}

@@ -1,0 +1,15 @@
+//! Passwords: what one must look like, and how it is hashed without drowning the machine.
+
+mod change;
+mod common;
+mod hash;
+pub mod http;
+mod pool;
+mod rules;
+
+pub use hash::{HashError, PasswordHash};
+pub use pool::{Hasher, Verified};
+pub use rules::Password;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Changing one's own password: the current one is asked for, and the other sessions end.
+
+use serde::Deserialize;
+use shared::auth::SignedIn;
+use shared::config::Secret;
+use shared::problem::{Code, Problem};
+use shared::store::Revocation;
+
+use super::pool::Verified;
+use super::rules::Password;
+use crate::app::App;
+use crate::throttle::Ticket;
+use crate::users::{self, Email, Status, UserError};
+use crate::{revocations, sessions};
+
+/// The old password and the new one.
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// The password until now.
+    #[schema(example = "correct horse battery 9 staple")]
+    pub current_password: String,
+    /// The password from now on; the rules of registration hold.
+    #[schema(example = "another horse battery 8 staple", min_length = 10, max_length = 128)]
+    pub new_password: String,
+}
+
+/// Changes the caller's password.
+pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest) -> Result<(), UserError> {
+    let id = caller.user.id;
+    let found = users::find(app.database.read(), id).await?;
+    let user = found.filter(|user| user.status == Status::Active).ok_or(UserError::NotFound)?;
+    let new = parse(app, &user, &request.new_password)?;
+
+    let ticket = Ticket::new(&id.to_string(), caller.client_ip);
+    let throttled = |wait| Problem::new(Code::RateLimited).retry_after(wait);
+    app.throttle.admit(&ticket).await.map_err(throttled)?;
+    let checked = users::by_identifier(app.database.read(), &user.email).await?.ok_or(UserError::NotFound)?;
+    let current = Secret::from(request.current_password);
+    if app.hasher.verify(&current, Some(&checked.password)).await? == Verified::No {
+        let problem = Problem::new(Code::ValidationFailed);
+        return Err(problem.error("/current_password", "incorrect", "not the current password").into());
+    }
+    let hash = app.hasher.hash(new.secret()).await?;
+
+    let write = app.database.write().await?;
+    let locked = users::lock(&write, id).await?.ok_or(UserError::NotFound)?;
+    if locked.password != checked.password {
+        return Err(UserError::State("The password has just been changed by another request."));
+    }
+    users::store_password(&write, id, &hash).await?;
+    let now = app.clock.now_micros();
+    for sid in sessions::end_others(&write, id, caller.user.session, now).await? {
+        revocations::record(&write, &Revocation::Session { sid, expires_at: app.tokens_die_at() }).await?;
+    }
+    write.commit().await?;
+    app.relay.flush().await;
+    app.throttle.forgive(&ticket).await;
+    Ok(())
+}
+
+fn parse(app: &App, user: &users::User, new: &str) -> Result<Password, Problem> {
+    let email = Email::parse(&user.email).ok();
+    let local = email.as_ref().map_or("", Email::local);
+    let names = [user.username.as_str(), local, user.name.as_deref().unwrap_or_default()];
+    Password::parse(new, app.config.passwords.rule, &names).map_err(|fault| {
+        Problem::new(Code::ValidationFailed).error("/new_password", fault.code, fault.detail)
+    })
+}

@@ -1,0 +1,187 @@
+//! Admission to hashing: as many at once as there are workers, a bounded queue, a deadline on waiting.
+//!
+//! A hash costs 20 ms of a core and 19 MiB. Left to the runtime's blocking pool, a flood of sign-ins would take all
+//! memory and every core. The permit travels with the job, so a client that goes away frees nothing that still runs.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use shared::config::Secret;
+use shared::problem::{Code, Problem};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::hash::{HashError, Parameters, PasswordHash, Scratch};
+use crate::config;
+
+/// A worker gives its 19 MiB back when it has had nothing to do for this long.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// A client told to come again waits this long.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+type Work = Box<dyn FnOnce(&mut Scratch) + Send>;
+
+/// The pool. Clones share it; its threads end with the last of them.
+#[derive(Clone)]
+pub struct Hasher(Arc<Pool>);
+
+struct Pool {
+    jobs: Sender<Work>,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    queue: usize,
+    max_wait: Duration,
+    parameters: Arc<Parameters>,
+    /// What the password of nobody is compared with, so that an unknown user costs what a known one does.
+    decoy: PasswordHash,
+}
+
+/// What came of comparing a password with a stored hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// Not the password.
+    No,
+    /// The password.
+    Yes,
+    /// The password, and its hash should be replaced with this one, made with today's parameters.
+    Renewed(PasswordHash),
+}
+
+impl Hasher {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When Argon2 refuses the parameters.
+    pub fn start(config: &config::Hashing) -> Result<Self, HashError> {
+        let parameters = Arc::new(Parameters::new(config)?);
+        let workers = match config.workers {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            workers => workers,
+        };
+        let decoy = PasswordHash::create(&rand::random::<[u8; 16]>(), &parameters, &mut Scratch::default())?;
+        let (jobs, todo) = channel::<Work>();
+        let todo = Arc::new(Mutex::new(todo));
+        for _ in 0..workers {
+            let todo = Arc::clone(&todo);
+            thread::Builder::new()
+                .name("hash".to_owned())
+                .spawn(move || work(&todo))
+                .map_err(|error| HashError::other(&error))?;
+        }
+        Ok(Self(Arc::new(Pool {
+            jobs,
+            permits: Arc::new(Semaphore::new(workers)),
+            waiting: AtomicUsize::new(0),
+            queue: config.queue,
+            max_wait: config.max_wait.get(),
+            parameters,
+            decoy,
+        })))
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// 503 `overloaded` when its turn does not come in time.
+    pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Problem> {
+        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
+        self.run(move |scratch| PasswordHash::create(password.expose().as_bytes(), &parameters, scratch)).await
+    }
+
+    /// Compares a password with a stored hash; with none, it does the same work and says no.
+    ///
+    /// # Errors
+    /// 503 `overloaded` when its turn does not come in time.
+    pub async fn verify(&self, password: &Secret, stored: Option<&PasswordHash>) -> Result<Verified, Problem> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or(&self.0.decoy).clone();
+        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
+        self.run(move |scratch| {
+            let password = password.expose().as_bytes();
+            match stored.verify(password, &parameters, scratch)? {
+                (true, outdated) if known => match outdated {
+                    true => PasswordHash::create(password, &parameters, scratch).map(Verified::Renewed),
+                    false => Ok(Verified::Yes),
+                },
+                (true | false, _) => Ok(Verified::No),
+            }
+        })
+        .await
+    }
+
+    /// Requests waiting for their turn, for the metrics.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Scratch) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = self.permit().await?;
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |scratch| {
+            let result = job(scratch);
+            // Given back before the answer: whoever is told that it is done may start the next one.
+            drop(permit);
+            drop(answer.send(result));
+        });
+        self.0.jobs.send(work).map_err(|_| Problem::internal("the hash workers have ended"))?;
+        answered.await.map_err(|_| Problem::internal("a hash worker died"))?.map_err(Problem::internal)
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = || Problem::new(Code::Overloaded).retry_after(RETRY_AFTER);
+        let permits = Arc::clone(&self.0.permits);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _place = Place::take(&self.0).ok_or_else(busy)?;
+        match tokio::time::timeout(self.0.max_wait, permits.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hasher(…)")
+    }
+}
+
+/// A place in the queue, left when dropped: also by a client that goes away.
+struct Place<'a>(&'a Pool);
+
+impl<'a> Place<'a> {
+    fn take(pool: &'a Pool) -> Option<Self> {
+        let ahead = pool.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Self(pool);
+        (ahead < pool.queue).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn work(todo: &Mutex<Receiver<Work>>) {
+    let mut scratch = Scratch::default();
+    loop {
+        // Waiting under the lock is what hands each job to one worker; a permit was needed to get here.
+        let next = todo.lock().recv_timeout(IDLE);
+        match next {
+            Ok(work) => work(&mut scratch),
+            Err(RecvTimeoutError::Timeout) => scratch = Scratch::default(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a new password must look like.
+
+use shared::config::Secret;
+
+use super::common::is_common;
+use crate::config::PasswordRule;
+use crate::users::{Refused, fold};
+
+/// In characters. Argon2 would take more; the limit keeps a request small.
+const MAX: usize = 128;
+const MIN_COMPOSITION: usize = 10;
+/// NIST SP 800-63B-4, section 3.1.1.2, for a password that is the only factor.
+const MIN_NIST: usize = 15;
+
+/// Parts of names shorter than this are in too many passwords by chance.
+const MIN_NAME: usize = 4;
+
+/// A new password that keeps the rules.
+#[derive(Clone, Debug)]
+pub struct Password(Secret);
+
+impl Password {
+    /// Reads a password for somebody with these names (user name, local part of the address, name).
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    pub fn parse(text: &str, rule: PasswordRule, names: &[&str]) -> Result<Self, Refused> {
+        let length = text.chars().count();
+        let (min, too_short) = match rule {
+            PasswordRule::Composition => (MIN_COMPOSITION, "10 to 128 characters"),
+            PasswordRule::Nist => (MIN_NIST, "15 to 128 characters"),
+        };
+        let digit = text.chars().any(char::is_numeric);
+        let folded = fold(text);
+        let fault = if !(min..=MAX).contains(&length) {
+            Refused { code: "length", detail: too_short }
+        } else if rule == PasswordRule::Composition && !digit {
+            Refused { code: "digit", detail: "at least one digit" }
+        } else if is_common(&folded) {
+            Refused { code: "common", detail: "not one of the most common passwords" }
+        } else if names.iter().any(|name| contains_name(&folded, name)) {
+            Refused { code: "own_name", detail: "not your own name, user name or e-mail address" }
+        } else {
+            return Ok(Self(Secret::from(text.to_owned())));
+        };
+        Err(fault)
+    }
+
+    /// The text, for hashing.
+    #[must_use]
+    pub const fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+fn contains_name(folded: &str, name: &str) -> bool {
+    let long_enough = |part: &&str| part.chars().count() >= MIN_NAME;
+    let name = fold(name);
+    let parts = name.split(|c: char| !c.is_alphanumeric()).filter(long_enough);
+    std::iter::once(name.as_str()).filter(long_enough).chain(parts).any(|part| folded.contains(part))
+}

@@ -1,0 +1,79 @@
+//! Every route, by version: the service answers at the public paths, so that a link of its is a public one.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource, Scope};
+use shared::http::method_not_allowed;
+
+use crate::users::{v1, v2};
+use crate::{keys, openapi, passwords, probes, tokens};
+
+/// Registers everything.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(version_1(web::scope("/api/v1")))
+        .service(version_2(web::scope("/api/v2")))
+        .service(page("/.well-known/jwks.json").route(web::get().to(keys::http::jwks)).route(web::head().to(keys::http::jwks)))
+        .service(
+            page("/.well-known/oauth-authorization-server")
+                .route(web::get().to(tokens::http::metadata))
+                .route(web::head().to(tokens::http::metadata)),
+        )
+        .service(page("/livez").route(web::get().to(probes::live)).route(web::head().to(probes::live)))
+        .service(page("/readyz").route(web::get().to(probes::ready)).route(web::head().to(probes::ready)))
+        .service(page("/metrics").route(web::get().to(probes::scrape)).route(web::head().to(probes::scrape)))
+        .service(page("/openapi.json").route(web::get().to(document)).route(web::head().to(document)));
+    shared::http::configure(config);
+}
+
+/// `/users/me` is `/users/{id}` with `me` for the id; only what `me` alone has stands by itself.
+macro_rules! users {
+    ($scope:expr, $version:ident) => {
+        common($scope)
+            .service(
+                resource("/users", "GET, HEAD, POST")
+                    .route(web::get().to($version::http::list))
+                    .route(web::head().to($version::http::list))
+                    .route(web::post().to($version::http::register)),
+            )
+            .service(
+                resource("/users/{id}", "GET, HEAD, PATCH, DELETE")
+                    .route(web::get().to($version::http::get))
+                    .route(web::head().to($version::http::get))
+                    .route(web::patch().to($version::http::patch))
+                    .route(web::delete().to($version::http::delete)),
+            )
+            .service(resource("/users/{id}/roles", "PUT").route(web::put().to($version::http::set_roles)))
+            .service(resource("/users/{id}/disable", "POST").route(web::post().to($version::http::disable)))
+            .service(resource("/users/{id}/enable", "POST").route(web::post().to($version::http::enable)))
+            .service(resource("/users/{id}/restore", "POST").route(web::post().to($version::http::restore)))
+    };
+}
+
+fn version_1(scope: Scope) -> Scope {
+    users!(scope, v1)
+}
+
+fn version_2(scope: Scope) -> Scope {
+    users!(scope, v2)
+}
+
+/// What is the same in every version.
+fn common(scope: Scope) -> Scope {
+    scope
+        .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
+        .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
+}
+
+fn resource(path: &'static str, methods: &'static str) -> Resource {
+    web::resource(path).default_service(method_not_allowed(methods))
+}
+
+fn page(path: &'static str) -> Resource {
+    resource(path, "GET, HEAD")
+}
+
+async fn document() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(openapi::document())
+}

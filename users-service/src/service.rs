@@ -1,0 +1,160 @@
+//! From a configuration to a running service: the recipe.
+
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, HttpServer, web};
+use shared::auth::{AUDIENCE_USERS, SecretTooShort, Verifier};
+use shared::clock::Clock;
+use shared::store::Stores;
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
+use crate::config::Config;
+use crate::db::{Database, Fault};
+use crate::keys::{self, KeysError};
+use crate::metrics::Metrics;
+use crate::passwords::{HashError, Hasher};
+use crate::revocations::Relay;
+use crate::throttle::Throttle;
+use crate::tokens::{Issuer, NoKey};
+use crate::{routes, sweeper};
+
+/// What a service needs from outside besides its configuration.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Counters and revocations.
+    pub stores: Stores,
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each says what failed")]
+pub enum StartError {
+    #[error("database: {0}")]
+    Database(#[from] Fault),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("identity.secret: {0}")]
+    Secret(#[from] SecretTooShort),
+    #[error("keys: {0}")]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    NoKey(#[from] NoKey),
+    #[error("hashing: {0}")]
+    Hashing(#[from] HashError),
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+}
+
+/// A service that listens.
+pub struct Service {
+    /// Where.
+    pub addr: SocketAddr,
+    /// The administrator made by this start, when their password was generated.
+    pub bootstrap: Option<BootstrapAdmin>,
+    server: Server,
+    handle: Handle,
+    tasks: JoinSet<()>,
+    database: Database,
+}
+
+/// Stops a service from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    server: ServerHandle,
+    stopping: Arc<AtomicBool>,
+}
+
+/// Connects, migrates if configured so, loads or makes keys and administrator, starts the tasks and listens.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<Service, StartError> {
+    let Deps { clock, stores } = deps;
+    let verifier = web::Data::new(Verifier::new(&config.identity.secret, AUDIENCE_USERS, clock.clone())?);
+    let database = Database::connect(&config.database).await?;
+    if config.database.migrate_on_start {
+        database.migrate().await?;
+    }
+    let keys = keys::load_or_create(&database, &clock).await?;
+    let hasher = Hasher::start(&config.hashing)?;
+    let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
+    let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
+    let stopping = Arc::new(AtomicBool::new(false));
+    let app = web::Data::new(App {
+        issuer: Issuer::new(&config.tokens, keys.clone(), clock.clone())?,
+        throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
+        metrics: Metrics::default(),
+        stopping: Arc::clone(&stopping),
+        relay: relay.clone(),
+        database: database.clone(),
+        config,
+        clock,
+        stores,
+        keys,
+        hasher,
+    });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(relay.run());
+    tasks.spawn(sweeper::run(app.clone()));
+    let addr = listener.local_addr()?;
+    let server = serve(&app, verifier, listener)?;
+    let handle = Handle { server: server.handle(), stopping };
+    Ok(Service { addr, bootstrap, server, handle, tasks, database })
+}
+
+fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListener) -> std::io::Result<Server> {
+    let workers = match app.config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        workers => workers,
+    };
+    let grace = app.config.server.shutdown_grace.get().as_secs();
+    let (app, clock) = (app.clone(), web::Data::new(app.clock.clone()));
+    let server = HttpServer::new(move || {
+        WebApp::new()
+            .app_data(app.clone())
+            .app_data(clock.clone())
+            .app_data(verifier.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(shared::http::context))
+    });
+    Ok(server.workers(workers).shutdown_timeout(grace).disable_signals().listen(listener)?.run())
+}
+
+impl Service {
+    /// Serves until it is stopped, then ends the tasks and closes the database.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(mut self) -> std::io::Result<()> {
+        let served = self.server.await;
+        self.tasks.shutdown().await;
+        self.database.close().await;
+        served
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Handle {
+    /// Fails readiness, lets requests in flight end for as long as `graceful`, then cuts the rest off.
+    pub async fn stop(&self, graceful: Duration) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if graceful.is_zero() || tokio::time::timeout(graceful, self.server.stop(true)).await.is_err() {
+            self.server.stop(false).await;
+        }
+    }
+}

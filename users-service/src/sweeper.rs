@@ -1,0 +1,36 @@
+//! The task that removes what is past its time: revocations, keys, sessions, and deleted users' personal data.
+
+use std::time::Duration;
+
+use actix_web::web;
+
+use crate::app::App;
+use crate::db::Fault;
+use crate::{idempotency, revocations, sessions, users};
+
+/// Sweeps until dropped.
+pub async fn run(app: web::Data<App>) {
+    let mut ticks = tokio::time::interval(app.config.retention.sweep_every.get());
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!(%error, "sweeping failed; it will be tried again");
+        }
+    }
+}
+
+/// Removes what is due now.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn sweep(app: &App) -> Result<(), Fault> {
+    let now = app.clock.now_micros();
+    let ago = |span: Duration| now.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+    let retention = &app.config.retention;
+    let write = app.database.write().await?;
+    revocations::sweep(write.transaction(), now).await?;
+    idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
+    sessions::sweep(write.transaction(), now).await?;
+    write.commit().await?;
+    users::purge(&app.database, ago(retention.deleted_users.get()), now).await
+}

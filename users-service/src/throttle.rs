@@ -1,0 +1,87 @@
+//! Sign-in throttling: failures are counted per pair of identifier and address, before any hashing.
+//!
+//! By pair, so that neither a stranger who tries somebody's password can lock that somebody out, nor one user behind a
+//! shared address all the others. The gateway's limit by address alone comes on top.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use shared::clock::Clock;
+use shared::store::{Counters, Quota, Take};
+
+use crate::config;
+use crate::users::fold;
+
+/// Counts attempts.
+#[derive(Clone, Debug)]
+pub struct Throttle {
+    quota: Option<Quota>,
+    shared: Counters,
+    /// While the shared counters cannot be reached, each instance counts for itself: refusing everybody or nobody would
+    /// both be what an attacker wants.
+    own: Counters,
+}
+
+/// Whose attempt it is. Hashed, so that no store holds who tried to sign in from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket(String);
+
+impl Ticket {
+    /// For an identifier as it was sent, and the client's address (IPv6: its /64, which is one customer).
+    #[must_use]
+    pub fn new(identifier: &str, address: Option<IpAddr>) -> Self {
+        let address = match address {
+            Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x?}", &v6.octets()[..8]),
+            Some(IpAddr::V6(v6)) => v6.to_ipv4_mapped().map_or_else(String::new, |v4| v4.to_string()),
+            Some(IpAddr::V4(v4)) => v4.to_string(),
+            None => String::new(),
+        };
+        let pair = format!("{}\n{address}", fold(identifier));
+        Self(format!("sign-in:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
+    }
+}
+
+impl Throttle {
+    /// Over these counters.
+    #[must_use]
+    pub fn new(config: &config::Throttle, shared: Counters, clock: Clock) -> Self {
+        let quota = Quota { limit: config.attempts, window: config.window.get(), burst: config.attempts };
+        Self { quota: config.enabled.then_some(quota), shared, own: Counters::memory(clock) }
+    }
+
+    /// Counts an attempt, or says how long to wait.
+    ///
+    /// # Errors
+    /// The wait, when there were too many.
+    pub async fn admit(&self, ticket: &Ticket) -> Result<(), Duration> {
+        let Some(quota) = self.quota else { return Ok(()) };
+        let take = [Take { key: &ticket.0, quota, cost: 1 }];
+        let decided = match self.shared.take(&take).await {
+            Ok(decided) => decided,
+            Err(error) => {
+                tracing::warn!(%error, "sign-ins are counted by this instance alone");
+                self.own.take(&take).await.unwrap_or_default()
+            }
+        };
+        match decided.first() {
+            Some(decision) if !decision.allowed => Err(decision.retry_after),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Forgets the attempts that led to a success.
+    pub async fn forgive(&self, ticket: &Ticket) {
+        if self.quota.is_none() {
+            return;
+        }
+        if let Err(error) = self.shared.reset(&ticket.0).await {
+            tracing::debug!(%error, "attempts were not forgiven");
+        }
+        // In memory, which does not fail.
+        self.own.reset(&ticket.0).await.unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests;

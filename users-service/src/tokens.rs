@@ -1,0 +1,16 @@
+//! OAuth 2.0: what a sign-in or a refresh is worth, how it is given back, and what the world is told about it.
+
+mod access;
+mod error;
+mod grant;
+pub mod http;
+mod metadata;
+mod model;
+mod password;
+mod refresh;
+mod revoke;
+
+pub use access::{Claims, Issuer, NoKey};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Access tokens: JWTs as RFC 9068 profiles them, signed with EdDSA.
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use shared::clock::Clock;
+use shared::domain::{Roles, SessionId, UserId};
+use shared::problem::Problem;
+use uuid::Uuid;
+
+use crate::config;
+use crate::keys::Keys;
+
+/// RFC 9068, section 2.1.
+const TYPE: &str = "at+jwt";
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: UserId,
+    pub exp: i64,
+    pub iat: i64,
+    pub nbf: i64,
+    pub jti: Uuid,
+    pub sid: SessionId,
+    pub ver: i64,
+    pub roles: Roles,
+    pub scope: String,
+}
+
+/// Makes and reads access tokens.
+#[derive(Clone)]
+pub struct Issuer {
+    issuer: String,
+    audience: String,
+    lifetime: i64,
+    clock: Clock,
+    keys: Keys,
+    header: Header,
+    signing: EncodingKey,
+}
+
+/// There is no key to sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no signing key")]
+pub struct NoKey;
+
+/// Whom a token is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// The user's version.
+    pub ver: i64,
+    /// The user's roles.
+    pub roles: Roles,
+    /// What the session was opened for.
+    pub scope: &'a str,
+}
+
+impl Issuer {
+    /// With the newest of these keys.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new(config: &config::Tokens, keys: Keys, clock: Clock) -> Result<Self, NoKey> {
+        let key = keys.current().ok_or(NoKey)?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.kid.clone());
+        Ok(Self {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            lifetime: i64::try_from(config.access_lifetime.get().as_secs()).unwrap_or(i64::MAX),
+            clock,
+            header,
+            signing: key.encoding(),
+            keys,
+        })
+    }
+
+    /// How long a token is good, in seconds.
+    #[must_use]
+    pub const fn lifetime(&self) -> i64 {
+        self.lifetime
+    }
+
+    /// A new token.
+    ///
+    /// # Errors
+    /// 500 when the crypto library fails.
+    pub fn issue(&self, subject: Subject<'_>) -> Result<String, Problem> {
+        let now = self.clock.now_seconds();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: subject.user,
+            exp: now + self.lifetime,
+            iat: now,
+            nbf: now,
+            jti: Uuid::new_v4(),
+            sid: subject.session,
+            ver: subject.ver,
+            roles: subject.roles,
+            scope: subject.scope.to_owned(),
+        };
+        jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(Problem::internal)
+    }
+
+    /// The claims of a token of ours that has not expired; nothing for any other text.
+    #[must_use]
+    pub fn read(&self, token: &str) -> Option<Claims> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let key = self.keys.find(header.kid.as_deref()?)?.decoding().ok()?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        // Judged below against our own clock, so that a test can move it.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
+        (header.typ.as_deref() == Some(TYPE) && claims.exp > self.clock.now_seconds()).then_some(claims)
+    }
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issuer({})", self.issuer)
+    }
+}

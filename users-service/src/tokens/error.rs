@@ -1,0 +1,53 @@
+//! Why there is no token, in the words of RFC 6749, section 5.2.
+
+use std::time::Duration;
+
+use shared::problem::{Code, Problem};
+
+use crate::db::Fault;
+
+/// Every way in which a grant fails.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// Wrong credentials or token, of whatever kind: which, is nobody's business.
+    #[error("invalid grant")]
+    Invalid,
+    /// A grant type that is not served.
+    #[error("unsupported grant type")]
+    UnsupportedType,
+    /// A scope that is not served, or more than was granted.
+    #[error("invalid scope")]
+    Scope,
+    /// Too many failures for this identifier from this address.
+    #[error("too many sign-ins")]
+    Throttled(Duration),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Fault),
+    /// Anything that is a problem already: a missing parameter, no room for hashing, a fault of ours.
+    #[error(transparent)]
+    Other(#[from] Problem),
+}
+
+/// RFC 6749 names this error for the authorization endpoint (4.1.2.1); clients know it.
+const UNAVAILABLE: &str = "temporarily_unavailable";
+
+impl From<GrantError> for Problem {
+    fn from(error: GrantError) -> Self {
+        let problem = match error {
+            GrantError::Invalid => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
+            GrantError::UnsupportedType => return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type"),
+            GrantError::Scope => return Self::new(Code::InvalidScope).oauth("invalid_scope"),
+            GrantError::Throttled(wait) => {
+                Self::new(Code::RateLimited).detail("Too many attempts to sign in; wait before the next.").retry_after(wait)
+            }
+            GrantError::Database(fault) => Self::from(fault),
+            GrantError::Other(problem) => problem,
+        };
+        match problem.status().as_u16() {
+            429 | 503 => problem.oauth(UNAVAILABLE),
+            500 => problem.oauth("server_error"),
+            _ => problem,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The token request: which grant, with what.
+
+use shared::config::Secret;
+use shared::http::Form;
+
+use super::error::GrantError;
+
+/// The one scope there is: everything the user may do. API keys narrow it.
+pub const SCOPE: &str = "api";
+
+/// Longer identifiers name nobody: an e-mail address has at most 254 bytes.
+const MAX_IDENTIFIER: usize = 254;
+
+/// What is offered for a token.
+#[derive(Debug)]
+pub enum Grant {
+    /// RFC 6749, section 4.3.
+    Password {
+        /// E-mail address or user name.
+        identifier: String,
+        /// The password.
+        password: Secret,
+    },
+    /// RFC 6749, section 6.
+    Refresh {
+        /// The token.
+        token: String,
+    },
+}
+
+impl Grant {
+    /// Reads the form; what else it holds is ignored.
+    ///
+    /// # Errors
+    /// 400 in RFC 6749's words.
+    pub fn parse(form: &Form) -> Result<Self, GrantError> {
+        let grant = match form.require("grant_type")? {
+            "password" => {
+                let identifier: String = form.require("username")?.chars().take(MAX_IDENTIFIER).collect();
+                Self::Password { identifier, password: Secret::from(form.require("password")?.to_owned()) }
+            }
+            "refresh_token" => Self::Refresh { token: form.require("refresh_token")?.to_owned() },
+            _ => return Err(GrantError::UnsupportedType),
+        };
+        let asked = form.get("scope").unwrap_or(SCOPE);
+        if asked.split(' ').all(|scope| scope == SCOPE) { Ok(grant) } else { Err(GrantError::Scope) }
+    }
+}

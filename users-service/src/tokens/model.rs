@@ -1,0 +1,23 @@
+//! The token endpoint's answer (RFC 6749, section 5.1).
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TokenAnswer {
+    /// A JWT to send as `Authorization: Bearer …`.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl")]
+    pub access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    pub token_type: String,
+    /// How long the access token is good, in seconds.
+    #[schema(example = 300)]
+    pub expires_in: i64,
+    /// Good once, for the next pair.
+    #[schema(example = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v")]
+    pub refresh_token: String,
+    /// What the tokens may be used for.
+    #[schema(example = "api")]
+    pub scope: String,
+}

@@ -1,0 +1,95 @@
+//! Signing in: one path with the same hash work for users who are known, unknown, or shut out.
+
+use std::net::IpAddr;
+
+use shared::clock::to_micros;
+use shared::config::Secret;
+use shared::domain::SessionId;
+
+use super::access::Subject;
+use super::error::GrantError;
+use super::grant::SCOPE;
+use super::model::TokenAnswer;
+use crate::app::App;
+use crate::passwords::{PasswordHash, Verified};
+use crate::sessions::{self, RefreshToken, Session, rotation};
+use crate::throttle::Ticket;
+use crate::users::{self, Credentials, Status};
+
+/// Checks the password and opens a session.
+pub(super) async fn sign_in(
+    app: &App,
+    identifier: &str,
+    password: &Secret,
+    client_ip: Option<IpAddr>,
+) -> Result<TokenAnswer, GrantError> {
+    let ticket = Ticket::new(identifier, client_ip);
+    app.throttle.admit(&ticket).await.map_err(GrantError::Throttled)?;
+    let found = users::by_identifier(app.database.read(), identifier).await?;
+    let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
+    let active = found.filter(|found| found.user.status == Status::Active);
+    let renewed = match &verified {
+        Verified::No => None,
+        Verified::Yes => Some(None),
+        Verified::Renewed(hash) => Some(Some(hash)),
+    };
+    let (Some(credentials), Some(renewed)) = (active, renewed) else {
+        app.metrics.sign_in(false);
+        return Err(GrantError::Invalid);
+    };
+    let answer = open_session(app, &credentials, renewed, client_ip).await?;
+    app.throttle.forgive(&ticket).await;
+    app.metrics.sign_in(true);
+    Ok(answer)
+}
+
+/// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
+/// deletion comes wholly before or wholly after.
+async fn open_session(
+    app: &App,
+    checked: &Credentials,
+    renewed: Option<&PasswordHash>,
+    client_ip: Option<IpAddr>,
+) -> Result<TokenAnswer, GrantError> {
+    let write = app.database.write().await?;
+    let now = app.clock.now();
+    let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
+    if current.password != checked.password || current.user.status != Status::Active {
+        return Err(GrantError::Invalid);
+    }
+    if let Some(hash) = renewed {
+        users::store_password(&write, checked.user.id, hash).await?;
+    }
+    let session = Session {
+        id: SessionId::generate(&app.clock),
+        user: current.user.id,
+        scope: SCOPE.to_owned(),
+        state: rotation::State {
+            counter: 1,
+            rotated_at: to_micros(now),
+            expires_at: to_micros(now + app.config.sessions.lifetime.get()),
+            ended: false,
+        },
+    };
+    sessions::open(&write, &session, client_ip.map(|ip| ip.to_string()), to_micros(now)).await?;
+    write.commit().await?;
+    tokens_for(app, &session, &current.user, 1)
+}
+
+/// An access token for the user as they are now, and the session's refresh token with this counter.
+pub(super) fn tokens_for(
+    app: &App,
+    session: &Session,
+    user: &users::User,
+    counter: i64,
+) -> Result<TokenAnswer, GrantError> {
+    let subject =
+        Subject { user: user.id, session: session.id, ver: user.ver, roles: user.roles, scope: &session.scope };
+    Ok(TokenAnswer {
+        access_token: app.issuer.issue(subject)?,
+        token_type: "Bearer".to_owned(),
+        expires_in: app.issuer.lifetime(),
+        refresh_token: RefreshToken { session: session.id, counter }.seal(&app.keys.refresh),
+        scope: session.scope.clone(),
+    })
+}

@@ -1,0 +1,50 @@
+//! Refreshing: one compare-and-swap, whoever loses it gets what the winner got.
+
+use super::error::GrantError;
+use super::model::TokenAnswer;
+use super::password::tokens_for;
+use super::revoke::end_session;
+use crate::app::App;
+use crate::sessions::rotation::{Step, decide};
+use crate::sessions::{self, RefreshToken};
+use crate::users::{self, Status};
+
+/// Two rounds decide: after a lost swap the session is read again, and the counter never moves twice for one token.
+const ROUNDS: usize = 3;
+
+/// Hands out the successor of a refresh token, or ends the session of one that was stolen.
+pub(super) async fn refresh(app: &App, token: &str) -> Result<TokenAnswer, GrantError> {
+    let token = RefreshToken::open(token, &app.keys.refresh).ok_or(GrantError::Invalid)?;
+    for _ in 0..ROUNDS {
+        let found = sessions::find(app.database.read(), token.session).await?;
+        let session = found.ok_or(GrantError::Invalid)?;
+        let now = app.clock.now_micros();
+        let counter = match decide(&session.state, token.counter, now, app.config.sessions.refresh_grace.get()) {
+            Step::Rotate(to) => {
+                if !swap(app, &token, to, now).await? {
+                    continue;
+                }
+                to
+            }
+            Step::Repeat(counter) => counter,
+            Step::Replayed => {
+                tracing::warn!(session = %session.id, user = %session.user, "a refresh token was replayed; the session ends");
+                end_session(app, session.id).await?;
+                return Err(GrantError::Invalid);
+            }
+            Step::Refuse => return Err(GrantError::Invalid),
+        };
+        let user = users::find(app.database.read(), session.user).await?;
+        let user = user.filter(|user| user.status == Status::Active).ok_or(GrantError::Invalid)?;
+        return tokens_for(app, &session, &user, counter);
+    }
+    Err(GrantError::Invalid)
+}
+
+/// In a writing transaction, so that on SQLite it waits for its turn instead of failing.
+async fn swap(app: &App, token: &RefreshToken, to: i64, now: i64) -> Result<bool, GrantError> {
+    let write = app.database.write().await?;
+    let swapped = sessions::rotate(write.transaction(), token.session, to, now).await?;
+    write.commit().await?;
+    Ok(swapped)
+}

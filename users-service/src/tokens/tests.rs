@@ -1,0 +1,56 @@
+//! What a token request may say, and what an access token proves.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod grants;
+
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::domain::{Role, Roles, SessionId, UserId};
+use shared::problem::{Code, Context, Problem};
+
+use super::access::{Issuer, Subject};
+use super::error::GrantError;
+use crate::config::{self, Config};
+
+fn config() -> config::Tokens {
+    let env = [("TOLLGATE_USERS__IDENTITY__SECRET".to_owned(), "x".repeat(32))];
+    Config::load(None, &env).unwrap().tokens
+}
+
+#[tokio::test]
+async fn an_access_token_has_the_contracts_claims_and_ends() {
+    let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
+    let folder = tempfile::tempdir().unwrap();
+    let keys = crate::testing::keys(&folder, &clock).await;
+    let issuer = Issuer::new(&config(), keys, clock.clone()).unwrap();
+    let roles = Roles::NONE.with(Role::User).with(Role::Admin);
+    let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
+    let token = issuer.issue(Subject { user, session, ver: 3, roles, scope: "api" }).unwrap();
+    let header = jsonwebtoken::decode_header(&token).unwrap();
+    assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
+    let claims = issuer.read(&token).unwrap();
+    assert_eq!((claims.sub, claims.sid, claims.ver, claims.roles), (user, session, 3, roles));
+    assert_eq!((claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()), ("http://127.0.0.1:8080", "tollgate", "api"));
+    assert_eq!((claims.exp - claims.iat, claims.nbf), (300, claims.iat));
+    assert_ne!(issuer.issue(Subject { user, session, ver: 3, roles, scope: "api" }).unwrap(), token, "jti");
+    clock.advance(Duration::from_secs(300));
+    assert!(issuer.read(&token).is_none());
+    assert!(issuer.read("a.b.c").is_none());
+}
+
+#[test]
+fn every_refusal_speaks_oauth_too() {
+    let refusals = [
+        (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
+        (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
+        (GrantError::Scope, Code::InvalidScope, "invalid_scope"),
+        (GrantError::Throttled(Duration::from_secs(3)), Code::RateLimited, "temporarily_unavailable"),
+        (GrantError::Other(Problem::new(Code::Overloaded)), Code::Overloaded, "temporarily_unavailable"),
+    ];
+    for (refusal, code, error) in refusals {
+        let problem = Problem::from(refusal);
+        assert_eq!(problem.code(), code);
+        assert_eq!(problem.to_value(&Context::current())["error"], error);
+    }
+}

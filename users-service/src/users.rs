@@ -1,0 +1,26 @@
+//! Users: registering, reading, changing, and what an administrator may do to them.
+
+mod admin;
+mod error;
+mod fields;
+pub mod http;
+mod list;
+mod model;
+mod ops;
+mod purge;
+mod register;
+mod representation;
+mod store;
+mod target;
+pub mod v1;
+pub mod v2;
+
+pub use error::UserError;
+pub use fields::{Email, Refused, Username, fold};
+pub use model::{Credentials, NewUser, Status, User};
+pub use purge::purge;
+pub use store::{Inserted, administrators, by_identifier, find, insert, lock, store_password};
+pub use target::Target;
+
+#[cfg(test)]
+mod tests;

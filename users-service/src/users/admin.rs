@@ -1,0 +1,118 @@
+//! What only administrators do: roles, disabling, enabling, restoring.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::to_micros;
+use shared::domain::{Role, Roles, UserId};
+use shared::http::Conditions;
+use shared::problem::{Code, Problem};
+use shared::store::Revocation;
+
+use super::error::UserError;
+use super::model::{Status, User};
+use super::ops::{locked, reread, shut_out};
+use super::representation::Version;
+use super::store;
+use crate::app::App;
+use crate::db::Write;
+use crate::{revocations, roles};
+
+/// All the roles somebody is to have.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RolesRequest {
+    /// At least one.
+    #[schema(example = json!(["user", "treasurer"]), min_items = 1)]
+    pub roles: Vec<Role>,
+}
+
+/// A change of standing, each its own call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody can sign in as them.
+    Disable,
+    /// They can again.
+    Enable,
+    /// Takes a deletion back.
+    Restore,
+}
+
+impl RolesRequest {
+    fn parse(self) -> Result<Roles, Problem> {
+        let roles: Roles = self.roles.into_iter().collect();
+        let some = !roles.is_empty();
+        some.then_some(roles)
+            .ok_or_else(|| Problem::new(Code::ValidationFailed).error("/roles", "min_items", "at least one role"))
+    }
+}
+
+/// Gives somebody exactly these roles. Tokens issued before lose what was taken away, within a second.
+pub(super) async fn set_roles(
+    app: &App,
+    id: UserId,
+    version: Version,
+    conditions: &Conditions,
+    request: RolesRequest,
+) -> Result<User, UserError> {
+    let wanted = request.parse()?;
+    let write = app.database.write().await?;
+    roles::lock(&write).await?;
+    let user = locked(&write, id, version, conditions).await?;
+    if user.status == Status::Deleted {
+        return Err(UserError::State("The user is deleted."));
+    }
+    if user.roles == wanted {
+        return Ok(user);
+    }
+    let demoted = user.roles.has(Role::Admin) && !wanted.has(Role::Admin);
+    if demoted && user.status == Status::Active {
+        roles::keep_an_administrator(&write, id).await?;
+    }
+    let changed = User { roles: wanted, ver: user.ver + 1, ..user };
+    store::save_standing(&write, &changed, app.clock.now()).await?;
+    let expires_at = app.tokens_die_at();
+    revocations::record(&write, &Revocation::Roles { user: id, ver: changed.ver, roles: wanted, expires_at }).await?;
+    let user = reread(&write, id).await?;
+    write.commit().await?;
+    app.relay.flush().await;
+    Ok(user)
+}
+
+/// Changes somebody's standing in a transaction of the caller's. What is so already stays as it is.
+pub(super) async fn set_standing(
+    app: &App,
+    write: &Write,
+    id: UserId,
+    version: Version,
+    conditions: &Conditions,
+    wanted: Standing,
+) -> Result<User, UserError> {
+    roles::lock(write).await?;
+    let user = locked(write, id, version, conditions).await?;
+    match (wanted, user.status) {
+        (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),
+        (Standing::Disable, Status::Active) => shut_out(app, write, user, Status::Disabled).await?,
+        (Standing::Enable, Status::Disabled) => {
+            let user = User { status: Status::Active, ..user };
+            store::save_standing(write, &user, app.clock.now()).await?;
+        }
+        (Standing::Disable | Standing::Enable, Status::Deleted) => {
+            return Err(UserError::State("The user is deleted; restore them first."));
+        }
+        (Standing::Restore, Status::Deleted) => restore(app, write, &user).await?,
+        (Standing::Restore, Status::Active | Status::Disabled) => {
+            return Err(UserError::State("The user is not deleted."));
+        }
+    }
+    reread(write, id).await
+}
+
+/// Only as long as the deletion has not come due, even if nobody has swept yet.
+async fn restore(app: &App, write: &Write, user: &User) -> Result<(), UserError> {
+    let now = app.clock.now();
+    // A deleted user changes no more, so the last change was the deletion.
+    let due = to_micros(user.updated_at + app.config.retention.deleted_users.get());
+    if to_micros(now) >= due {
+        return Err(UserError::State("The time in which the user could be restored is over."));
+    }
+    Ok(store::undelete(write, user, now).await?)
+}

@@ -1,0 +1,28 @@
+//! What a user is made of, each a type that can only hold what is valid: parse, don't validate.
+
+mod email;
+mod fold;
+mod text;
+mod username;
+
+pub use email::Email;
+pub use fold::fold;
+pub use text::{Name, Phone};
+pub use username::Username;
+
+/// Why a value was refused: a stable name of the rule, and a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refused {
+    /// Which rule.
+    pub code: &'static str,
+    /// What it asks for.
+    pub detail: &'static str,
+}
+
+pub(crate) const fn refused<T>(code: &'static str, detail: &'static str) -> Result<T, Refused> {
+    Err(Refused { code, detail })
+}
+
+#[cfg(test)]
+mod tests;

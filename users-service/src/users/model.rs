@@ -1,0 +1,98 @@
+//! A user, apart from how any table or any version of the API writes one.
+
+use serde::{Deserialize, Serialize};
+use shared::config::Secret;
+use shared::domain::{Roles, UserId};
+use time::OffsetDateTime;
+
+use super::fields::{Email, Name, Phone, Username};
+use crate::passwords::PasswordHash;
+
+/// Whether somebody may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Yes.
+    Active,
+    /// No, until an administrator enables them.
+    Disabled,
+    /// No; an administrator may restore them for 30 days.
+    Deleted,
+}
+
+/// A user as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Id.
+    pub id: UserId,
+    /// The place of the registration among all, in the order in which they became visible.
+    pub seq: i64,
+    /// E-mail address as it was written.
+    pub email: String,
+    /// User name as it was written.
+    pub username: String,
+    /// Name, if given.
+    pub name: Option<String>,
+    /// Telephone number, if given.
+    pub phone: Option<String>,
+    /// Roles.
+    pub roles: Roles,
+    /// Whether they may sign in.
+    pub status: Status,
+    /// Whether the address has been shown to be theirs.
+    pub email_verified: bool,
+    /// Tokens with a smaller version have lost something since.
+    pub ver: i64,
+    /// Goes up with every change; the ETag.
+    pub revision: i64,
+    /// When they registered.
+    pub created_at: OffsetDateTime,
+    /// When anything last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// A user with what their password is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Who.
+    pub user: User,
+    /// The hash.
+    pub password: PasswordHash,
+}
+
+/// Somebody about to be registered.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// E-mail address.
+    pub email: Email,
+    /// User name.
+    pub username: Username,
+    /// Name.
+    pub name: Option<Name>,
+    /// Telephone number.
+    pub phone: Option<Phone>,
+    /// Roles.
+    pub roles: Roles,
+}
+
+/// A validated registration.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Who.
+    pub user: NewUser,
+    /// With which password.
+    pub password: Secret,
+}
+
+/// A validated merge patch: `None` keeps, `Some(None)` clears.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// E-mail address.
+    pub email: Option<Email>,
+    /// User name.
+    pub username: Option<Username>,
+    /// Name.
+    pub name: Option<Option<Name>>,
+    /// Telephone number.
+    pub phone: Option<Option<Phone>>,
+}

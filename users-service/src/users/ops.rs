@@ -1,0 +1,100 @@
+//! What users do to themselves, and administrators to anybody: read, patch, delete.
+
+use shared::auth::SignedIn;
+use shared::domain::{Role, UserId};
+use shared::http::Conditions;
+use shared::store::Revocation;
+
+use super::error::UserError;
+use super::model::{Changes, Status, User};
+use super::representation::Version;
+use super::store;
+use super::target::Target;
+use crate::app::App;
+use crate::db::Write;
+use crate::{revocations, roles, sessions};
+
+/// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
+pub(super) async fn read(app: &App, caller: &SignedIn, target: Target) -> Result<User, UserError> {
+    let id = target.readable(caller)?;
+    let user = store::find(app.database.read(), id).await?.ok_or(UserError::NotFound)?;
+    let staff = caller.has_any(&[Role::Admin, Role::Support]);
+    if user.status == Status::Deleted && !staff { Err(UserError::NotFound) } else { Ok(user) }
+}
+
+/// The row of somebody, locked, once `If-Match` holds.
+pub(super) async fn locked(
+    write: &Write,
+    id: UserId,
+    version: Version,
+    conditions: &Conditions,
+) -> Result<User, UserError> {
+    let user = store::lock(write, id).await?.ok_or(UserError::NotFound)?.user;
+    version.require(conditions, &user)?;
+    Ok(user)
+}
+
+/// Somebody as they are now, from inside the transaction that changed them.
+pub(super) async fn reread(write: &Write, id: UserId) -> Result<User, UserError> {
+    store::find(write.transaction(), id).await?.ok_or(UserError::NotFound)
+}
+
+/// Applies a merge patch.
+pub(super) async fn patch(
+    app: &App,
+    caller: &SignedIn,
+    target: Target,
+    version: Version,
+    conditions: &Conditions,
+    changes: &Changes,
+) -> Result<User, UserError> {
+    let id = target.changeable(caller)?;
+    let write = app.database.write().await?;
+    let user = locked(&write, id, version, conditions).await?;
+    if user.status == Status::Deleted {
+        return Err(gone_for(caller));
+    }
+    store::change(&write, &user, changes, app.clock.now()).await?;
+    let user = reread(&write, id).await?;
+    write.commit().await?;
+    Ok(user)
+}
+
+/// Deletes somebody, softly: nobody can sign in as them, and their address and name stay taken.
+pub(super) async fn delete(
+    app: &App,
+    caller: &SignedIn,
+    target: Target,
+    version: Version,
+    conditions: &Conditions,
+) -> Result<(), UserError> {
+    let id = target.changeable(caller)?;
+    let write = app.database.write().await?;
+    roles::lock(&write).await?;
+    let user = locked(&write, id, version, conditions).await?;
+    if user.status == Status::Deleted {
+        return if caller.has_any(&[Role::Admin]) { Ok(()) } else { Err(UserError::NotFound) };
+    }
+    shut_out(app, &write, user, Status::Deleted).await?;
+    write.commit().await?;
+    app.relay.flush().await;
+    Ok(())
+}
+
+fn gone_for(caller: &SignedIn) -> UserError {
+    if caller.has_any(&[Role::Admin]) { UserError::State("The user is deleted.") } else { UserError::NotFound }
+}
+
+/// Disables or deletes: every session ends, every token issued so far is void. The caller holds [`roles::lock`].
+pub(super) async fn shut_out(app: &App, write: &Write, user: User, status: Status) -> Result<(), UserError> {
+    if user.status == Status::Active && user.roles.has(Role::Admin) {
+        roles::keep_an_administrator(write, user.id).await?;
+    }
+    let now = app.clock.now();
+    let user = User { status, ver: user.ver + 1, ..user };
+    store::save_standing(write, &user, now).await?;
+    sessions::end_all(write, user.id, shared::clock::to_micros(now)).await?;
+    let revocation = Revocation::User { user: user.id, ver: user.ver, expires_at: app.tokens_die_at() };
+    revocations::record(write, &revocation).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Registering: every fault of the body at once, one hash, one transaction.
+
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::domain::{Role, Roles, UserId};
+use shared::problem::{Code, Problem};
+
+use super::error::UserError;
+use super::fields::{Email, Name, Phone, Refused, Username};
+use super::model::{NewUser, Registration};
+use super::representation::Representation;
+use super::store::{Inserted, insert};
+use crate::app::App;
+use crate::config::PasswordRule;
+use crate::db::Write;
+use crate::idempotency::{Answer, IdempotencyKey, once, replay};
+use crate::passwords::{Password, PasswordHash};
+
+/// Who registers, as it is sent.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// E-mail address.
+    #[schema(example = "ada@example.com", max_length = 254)]
+    pub email: String,
+    /// 3 to 32 letters and digits, with `.`, `_` and `-` inside.
+    #[schema(example = "ada", min_length = 3, max_length = 32)]
+    pub username: String,
+    /// 10 to 128 characters with at least one digit; no common password, none of one's own names.
+    #[schema(example = "correct horse battery 9 staple", min_length = 10, max_length = 128)]
+    pub password: String,
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Ada Lovelace", max_length = 100)]
+    pub name: Option<String>,
+    /// Telephone number (E.164).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "+14155550123")]
+    pub phone: Option<String>,
+}
+
+/// Notes a fault under its member and goes on.
+pub(super) fn noted<T>(faults: &mut Vec<(&'static str, Refused)>, at: &'static str, read: Result<T, Refused>) -> Option<T> {
+    read.map_err(|fault| faults.push((at, fault))).ok()
+}
+
+/// 422 with every fault.
+pub(super) fn invalid(faults: Vec<(&'static str, Refused)>) -> Problem {
+    let problem = Problem::new(Code::ValidationFailed);
+    faults.into_iter().fold(problem, |problem, (at, fault)| problem.error(at, fault.code, fault.detail))
+}
+
+impl RegisterRequest {
+    fn parse(&self, rule: PasswordRule) -> Result<Registration, Problem> {
+        let mut faults = Vec::new();
+        let email = noted(&mut faults, "/email", Email::parse(&self.email));
+        let username = noted(&mut faults, "/username", Username::parse(&self.username));
+        let name = self.name.as_deref().and_then(|name| noted(&mut faults, "/name", Name::parse(name)));
+        let phone = self.phone.as_deref().and_then(|phone| noted(&mut faults, "/phone", Phone::parse(phone)));
+        let local = email.as_ref().map_or("", Email::local);
+        let names = [self.username.as_str(), local, self.name.as_deref().unwrap_or_default()];
+        let password = noted(&mut faults, "/password", Password::parse(&self.password, rule, &names));
+        match (email, username, password, faults.is_empty()) {
+            (Some(email), Some(username), Some(password), true) => {
+                let roles = Roles::NONE.with(Role::User);
+                let user = NewUser { email, username, name, phone, roles };
+                Ok(Registration { user, password: password.secret().clone() })
+            }
+            (_, _, _, _) => Err(invalid(faults)),
+        }
+    }
+
+    /// What the idempotency fingerprint covers: everything but the password, which its hash stands for.
+    fn without_password(&self) -> serde_json::Value {
+        json!({"email": self.email, "username": self.username, "name": self.name, "phone": self.phone})
+    }
+}
+
+/// Registers, once under a key scoped to the e-mail address.
+pub(super) async fn register<V: Representation>(
+    app: &App,
+    request: &RegisterRequest,
+    key: IdempotencyKey,
+) -> Result<Answer, Problem> {
+    let Registration { user, password } = request.parse(app.config.passwords.rule)?;
+    let scope = format!("registration {}", user.email.normal());
+    let claim = key.claim(scope, &request.without_password(), Some(&password));
+    if let Some(first) = replay(app, claim.as_ref()).await? {
+        return Ok(first);
+    }
+    let hash = app.hasher.hash(&password).await?;
+    let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| insert_and_show::<V>(app, write, &user, &hash).await);
+    let answer = answer.await?;
+    app.metrics.registered();
+    Ok(answer)
+}
+
+async fn insert_and_show<V: Representation>(
+    app: &App,
+    write: &Write,
+    new: &NewUser,
+    hash: &PasswordHash,
+) -> Result<Answer, UserError> {
+    let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    if !app.config.registration.disclose_existing {
+        return Ok(Answer::json(StatusCode::ACCEPTED, &json!({"status": "accepted"}))?);
+    }
+    match inserted {
+        Inserted::Created(user) => {
+            let (location, tag) = (V::VERSION.location(&user), V::VERSION.tag(&user));
+            let answer = Answer::json(StatusCode::CREATED, &V::View::from(*user))?;
+            Ok(answer.header("location", location).header("etag", tag))
+        }
+        Inserted::EmailTaken => Err(UserError::EmailTaken),
+        Inserted::UsernameTaken => Err(UserError::UsernameTaken),
+    }
+}

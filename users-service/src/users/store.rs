@@ -1,0 +1,228 @@
+//! The rows of users.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use shared::clock::{from_micros, to_micros};
+use shared::domain::{Role, UserId};
+use time::OffsetDateTime;
+
+use super::error::UserError;
+use super::fields::fold;
+use super::model::{Changes, Credentials, NewUser, Status, User};
+use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
+use crate::db::{Counter, Fault, Write};
+use crate::passwords::PasswordHash;
+use crate::roles::{parse_roles, write_roles};
+
+impl From<Model> for User {
+    fn from(row: Model) -> Self {
+        let status = match (row.deleted_at, row.disabled_at) {
+            (Some(_), _) => Status::Deleted,
+            (None, Some(_)) => Status::Disabled,
+            (None, None) => Status::Active,
+        };
+        Self {
+            id: row.id.into(),
+            seq: row.seq,
+            email: row.email,
+            username: row.username,
+            name: row.name,
+            phone: row.phone,
+            roles: parse_roles(&row.roles),
+            status,
+            email_verified: row.email_verified,
+            ver: row.ver,
+            revision: row.revision,
+            created_at: from_micros(row.created_at),
+            updated_at: from_micros(row.updated_at),
+        }
+    }
+}
+
+impl From<Model> for Credentials {
+    fn from(row: Model) -> Self {
+        Self { password: PasswordHash::stored(row.password_hash.clone()), user: row.into() }
+    }
+}
+
+/// What `q` looks into.
+fn search(email: &str, username: &str, name: Option<&str>) -> String {
+    fold(&[email, username, name.unwrap_or_default()].join("\n"))
+}
+
+/// What came of inserting somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// They are registered.
+    Created(Box<User>),
+    /// Somebody has the address.
+    EmailTaken,
+    /// Somebody has the user name.
+    UsernameTaken,
+}
+
+/// Registers somebody, unless somebody else has their e-mail address or user name, be it since this very moment.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn insert(
+    write: &Write,
+    id: UserId,
+    new: &NewUser,
+    password: &PasswordHash,
+    now: OffsetDateTime,
+) -> Result<Inserted, Fault> {
+    let seq = write.next(Counter::Users).await?;
+    let (email, username) = (new.email.as_str(), new.username.as_str());
+    let name = new.name.as_ref().map(super::fields::Name::as_str);
+    let row = ActiveModel {
+        id: Set(id.as_uuid()),
+        seq: Set(seq),
+        email: Set(email.to_owned()),
+        email_norm: Set(new.email.normal().to_owned()),
+        username: Set(username.to_owned()),
+        username_norm: Set(new.username.normal().to_owned()),
+        name: Set(name.map(str::to_owned)),
+        phone: Set(new.phone.as_ref().map(|phone| phone.as_str().to_owned())),
+        search: Set(search(email, username, name)),
+        password_hash: Set(password.as_str().to_owned()),
+        roles: Set(write_roles(new.roles)),
+        email_verified: Set(false),
+        ver: Set(1),
+        revision: Set(1),
+        created_at: Set(to_micros(now)),
+        updated_at: Set(to_micros(now)),
+        disabled_at: Set(None),
+        deleted_at: Set(None),
+        purged_at: Set(None),
+    };
+    // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
+    let unless_taken = OnConflict::new().do_nothing().to_owned();
+    let rows = Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
+    if rows == 1 {
+        let row = Entity::find_by_id(id.as_uuid()).one(write.transaction()).await?;
+        let row = row.ok_or_else(|| sea_orm::DbErr::RecordNotInserted)?;
+        return Ok(Inserted::Created(Box::new(row.into())));
+    }
+    let email = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).count(write.transaction()).await?;
+    Ok(if email > 0 { Inserted::EmailTaken } else { Inserted::UsernameTaken })
+}
+
+/// Whoever signs in with this e-mail address or user name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &str) -> Result<Option<Credentials>, Fault> {
+    let filter = match super::fields::Email::parse(identifier) {
+        Ok(email) => Column::EmailNorm.eq(email.normal()),
+        Err(_) => Column::UsernameNorm.eq(fold(identifier)),
+    };
+    let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(Credentials::from))
+}
+
+/// A user, deleted or not, but not purged.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(User::from))
+}
+
+/// The same with the row locked until the end of the transaction.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn lock(write: &Write, id: UserId) -> Result<Option<Credentials>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).lock_exclusive();
+    Ok(row.one(write.transaction()).await?.map(Credentials::from))
+}
+
+/// How many active administrators there are.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn administrators<C: ConnectionTrait>(db: &C) -> Result<u64, Fault> {
+    let active = Column::DisabledAt.is_null().and(Column::DeletedAt.is_null());
+    Ok(Entity::find().filter(Column::Roles.contains(Role::Admin.as_str())).filter(active).count(db).await?)
+}
+
+/// Replaces a password hash.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn store_password(write: &Write, id: UserId, hash: &PasswordHash) -> Result<(), Fault> {
+    let row = ActiveModel { password_hash: Set(hash.as_str().to_owned()), ..Default::default() };
+    update(write, id, row).await
+}
+
+/// Writes a patch. The caller holds the row.
+pub(super) async fn change(write: &Write, user: &User, changes: &Changes, now: OffsetDateTime) -> Result<(), UserError> {
+    let mut row = touched(user, now);
+    let email = changes.email.as_ref().map_or(user.email.as_str(), super::fields::Email::as_str);
+    let username = changes.username.as_ref().map_or(user.username.as_str(), super::fields::Username::as_str);
+    let name = match &changes.name {
+        Some(name) => name.as_ref().map(super::fields::Name::as_str),
+        None => user.name.as_deref(),
+    };
+    row.search = Set(search(email, username, name));
+    row.name = Set(name.map(str::to_owned));
+    if let Some(email) = &changes.email {
+        row.email = Set(email.as_str().to_owned());
+        row.email_norm = Set(email.normal().to_owned());
+        if super::fields::Email::parse(&user.email).is_ok_and(|old| old.normal() != email.normal()) {
+            row.email_verified = Set(false);
+        }
+    }
+    if let Some(username) = &changes.username {
+        row.username = Set(username.as_str().to_owned());
+        row.username_norm = Set(username.normal().to_owned());
+    }
+    if let Some(phone) = &changes.phone {
+        row.phone = Set(phone.as_ref().map(|phone| phone.as_str().to_owned()));
+    }
+    update(write, user.id, row).await.map_err(|fault| match () {
+        () if fault.violates("email_norm") => UserError::EmailTaken,
+        () if fault.violates("username_norm") => UserError::UsernameTaken,
+        () => UserError::Database(fault),
+    })
+}
+
+/// Writes roles, status and version. The caller holds the row.
+pub(super) async fn save_standing(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
+    let mut row = touched(user, now);
+    row.roles = Set(write_roles(user.roles));
+    row.ver = Set(user.ver);
+    let now = to_micros(now);
+    match user.status {
+        Status::Active => {
+            row.disabled_at = Set(None);
+            row.deleted_at = Set(None);
+        }
+        Status::Disabled => {
+            row.disabled_at = Set(Some(now));
+            row.deleted_at = Set(None);
+        }
+        // What they were before stays, for the day they are restored.
+        Status::Deleted => row.deleted_at = Set(Some(now)),
+    }
+    update(write, user.id, row).await
+}
+
+/// Takes the deletion back: they are what they were before. The caller holds the row.
+pub(super) async fn undelete(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
+    let mut row = touched(user, now);
+    row.deleted_at = Set(None);
+    update(write, user.id, row).await
+}
+
+fn touched(user: &User, now: OffsetDateTime) -> ActiveModel {
+    ActiveModel { revision: Set(user.revision + 1), updated_at: Set(to_micros(now)), ..Default::default() }
+}
+
+async fn update(write: &Write, id: UserId, row: ActiveModel) -> Result<(), Fault> {
+    Entity::update_many().set(row).filter(Column::Id.eq(id.as_uuid())).exec(write.transaction()).await?;
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! Users through the service, on both back-ends.
+
+mod administration;
+mod changes;
+mod lists;
+mod registration;

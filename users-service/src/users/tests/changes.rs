@@ -1,0 +1,130 @@
+//! Reading, patching and deleting: who may, which version, and what a race does.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::testing::{Backend, PASSWORD, Setup, on_both};
+
+on_both! {
+    a_user_is_read_by_whom_it_concerns,
+    a_patch_keeps_clears_and_refuses,
+    of_many_patches_of_one_revision_one_wins,
+    a_deletion_is_soft_and_ends_everything,
+    a_password_change_ends_the_other_sessions,
+}
+
+async fn a_user_is_read_by_whom_it_concerns(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, bob) = (service.person("adalovelace").await, service.person("bobby").await);
+    let support = service.with_roles("helper", &["user", "support"]).await;
+    let path = format!("/api/v1/users/{}", ada.id);
+    let read = service.call(Method::GET, "/api/v1/users/me").by(&ada).send().await.expect(200);
+    assert_eq!(read.text("/id"), ada.id.to_string());
+    for reader in [&ada, &support, &service.administrator().await] {
+        assert_eq!(service.call(Method::GET, &path).by(reader).send().await.expect(200).bytes, read.bytes);
+    }
+    service.call(Method::GET, &path).by(&bob).send().await.expect_problem(404, "not_found");
+    for id in ["nonsense", "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11"] {
+        service.call(Method::GET, &format!("/api/v1/users/{id}")).by(&bob).send().await.expect_problem(404, "not_found");
+    }
+    service.call(Method::GET, &path).send().await.expect_problem(401, "token_required");
+    service.call(Method::DELETE, &path).by(&support).send().await.expect_problem(403, "forbidden");
+    let tag = read.header("etag");
+    let unchanged = service.call(Method::GET, &path).by(&ada).header("if-none-match", &tag).send().await.expect(304);
+    assert_eq!((unchanged.header("etag"), unchanged.bytes.len()), (tag, 0));
+
+    let v2 = service.call(Method::GET, "/api/v2/users/me").by(&ada).send().await.expect(200).json();
+    assert_eq!((&v2["status"], &v2["roles"], &v2["email_verified"]), (&json!("active"), &json!(["user"]), &json!(false)));
+    assert_eq!((&v2["created_at"], &v2["profile"]), (&json!("2026-03-01T12:00:00.000000Z"), &json!({"phone": null})));
+
+    let bare = reqwest::get(format!("http://{}/api/v1/users/me", service.addr)).await.unwrap();
+    assert_eq!(bare.status(), 401);
+    let bare: serde_json::Value = serde_json::from_slice(&bare.bytes().await.unwrap()).unwrap();
+    assert_eq!(bare["code"], "assertion_required");
+    service.stop().await;
+}
+
+async fn a_patch_keeps_clears_and_refuses(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    service.person("bobby").await;
+    let patch = |version: &str, body: serde_json::Value| {
+        service.call(Method::PATCH, &format!("/api/{version}/users/me")).by(&ada).json(&body).send()
+    };
+    assert_eq!(patch("v1", json!({"name": "Ada", "phone": "+14155550123"})).await.expect(200).text("/name"), "Ada");
+    let v2 = patch("v2", json!({"username": "countess"})).await.expect(200).json();
+    assert_eq!((&v2["name"], &v2["username"], &v2["profile"]["phone"]), (&json!("Ada"), &json!("countess"), &json!("+14155550123")));
+    let v2 = patch("v2", json!({"name": null, "profile": null})).await.expect(200).json();
+    assert_eq!((&v2["name"], &v2["profile"]["phone"]), (&json!(null), &json!(null)));
+    for required in ["email", "username"] {
+        let problem = patch("v1", json!({required: null})).await.expect_problem(422, "validation_failed");
+        assert_eq!(problem.text("/errors/0/pointer"), format!("/{required}"));
+    }
+    for refused in [json!({"roles": ["admin"]}), json!({"id": "x"}), json!({"username": "a"})] {
+        patch("v1", refused).await.expect_problem(422, "validation_failed");
+    }
+    patch("v1", json!({"email": "BOBBY@example.org"})).await.expect_problem(409, "email_taken");
+    patch("v1", json!({"username": "Bobby"})).await.expect_problem(409, "username_taken");
+    let merge = service.call(Method::PATCH, "/api/v1/users/me").by(&ada);
+    merge.json(&json!({})).header("if-match", "\"0-v1\"").send().await.expect_problem(412, "stale_precondition");
+    service.stop().await;
+}
+
+async fn of_many_patches_of_one_revision_one_wins(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let tag = service.call(Method::GET, "/api/v1/users/me").by(&ada).send().await.header("etag");
+    let patch = |i: usize| {
+        let body = json!({"name": format!("Ada {i}")});
+        service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&body).header("if-match", &tag).send()
+    };
+    let answers = join_all((0..16).map(patch)).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 412).count(), 15);
+    service.stop().await;
+}
+
+async fn a_deletion_is_soft_and_ends_everything(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    service.call(Method::DELETE, "/api/v1/users/me").by(&ada).send().await.expect(204);
+    service.password_grant(&ada.email, PASSWORD).await.expect_problem(400, "invalid_grant");
+    service.refresh(&ada.refresh_token).await.expect_problem(400, "invalid_grant");
+    let again = json!({"email": ada.email, "username": "other", "password": PASSWORD});
+    service.register(&again).await.expect_problem(409, "email_taken");
+    let path = format!("/api/v2/users/{}", ada.id);
+    assert_eq!(service.call(Method::GET, &path).by(&admin).send().await.expect(200).text("/status"), "deleted");
+    service.call(Method::PATCH, &path).by(&admin).json(&json!({"name": "x"})).send().await.expect_problem(409, "state_conflict");
+
+    let restore = || service.call(Method::POST, &format!("{path}/restore")).by(&admin).send();
+    assert_eq!(restore().await.expect(200).text("/status"), "active");
+    restore().await.expect_problem(409, "state_conflict");
+    let ada = service.sign_in(&ada.email).await;
+
+    service.call(Method::DELETE, "/api/v1/users/me").by(&ada).send().await.expect(204);
+    service.clock.advance(Duration::from_secs(30 * 86_400));
+    restore().await.expect_problem(409, "state_conflict");
+    service.stop().await;
+}
+
+async fn a_password_change_ends_the_other_sessions(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let here = service.person("adalovelace").await;
+    let there = service.sign_in(&here.email).await;
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        service.call(Method::PUT, "/api/v1/users/me/password").by(&here).json(&body).send()
+    };
+    let new = "another horse battery 8 staple";
+    change("not the password 1", new).await.expect_problem(422, "validation_failed");
+    change(PASSWORD, "adalovelace 12345").await.expect_problem(422, "validation_failed");
+    change(PASSWORD, new).await.expect(204);
+    service.refresh(&there.refresh_token).await.expect_problem(400, "invalid_grant");
+    service.refresh(&here.refresh_token).await.expect(200);
+    service.password_grant(&here.email, PASSWORD).await.expect_problem(400, "invalid_grant");
+    service.password_grant(&here.email, new).await.expect(200);
+    service.stop().await;
+}

@@ -1,0 +1,121 @@
+//! Registering: validation, duplicates also under race, idempotency.
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::testing::{Backend, PASSWORD, Setup, on_both};
+
+on_both! {
+    a_registration_is_answered_and_can_sign_in,
+    every_fault_is_named_at_once,
+    of_many_who_want_one_address_exactly_one_gets_it,
+    a_retry_under_a_key_gets_the_first_answer,
+    many_at_once_under_one_key_are_one_registration,
+    undisclosed_duplicates_look_like_any_other,
+}
+
+fn ada() -> Value {
+    json!({"email": "Ada@Example.org", "username": "Ada", "password": PASSWORD, "name": "Countess Lovelace", "phone": "+14155550123"})
+}
+
+async fn a_registration_is_answered_and_can_sign_in(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let created = service.register(&ada()).await.expect(201);
+    let body = created.json();
+    assert_eq!(body, json!({"id": created.text("/id"), "email": "Ada@Example.org", "username": "Ada", "name": "Countess Lovelace"}));
+    assert_eq!(created.header("location"), format!("/api/v1/users/{}", created.text("/id")));
+    for identifier in ["ada@example.org", "ADA@EXAMPLE.ORG", "ada", "ＡＤＡ"] {
+        let tokens = service.password_grant(identifier, PASSWORD).await.expect(200);
+        assert_eq!((tokens.json()["token_type"].clone(), tokens.json()["expires_in"].clone()), (json!("Bearer"), json!(300)));
+        assert_eq!(tokens.header("cache-control"), "no-store");
+    }
+    service.call(Method::GET, "/api/v1/users/me").by(&service.sign_in("ada@example.org").await).send().await.expect(200);
+    service.stop().await;
+}
+
+async fn every_fault_is_named_at_once(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let bad = json!({"email": "ada", "username": "a b", "password": "short", "name": "", "phone": "123"});
+    let problem = service.register(&bad).await.expect_problem(422, "validation_failed").json();
+    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/email", "/username", "/name", "/phone", "/password"]);
+    let with = |member: &str, value: Value| {
+        let mut body = ada();
+        body[member] = value;
+        body
+    };
+    service.register(&with("roles", json!(["admin"]))).await.expect_problem(422, "validation_failed");
+    service.register(&with("email", json!(5))).await.expect_problem(400, "malformed_body");
+    for password in ["countess battery 9", "ada@Example.org 1", "1234567890", "no digits in here", &"9x".repeat(65)] {
+        service.register(&with("password", json!(password))).await.expect_problem(422, "validation_failed");
+    }
+    service.call(Method::POST, "/api/v1/users").form(&[("email", "a")]).send().await.expect_problem(415, "unsupported_media_type");
+    service.call(Method::PUT, "/api/v1/users").json(&ada()).send().await.expect_problem(405, "method_not_allowed");
+    service.stop().await;
+}
+
+async fn of_many_who_want_one_address_exactly_one_gets_it(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let bodies = (0..24).map(|i| json!({"email": if i % 2 == 0 { "ada@example.org" } else { "ADA@example.ORG" }, "username": format!("ada{i}"), "password": PASSWORD}));
+    let answers = join_all(bodies.map(|body| async { service.register(&{ body }).await })).await;
+    let created = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(created, 1);
+    for answer in answers.into_iter().filter(|answer| answer.status != 201) {
+        answer.expect_problem(409, "email_taken");
+    }
+    let bodies = (0..24).map(|i| json!({"email": format!("b{i}@example.org"), "username": "Bob", "password": PASSWORD}));
+    let answers = join_all(bodies.map(|body| async { service.register(&{ body }).await })).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 409 && answer.json()["code"] == "username_taken").count(), 23);
+    service.stop().await;
+}
+
+async fn a_retry_under_a_key_gets_the_first_answer(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let post = |body: Value, key: &'static str| service.call(Method::POST, "/api/v1/users").json(&body).key(key).send();
+    let first = post(ada(), "k1").await.expect(201);
+    assert_eq!(first.header("idempotent-replayed"), "");
+    let again = post(ada(), "\"k1\"").await.expect(201);
+    assert_eq!((&again.bytes, again.header("idempotent-replayed").as_str()), (&first.bytes, "true"));
+    assert_eq!(again.header("location"), first.header("location"));
+
+    let mut other = ada();
+    other["name"] = json!("Somebody Else");
+    post(other, "k1").await.expect_problem(422, "idempotency_key_reused");
+    let mut other = ada();
+    other["password"] = json!("another horse battery 9 staple");
+    post(other, "k1").await.expect_problem(422, "idempotency_key_reused");
+
+    let taken = post(ada(), "k2").await.expect_problem(409, "email_taken");
+    let again = post(ada(), "k2").await.expect_problem(409, "email_taken");
+    assert_eq!((&again.bytes, again.header("idempotent-replayed").as_str()), (&taken.bytes, "true"));
+
+    let mut bob = json!({"email": "bob@example.org", "username": "bob", "password": "short"});
+    post(bob.clone(), "k1").await.expect_problem(422, "validation_failed");
+    bob["password"] = json!(PASSWORD);
+    post(bob, "k1").await.expect(201);
+    post(ada(), "").await.expect_problem(400, "idempotency_key_invalid");
+    service.stop().await;
+}
+
+async fn many_at_once_under_one_key_are_one_registration(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let post = || service.call(Method::POST, "/api/v1/users").json(&ada()).key("once").send();
+    let answers = join_all((0..24).map(|_| post())).await;
+    let bodies: std::collections::HashSet<_> = answers.iter().map(|answer| (answer.status, answer.bytes.clone())).collect();
+    assert_eq!(bodies.len(), 1, "one answer for all: {bodies:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_empty()).count(), 1);
+    assert_eq!(answers[0].status, 201);
+    service.stop().await;
+}
+
+async fn undisclosed_duplicates_look_like_any_other(backend: Backend) {
+    let service = Setup::on(backend).set("registration.disclose_existing", "false").start().await;
+    let first = service.register(&ada()).await.expect(202);
+    let second = service.register(&ada()).await.expect(202);
+    assert_eq!(first.bytes, second.bytes);
+    assert_eq!((first.header("location"), second.header("location")), (String::new(), String::new()));
+    service.sign_in("ada@example.org").await;
+    service.stop().await;
+}

@@ -1,0 +1,6 @@
+//! Version 1: a user is `{id, email, username, name}`, lists have numbered pages.
+
+pub mod http;
+mod model;
+
+pub use model::UserPatch;

@@ -1,0 +1,122 @@
+//! Version 2's user, and its patch.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::instant;
+use shared::domain::{Role, UserId};
+use shared::http::patch::Field;
+use shared::problem::Problem;
+use time::OffsetDateTime;
+
+use crate::users::model::{Changes, Status, User};
+use crate::users::representation::{Representation, Version};
+use crate::users::v1::UserPatch;
+
+/// Version 2.
+#[derive(Clone, Copy, Debug)]
+pub struct V2;
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = UserV2)]
+pub struct UserViewV2 {
+    /// Id.
+    pub id: UserId,
+    /// E-mail address.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// User name.
+    #[schema(example = "ada")]
+    pub username: String,
+    /// Name.
+    #[schema(example = "Ada Lovelace")]
+    pub name: Option<String>,
+    /// When they registered.
+    #[serde(with = "instant")]
+    pub created_at: OffsetDateTime,
+    /// When anything last changed.
+    #[serde(with = "instant")]
+    pub updated_at: OffsetDateTime,
+    /// Roles.
+    #[schema(example = json!(["user"]))]
+    pub roles: Vec<Role>,
+    /// Whether they may sign in.
+    pub status: Status,
+    /// Whether the address has been shown to be theirs.
+    pub email_verified: bool,
+    /// What else they told.
+    pub profile: ProfileView,
+}
+
+/// What a user tells besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ProfileSummary)]
+pub struct ProfileView {
+    /// Telephone number (E.164).
+    #[schema(example = "+14155550123")]
+    pub phone: Option<String>,
+}
+
+/// A merge patch (RFC 7396): absent keeps, `null` clears.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserPatchV2 {
+    /// E-mail address; cannot be cleared.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "ada@example.org")]
+    pub email: Field<String>,
+    /// User name; cannot be cleared.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "countess")]
+    pub username: Field<String>,
+    /// Name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Ada King")]
+    pub name: Field<String>,
+    /// What else they tell.
+    #[serde(default)]
+    #[schema(value_type = Option<ProfilePatch>)]
+    pub profile: Field<ProfilePatch>,
+}
+
+/// The same for what else they tell.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfilePatch {
+    /// Telephone number (E.164).
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "+14155550123")]
+    pub phone: Field<String>,
+}
+
+impl From<User> for UserViewV2 {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            username: user.username,
+            name: user.name,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            roles: user.roles.iter().collect(),
+            status: user.status,
+            email_verified: user.email_verified,
+            profile: ProfileView { phone: user.phone },
+        }
+    }
+}
+
+impl Representation for V2 {
+    const VERSION: Version = Version::V2;
+    type View = UserViewV2;
+    type Patch = UserPatchV2;
+
+    fn changes(UserPatchV2 { email, username, name, profile }: UserPatchV2) -> Result<Changes, Problem> {
+        let phone = match profile {
+            Field::Absent => Field::Absent,
+            // A profile that is cleared has no telephone number.
+            Field::Null => Field::Null,
+            Field::Value(profile) => profile.phone,
+        };
+        UserPatch { email, username, name, phone }.parse("/profile/phone")
+    }
+}
