@@ -42,7 +42,8 @@ pub enum StoreError {
 pub struct RedisOptions {
     /// What every key starts with.
     pub namespace: String,
-    /// The longest that a rate limit decision may hold a request up. Default 10 ms.
+    /// The longest that a rate limit decision may hold a request up. Default 250 ms: a busy machine is no dead Redis, and
+    /// whoever counts on without it counts inexactly.
     pub counters_deadline: Duration,
     /// The longest that a cache look-up may hold a request up. Default 50 ms.
     pub cache_deadline: Duration,
@@ -56,7 +57,7 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             namespace: "tollgate".to_owned(),
-            counters_deadline: Duration::from_millis(10),
+            counters_deadline: Duration::from_millis(250),
             cache_deadline: Duration::from_millis(50),
             publish_deadline: Duration::from_millis(500),
             first_connection: Duration::from_secs(1),

@@ -8,12 +8,13 @@ mod tests;
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use shared::clock::Clock;
 use shared::domain::{Role, Roles};
 use shared::problem::{Code, Problem, whole_seconds};
-use shared::store::{Counters, Decision, Quota, Take};
+use shared::store::{Counters, Decision, Quota, StoreError, Take};
 
 pub use compile::PolicySets;
 
@@ -24,6 +25,9 @@ use crate::config::{LimitKey, LimiterDown};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// How long shared counters that did not answer in time are left alone: one second.
+const PAUSE_MICROS: i64 = 1_000_000;
 
 /// One policy: how much, and what has a counter of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +79,17 @@ pub struct RateLimiter {
     /// Where this instance counts its share while the shared counters cannot be reached.
     own: Counters,
     instances: u32,
+    clock: Clock,
+    /// Until when the shared counters are left alone after a timeout, in microseconds; 0: they are not.
+    paused_until: AtomicI64,
 }
 
 impl RateLimiter {
     /// On shared counters, of which this is one of `instances` users.
     #[must_use]
     pub fn new(counters: Counters, instances: u32, clock: Clock) -> Self {
-        Self { counters, own: Counters::memory(clock), instances }
+        let own = Counters::memory(clock.clone());
+        Self { counters, own, instances, clock, paused_until: AtomicI64::new(0) }
     }
 
     /// Takes one unit from every policy of the set, or from none.
@@ -101,22 +109,48 @@ impl RateLimiter {
             let pairs = set.policies.iter().zip(&keys);
             pairs.map(|(policy, key)| Take { key, quota: quota(policy.quota, self.instances), cost: 1 }).collect()
         };
-        let decisions = match self.counters.take(&takes(|quota, _| quota)).await {
-            Ok(decisions) => decisions,
-            Err(error) => {
-                metrics.rate_limit_degraded();
-                tracing::debug!(%error, "rate limits are counted by this instance alone");
-                let own = match down {
-                    LimiterDown::Share => self.own.take(&takes(Quota::share)).await.ok(),
-                    LimiterDown::Refuse => None,
-                };
-                let Some(decisions) = own else {
-                    return Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) };
-                };
-                decisions
+        let mut decisions = self.take_shared(&takes(|quota, _| quota)).await;
+        if decisions.is_none() {
+            metrics.rate_limit_degraded();
+            decisions = match down {
+                LimiterDown::Share => self.own.take(&takes(Quota::share)).await.ok(),
+                LimiterDown::Refuse => None,
+            };
+        }
+        match decisions {
+            Some(decisions) => set.judge(&decisions, metrics),
+            None => Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) },
+        }
+    }
+
+    /// `None` when the shared counters cannot be reached. A store that hangs costs one wait, not one per request: after
+    /// a timeout it is left alone for a while, and then a single request asks whether it is back.
+    async fn take_shared(&self, takes: &[Take<'_>]) -> Option<Vec<Decision>> {
+        let until = self.paused_until.load(Ordering::Acquire);
+        if until != 0 {
+            let now = self.clock.now_micros();
+            let next = now.saturating_add(PAUSE_MICROS);
+            let claim = || self.paused_until.compare_exchange(until, next, Ordering::AcqRel, Ordering::Acquire);
+            if now < until || claim().is_err() {
+                return None;
             }
-        };
-        set.judge(&decisions, metrics)
+        }
+        match self.counters.take(takes).await {
+            Ok(decisions) => {
+                if until != 0 {
+                    self.paused_until.store(0, Ordering::Release);
+                }
+                Some(decisions)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "rate limits are counted by this instance alone");
+                if matches!(error, StoreError::Timeout(_)) {
+                    let next = self.clock.now_micros().saturating_add(PAUSE_MICROS);
+                    self.paused_until.store(next, Ordering::Release);
+                }
+                None
+            }
+        }
     }
 }
 
