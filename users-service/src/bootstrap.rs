@@ -80,7 +80,8 @@ fn administrator(config: &Config, password: &Secret) -> Result<NewUser, Bootstra
     let username = Username::parse(email.local()).or_else(|_| Username::parse("administrator"));
     let username = username.map_err(|fault| refused("admin_email", fault))?;
     let names = [username.as_str(), email.local()];
-    Password::parse(password.expose(), config.passwords.rule, &names).map_err(|fault| refused("admin_password", fault))?;
+    Password::parse(password.expose(), config.passwords.rule, &names)
+        .map_err(|fault| refused("admin_password", fault))?;
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     Ok(NewUser { email, username, name: None, phone: None, roles })
 }
@@ -88,6 +89,7 @@ fn administrator(config: &Config, password: &Secret) -> Result<NewUser, Bootstra
 /// 144 random bits, and a digit for the rule that wants one.
 fn generated() -> Result<String, BootstrapError> {
     let mut bytes = [0; RANDOM];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| BootstrapError::Refused("admin_password: no randomness".to_owned()))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| BootstrapError::Refused("admin_password: no randomness".to_owned()))?;
     Ok(format!("{}7", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }

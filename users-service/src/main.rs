@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use users_service::db::Database;
-use users_service::{Config, Deps, build, openapi};
 use clap::{Parser, Subcommand};
 use shared::clock::Clock;
 use shared::store::Stores;
 use shared::{config, telemetry};
+use users_service::db::Database;
+use users_service::{Config, Deps, build, openapi};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

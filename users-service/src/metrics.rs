@@ -28,7 +28,11 @@ impl Default for Metrics {
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         registry.register("registrations", "Registrations answered", registrations.clone());
-        registry.register("hashes_waiting", "Requests waiting for their turn to hash a password", hashes_waiting.clone());
+        registry.register(
+            "hashes_waiting",
+            "Requests waiting for their turn to hash a password",
+            hashes_waiting.clone(),
+        );
         Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting }
     }
 }

@@ -25,7 +25,8 @@ mod tests {
     #[test]
     fn roles_read_back_and_no_word_is_part_of_another() {
         for bits in 0..16_u8 {
-            let roles: Roles = Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect();
+            let roles: Roles =
+                Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect();
             assert_eq!(parse_roles(&write_roles(roles)), roles);
         }
         assert_eq!(parse_roles("user emperor"), Roles::NONE.with(Role::User));

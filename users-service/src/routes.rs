@@ -13,7 +13,11 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(version_1(web::scope("/api/v1")))
         .service(version_2(web::scope("/api/v2")))
-        .service(page("/.well-known/jwks.json").route(web::get().to(keys::http::jwks)).route(web::head().to(keys::http::jwks)))
+        .service(
+            page("/.well-known/jwks.json")
+                .route(web::get().to(keys::http::jwks))
+                .route(web::head().to(keys::http::jwks)),
+        )
         .service(
             page("/.well-known/oauth-authorization-server")
                 .route(web::get().to(tokens::http::metadata))

@@ -1,5 +1,4 @@
 //! What the service's own tests start: the whole service on a free port, on SQLite or PostgreSQL, and a caller for it.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answer;
 mod call;

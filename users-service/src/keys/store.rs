@@ -70,7 +70,8 @@ async fn signing_keys(write: &Write, clock: &Clock) -> Result<Vec<SigningKey>, K
     let rows = signing_key::Entity::find().order_by_desc(signing_key::Column::CreatedAt);
     let rows = rows.all(write.transaction()).await.map_err(Fault::from)?;
     if !rows.is_empty() {
-        let key = |row: signing_key::Model| SigningKey { kid: row.kid, private: row.private_key, public: row.public_key };
+        let key =
+            |row: signing_key::Model| SigningKey { kid: row.kid, private: row.private_key, public: row.public_key };
         return Ok(rows.into_iter().map(key).collect());
     }
     let key = SigningKey::generate()?;

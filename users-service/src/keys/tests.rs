@@ -1,5 +1,4 @@
 //! Keys name themselves and read back what they sign.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use jsonwebtoken::{Algorithm, Header, Validation, decode, encode};
 
@@ -8,7 +7,8 @@ use super::signing::SigningKey;
 #[test]
 fn what_a_key_signs_its_public_half_verifies_and_no_other() {
     let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
-    let token = encode(&Header::new(Algorithm::EdDSA), &serde_json::json!({"exp": 4_000_000_000_u64}), &key.encoding()).unwrap();
+    let token = encode(&Header::new(Algorithm::EdDSA), &serde_json::json!({"exp": 4_000_000_000_u64}), &key.encoding())
+        .unwrap();
     let validation = Validation::new(Algorithm::EdDSA);
     assert!(decode::<serde_json::Value>(&token, &key.decoding().unwrap(), &validation).is_ok());
     assert!(decode::<serde_json::Value>(&token, &other.decoding().unwrap(), &validation).is_err());

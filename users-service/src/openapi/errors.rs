@@ -54,10 +54,9 @@ fn of(operation: &str) -> Vec<Code> {
             Code::Overloaded,
         ]],
         "revoke" => &[&[Code::InvalidRequest, Code::UnsupportedMediaType]],
-        "list_users" => &[
-            &SIGNED_IN,
-            &[Code::Forbidden, Code::MalformedQuery, Code::InvalidCursor, Code::ValidationFailed],
-        ],
+        "list_users" => {
+            &[&SIGNED_IN, &[Code::Forbidden, Code::MalformedQuery, Code::InvalidCursor, Code::ValidationFailed]]
+        }
         "get_user" => &[&SIGNED_IN, target],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator]],

@@ -1,5 +1,4 @@
 //! The document says what is served, and how it goes wrong.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::Value;
 

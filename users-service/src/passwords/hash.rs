@@ -109,7 +109,13 @@ impl PasswordHash {
     }
 }
 
-fn derive(password: &[u8], salt: &[u8], params: &Params, tag: &mut [u8], scratch: &mut Scratch) -> Result<(), HashError> {
+fn derive(
+    password: &[u8],
+    salt: &[u8],
+    params: &Params,
+    tag: &mut [u8],
+    scratch: &mut Scratch,
+) -> Result<(), HashError> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     argon2
         .hash_password_into_with_memory(password, salt, tag, scratch.of(params))

@@ -13,7 +13,7 @@ const MIN_COMPOSITION: usize = 10;
 const MIN_NIST: usize = 15;
 
 /// Parts of names shorter than this are in too many passwords by chance.
-const MIN_NAME: usize = 4;
+const MIN_NAME: usize = 3;
 
 /// A new password that keeps the rules.
 #[derive(Clone, Debug)]

@@ -37,12 +37,9 @@ pub async fn record(write: &Write, revocation: &Revocation) -> Result<(), Fault>
         Revocation::Session { sid, .. } => {
             ActiveModel { kind: Set(SESSION.to_owned()), session_id: Set(Some(sid.as_uuid())), ..empty }
         }
-        Revocation::User { user, ver, .. } => ActiveModel {
-            kind: Set(USER.to_owned()),
-            user_id: Set(Some(user.as_uuid())),
-            ver: Set(Some(ver)),
-            ..empty
-        },
+        Revocation::User { user, ver, .. } => {
+            ActiveModel { kind: Set(USER.to_owned()), user_id: Set(Some(user.as_uuid())), ver: Set(Some(ver)), ..empty }
+        }
         Revocation::Roles { user, ver, roles, .. } => ActiveModel {
             kind: Set(ROLES.to_owned()),
             user_id: Set(Some(user.as_uuid())),

@@ -1,5 +1,4 @@
 //! What is recorded is told, and told again when the store may have lost it.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! The refresh token's seal, and its state machine against what the contract promises.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 const URL: &str = "TEST_DATABASE_URL";
@@ -22,7 +22,7 @@ read -r _ || true
 
 struct Cluster {
     url: String,
-    _keeper: ChildStdin,
+    _keeper: Child,
 }
 
 /// The server's URL, without a database of its own.
@@ -48,7 +48,7 @@ fn cluster() -> &'static Cluster {
         let mut said = String::new();
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said.trim(), "ready", "no PostgreSQL: install initdb, pg_ctl and postgres, or set {URL}");
-        Cluster { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _keeper: keeper.stdin.take().unwrap() }
+        Cluster { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _keeper: keeper }
     })
 }
 

@@ -72,7 +72,9 @@ impl Setup {
     }
 
     pub fn set(mut self, key: &str, value: &str) -> Self {
-        self.settings.push((format!("TOLLGATE_USERS__{}", key.replace('.', "__").to_uppercase()), value.to_owned()));
+        let name = format!("TOLLGATE_USERS__{}", key.replace('.', "__").to_uppercase());
+        self.settings.retain(|(set, _)| *set != name);
+        self.settings.push((name, value.to_owned()));
         self
     }
 

@@ -36,11 +36,13 @@ impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
             GrantError::Invalid => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
-            GrantError::UnsupportedType => return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type"),
-            GrantError::Scope => return Self::new(Code::InvalidScope).oauth("invalid_scope"),
-            GrantError::Throttled(wait) => {
-                Self::new(Code::RateLimited).detail("Too many attempts to sign in; wait before the next.").retry_after(wait)
+            GrantError::UnsupportedType => {
+                return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }
+            GrantError::Scope => return Self::new(Code::InvalidScope).oauth("invalid_scope"),
+            GrantError::Throttled(wait) => Self::new(Code::RateLimited)
+                .detail("Too many attempts to sign in; wait before the next.")
+                .retry_after(wait),
             GrantError::Database(fault) => Self::from(fault),
             GrantError::Other(problem) => problem,
         };

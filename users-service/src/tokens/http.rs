@@ -74,4 +74,3 @@ pub async fn metadata(app: web::Data<App>) -> HttpResponse {
     let cache = (CACHE_CONTROL, format!("public, max-age={max_age}"));
     HttpResponse::Ok().insert_header(cache).json(Metadata::of(&app.config.tokens.issuer))
 }
-

@@ -1,5 +1,4 @@
 //! What a token request may say, and what an access token proves.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod grants;
 
@@ -31,7 +30,10 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
     let claims = issuer.read(&token).unwrap();
     assert_eq!((claims.sub, claims.sid, claims.ver, claims.roles), (user, session, 3, roles));
-    assert_eq!((claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()), ("http://127.0.0.1:8080", "tollgate", "api"));
+    assert_eq!(
+        (claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()),
+        ("http://127.0.0.1:8080", "tollgate", "api")
+    );
     assert_eq!((claims.exp - claims.iat, claims.nbf), (300, claims.iat));
     assert_ne!(issuer.issue(Subject { user, session, ver: 3, roles, scope: "api" }).unwrap(), token, "jti");
     clock.advance(Duration::from_secs(300));

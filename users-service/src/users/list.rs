@@ -1,7 +1,9 @@
 //! Lists of users: numbered pages for v1, cursors for v2, the same filters for both.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use shared::domain::Role;
 use shared::domain::paging::{CursorPage, CursorRequest, Order, PageRequest};

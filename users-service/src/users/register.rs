@@ -41,7 +41,11 @@ pub struct RegisterRequest {
 }
 
 /// Notes a fault under its member and goes on.
-pub(super) fn noted<T>(faults: &mut Vec<(&'static str, Refused)>, at: &'static str, read: Result<T, Refused>) -> Option<T> {
+pub(super) fn noted<T>(
+    faults: &mut Vec<(&'static str, Refused)>,
+    at: &'static str,
+    read: Result<T, Refused>,
+) -> Option<T> {
     read.map_err(|fault| faults.push((at, fault))).ok()
 }
 
@@ -90,7 +94,9 @@ pub(super) async fn register<V: Representation>(
         return Ok(first);
     }
     let hash = app.hasher.hash(&password).await?;
-    let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| insert_and_show::<V>(app, write, &user, &hash).await);
+    let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
+        insert_and_show::<V>(app, write, &user, &hash).await
+    });
     let answer = answer.await?;
     app.metrics.registered();
     Ok(answer)

@@ -159,7 +159,12 @@ pub async fn store_password(write: &Write, id: UserId, hash: &PasswordHash) -> R
 }
 
 /// Writes a patch. The caller holds the row.
-pub(super) async fn change(write: &Write, user: &User, changes: &Changes, now: OffsetDateTime) -> Result<(), UserError> {
+pub(super) async fn change(
+    write: &Write,
+    user: &User,
+    changes: &Changes,
+    now: OffsetDateTime,
+) -> Result<(), UserError> {
     let mut row = touched(user, now);
     let email = changes.email.as_ref().map_or(user.email.as_str(), super::fields::Email::as_str);
     let username = changes.username.as_ref().map_or(user.username.as_str(), super::fields::Username::as_str);

@@ -2,4 +2,3 @@
 
 pub mod http;
 mod model;
-

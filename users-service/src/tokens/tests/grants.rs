@@ -66,7 +66,9 @@ async fn wrong_credentials_are_one_answer(backend: Backend) {
     service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send().await.expect(200);
     service.person("bobby").await;
     let mut details = HashSet::new();
-    for (who, password) in [("bobby", "wrong horse 9"), ("nobody", PASSWORD), (ada.email.as_str(), PASSWORD), ("x@y", &"9".repeat(4_000))] {
+    for (who, password) in
+        [("bobby", "wrong horse 9"), ("nobody", PASSWORD), (ada.email.as_str(), PASSWORD), ("x@y", &"9".repeat(4_000))]
+    {
         let refused = service.password_grant(who, password).await.expect_problem(400, "invalid_grant").json();
         details.insert((refused["detail"].to_string(), refused["error"].to_string(), refused["title"].to_string()));
     }
@@ -141,9 +143,16 @@ async fn a_hash_with_old_parameters_is_renewed(backend: Backend) {
 async fn tokens_given_back_are_worth_nothing(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let ada = service.person("adalovelace").await;
-    let revoke = |token: String| async { service.call(Method::POST, "/api/v1/auth/revoke").form(&[("token", &{ token })]).send().await };
+    let revoke = |token: String| async {
+        service.call(Method::POST, "/api/v1/auth/revoke").form(&[("token", &{ token })]).send().await
+    };
     revoke("nonsense".to_owned()).await.expect(200);
-    service.call(Method::POST, "/api/v1/auth/revoke").form(&[("x", "y")]).send().await.expect_problem(400, "invalid_request");
+    service
+        .call(Method::POST, "/api/v1/auth/revoke")
+        .form(&[("x", "y")])
+        .send()
+        .await
+        .expect_problem(400, "invalid_request");
     revoke(ada.refresh_token.clone()).await.expect(200);
     service.refresh(&ada.refresh_token).await.expect_problem(400, "invalid_grant");
     let tokens = service.password_grant(&ada.email, PASSWORD).await.expect(200);

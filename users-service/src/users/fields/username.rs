@@ -44,7 +44,8 @@ impl Username {
 }
 
 fn is_name(text: &str) -> bool {
-    let inside =
-        |c: char| c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c) || matches!(c, '.' | '_' | '-');
+    let inside = |c: char| {
+        c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c) || matches!(c, '.' | '_' | '-')
+    };
     text.chars().all(inside) && text.starts_with(char::is_alphanumeric)
 }

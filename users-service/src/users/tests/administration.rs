@@ -17,12 +17,22 @@ on_both! {
     a_second_start_tells_the_gateways_again,
 }
 
-fn set_roles<'a>(service: &'a Running, by: &Person, whom: &Person, roles: &[&str]) -> impl Future<Output = crate::testing::Answer> + use<'a> {
+fn set_roles<'a>(
+    service: &'a Running,
+    by: &Person,
+    whom: &Person,
+    roles: &[&str],
+) -> impl Future<Output = crate::testing::Answer> + use<'a> {
     let call = service.call(Method::PUT, &format!("/api/v1/users/{}/roles", whom.id)).by(by);
     call.json(&json!({"roles": roles})).send()
 }
 
-fn post<'a>(service: &'a Running, by: &Person, whom: &Person, what: &str) -> impl Future<Output = crate::testing::Answer> + use<'a> {
+fn post<'a>(
+    service: &'a Running,
+    by: &Person,
+    whom: &Person,
+    what: &str,
+) -> impl Future<Output = crate::testing::Answer> + use<'a> {
     service.call(Method::POST, &format!("/api/v2/users/{}/{what}", whom.id)).by(by).send()
 }
 

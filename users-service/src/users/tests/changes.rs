@@ -28,7 +28,12 @@ async fn a_user_is_read_by_whom_it_concerns(backend: Backend) {
     }
     service.call(Method::GET, &path).by(&bob).send().await.expect_problem(404, "not_found");
     for id in ["nonsense", "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11"] {
-        service.call(Method::GET, &format!("/api/v1/users/{id}")).by(&bob).send().await.expect_problem(404, "not_found");
+        service
+            .call(Method::GET, &format!("/api/v1/users/{id}"))
+            .by(&bob)
+            .send()
+            .await
+            .expect_problem(404, "not_found");
     }
     service.call(Method::GET, &path).send().await.expect_problem(401, "token_required");
     service.call(Method::DELETE, &path).by(&support).send().await.expect_problem(403, "forbidden");
@@ -37,7 +42,10 @@ async fn a_user_is_read_by_whom_it_concerns(backend: Backend) {
     assert_eq!((unchanged.header("etag"), unchanged.bytes.len()), (tag, 0));
 
     let v2 = service.call(Method::GET, "/api/v2/users/me").by(&ada).send().await.expect(200).json();
-    assert_eq!((&v2["status"], &v2["roles"], &v2["email_verified"]), (&json!("active"), &json!(["user"]), &json!(false)));
+    assert_eq!(
+        (&v2["status"], &v2["roles"], &v2["email_verified"]),
+        (&json!("active"), &json!(["user"]), &json!(false))
+    );
     assert_eq!((&v2["created_at"], &v2["profile"]), (&json!("2026-03-01T12:00:00.000000Z"), &json!({"phone": null})));
 
     let bare = reqwest::get(format!("http://{}/api/v1/users/me", service.addr)).await.unwrap();
@@ -56,7 +64,10 @@ async fn a_patch_keeps_clears_and_refuses(backend: Backend) {
     };
     assert_eq!(patch("v1", json!({"name": "Ada", "phone": "+14155550123"})).await.expect(200).text("/name"), "Ada");
     let v2 = patch("v2", json!({"username": "countess"})).await.expect(200).json();
-    assert_eq!((&v2["name"], &v2["username"], &v2["profile"]["phone"]), (&json!("Ada"), &json!("countess"), &json!("+14155550123")));
+    assert_eq!(
+        (&v2["name"], &v2["username"], &v2["profile"]["phone"]),
+        (&json!("Ada"), &json!("countess"), &json!("+14155550123"))
+    );
     let v2 = patch("v2", json!({"name": null, "profile": null})).await.expect(200).json();
     assert_eq!((&v2["name"], &v2["profile"]["phone"]), (&json!(null), &json!(null)));
     for required in ["email", "username"] {
@@ -97,7 +108,13 @@ async fn a_deletion_is_soft_and_ends_everything(backend: Backend) {
     service.register(&again).await.expect_problem(409, "email_taken");
     let path = format!("/api/v2/users/{}", ada.id);
     assert_eq!(service.call(Method::GET, &path).by(&admin).send().await.expect(200).text("/status"), "deleted");
-    service.call(Method::PATCH, &path).by(&admin).json(&json!({"name": "x"})).send().await.expect_problem(409, "state_conflict");
+    service
+        .call(Method::PATCH, &path)
+        .by(&admin)
+        .json(&json!({"name": "x"}))
+        .send()
+        .await
+        .expect_problem(409, "state_conflict");
 
     let restore = || service.call(Method::POST, &format!("{path}/restore")).by(&admin).send();
     assert_eq!(restore().await.expect(200).text("/status"), "active");

@@ -58,7 +58,8 @@ async fn a_cursor_neither_skips_nor_repeats_while_people_register(backend: Backe
     let service = Setup::on(backend).start().await;
     let admin = service.administrator().await;
     let register = |i: usize| {
-        let body = json!({"email": format!("p{i}@example.org"), "username": format!("person{i}"), "password": PASSWORD});
+        let body =
+            json!({"email": format!("p{i}@example.org"), "username": format!("person{i}"), "password": PASSWORD});
         let service = &service;
         async move { service.register(&body).await.expect(201).text("/username") }
     };

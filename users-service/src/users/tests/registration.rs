@@ -23,14 +23,25 @@ async fn a_registration_is_answered_and_can_sign_in(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let created = service.register(&ada()).await.expect(201);
     let body = created.json();
-    assert_eq!(body, json!({"id": created.text("/id"), "email": "Ada@Example.org", "username": "Ada", "name": "Countess Lovelace"}));
+    assert_eq!(
+        body,
+        json!({"id": created.text("/id"), "email": "Ada@Example.org", "username": "Ada", "name": "Countess Lovelace"})
+    );
     assert_eq!(created.header("location"), format!("/api/v1/users/{}", created.text("/id")));
     for identifier in ["ada@example.org", "ADA@EXAMPLE.ORG", "ada", "ＡＤＡ"] {
         let tokens = service.password_grant(identifier, PASSWORD).await.expect(200);
-        assert_eq!((tokens.json()["token_type"].clone(), tokens.json()["expires_in"].clone()), (json!("Bearer"), json!(300)));
+        assert_eq!(
+            (tokens.json()["token_type"].clone(), tokens.json()["expires_in"].clone()),
+            (json!("Bearer"), json!(300))
+        );
         assert_eq!(tokens.header("cache-control"), "no-store");
     }
-    service.call(Method::GET, "/api/v1/users/me").by(&service.sign_in("ada@example.org").await).send().await.expect(200);
+    service
+        .call(Method::GET, "/api/v1/users/me")
+        .by(&service.sign_in("ada@example.org").await)
+        .send()
+        .await
+        .expect(200);
     service.stop().await;
 }
 
@@ -38,7 +49,8 @@ async fn every_fault_is_named_at_once(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let bad = json!({"email": "ada", "username": "a b", "password": "short", "name": "", "phone": "123"});
     let problem = service.register(&bad).await.expect_problem(422, "validation_failed").json();
-    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/email", "/username", "/name", "/phone", "/password"]);
     let with = |member: &str, value: Value| {
         let mut body = ada();
@@ -50,7 +62,12 @@ async fn every_fault_is_named_at_once(backend: Backend) {
     for password in ["countess battery 9", "ada@Example.org 1", "1234567890", "no digits in here", &"9x".repeat(65)] {
         service.register(&with("password", json!(password))).await.expect_problem(422, "validation_failed");
     }
-    service.call(Method::POST, "/api/v1/users").form(&[("email", "a")]).send().await.expect_problem(415, "unsupported_media_type");
+    service
+        .call(Method::POST, "/api/v1/users")
+        .form(&[("email", "a")])
+        .send()
+        .await
+        .expect_problem(415, "unsupported_media_type");
     service.call(Method::PUT, "/api/v1/users").json(&ada()).send().await.expect_problem(405, "method_not_allowed");
     service.stop().await;
 }
@@ -64,10 +81,14 @@ async fn of_many_who_want_one_address_exactly_one_gets_it(backend: Backend) {
     for answer in answers.into_iter().filter(|answer| answer.status != 201) {
         answer.expect_problem(409, "email_taken");
     }
-    let bodies = (0..24).map(|i| json!({"email": format!("b{i}@example.org"), "username": "Bob", "password": PASSWORD}));
+    let bodies =
+        (0..24).map(|i| json!({"email": format!("b{i}@example.org"), "username": "Bob", "password": PASSWORD}));
     let answers = join_all(bodies.map(|body| async { service.register(&{ body }).await })).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| answer.status == 409 && answer.json()["code"] == "username_taken").count(), 23);
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 409 && answer.json()["code"] == "username_taken").count(),
+        23
+    );
     service.stop().await;
 }
 
@@ -103,7 +124,8 @@ async fn many_at_once_under_one_key_are_one_registration(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let post = || service.call(Method::POST, "/api/v1/users").json(&ada()).key("once").send();
     let answers = join_all((0..24).map(|_| post())).await;
-    let bodies: std::collections::HashSet<_> = answers.iter().map(|answer| (answer.status, answer.bytes.clone())).collect();
+    let bodies: std::collections::HashSet<_> =
+        answers.iter().map(|answer| (answer.status, answer.bytes.clone())).collect();
     assert_eq!(bodies.len(), 1, "one answer for all: {bodies:?}");
     assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_empty()).count(), 1);
     assert_eq!(answers[0].status, 201);

@@ -39,7 +39,12 @@ pub async fn register(
            ("status" = Option<String>, Query, description = "active, disabled or deleted; all but deleted when absent."),
            ("role" = Option<String>, Query, description = "Only those who have it.")),
     responses((status = 200, description = "One page; `Link` names its neighbours.", body = Paged<UserView>)))]
-pub async fn list(app: web::Data<App>, _: Staff, query: QueryPairs, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    app: web::Data<App>,
+    _: Staff,
+    query: QueryPairs,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     http::list_paged::<V1>(&app, query, request.path()).await
 }
 
