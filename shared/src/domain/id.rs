@@ -1,9 +1,11 @@
 //! Ids as distinct types over UUIDv7 (RFC 9562), so that an account's id cannot be passed for a user's.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::Clock;
@@ -11,7 +13,7 @@ use crate::clock::Clock;
 macro_rules! id_type {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
         #[serde(transparent)]
         #[schema(value_type = String, format = Uuid, example = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11")]
         pub struct $name(Uuid);
@@ -53,6 +55,14 @@ macro_rules! id_type {
 
             fn from_str(text: &str) -> Result<Self, uuid::Error> {
                 parse_hyphenated(text).map(Self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                // By way of `FromStr`: a body knows no other forms of an id than a path does.
+                let text = <Cow<'de, str>>::deserialize(from)?;
+                text.parse().map_err(D::Error::custom)
             }
         }
     )+};
@@ -97,6 +107,7 @@ mod tests {
         assert_eq!(id.as_uuid().get_version_num(), 7);
         for bad in ["", "1", "zz", &id.as_uuid().simple().to_string(), &format!("{{{id}}}")] {
             assert!(bad.parse::<UserId>().is_err(), "{bad} must not be an id");
+            assert!(serde_json::from_value::<UserId>(bad.into()).is_err(), "{bad} must not be an id in JSON either");
         }
     }
 

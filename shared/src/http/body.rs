@@ -74,8 +74,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        refusal(&pointer, error.inner())
+        // Serde stops at the first member it does not like; what is no JSON further on is malformed all the same.
+        if let Err(syntax) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            return refusal("", &syntax);
+        }
+        refusal(&pointer(error.path()), error.inner())
     })?;
     json.end().map_err(|error| refusal("", &error))?;
     Ok(value)
@@ -168,6 +171,8 @@ mod tests {
             ("{\"amount\": 1} x", Code::MalformedBody, "", ""),
             ("[]", Code::MalformedBody, "", ""),
             ("[5]", Code::MalformedBody, "", ""),
+            ("{} {}", Code::MalformedBody, "", ""),
+            ("{\"admin\": 1,}", Code::MalformedBody, "", ""),
             ("{}", Code::ValidationFailed, "/amount", "required"),
             ("{\"amount\": 1.0}", Code::MalformedBody, "/amount", "type"),
             ("{\"amount\": null}", Code::MalformedBody, "/amount", "type"),

@@ -30,6 +30,10 @@ impl Form {
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes)
             .map_err(|_| invalid_request("The body is not application/x-www-form-urlencoded.".to_owned()))?;
+        // No text of ours has one, and PostgreSQL cannot hold it.
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(invalid_request("A parameter has a NUL character.".to_owned()));
+        }
         for (i, (name, _)) in pairs.iter().enumerate() {
             if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
                 return Err(invalid_request("A parameter stands more than once.".to_owned()));
@@ -74,5 +78,6 @@ mod tests {
         assert_eq!(form.get("scope"), None);
         assert_eq!(form.require("password").unwrap_err().code(), Code::InvalidRequest);
         assert!(Form::parse(b"a=1&a=2").is_err());
+        assert!(Form::parse(b"username=a%00b").is_err());
     }
 }

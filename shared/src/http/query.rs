@@ -14,11 +14,15 @@ pub struct QueryPairs(Vec<(String, String)>);
 const VERSION: &str = "version";
 
 impl QueryPairs {
-    /// Decodes a query string; 400 `malformed_query` when it is not form-encoded or repeats a parameter.
+    /// Decodes a query string; 400 `malformed_query` when it is not form-encoded, repeats a parameter or has a
+    /// NUL, which PostgreSQL cannot hold in a text.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let malformed = |detail| Problem::new(Code::MalformedQuery).detail(detail);
         let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
             .map_err(|_| malformed("The query is not application/x-www-form-urlencoded."))?;
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(malformed("The query has a NUL character."));
+        }
         for (i, (name, _)) in pairs.iter().enumerate() {
             if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
                 return Err(malformed("A query parameter stands more than once.").error(
@@ -82,6 +86,7 @@ mod tests {
     #[test]
     fn repeated_is_400_unknown_is_422_and_the_version_passes() {
         assert_eq!(QueryPairs::parse("a=1&a=2").unwrap_err().code(), Code::MalformedQuery);
+        assert_eq!(QueryPairs::parse("q=%00").unwrap_err().code(), Code::MalformedQuery);
         let query = QueryPairs::parse("q=x&version=2").unwrap();
         assert_eq!(query.clone().only(&["q"]).unwrap().get("q"), Some("x"));
         assert_eq!(query.only(&["page"]).unwrap_err().code(), Code::ValidationFailed);
