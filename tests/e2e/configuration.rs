@@ -24,7 +24,7 @@ fn every_mistake_of_a_service_is_reported() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success(), "{service}: {said}");
         let at = |line: u32| format!("{}:{line}", file.path().display());
-        for mistake in [&at(2), &at(4), "SERVER__LISTEN", "SERVER__LISTNE", "identity.secret", "did you mean"] {
+        for mistake in [&at(2), &at(3), "SERVER__LISTEN", "SERVER__LISTNE", "identity.secret", "did you mean"] {
             assert!(said.contains(mistake), "{service} does not name {mistake}:\n{said}");
         }
         assert!(!said.contains("panicked"), "{said}");
