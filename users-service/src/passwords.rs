@@ -1,7 +1,8 @@
 //! Passwords: what one must look like, and how it is hashed without drowning the machine.
 
+mod blocklist;
 mod change;
-mod common;
+
 mod hash;
 pub mod http;
 mod pool;

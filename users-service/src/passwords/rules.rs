@@ -2,7 +2,7 @@
 
 use shared::config::Secret;
 
-use super::common::is_common;
+use super::blocklist::is_common;
 use crate::config::PasswordRule;
 use crate::users::{Refused, fold};
 

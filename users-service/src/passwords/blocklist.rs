@@ -2,7 +2,7 @@
 //! Williams compiled them for Django (`django/contrib/auth/common-passwords.txt.gz`); shorter ones fail by their length.
 
 /// Sorted, one a line, in lower case.
-const LIST: &str = include_str!("common.txt");
+const LIST: &str = include_str!("blocklist.txt");
 
 /// Whether the folded password is on the list.
 pub(super) fn is_common(folded: &str) -> bool {
