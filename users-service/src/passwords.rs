@@ -2,7 +2,6 @@
 
 mod blocklist;
 mod change;
-
 mod hash;
 pub mod http;
 mod pool;
