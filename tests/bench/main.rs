@@ -2,9 +2,112 @@
 #![expect(clippy::float_arithmetic, reason = "ratios and rates, never money")]
 
 mod failure;
+mod gateways;
 mod load;
 mod procfs;
+mod report;
 mod server;
+mod token;
 mod upstream;
 
-fn main() {}
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tests::{say, say_error};
+
+use crate::failure::Failure;
+use crate::report::Report;
+
+/// Performance side by side with peers.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Only this part; may be given more than once.
+    #[arg(long)]
+    only: Vec<Part>,
+    /// Fewer and shorter rounds: a look, not a measurement.
+    #[arg(long)]
+    quick: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The trivial upstream, as a process of its own.
+    #[command(hide = true)]
+    Upstream(upstream::Arguments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Gateway,
+    Transfers,
+    SignIns,
+    Memory,
+}
+
+const PARTS: [Part; 4] = [Part::Memory, Part::Gateway, Part::Transfers, Part::SignIns];
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// Rounds of each side.
+    rounds: usize,
+    /// One round.
+    round: Duration,
+}
+
+/// The results' folder, in the folder that `make` runs in; git ignores it.
+const RESULTS: &str = "bench-results";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Upstream(arguments)) => upstream::serve(arguments).await,
+        // Whatever was started is ended when this future is dropped.
+        None => tokio::select! {
+            done = all(&cli) => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::said("stopped")),
+        },
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say_error(format!("bench: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn all(cli: &Cli) -> Result<(), Failure> {
+    let scale = if cli.quick {
+        Scale { rounds: 3, round: Duration::from_secs(1) }
+    } else {
+        Scale { rounds: 5, round: Duration::from_secs(4) }
+    };
+    let mut report = Report::default();
+    let mut failed = false;
+    for part in PARTS.into_iter().filter(|part| cli.only.is_empty() || cli.only.contains(part)) {
+        say(format!("{part:?}"));
+        if let Err(failure) = run(part, scale, &mut report).await {
+            failed = true;
+            report.note(format!("{part:?} was NOT MEASURED to the end: {failure}"));
+        }
+    }
+    let opening = if cli.quick { "A quick look (`--quick`), not a measurement." } else { "One run of `make bench`." };
+    say(format!("\n{}", report.markdown()));
+    report.write(Path::new(RESULTS), opening)?;
+    if failed { Err(Failure::said("not everything could be measured")) } else { Ok(()) }
+}
+
+async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let secret = hex::encode(rand::random::<[u8; 32]>());
+    match part {
+        Part::Gateway => gateways::compare(scale, folder.path(), &secret, report).await,
+        Part::Transfers | Part::SignIns | Part::Memory => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Our gateway with everything on: token, role, rate limit, version, breaker, metrics, trace context, assertion.
+
+use std::fs;
+use std::process::Command;
+
+use tests::backends::{binary, free_port};
+
+use super::Setup;
+use crate::failure::Failure;
+use crate::server::Server;
+use crate::token::{AUDIENCE, ISSUER};
+
+pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
+    let port = free_port()?;
+    let file = setup.folder.join("gateway.toml");
+    fs::write(&file, config(setup, port, free_port()?))?;
+    let mut command = Command::new(binary("gateway")?);
+    command.arg("serve").arg("--config").arg(file);
+    Server::start("gateway", port, command, setup.folder)?.accepting().await
+}
+
+fn config(setup: &Setup<'_>, port: u16, admin: u16) -> String {
+    let (upstream, secret) = (format!("http://127.0.0.1:{}", setup.upstream), &setup.secret);
+    format!(
+        r#"upstreams = [{{ name = "bench", url = "{upstream}", assertion = true }}]
+[server]
+listen = "127.0.0.1:{port}"
+workers = 2
+[admin]
+listen = "127.0.0.1:{admin}"
+[identity]
+secret = "{secret}"
+[authentication]
+issuer = "{ISSUER}"
+audience = "{AUDIENCE}"
+jwks_url = "{upstream}/.well-known/jwks.json"
+[documents]
+enabled = false
+[[rate_limit.policies]]
+name = "address"
+key = "address"
+quota = 1000000000
+window = "1m"
+burst = 1000000000
+[[rate_limit.policies]]
+name = "user"
+key = "user"
+quota = 1000000000
+window = "1m"
+burst = 1000000000
+[[rate_limit.roles]]
+role = "user"
+policies = ["user"]
+[[routes]]
+path = "/api/items/{{id}}"
+upstream = "bench"
+roles = ["user"]
+"#
+    )
+}
