@@ -82,5 +82,9 @@ async fn an_open_breaker_answers_at_once(backend: Backend) {
         assert!((1..=300).contains(&wait), "{wait}");
     }
     assert_eq!(reached(&upstream), before, "an open breaker calls nobody");
-    assert_eq!(stack.register("bob").await.client.get("/api/v1/users/me").await.status, 200, "the other upstream has its own");
+    assert_eq!(
+        stack.register("bob").await.client.get("/api/v1/users/me").await.status,
+        200,
+        "the other upstream has its own"
+    );
 }

@@ -33,7 +33,8 @@ fn every_mistake_of_a_service_is_reported() {
 
 #[test]
 fn a_stack_says_in_one_line_that_its_port_is_taken() {
-    let (data, taken) = (tempfile::tempdir().expect("a folder"), std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
+    let (data, taken) =
+        (tempfile::tempdir().expect("a folder"), std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
     let addr = taken.local_addr().expect("bound").to_string();
     let output = Command::new(binary("stack").expect("the binary is built"))
         .env("TOLLGATE_DATA_DIR", data.path())
@@ -42,5 +43,8 @@ fn a_stack_says_in_one_line_that_its_port_is_taken() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
-    assert!(said.lines().count() == 1 && said.contains(&addr) && said.contains("TOLLGATE_GATEWAY__SERVER__LISTEN"), "{said}");
+    assert!(
+        said.lines().count() == 1 && said.contains(&addr) && said.contains("TOLLGATE_GATEWAY__SERVER__LISTEN"),
+        "{said}"
+    );
 }

@@ -42,7 +42,10 @@ async fn fifty_debits_of_a_fifth_of_them(backend: Backend) {
     assert_eq!((paid, ann.client.balance(&from).await, bob.client.balance(&to).await), (10, 0, 100));
     for seen in join_all(readers).await {
         let seen = seen.expect("the reader runs");
-        assert!(!seen.is_empty() && seen.iter().all(|balance| (0..=100).contains(balance) && balance % 10 == 0), "{seen:?}");
+        assert!(
+            !seen.is_empty() && seen.iter().all(|balance| (0..=100).contains(balance) && balance % 10 == 0),
+            "{seen:?}"
+        );
         assert!(seen.is_sorted_by(|earlier, later| earlier >= later), "a balance read later is never older: {seen:?}");
     }
 }

@@ -47,7 +47,8 @@ async fn killed_under_load(backend: Backend) {
     }
     // The breaker lets calls through again by itself; nothing else has to be done.
     let path = format!("/api/v1/accounts/{a}");
-    wait_until("accounts answer again", LIMIT, async || (ann.client.get(&path).await.status == 200).then_some(())).await;
+    wait_until("accounts answer again", LIMIT, async || (ann.client.get(&path).await.status == 200).then_some(()))
+        .await;
     judge(&ann.client, [&a, &b], &log).await;
 }
 
@@ -66,7 +67,10 @@ async fn pay(client: Client, number: usize, from: String, to: String, log: Log, 
                     *acknowledged = true;
                 }
             }
-            Ok(answer) => assert!([502, 503, 504].contains(&answer.status), "a crash behind the gateway is no other error: {answer}"),
+            Ok(answer) => assert!(
+                [502, 503, 504].contains(&answer.status),
+                "a crash behind the gateway is no other error: {answer}"
+            ),
             Err(error) => panic!("the gateway itself stays up: {error}"),
         }
     }
@@ -89,7 +93,10 @@ async fn judge(client: &Client, accounts: [&String; 2], log: &Log) {
     let mut total = 0;
     for account in accounts {
         let entries = client.entries(account).await;
-        assert!(entries.iter().enumerate().all(|(index, entry)| entry["seq"].as_u64() == Some(index as u64 + 1)), "seq is dense");
+        assert!(
+            entries.iter().enumerate().all(|(index, entry)| entry["seq"].as_u64() == Some(index as u64 + 1)),
+            "seq is dense"
+        );
         for entry in &entries {
             *sides.entry(entry["transfer_id"].as_str().expect("a text").to_owned()).or_default() += 1;
         }

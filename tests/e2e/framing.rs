@@ -8,13 +8,21 @@ journeys!(ambiguous_framing_is_refused, odd_paths_are_refused);
 
 async fn recorded(backend: Backend) -> (Stack, Upstream, String) {
     let upstream = Upstream::listen(Play::Answer(200)).await.expect("a port");
-    let stack = Stack::builder(backend).accounts_at(upstream.addr).set(Service::Gateway, "documents.enabled", false).start().await;
+    let stack = Stack::builder(backend)
+        .accounts_at(upstream.addr)
+        .set(Service::Gateway, "documents.enabled", false)
+        .start()
+        .await;
     let token = stack.register("ann").await.client.token().expect("signed in").to_owned();
     (stack, upstream, format!("Authorization: Bearer {token}"))
 }
 
 fn reached(upstream: &Upstream) -> usize {
-    upstream.requests().iter().filter(|request| request.line.contains("/api/") || request.line.contains("smuggled")).count()
+    upstream
+        .requests()
+        .iter()
+        .filter(|request| request.line.contains("/api/") || request.line.contains("smuggled"))
+        .count()
 }
 
 async fn ambiguous_framing_is_refused(backend: Backend) {
@@ -38,7 +46,8 @@ async fn ambiguous_framing_is_refused(backend: Backend) {
     ];
     for (name, headers, body) in cases {
         let headers: Vec<_> = [token.as_str(), json, "Idempotency-Key: k"].iter().chain(*headers).copied().collect();
-        let answer = exchange(stack.gateway, &post_with("/api/v1/transfers", &headers, body)).await.expect("a connection");
+        let answer =
+            exchange(stack.gateway, &post_with("/api/v1/transfers", &headers, body)).await.expect("a connection");
         assert!(answer.starts_with("HTTP/1.1 400"), "{name}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{name} was read as two requests: {answer}");
     }
@@ -50,7 +59,14 @@ async fn ambiguous_framing_is_refused(backend: Backend) {
 
 async fn odd_paths_are_refused(backend: Backend) {
     let (stack, upstream, token) = recorded(backend).await;
-    for path in ["/api/v1/accounts/../users", "/api/v1/accounts/%2e%2e/users", "/api/v1/accounts/a%2fb", "/api/v1/accounts/a%5cb", "/api/v1/accounts/a%00b", "/api/v1/accounts/./x"] {
+    for path in [
+        "/api/v1/accounts/../users",
+        "/api/v1/accounts/%2e%2e/users",
+        "/api/v1/accounts/a%2fb",
+        "/api/v1/accounts/a%5cb",
+        "/api/v1/accounts/a%00b",
+        "/api/v1/accounts/./x",
+    ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\r\n\r\n");
         let answer = exchange(stack.gateway, request.as_bytes()).await.expect("a connection");
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("malformed_path"), "{path}: {answer}");

@@ -12,11 +12,14 @@ fn has_them(answer: &Answer) {
     let timing = answer.must("server-timing").strip_prefix("total;dur=").unwrap_or_else(|| panic!("{answer}"));
     assert!(timing.split(',').next().is_some_and(|millis| millis.parse::<f64>().is_ok()), "{answer}");
     assert_eq!(answer.must("x-content-type-options"), "nosniff");
-    for name in ["referrer-policy", "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"] {
+    for name in
+        ["referrer-policy", "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"]
+    {
         assert!(!answer.must(name).is_empty(), "{answer}");
     }
     assert_eq!(answer.header("strict-transport-security"), None, "HSTS is for TLS: {answer}");
-    let vary = answer.headers.get_all("vary").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ");
+    let vary =
+        answer.headers.get_all("vary").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ");
     assert!(vary.to_ascii_lowercase().contains("api-version"), "the version headers are in Vary: {answer}");
 }
 
@@ -66,6 +69,11 @@ async fn request_ids_are_kept_or_made(backend: Backend) {
         assert!(id != bad && (1..=64).contains(&id.len()), "{made}");
         assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{id}");
     }
-    let problem = ann.call(Method::GET, "/api/v1/accounts/x").header("x-request-id", "mine-1").send().await.problem(404, "not_found");
+    let problem = ann
+        .call(Method::GET, "/api/v1/accounts/x")
+        .header("x-request-id", "mine-1")
+        .send()
+        .await
+        .problem(404, "not_found");
     assert_eq!(problem["request_id"], "mine-1", "the service saw the same id");
 }

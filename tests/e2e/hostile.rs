@@ -9,9 +9,31 @@ use tests::{Backend, Stack};
 journeys!(texts_that_hurt, bodies_that_hurt, queries_and_headers_that_hurt, a_client_that_goes_away);
 
 const TEXTS: &[&str] = &[
-    "Robert'); DROP TABLE users;--", "' OR '1'='1", "\" OR \"\"=\"", "$1", "%s%n", "{{7*7}}", "${jndi:ldap://x}", "<script>alert(1)</script>",
-    "../../etc/passwd", "C:\\nul", "null", "undefined", "NaN", "Ω≈ç√∫˜µ≤≥÷", "田中さん", "\u{202e}gnp.exe", "Z̤͔ͧ̑̓ä͖̭̈̇lğ̬̙o", "👩‍👩‍👧‍👦", "مرحبا", "\u{feff}bom",
-    "a\u{0}b", "a\u{1b}[31mb", "a\r\nX-Injected: yes", "\u{ffff}", "\u{200b}",
+    "Robert'); DROP TABLE users;--",
+    "' OR '1'='1",
+    "\" OR \"\"=\"",
+    "$1",
+    "%s%n",
+    "{{7*7}}",
+    "${jndi:ldap://x}",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+    "C:\\nul",
+    "null",
+    "undefined",
+    "NaN",
+    "Ω≈ç√∫˜µ≤≥÷",
+    "田中さん",
+    "\u{202e}gnp.exe",
+    "Z̤͔ͧ̑̓ä͖̭̈̇lğ̬̙o",
+    "👩‍👩‍👧‍👦",
+    "مرحبا",
+    "\u{feff}bom",
+    "a\u{0}b",
+    "a\u{1b}[31mb",
+    "a\r\nX-Injected: yes",
+    "\u{ffff}",
+    "\u{200b}",
 ];
 
 async fn texts_that_hurt(backend: Backend) {
@@ -51,15 +73,25 @@ async fn bodies_that_hurt(backend: Backend) {
         (format!(r#"{{"name": {huge}, "currency": "USD"}}"#), &[400, 413, 422]),
         (r#"{"name": 1e999999, "currency": "USD"}"#.to_owned(), &[400, 422]),
         (r#"{"__proto__": {"admin": true}, "name": "a", "currency": "USD"}"#.to_owned(), &[422]),
-        (format!(r#"{{"name": "a", "currency": "USD", "x": {}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000)), &[400, 422]),
-        (format!(r#"{{{}"name": "a", "currency": "USD"}}"#, (0..20_000).map(|n| format!("\"k{n}\":1,")).collect::<String>()), &[413, 422]),
+        (
+            format!(r#"{{"name": "a", "currency": "USD", "x": {}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000)),
+            &[400, 422],
+        ),
+        (
+            format!(
+                r#"{{{}"name": "a", "currency": "USD"}}"#,
+                (0..20_000).map(|n| format!("\"k{n}\":1,")).collect::<String>()
+            ),
+            &[413, 422],
+        ),
         (" ".repeat(900_000) + r#"{"name": "a""#, &[400, 413]),
         ("\u{0}".repeat(100), &[400]),
     ];
     for (body, statuses) in bodies {
         let shown: String = body.chars().take(60).collect();
         for path in ["/api/v1/accounts", "/api/v1/transfers", "/api/v1/users"] {
-            let answer = ann.call(Method::POST, path).key(&fresh_key()).body("application/json", body.clone()).send().await;
+            let answer =
+                ann.call(Method::POST, path).key(&fresh_key()).body("application/json", body.clone()).send().await;
             assert!(statuses.contains(&answer.status), "{path} {shown}: {answer}");
             drop(answer.is_problem());
             assert!(answer.body.len() < 64 * 1024, "the problem does not echo everything: {shown}");
@@ -71,7 +103,19 @@ async fn bodies_that_hurt(backend: Backend) {
 async fn queries_and_headers_that_hurt(backend: Backend) {
     let stack = Stack::start(backend).await;
     let (ann, root) = (stack.register("ann").await.client, stack.administrator().await.client);
-    for query in ["q=%00", "q=%ff%fe", "q=%", "q=%zz", "q=a&q=b", "q[]=1", "&&&", "=", &format!("q={}", "x".repeat(5_000)), "sort_by=1;--", "q=%F0%9F%92%A5"] {
+    for query in [
+        "q=%00",
+        "q=%ff%fe",
+        "q=%",
+        "q=%zz",
+        "q=a&q=b",
+        "q[]=1",
+        "&&&",
+        "=",
+        &format!("q={}", "x".repeat(5_000)),
+        "sort_by=1;--",
+        "q=%F0%9F%92%A5",
+    ] {
         let answer = root.get(&format!("/api/v1/users?{query}")).await;
         assert!([200, 400, 422].contains(&answer.status), "{query}: {answer}");
         if answer.status != 200 {
@@ -79,10 +123,24 @@ async fn queries_and_headers_that_hurt(backend: Backend) {
         }
     }
     let token = ann.token().expect("signed in");
-    for header in ["If-Match: \u{1}", "If-None-Match: \"", "Accept: ???", "X-Request-Id: \u{e9}", "Idempotency-Key: \u{e9}", "Content-Type: ;;;", "Traceparent: zz", "X-Forwarded-For: ,,,", "Cookie: \"", "Range: bytes=9-1"] {
-        let request = format!("GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{header}\r\n\r\n");
+    for header in [
+        "If-Match: \u{1}",
+        "If-None-Match: \"",
+        "Accept: ???",
+        "X-Request-Id: \u{e9}",
+        "Idempotency-Key: \u{e9}",
+        "Content-Type: ;;;",
+        "Traceparent: zz",
+        "X-Forwarded-For: ,,,",
+        "Cookie: \"",
+        "Range: bytes=9-1",
+    ] {
+        let request = format!(
+            "GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{header}\r\n\r\n"
+        );
         let answer = exchange(stack.gateway, request.as_bytes()).await.expect("a connection");
-        let status: u16 = answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{header}: {answer}"));
+        let status: u16 =
+            answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{header}: {answer}"));
         assert!([200, 304, 400, 406, 412].contains(&status), "{header}: {answer}");
     }
     for host in ["", "a b", "evil.example/..", "x:99999"] {
@@ -102,7 +160,10 @@ async fn a_client_that_goes_away(backend: Backend) {
             tokio::spawn(async move { client.transfer(&format!("gone-{number}"), &transfer).await.status })
         })
         .collect();
-    tests::wait_until("some are under way", std::time::Duration::from_secs(10), async || (ann.client.balance(&to).await > 0).then_some(())).await;
+    tests::wait_until("some are under way", std::time::Duration::from_secs(10), async || {
+        (ann.client.balance(&to).await > 0).then_some(())
+    })
+    .await;
     calls.iter().for_each(tokio::task::JoinHandle::abort);
     // Asked again, each is there once.
     for number in 0..50 {

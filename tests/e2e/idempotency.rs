@@ -6,7 +6,13 @@ use serde_json::json;
 use tests::client::{Transfer, fresh_key};
 use tests::{Backend, Stack};
 
-journeys!(a_hundred_clients_with_one_key, a_key_and_its_request_belong_together, declines_are_frozen, refusals_are_not_frozen, keys_are_the_callers_own);
+journeys!(
+    a_hundred_clients_with_one_key,
+    a_key_and_its_request_belong_together,
+    declines_are_frozen,
+    refusals_are_not_frozen,
+    keys_are_the_callers_own
+);
 
 async fn a_hundred_clients_with_one_key(backend: Backend) {
     let stack = Stack::start(backend).await;
@@ -27,10 +33,14 @@ async fn a_key_and_its_request_belong_together(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await;
     let (from, to) = (stack.account_with(&ann, 1_000).await, stack.account_with(&ann, 0).await);
-    let post = |key: &str, body: String| ann.client.call(Method::POST, "/api/v1/transfers").key(key).body("application/json", body);
+    let post = |key: &str, body: String| {
+        ann.client.call(Method::POST, "/api/v1/transfers").key(key).body("application/json", body)
+    };
 
     let ordered = format!(r#"{{"debit_account_id":"{from}","credit_account_id":"{to}","amount":5,"currency":"USD"}}"#);
-    let reordered = format!("{{ \"currency\" : \"USD\",\n\"amount\":5, \"credit_account_id\":\"{to}\",\"debit_account_id\":\"{from}\"}}");
+    let reordered = format!(
+        "{{ \"currency\" : \"USD\",\n\"amount\":5, \"credit_account_id\":\"{to}\",\"debit_account_id\":\"{from}\"}}"
+    );
     let first = post("order", ordered.clone()).send().await.expect(201);
     for (key, body) in [("order", reordered), ("\"order\"", ordered)] {
         let replay = post(key, body).send().await.expect(201);
@@ -44,7 +54,13 @@ async fn a_key_and_its_request_belong_together(backend: Backend) {
     assert!(ann.client.transfer(&"x".repeat(255), &Transfer::usd(&from, &to, 5)).await.status == 201);
     assert_eq!(ann.client.balance(&to).await, 10);
 
-    let open = || ann.client.call(Method::POST, "/api/v1/accounts").key("opened").json(json!({"name": "third", "currency": "USD"})).send();
+    let open = || {
+        ann.client
+            .call(Method::POST, "/api/v1/accounts")
+            .key("opened")
+            .json(json!({"name": "third", "currency": "USD"}))
+            .send()
+    };
     let (opened, replayed) = (open().await.expect(201), open().await.expect(201));
     assert_eq!((opened.body, replayed.must("idempotent-replayed")), (replayed.body.clone(), "true"));
 }
@@ -61,7 +77,7 @@ async fn declines_are_frozen(backend: Backend) {
     replay.problem(422, "insufficient_funds");
     assert_eq!((replay.must("idempotent-replayed"), &replay.body), ("true", &declined.body));
     drop(ann.client.transfer("rich", &transfer).await.expect(201));
-    let nowhere = Transfer::usd(&uuid::Uuid::now_v7().to_string(), &to, 1);
+    let nowhere = Transfer::usd(&uuid::Uuid::new_v4().to_string(), &to, 1);
     for replayed in [None, Some("true")] {
         let answer = ann.client.transfer("nowhere", &nowhere).await;
         answer.problem(404, "debit_account_not_found");
@@ -73,7 +89,8 @@ async fn refusals_are_not_frozen(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await;
     let (from, to) = (stack.account_with(&ann, 100).await, stack.account_with(&ann, 0).await);
-    let send = |body: serde_json::Value| ann.client.call(Method::POST, "/api/v1/transfers").key("mended").json(body).send();
+    let send =
+        |body: serde_json::Value| ann.client.call(Method::POST, "/api/v1/transfers").key("mended").json(body).send();
     let body = |amount: serde_json::Value| json!({"debit_account_id": from, "credit_account_id": to, "amount": amount, "currency": "USD"});
     send(body(json!(1.5))).await.problem(400, "malformed_body");
     send(body(json!(0))).await.problem(422, "amount_out_of_range");

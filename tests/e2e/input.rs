@@ -26,14 +26,34 @@ async fn registering(backend: Backend) {
     let good = newcomer("ann");
     let long = |count: usize| "x".repeat(count);
     let invalid: Vec<(&str, Value)> = [
-        ("/email", json!("")), ("/email", json!("no at sign")), ("/email", json!("a@")), ("/email", json!("@example.com")),
-        ("/email", json!("a b@example.com")), ("/email", json!("a@b@c.example")), ("/email", json!(format!("{}@example.com", long(400)))),
-        ("/email", json!("a@-example.com")), ("/email", json!("a\n@example.com")), ("/email", json!("a@exa mple.com")),
-        ("/username", json!("")), ("/username", json!("a b")), ("/username", json!("a@b")), ("/username", json!(long(300))), ("/username", json!("a\u{0}b")),
-        ("/password", json!("short 1")), ("/password", json!("no digits in here")), ("/password", json!(format!("1{}", long(128)))),
-        ("/password", json!("password123")), ("/password", json!("")),
-        ("/name", json!("")), ("/name", json!(long(1_000))), ("/name", json!("a\u{0}b")),
-        ("/phone", json!("")), ("/phone", json!("0123")), ("/phone", json!("+1")), ("/phone", json!("+1234567890123456")), ("/phone", json!("call me")),
+        ("/email", json!("")),
+        ("/email", json!("no at sign")),
+        ("/email", json!("a@")),
+        ("/email", json!("@example.com")),
+        ("/email", json!("a b@example.com")),
+        ("/email", json!("a@b@c.example")),
+        ("/email", json!(format!("{}@example.com", long(400)))),
+        ("/email", json!("a@-example.com")),
+        ("/email", json!("a\n@example.com")),
+        ("/email", json!("a@exa mple.com")),
+        ("/username", json!("")),
+        ("/username", json!("a b")),
+        ("/username", json!("a@b")),
+        ("/username", json!(long(300))),
+        ("/username", json!("a\u{0}b")),
+        ("/password", json!("short 1")),
+        ("/password", json!("no digits in here")),
+        ("/password", json!(format!("1{}", long(128)))),
+        ("/password", json!("password123")),
+        ("/password", json!("")),
+        ("/name", json!("")),
+        ("/name", json!(long(1_000))),
+        ("/name", json!("a\u{0}b")),
+        ("/phone", json!("")),
+        ("/phone", json!("0123")),
+        ("/phone", json!("+1")),
+        ("/phone", json!("+1234567890123456")),
+        ("/phone", json!("call me")),
     ]
     .into();
     for (pointer, value) in invalid {
@@ -77,9 +97,20 @@ async fn passwords(backend: Backend) {
         assert_eq!(answer.status, 422, "{own}: {answer}");
         assert_eq!(answer.pointers(), ["/password"], "{own}");
     }
-    for (good, number) in [("exactly te1", 1), (&format!("{}1", "y".repeat(127)), 2), ("пароль длинный 7", 3), ("  blanks kept 1  ", 4), ("🐎🔋📎🎷🐎🔋📎🎷🐎1", 5)] {
+    for (good, number) in [
+        ("exactly te1", 1),
+        (&format!("{}1", "y".repeat(127)), 2),
+        ("пароль длинный 7", 3),
+        ("  blanks kept 1  ", 4),
+        ("🐎🔋📎🎷🐎🔋📎🎷🐎1", 5),
+    ] {
         let (email, username) = (format!("p{number}@example.com"), format!("p{number}q"));
-        drop(visitor.post("/api/v1/users", json!({"email": email, "username": username, "password": good})).await.expect(201));
+        drop(
+            visitor
+                .post("/api/v1/users", json!({"email": email, "username": username, "password": good}))
+                .await
+                .expect(201),
+        );
         drop(visitor.password_grant(&email, good).await.expect(200));
         visitor.password_grant(&email, good.trim_end_matches(['1', '7', ' '])).await.problem(400, "invalid_grant");
     }
@@ -92,9 +123,20 @@ async fn opening_accounts(backend: Backend) {
     let ann = stack.register("ann").await.client;
     let good = json!({"name": "Everyday", "currency": "USD"});
     let cases = [
-        ("/name", json!("")), ("/name", json!(" ")), ("/name", json!("x".repeat(101))), ("/name", json!("a\u{7}b")), ("/name", json!("a\u{0}b")),
-        ("/currency", json!("")), ("/currency", json!("usd")), ("/currency", json!("XXX")), ("/currency", json!("US")), ("/currency", json!("💶")),
-        ("/kind", json!("secret")), ("/owner_id", json!("me")), ("/balance", json!(1_000_000)), ("/floor", json!(-5)),
+        ("/name", json!("")),
+        ("/name", json!(" ")),
+        ("/name", json!("x".repeat(101))),
+        ("/name", json!("a\u{7}b")),
+        ("/name", json!("a\u{0}b")),
+        ("/currency", json!("")),
+        ("/currency", json!("usd")),
+        ("/currency", json!("XXX")),
+        ("/currency", json!("US")),
+        ("/currency", json!("💶")),
+        ("/kind", json!("secret")),
+        ("/owner_id", json!("me")),
+        ("/balance", json!(1_000_000)),
+        ("/floor", json!(-5)),
     ];
     for (pointer, value) in cases {
         let answer = ann.post("/api/v1/accounts", with(&good, &pointer[1..], value.clone())).await;
@@ -110,7 +152,10 @@ async fn opening_accounts(backend: Backend) {
     }
     assert_eq!(ann.get("/api/v1/accounts").await.expect(200).int("/meta/total"), 0, "nothing half-written");
     for (currency, exponent) in [("JPY", 0), ("KWD", 3)] {
-        assert_eq!(ann.post("/api/v1/accounts", with(&good, "currency", json!(currency))).await.expect(201).int("/exponent"), exponent);
+        assert_eq!(
+            ann.post("/api/v1/accounts", with(&good, "currency", json!(currency))).await.expect(201).int("/exponent"),
+            exponent
+        );
     }
 }
 
@@ -119,12 +164,23 @@ async fn transfers(backend: Backend) {
     let ann = stack.register("ann").await;
     let (from, to) = (stack.account_with(&ann, 100).await, stack.account_with(&ann, 0).await);
     let good = json!({"debit_account_id": from, "credit_account_id": to, "amount": 1, "currency": "USD"});
-    let send = async |body: &Value| ann.client.call(Method::POST, "/api/v1/transfers").key(&fresh_key()).json(body).send().await;
+    let send = async |body: &Value| {
+        ann.client.call(Method::POST, "/api/v1/transfers").key(&fresh_key()).json(body).send().await
+    };
     let cases = [
-        ("/debit_account_id", json!("")), ("/debit_account_id", json!("not-an-id")), ("/credit_account_id", json!(from.replace('-', ""))),
-        ("/credit_account_id", json!(format!("{{{from}}}"))), ("/currency", json!("usd")), ("/currency", json!("")),
-        ("/description", json!("x".repeat(10_000))), ("/description", json!("a\u{0}b")), ("/external_ref", json!("x".repeat(1_000))), ("/external_ref", json!("")),
-        ("/fee", json!(1)), ("/status", json!("posted")), ("/id", json!(from)),
+        ("/debit_account_id", json!("")),
+        ("/debit_account_id", json!("not-an-id")),
+        ("/credit_account_id", json!(from.replace('-', ""))),
+        ("/credit_account_id", json!(format!("{{{from}}}"))),
+        ("/currency", json!("usd")),
+        ("/currency", json!("")),
+        ("/description", json!("x".repeat(10_000))),
+        ("/description", json!("a\u{0}b")),
+        ("/external_ref", json!("x".repeat(1_000))),
+        ("/external_ref", json!("")),
+        ("/fee", json!(1)),
+        ("/status", json!("posted")),
+        ("/id", json!(from)),
     ];
     for (pointer, value) in cases {
         let answer = send(&with(&good, &pointer[1..], value.clone())).await;

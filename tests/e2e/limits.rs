@@ -13,11 +13,14 @@ pub fn limited(backend: Backend, narrow: &str, quota: u32) -> Builder {
         let quota = if name == narrow { quota } else { 100_000 };
         format!(r#"{{ name = "{name}", key = "{key}", quota = {quota}, window = "1h", burst = {quota} }}"#)
     };
-    let names = [("address", "address"), ("user", "user"), ("staff", "user"), ("admin", "user"), ("sign_in", "address")];
+    let names =
+        [("address", "address"), ("user", "user"), ("staff", "user"), ("admin", "user"), ("sign_in", "address")];
     let policies = names.map(policy).join(", ");
-    Stack::builder(backend)
-        .set(Service::Gateway, "rate_limit.enabled", true)
-        .set(Service::Gateway, "rate_limit.policies", format!("[{policies}]"))
+    Stack::builder(backend).set(Service::Gateway, "rate_limit.enabled", true).set(
+        Service::Gateway,
+        "rate_limit.policies",
+        format!("[{policies}]"),
+    )
 }
 
 /// Ten passed, and all others were told when to come again.
@@ -57,7 +60,8 @@ async fn probes_are_not_counted(backend: Backend) {
         for path in ["/livez", "/readyz", "/openapi.json"] {
             assert_eq!(visitor.get(path).await.status, 200, "{path}");
         }
-        let preflight = visitor.call(reqwest::Method::OPTIONS, "/api/v1/users").header("origin", "https://app.example.com");
+        let preflight =
+            visitor.call(reqwest::Method::OPTIONS, "/api/v1/users").header("origin", "https://app.example.com");
         assert_ne!(preflight.header("access-control-request-method", "POST").send().await.status, 429);
     }
 }

@@ -8,7 +8,15 @@ use serde_json::Value;
 use tests::client::{Transfer, fresh_key};
 use tests::{Backend, Client, Stack};
 
-journeys!(pages_of_users, a_page_that_is_none, sorting, cursors_of_v2, a_cursor_while_rows_are_written, a_cursor_that_is_none, filters_of_transfers);
+journeys!(
+    pages_of_users,
+    a_page_that_is_none,
+    sorting,
+    cursors_of_v2,
+    a_cursor_while_rows_are_written,
+    a_cursor_that_is_none,
+    filters_of_transfers
+);
 
 fn ids(page: &Value) -> Vec<String> {
     page["data"].as_array().into_iter().flatten().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect()
@@ -30,7 +38,11 @@ async fn pages_of_users(backend: Backend) {
     for (page, rows, more) in [(1, 3, true), (2, 3, true), (3, 1, false), (4, 0, false)] {
         let answer = root.get(&format!("/api/v1/users?page={page}&per_page=3")).await.expect(200);
         let body = answer.json();
-        assert_eq!(body["meta"], serde_json::json!({"total": 7, "page": page, "per_page": 3, "pages": 3, "has_more": more}), "{answer}");
+        assert_eq!(
+            body["meta"],
+            serde_json::json!({"total": 7, "page": page, "per_page": 3, "pages": 3, "has_more": more}),
+            "{answer}"
+        );
         assert_eq!(ids(&body).len(), rows, "{answer}");
         let (link, links) = (answer.must("link"), &body["links"]);
         for (rel, there) in [("first", true), ("last", true), ("next", more), ("prev", page > 1)] {
@@ -57,7 +69,16 @@ async fn a_page_that_is_none(backend: Backend) {
     for query in ["page=x", "page=1.5", "per_page=", "skip=-x", "limit=ten"] {
         root.get(&format!("/api/v1/users?{query}")).await.problem(400, "malformed_query");
     }
-    for query in ["page=0", "per_page=0", "per_page=101", "limit=101", "sort_by=password", "sort_order=sideways", "surprise=1", "page=1&skip=0"] {
+    for query in [
+        "page=0",
+        "per_page=0",
+        "per_page=101",
+        "limit=101",
+        "sort_by=password",
+        "sort_order=sideways",
+        "surprise=1",
+        "page=1&skip=0",
+    ] {
         let answer = root.get(&format!("/api/v1/users?{query}")).await;
         answer.problem(422, "validation_failed");
         assert!(!answer.pointers().is_empty(), "{query}: {answer}");
@@ -71,7 +92,9 @@ async fn a_page_that_is_none(backend: Backend) {
 async fn sorting(backend: Backend) {
     let (_stack, root) = with_users(backend, 5).await;
     for by in ["created_at", "email", "username"] {
-        let list = async |order: &str| ids(&root.get(&format!("/api/v1/users?sort_by={by}&sort_order={order}")).await.expect(200).json());
+        let list = async |order: &str| {
+            ids(&root.get(&format!("/api/v1/users?sort_by={by}&sort_order={order}")).await.expect(200).json())
+        };
         let (up, mut down) = (list("asc").await, list("desc").await);
         down.reverse();
         assert_eq!(up, down, "{by}");
@@ -121,7 +144,10 @@ async fn a_cursor_while_rows_are_written(backend: Backend) {
         assert!(earlier.is_subset(&found), "a row was skipped");
         earlier = found;
         let entries = ann.client.entries(&from).await;
-        assert!(entries.iter().enumerate().all(|(index, entry)| entry["seq"].as_u64() == Some(index as u64 + 1)), "an entry was skipped");
+        assert!(
+            entries.iter().enumerate().all(|(index, entry)| entry["seq"].as_u64() == Some(index as u64 + 1)),
+            "an entry was skipped"
+        );
     }
     stop.store(true, Ordering::SeqCst);
     let mut written = HashSet::new();
@@ -136,7 +162,9 @@ async fn a_cursor_that_is_none(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await.client;
     let account = ann.open("a", "USD").await;
-    for list in ["/api/v1/transfers".to_owned(), format!("/api/v1/accounts/{account}/entries"), "/api/v2/accounts".to_owned()] {
+    for list in
+        ["/api/v1/transfers".to_owned(), format!("/api/v1/accounts/{account}/entries"), "/api/v2/accounts".to_owned()]
+    {
         for cursor in ["x", "e30", "bnVsbA", "WzEsMl0", "%F0%9F%92%A5", &"A".repeat(5_000)] {
             ann.get(&format!("{list}?cursor={cursor}")).await.problem(400, "invalid_cursor");
         }
@@ -149,7 +177,8 @@ async fn a_cursor_that_is_none(backend: Backend) {
 async fn filters_of_transfers(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await;
-    let (a, b, c) = (stack.account_with(&ann, 100).await, stack.account_with(&ann, 0).await, stack.account_with(&ann, 0).await);
+    let (a, b, c) =
+        (stack.account_with(&ann, 100).await, stack.account_with(&ann, 0).await, stack.account_with(&ann, 0).await);
     for (credit, reference) in [(&b, "one"), (&c, "two"), (&c, "three")] {
         drop(ann.client.transfer(&fresh_key(), &Transfer::usd(&a, credit, 1).reference(reference)).await.expect(201));
     }

@@ -26,16 +26,25 @@ async fn framework_errors(backend: Backend) {
     }
     let long = format!("/api/v1/users/me?{}", "x".repeat(9_000));
     ann.get(&long).await.problem(414, "uri_too_long");
-    ann.call(Method::GET, "/api/v1/users/me").header("x-long", &"x".repeat(40_000)).send().await.problem(431, "headers_too_large");
+    ann.call(Method::GET, "/api/v1/users/me")
+        .header("x-long", &"x".repeat(40_000))
+        .send()
+        .await
+        .problem(431, "headers_too_large");
     let big = format!(r#"{{"name": "{}", "currency": "USD"}}"#, "x".repeat(2 * 1024 * 1024));
-    ann.call(Method::POST, "/api/v1/accounts").body("application/json", big).send().await.problem(413, "body_too_large");
+    ann.call(Method::POST, "/api/v1/accounts")
+        .body("application/json", big)
+        .send()
+        .await
+        .problem(413, "body_too_large");
 }
 
 async fn of_the_services_too(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await.client;
     for (path, key) in [("/api/v1/users", "a"), ("/api/v1/accounts", "b"), ("/api/v1/transfers", "c")] {
-        let post = |content_type: &str, body: &str| ann.call(Method::POST, path).key(key).body(content_type, body).send();
+        let post =
+            |content_type: &str, body: &str| ann.call(Method::POST, path).key(key).body(content_type, body).send();
         post("text/plain", "{}").await.problem(415, "unsupported_media_type");
         post("application/x-www-form-urlencoded", "a=b").await.problem(415, "unsupported_media_type");
         for malformed in ["", "{", "[]", "null", "\"text\"", "{} {}", "{\"a\": 1,}", "{'a': 1}", "\u{feff}{}", "NaN"] {
@@ -44,7 +53,12 @@ async fn of_the_services_too(backend: Backend) {
         let unknown = post("application/json", r#"{"surprise": 1}"#).await;
         unknown.problem(422, "validation_failed");
         assert!(!unknown.pointers().is_empty(), "{unknown}");
-        let invalid = ann.call(Method::POST, path).key(key).body("application/json", b"{\"name\": \"\xff\"}".to_vec()).send().await;
+        let invalid = ann
+            .call(Method::POST, path)
+            .key(key)
+            .body("application/json", b"{\"name\": \"\xff\"}".to_vec())
+            .send()
+            .await;
         invalid.problem(400, "malformed_body");
         let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
         post("application/json", &deep).await.problem(400, "malformed_body");

@@ -42,7 +42,10 @@ async fn killed_under_load() {
     let balance = async |at_least: i64| (ann.client.balance(&to).await >= at_least).then_some(());
     wait_until("the load runs", LIMIT, async || balance(50).await).await;
     stack.redis().kill().expect("our own server");
-    wait_until("the gateway says it counts alone", LIMIT, async || stack.metric(DEGRADED).await.filter(|count| *count > 0.0)).await;
+    wait_until("the gateway says it counts alone", LIMIT, async || {
+        stack.metric(DEGRADED).await.filter(|count| *count > 0.0)
+    })
+    .await;
     let after = ann.client.balance(&to).await;
     wait_until("the load goes on", LIMIT, async || balance(after + 50).await).await;
     drop(ann.client.password_grant(&ann.email, PASSWORD).await.expect(200));
@@ -87,5 +90,8 @@ async fn what_was_revoked_meanwhile_is_learnt_afterwards() {
     let disabled = root.client.post(&format!("/api/v1/users/{}/disable", ann.id), serde_json::json!({})).await;
     assert!(disabled.status < 300, "{disabled}");
     proxy.set(Fault::None);
-    wait_until("the token ends", LIMIT, async || (ann.client.get("/api/v1/users/me").await.status == 401).then_some(())).await;
+    wait_until("the token ends", LIMIT, async || {
+        (ann.client.get("/api/v1/users/me").await.status == 401).then_some(())
+    })
+    .await;
 }

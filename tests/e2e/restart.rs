@@ -19,7 +19,11 @@ async fn a_second_start_finds_everything(backend: Backend) {
 
     let stack = Stack::builder(backend).start_on(ground).await;
     let client = stack.client().with_token(ann.client.token().expect("signed in"));
-    assert_eq!((client.balance(&from).await, client.balance(&to).await), (60, 40), "the token and the ledger outlive a restart");
+    assert_eq!(
+        (client.balance(&from).await, client.balance(&to).await),
+        (60, 40),
+        "the token and the ledger outlive a restart"
+    );
     let again = client.transfer("once", &transfer).await.expect(201);
     assert_eq!((again.must("idempotent-replayed"), &again.body), ("true", &paid.body));
     drop(stack.client().refresh_grant(&ann.refresh_token).await.expect(200));

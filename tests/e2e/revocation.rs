@@ -58,7 +58,9 @@ async fn a_deleted_users_token(backend: Backend) {
     let stack = Stack::start(backend).await;
     let (ann, root) = (stack.register("ann").await, stack.administrator().await);
     drop(ann.client.delete("/api/v1/users/me").await.expect(204));
-    let refused = async || Some(ann.client.get("/api/v1/users/me").await).filter(|answer| answer.status != 200 && answer.status != 404);
+    let refused = async || {
+        Some(ann.client.get("/api/v1/users/me").await).filter(|answer| answer.status != 200 && answer.status != 404)
+    };
     wait_until("the token ends", BITES, refused).await.problem(401, "token_invalid");
     stack.client().password_grant(&ann.email, &ann.password).await.problem(400, "invalid_grant");
     let again = json!({"email": ann.email, "username": "someoneelse", "password": ann.password});
@@ -85,7 +87,8 @@ async fn a_demoted_treasurers_token(backend: Backend) {
     drop(treasurer.client.open_system("mint", "EUR").await);
     set_roles(&root, &treasurer.id, &["user"]).await;
     let body = json!({"name": "mint", "currency": "EUR", "kind": "system"});
-    let refused = async || Some(treasurer.client.post("/api/v1/accounts", &body).await).filter(|answer| answer.status != 201);
+    let refused =
+        async || Some(treasurer.client.post("/api/v1/accounts", &body).await).filter(|answer| answer.status != 201);
     wait_until("the old token loses the role", BITES, refused).await.problem(403, "forbidden");
 }
 

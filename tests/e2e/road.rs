@@ -14,7 +14,10 @@ async fn a_newcomer_moves_money(backend: Backend) {
     let registered = visitor.post("/api/v1/users", &body).await.expect(201);
     let id = registered.text("/id");
     assert_eq!(registered.must("location"), format!("/api/v1/users/{id}"));
-    assert_eq!(registered.json(), json!({"id": id, "email": body["email"], "username": body["username"], "name": null}));
+    assert_eq!(
+        registered.json(),
+        json!({"id": id, "email": body["email"], "username": body["username"], "name": null})
+    );
 
     let ann = visitor.sign_in(text(&body, "/email"), text(&body, "/username"), PASSWORD, id).await;
     let bob = stack.register("bob").await;
@@ -33,7 +36,10 @@ async fn a_newcomer_moves_money(backend: Backend) {
     assert_eq!((ann.client.balance(&from).await, bob.client.balance(&to).await), (7_450, 2_550));
 
     let entries = ann.client.entries(&from).await;
-    let shown: Vec<_> = entries.iter().map(|entry| (entry["seq"].as_i64(), entry["amount"].as_i64(), entry["balance_after"].as_i64())).collect();
+    let shown: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry["seq"].as_i64(), entry["amount"].as_i64(), entry["balance_after"].as_i64()))
+        .collect();
     assert_eq!(shown, [(Some(1), Some(10_000), Some(10_000)), (Some(2), Some(-2_550), Some(7_450))]);
     assert_eq!(entries[1]["transfer_id"], paid.json()["id"]);
     for reader in [&ann, &bob] {
@@ -51,12 +57,16 @@ async fn visitors_see_what_is_theirs(backend: Backend) {
     let paid = ann.client.transfer("k", &Transfer::usd(&account, &other, 5)).await.expect(201).text("/id");
     let third = stack.register("third").await;
 
-    for path in [format!("/api/v1/accounts/{account}"), format!("/api/v1/accounts/{account}/entries"), format!("/api/v1/users/{}", ann.id)] {
+    for path in [
+        format!("/api/v1/accounts/{account}"),
+        format!("/api/v1/accounts/{account}/entries"),
+        format!("/api/v1/users/{}", ann.id),
+    ] {
         eve.client.get(&path).await.problem(404, "not_found");
         stack.client().get(&path).await.problem(401, "token_required");
     }
     third.client.get(&format!("/api/v1/transfers/{paid}")).await.problem(404, "not_found");
-    let unknown = uuid::Uuid::now_v7();
+    let unknown = uuid::Uuid::new_v4();
     let (theirs, nobodys) = (
         eve.client.get(&format!("/api/v1/users/{}", ann.id)).await.problem(404, "not_found"),
         eve.client.get(&format!("/api/v1/users/{unknown}")).await.problem(404, "not_found"),
@@ -77,5 +87,8 @@ async fn money_is_conserved_from_the_first_cent(backend: Backend) {
     let vault = stack.treasurer().await.client.balance(stack.vault().await).await;
     assert_eq!(vault, -1_000, "what the vault owes is what all others hold");
     assert_eq!(ann.client.balance(&first).await + ann.client.balance(&second).await + vault, 0);
-    ann.client.post("/api/v1/accounts", json!({"name": "mint", "currency": "USD", "kind": "system"})).await.problem(403, "forbidden");
+    ann.client
+        .post("/api/v1/accounts", json!({"name": "mint", "currency": "USD", "kind": "system"}))
+        .await
+        .problem(403, "forbidden");
 }

@@ -6,7 +6,14 @@ use tests::client::{PASSWORD, newcomer, text};
 use tests::stack::Service;
 use tests::{Backend, Stack};
 
-journeys!(fifty_refreshes_one_successor, an_old_refresh_token_ends_the_session, wrong_credentials_look_alike, names_are_folded, failed_sign_ins_are_throttled, what_others_need_to_verify);
+journeys!(
+    fifty_refreshes_one_successor,
+    an_old_refresh_token_ends_the_session,
+    wrong_credentials_look_alike,
+    names_are_folded,
+    failed_sign_ins_are_throttled,
+    what_others_need_to_verify
+);
 
 async fn fifty_refreshes_one_successor(backend: Backend) {
     let stack = Stack::start(backend).await;
@@ -41,7 +48,12 @@ async fn wrong_credentials_look_alike(backend: Backend) {
     let stack = Stack::start(backend).await;
     let (visitor, ann) = (stack.client(), stack.register("ann").await);
     let mut seen: Vec<Value> = Vec::new();
-    for (username, password) in [(ann.email.as_str(), "wrong password 1"), ("nobody@example.com", PASSWORD), ("nobody", PASSWORD), (&ann.username, "")] {
+    for (username, password) in [
+        (ann.email.as_str(), "wrong password 1"),
+        ("nobody@example.com", PASSWORD),
+        ("nobody", PASSWORD),
+        (&ann.username, ""),
+    ] {
         let answer = visitor.password_grant(username, password).await;
         let mut body = answer.is_problem();
         assert_eq!(answer.status, 400, "{answer}");
@@ -53,9 +65,15 @@ async fn wrong_credentials_look_alike(backend: Backend) {
     }
     assert!(seen[..3].iter().all(|body| *body == seen[0] && body["error"] == "invalid_grant"), "{seen:?}");
     let grant = |fields: &'static [(&'static str, &'static str)]| visitor.form("/api/v1/auth/token", fields);
-    assert_eq!(grant(&[("grant_type", "magic")]).await.problem(400, "unsupported_grant_type")["error"], "unsupported_grant_type");
+    assert_eq!(
+        grant(&[("grant_type", "magic")]).await.problem(400, "unsupported_grant_type")["error"],
+        "unsupported_grant_type"
+    );
     assert_eq!(grant(&[("username", "a")]).await.problem(400, "invalid_request")["error"], "invalid_request");
-    assert_eq!(grant(&[("grant_type", "password"), ("grant_type", "password")]).await.problem(400, "invalid_request")["error"], "invalid_request");
+    assert_eq!(
+        grant(&[("grant_type", "password"), ("grant_type", "password")]).await.problem(400, "invalid_request")["error"],
+        "invalid_request"
+    );
     let json = visitor.post("/api/v1/auth/token", serde_json::json!({"grant_type": "password"})).await;
     json.problem(415, "unsupported_media_type");
     let extra = [("grant_type", "password"), ("username", &ann.email), ("password", PASSWORD), ("nonsense", "ignored")];
@@ -74,7 +92,15 @@ async fn names_are_folded(backend: Backend) {
         body = newcomer("Strasse");
         drop(visitor.post("/api/v1/users", &body).await.expect(201));
     }
-    let (email, username) = (text(&body, "/email").to_owned(), if created.status == 422 { text(&body, "/username").to_owned() } else { drop(email); username });
+    let (email, username) = (
+        text(&body, "/email").to_owned(),
+        if created.status == 422 {
+            text(&body, "/username").to_owned()
+        } else {
+            drop(email);
+            username
+        },
+    );
     let upper = |original: &str| original.to_uppercase();
     let mut twin = newcomer("other");
     twin["email"] = upper(&email).into();
@@ -88,7 +114,11 @@ async fn names_are_folded(backend: Backend) {
 }
 
 async fn failed_sign_ins_are_throttled(backend: Backend) {
-    let builder = Stack::builder(backend).set(Service::Users, "throttle.enabled", true).set(Service::Users, "throttle.attempts", 3);
+    let builder = Stack::builder(backend).set(Service::Users, "throttle.enabled", true).set(
+        Service::Users,
+        "throttle.attempts",
+        3,
+    );
     let stack = builder.start().await;
     let (visitor, ann, bob) = (stack.client(), stack.register("ann").await, stack.register("bob").await);
     for _ in 0..3 {
@@ -104,10 +134,14 @@ async fn what_others_need_to_verify(backend: Backend) {
     let keys = visitor.get("/.well-known/jwks.json").await.expect(200);
     assert!(keys.must("cache-control").contains("max-age="), "{keys}");
     let etag = keys.must("etag").to_owned();
-    let fresh = visitor.call(reqwest::Method::GET, "/.well-known/jwks.json").header("if-none-match", &etag).send().await;
+    let fresh =
+        visitor.call(reqwest::Method::GET, "/.well-known/jwks.json").header("if-none-match", &etag).send().await;
     assert_eq!((fresh.status, fresh.body.len()), (304, 0));
     let key = &keys.json()["keys"][0];
-    assert_eq!((key["kty"].as_str(), key["crv"].as_str(), key["alg"].as_str(), key["use"].as_str()), (Some("OKP"), Some("Ed25519"), Some("EdDSA"), Some("sig")));
+    assert_eq!(
+        (key["kty"].as_str(), key["crv"].as_str(), key["alg"].as_str(), key["use"].as_str()),
+        (Some("OKP"), Some("Ed25519"), Some("EdDSA"), Some("sig"))
+    );
     assert!(key.get("d").is_none(), "the private half stays at home");
 
     let metadata = visitor.get("/.well-known/oauth-authorization-server").await.expect(200).json();

@@ -66,7 +66,8 @@ fn forgeries(issuer: &Issuer) -> Vec<(&'static str, String)> {
     let now = Clock::system().now().unix_timestamp();
     let signed = |changed: Value| issuer.sign("k1", "at+jwt", &claims(changed));
     let with_secret = |secret: &[u8]| {
-        let header = Header { kid: Some("k1".to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        let header =
+            Header { kid: Some("k1".to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &good(), &EncodingKey::from_secret(secret)).expect("signed")
     };
     let valid = issuer.sign("k1", "at+jwt", &good());
@@ -83,7 +84,10 @@ fn forgeries(issuer: &Issuer) -> Vec<(&'static str, String)> {
         ("HS256 with the key set", with_secret(issuer.jwks().as_bytes())),
         ("HS256 with nothing", with_secret(b"")),
         ("another's key under the known id", Issuer::new().sign("k1", "at+jwt", &good())),
-        ("another's key brought along", unsigned(&json!({"alg": "EdDSA", "typ": "at+jwt", "jwk": {"kty": "OKP"}, "kid": "k1"}), &good(), &[0; 64])),
+        (
+            "another's key brought along",
+            unsigned(&json!({"alg": "EdDSA", "typ": "at+jwt", "jwk": {"kty": "OKP"}, "kid": "k1"}), &good(), &[0; 64]),
+        ),
         ("an unknown key id", issuer.sign("k2", "at+jwt", &good())),
         ("another type", issuer.sign("k1", "JWT", &good())),
         ("an identity assertion's type", issuer.sign("k1", "ti+jwt", &good())),

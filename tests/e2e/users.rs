@@ -6,7 +6,15 @@ use serde_json::{Value, json};
 use tests::client::newcomer;
 use tests::{Backend, Stack};
 
-journeys!(who_sees_whom, the_last_administrator, of_two_administrators_one_stays, roles_are_a_closed_list, one_address_registers_once, registration_replays, searching);
+journeys!(
+    who_sees_whom,
+    the_last_administrator,
+    of_two_administrators_one_stays,
+    roles_are_a_closed_list,
+    one_address_registers_once,
+    registration_replays,
+    searching
+);
 
 async fn who_sees_whom(backend: Backend) {
     let stack = Stack::start(backend).await;
@@ -26,10 +34,17 @@ async fn who_sees_whom(backend: Backend) {
     assert_eq!(root.client.patch(&path, json!({"name": "Ann"})).await.expect(200).text("/name"), "Ann");
     for step in ["disable", "enable", "restore"] {
         for client in [&bob.client, &support.client] {
-            client.call(Method::POST, &format!("/api/v1/users/{}/{step}", ann.id)).send().await.problem(403, "forbidden");
+            client
+                .call(Method::POST, &format!("/api/v1/users/{}/{step}", ann.id))
+                .send()
+                .await
+                .problem(403, "forbidden");
         }
     }
-    bob.client.put(&format!("/api/v1/users/{}/roles", bob.id), json!({"roles": ["admin"]})).await.problem(403, "forbidden");
+    bob.client
+        .put(&format!("/api/v1/users/{}/roles", bob.id), json!({"roles": ["admin"]}))
+        .await
+        .problem(403, "forbidden");
     root.client.get("/api/v1/users/not-an-id").await.problem(404, "not_found");
     drop(root.client.delete(&path).await.expect(204));
 }
@@ -64,7 +79,14 @@ async fn roles_are_a_closed_list(backend: Backend) {
     let stack = Stack::start(backend).await;
     let (root, ann) = (stack.administrator().await, stack.register("ann").await);
     let path = format!("/api/v1/users/{}/roles", ann.id);
-    for bad in [json!({"roles": ["root"]}), json!({"roles": "admin"}), json!({}), json!({"roles": null}), json!({"roles": [], "x": 1}), json!({"roles": ["Admin"]})] {
+    for bad in [
+        json!({"roles": ["root"]}),
+        json!({"roles": "admin"}),
+        json!({}),
+        json!({"roles": null}),
+        json!({"roles": [], "x": 1}),
+        json!({"roles": ["Admin"]}),
+    ] {
         let answer = root.client.put(&path, &bad).await;
         assert!([400, 422].contains(&answer.status), "{bad}: {answer}");
         drop(answer.is_problem());
@@ -101,8 +123,10 @@ async fn registration_replays(backend: Backend) {
 
 async fn searching(backend: Backend) {
     let stack = Stack::start(backend).await;
-    let (root, ann, bob) = (stack.administrator().await, stack.register("searchann").await, stack.register("searchbob").await);
-    let found = async |query: &str| root.client.get(&format!("/api/v1/users?{query}")).await.expect(200).int("/meta/total");
+    let (root, ann, bob) =
+        (stack.administrator().await, stack.register("searchann").await, stack.register("searchbob").await);
+    let found =
+        async |query: &str| root.client.get(&format!("/api/v1/users?{query}")).await.expect(200).int("/meta/total");
     assert_eq!(found("q=searchann").await, 1);
     assert_eq!(found("q=SEARCHANN").await, 1, "whatever the case");
     assert_eq!(found("q=%25").await, 0, "a wildcard is a letter here");

@@ -7,7 +7,13 @@ use tests::{Backend, Client, Stack};
 
 journeys!(a_tag_of_an_account, a_tag_of_a_user, merge_patch, one_of_two_concurrent_patches);
 
-async fn conditional(client: &Client, method: Method, path: &str, header: (&str, &str), body: Option<Value>) -> tests::Answer {
+async fn conditional(
+    client: &Client,
+    method: Method,
+    path: &str,
+    header: (&str, &str),
+    body: Option<Value>,
+) -> tests::Answer {
     let call = client.call(method, path).header(header.0, header.1);
     match body {
         Some(body) => call.json(body).header("content-type", "application/merge-patch+json").send().await,
@@ -23,7 +29,9 @@ async fn a_tag(client: &Client, path: &str, field: &str) {
         assert_eq!((unchanged.status, unchanged.body.len(), unchanged.must("etag")), (304, 0, first.as_str()));
     }
     assert_eq!(conditional(client, Method::GET, path, ("if-none-match", "\"other\""), None).await.status, 200);
-    let changed = conditional(client, Method::PATCH, path, ("if-match", &first), Some(json!({field: "Second"}))).await.expect(200);
+    let changed = conditional(client, Method::PATCH, path, ("if-match", &first), Some(json!({field: "Second"})))
+        .await
+        .expect(200);
     let second = changed.must("etag").to_owned();
     assert_ne!(first, second);
     let stale = conditional(client, Method::PATCH, path, ("if-match", &first), Some(json!({field: "Third"}))).await;

@@ -90,7 +90,12 @@ impl Ground {
     fn files() -> Result<Self, BackendError> {
         let folder = tempfile::Builder::new().prefix("tollgate-stack-").tempdir()?;
         let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
-        Ok(Self { users: url("users.db"), accounts: url("accounts.db"), redis: None, kind: Kind::Files { _folder: folder } })
+        Ok(Self {
+            users: url("users.db"),
+            accounts: url("accounts.db"),
+            redis: None,
+            kind: Kind::Files { _folder: folder },
+        })
     }
 
     async fn servers() -> Result<Self, BackendError> {
@@ -123,7 +128,9 @@ impl Ground {
             Kind::Postgres { server, names } => {
                 let mut connection = connect(&server).await?;
                 for name in names {
-                    connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
+                    connection
+                        .execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
+                        .await?;
                 }
                 Ok(connection.close().await?)
             }

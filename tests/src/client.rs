@@ -28,7 +28,8 @@ impl Client {
     /// Nobody in particular, talking to the server at `addr`. Redirects are answers.
     #[must_use]
     pub fn new(addr: SocketAddr) -> Self {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+        let http =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         Self { http: http.expect("a client without special settings"), base: format!("http://{addr}"), token: None }
     }
 
@@ -51,7 +52,6 @@ impl Client {
     }
 
     /// Any request to `path` (which may carry a query).
-    #[must_use]
     pub fn call(&self, method: Method, path: &str) -> Call {
         let request = self.http.request(method, format!("{}{path}", self.base));
         Call(match &self.token {

@@ -91,7 +91,14 @@ impl Stack {
         let client = self.client.with_token(tokens.text("/access_token"));
         let me = client.get("/api/v1/users/me").await.expect(200);
         let (email, password) = (email.clone(), password.clone());
-        Person { id: me.text("/id"), username: me.text("/username"), email, password, refresh_token: tokens.text("/refresh_token"), client }
+        Person {
+            id: me.text("/id"),
+            username: me.text("/username"),
+            email,
+            password,
+            refresh_token: tokens.text("/refresh_token"),
+            client,
+        }
     }
 
     /// Somebody new with these roles beside `user`.

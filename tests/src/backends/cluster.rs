@@ -43,11 +43,25 @@ impl Cluster {
         let data = make_folder(folder)?;
         let made = initdb
             .command()
-            .args(["--no-sync", "--auth", "trust", "--username", USER, "--encoding", "UTF8", "--locale", "C.UTF-8", "--pgdata"])
+            .args([
+                "--no-sync",
+                "--auth",
+                "trust",
+                "--username",
+                USER,
+                "--encoding",
+                "UTF8",
+                "--locale",
+                "C.UTF-8",
+                "--pgdata",
+            ])
             .arg(&data)
             .output()?;
         if !made.status.success() {
-            return Err(BackendError::Failed { program: "initdb", output: String::from_utf8_lossy(&made.stderr).into_owned() });
+            return Err(BackendError::Failed {
+                program: "initdb",
+                output: String::from_utf8_lossy(&made.stderr).into_owned(),
+            });
         }
         let port = free_port()?;
         let log = folder.join("postgres.log");
@@ -57,7 +71,8 @@ impl Cluster {
             command.args(["-c", setting]);
         }
         let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
-        let cluster = Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), folder: folder.to_owned(), server };
+        let cluster =
+            Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), folder: folder.to_owned(), server };
         cluster.answers(&log).await?;
         Ok(cluster)
     }
@@ -96,7 +111,10 @@ fn make_folder(folder: &Path) -> Result<PathBuf, BackendError> {
     if is_root() {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
         let id = Command::new("id").args(["-u", USER]).output()?;
-        let uid = String::from_utf8_lossy(&id.stdout).trim().parse().map_err(|_| BackendError::Missing("postgres (its system user)"))?;
+        let uid = String::from_utf8_lossy(&id.stdout)
+            .trim()
+            .parse()
+            .map_err(|_| BackendError::Missing("postgres (its system user)"))?;
         chown(&data, Some(uid), None)?;
     }
     Ok(data)

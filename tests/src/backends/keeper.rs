@@ -30,7 +30,8 @@ pub async fn shared_cluster() -> Result<String, BackendError> {
     let place = Place::of_this_build()?;
     let file = place.clone();
     // Blocking: another process may be starting the server, or ending it.
-    let (_starting, lease) = tokio::task::spawn_blocking(move || file.enter()).await.map_err(std::io::Error::other)??;
+    let (_starting, lease) =
+        tokio::task::spawn_blocking(move || file.enter()).await.map_err(std::io::Error::other)??;
     LEASE.get_or_init(|| lease);
     if let Some(url) = place.answering().await {
         return Ok(url);
@@ -42,7 +43,10 @@ pub async fn shared_cluster() -> Result<String, BackendError> {
             return Ok(url);
         }
         if keeper.try_wait()?.is_some() || Instant::now() > deadline {
-            return Err(BackendError::Failed { program: "backends keep", output: fs::read_to_string(place.file("log"))? });
+            return Err(BackendError::Failed {
+                program: "backends keep",
+                output: fs::read_to_string(place.file("log"))?,
+            });
         }
         tokio::time::sleep(PAUSE).await;
     }

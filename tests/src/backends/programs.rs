@@ -91,7 +91,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn in_versioned_folders(name: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<_> = versions.flatten().map(|version| version.path().join("bin").join(name)).filter(|file| file.is_file()).collect();
+    let mut found: Vec<_> =
+        versions.flatten().map(|version| version.path().join("bin").join(name)).filter(|file| file.is_file()).collect();
     found.sort();
     found.pop()
 }

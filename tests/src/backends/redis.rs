@@ -47,7 +47,8 @@ impl Redis {
     /// [`BackendError::Missing`] without a `redis-server`.
     pub async fn own() -> Result<Self, BackendError> {
         let port = free_port()?;
-        let redis = Self { url: format!("redis://127.0.0.1:{port}/"), server: Some(Server { port, child: spawn(port)? }) };
+        let redis =
+            Self { url: format!("redis://127.0.0.1:{port}/"), server: Some(Server { port, child: spawn(port)? }) };
         redis.answers().await?;
         Ok(redis)
     }
@@ -109,26 +110,36 @@ impl Redis {
 
     async fn answers(&self) -> Result<(), BackendError> {
         let answered = try_until(START_LIMIT, async || connect(&self.url).await.ok()).await;
-        answered.map(drop).ok_or_else(|| BackendError::Failed { program: "redis-server", output: format!("no answer at {}", self.url) })
+        answered.map(drop).ok_or_else(|| BackendError::Failed {
+            program: "redis-server",
+            output: format!("no answer at {}", self.url),
+        })
     }
 
     /// The first database of the named server that nobody holds; the leases are in its number 0.
     async fn lease(server: &str) -> Result<Self, BackendError> {
         let server = server.trim_end_matches('/');
         let mut ledger = connect(server).await?;
-        let (_, databases): (String, u32) = redis::cmd("CONFIG").arg(&["GET", "databases"]).query_async(&mut ledger).await?;
+        let (_, databases): (String, u32) =
+            redis::cmd("CONFIG").arg(&["GET", "databases"]).query_async(&mut ledger).await?;
         let options = SetOptions::default().conditional_set(ExistenceCheck::NX).with_expiration(SetExpiry::EX(LEASE));
         let url = try_until(Duration::from_secs(LEASE), async || {
             for number in 1..databases {
-                let got: redis::RedisResult<Option<String>> =
-                    redis::cmd("SET").arg(lease_key(&number.to_string())).arg("leased").arg(&options).query_async(&mut ledger).await;
+                let got: redis::RedisResult<Option<String>> = redis::cmd("SET")
+                    .arg(lease_key(&number.to_string()))
+                    .arg("leased")
+                    .arg(&options)
+                    .query_async(&mut ledger)
+                    .await;
                 if let Ok(Some(_)) = got {
                     return Some(format!("{server}/{number}"));
                 }
             }
             None
         });
-        let url = url.await.ok_or_else(|| BackendError::Failed { program: "redis", output: "every database is leased".to_owned() })?;
+        let url = url
+            .await
+            .ok_or_else(|| BackendError::Failed { program: "redis", output: "every database is leased".to_owned() })?;
         redis::cmd("FLUSHDB").exec_async(&mut connect(&url).await?).await?;
         Ok(Self { url, server: None })
     }
@@ -143,8 +154,24 @@ impl Drop for Server {
 
 fn spawn(port: u16) -> Result<Child, BackendError> {
     let mut command = Program::find("redis-server")?.command();
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "64"]);
-    Ok(command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--databases",
+        "64",
+    ]);
+    Ok(command
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
 }
 
 async fn connect(url: &str) -> Result<MultiplexedConnection, redis::RedisError> {

@@ -61,7 +61,10 @@ impl Answer {
     /// When there is none.
     #[must_use]
     pub fn int(&self, pointer: &str) -> i64 {
-        self.json().pointer(pointer).and_then(Value::as_i64).unwrap_or_else(|| panic!("no integer at {pointer}: {self}"))
+        self.json()
+            .pointer(pointer)
+            .and_then(Value::as_i64)
+            .unwrap_or_else(|| panic!("no integer at {pointer}: {self}"))
     }
 
     /// A header's value, if it came.

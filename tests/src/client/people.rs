@@ -51,7 +51,13 @@ impl Transfer {
     /// `amount` cents of US dollars.
     #[must_use]
     pub fn usd(debit: &str, credit: &str, amount: i64) -> Self {
-        Self { debit_account_id: debit.to_owned(), credit_account_id: credit.to_owned(), amount, currency: "USD".to_owned(), external_ref: None }
+        Self {
+            debit_account_id: debit.to_owned(),
+            credit_account_id: credit.to_owned(),
+            amount,
+            currency: "USD".to_owned(),
+            external_ref: None,
+        }
     }
 
     /// The same with the client's reference.

@@ -57,7 +57,11 @@ impl Proxy {
     pub async fn listen() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared { target: Mutex::new(None), fault: watch::Sender::new(Fault::None), accepted: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            target: Mutex::new(None),
+            fault: watch::Sender::new(Fault::None),
+            accepted: AtomicU64::new(0),
+        });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { addr, shared, _task: Arc::new(Task(task.abort_handle())) })
     }
@@ -108,7 +112,11 @@ async fn join(inbound: TcpStream, target: SocketAddr, mut faults: watch::Receive
     }
 }
 
-async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut faults: watch::Receiver<Fault>) {
+async fn pump(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut faults: watch::Receiver<Fault>,
+) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
         let fault = match faults.wait_for(|fault| *fault != Fault::Hang).await {

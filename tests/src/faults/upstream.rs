@@ -63,7 +63,12 @@ impl Upstream {
     pub async fn listen(play: Play) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared { play: watch::Sender::new(play), body: Mutex::new("{}".to_owned()), requests: Mutex::default(), held: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            play: watch::Sender::new(play),
+            body: Mutex::new("{}".to_owned()),
+            requests: Mutex::default(),
+            held: AtomicUsize::new(0),
+        });
         let accepting = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -108,7 +113,8 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         shared.requests.lock().push(request);
         let Ok(status) = status(&shared).await else { return };
         let body = shared.body.lock().clone();
-        let head = format!("HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+        let head =
+            format!("HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
         let answer = format!("{head}\r\n\r\n{body}");
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;

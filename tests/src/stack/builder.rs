@@ -95,7 +95,8 @@ impl Builder {
     /// When it does not start.
     pub async fn start_on(mut self, ground: Ground) -> Stack {
         let listeners = Listeners::on_free_ports().expect("free ports");
-        let administrator = Credentials { email: "root@example.com".to_owned(), password: "first administrator 1".to_owned() };
+        let administrator =
+            Credentials { email: "root@example.com".to_owned(), password: "first administrator 1".to_owned() };
         let secret = self.lay_settings(&ground, &listeners, &administrator);
         let elsewhere = matches!(self.accounts, Accounts::Elsewhere(_));
         let addrs = listeners.addrs().expect("bound listeners have addresses");
@@ -103,7 +104,10 @@ impl Builder {
         let plan = Plan { env: self.settings.vars(), gateway_file: self.gateway_file, listeners, accounts: !elsewhere };
         let (engine, _) = Engine::start(plan).await.unwrap_or_else(|error| panic!("the stack does not start: {error}"));
         let stack = Stack {
-            gateway, admin, users, accounts,
+            gateway,
+            admin,
+            users,
+            accounts,
             assertion_secret: secret,
             administrator,
             treasury: OnceCell::new(),
@@ -113,7 +117,10 @@ impl Builder {
         };
         if !elsewhere {
             let operator = stack.operator();
-            wait_until("the gateway is ready", READY_LIMIT, async || (operator.get("/readyz").await.status == 200).then_some(())).await;
+            wait_until("the gateway is ready", READY_LIMIT, async || {
+                (operator.get("/readyz").await.status == 200).then_some(())
+            })
+            .await;
         }
         stack
     }

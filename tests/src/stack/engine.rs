@@ -34,7 +34,12 @@ impl Listeners {
 
     /// In the order users, accounts, gateway, admin.
     pub(super) fn addrs(&self) -> io::Result<[SocketAddr; 4]> {
-        Ok([self.users.local_addr()?, self.accounts.local_addr()?, self.gateway.local_addr()?, self.admin.local_addr()?])
+        Ok([
+            self.users.local_addr()?,
+            self.accounts.local_addr()?,
+            self.gateway.local_addr()?,
+            self.admin.local_addr()?,
+        ])
     }
 }
 
@@ -101,7 +106,9 @@ impl Engine {
         })?;
         match ready.await {
             Ok(bootstrap) => Ok((Self { stop, thread }, bootstrap)),
-            Err(_) => Err(thread.join().map_or(StackError::Ended("the stack"), |end| end.err().unwrap_or(StackError::Ended("the stack")))),
+            Err(_) => Err(thread
+                .join()
+                .map_or(StackError::Ended("the stack"), |end| end.err().unwrap_or(StackError::Ended("the stack")))),
         }
     }
 
@@ -121,7 +128,10 @@ impl Engine {
             }
             () = stop.closed() => {}
         }
-        tokio::task::spawn_blocking(|| thread.join()).await.map_err(io::Error::other)?.unwrap_or(Err(StackError::Ended("the stack")))
+        tokio::task::spawn_blocking(|| thread.join())
+            .await
+            .map_err(io::Error::other)?
+            .unwrap_or(Err(StackError::Ended("the stack")))
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::engine::{Engine, Listeners, Plan, StackError};
 use super::settings::{Service, Settings};
 use crate::client::Client;
-use crate::wait::try_until;
 use crate::say;
+use crate::wait::try_until;
 
 const DATA_DIR: &str = "TOLLGATE_DATA_DIR";
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -98,7 +98,9 @@ pub async fn launch() -> Result<(), LaunchError> {
         data.keep_credentials(administrator)?;
     }
     let operator = Client::new(admin);
-    let answers = async || operator.call(reqwest::Method::GET, "/readyz").try_send().await.ok().filter(|answer| answer.status == 200);
+    let answers = async || {
+        operator.call(reqwest::Method::GET, "/readyz").try_send().await.ok().filter(|answer| answer.status == 200)
+    };
     if try_until(READY_LIMIT, async || answers().await).await.is_none() {
         return Err(LaunchError::NotReady(admin));
     }

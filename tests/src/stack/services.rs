@@ -47,7 +47,10 @@ pub(super) async fn live(
     };
     let mut running = JoinSet::new();
 
-    let deps = users_service::Deps { clock: clock.clone(), stores: stores(&configs.users.redis.url).await.map_err(start("users"))? };
+    let deps = users_service::Deps {
+        clock: clock.clone(),
+        stores: stores(&configs.users.redis.url).await.map_err(start("users"))?,
+    };
     let users = users_service::build(configs.users, deps, listeners.users).await.map_err(start("users"))?;
     let bootstrap = users.bootstrap.as_ref().map(Credentials::from);
     let users_handle = users.handle();
@@ -56,13 +59,18 @@ pub(super) async fn live(
     let mut accounts_handle = None;
     if plan.accounts {
         let deps = accounts_service::Deps { clock: clock.clone() };
-        let accounts = accounts_service::build(configs.accounts, deps, listeners.accounts).await.map_err(start("accounts"))?;
+        let accounts =
+            accounts_service::build(configs.accounts, deps, listeners.accounts).await.map_err(start("accounts"))?;
         accounts_handle = Some(accounts.handle());
         running.spawn_local(async { ("accounts", accounts.run().await) });
     }
 
-    let deps = gateway::Deps { clock: clock.clone(), stores: stores(configs.gateway.redis.url.expose()).await.map_err(start("gateway"))? };
-    let gateway = gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;
+    let deps = gateway::Deps {
+        clock: clock.clone(),
+        stores: stores(configs.gateway.redis.url.expose()).await.map_err(start("gateway"))?,
+    };
+    let gateway =
+        gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;
     let gateway_handle = gateway.handle();
     running.spawn_local(async { ("gateway", gateway.run().await) });
 
