@@ -75,7 +75,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // Serde stops at the first member it does not like; what is no JSON further on is malformed all the same.
-        if let Err(syntax) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Problem::new(Code::MalformedBody).detail("The body is not UTF-8.");
+        };
+        if let Err(syntax) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
             return refusal("", &syntax);
         }
         refusal(&pointer(error.path()), error.inner())
@@ -185,6 +188,8 @@ mod tests {
         for (body, code, pointer, rule) in table {
             assert_eq!(refused(body), (code, pointer.to_owned(), rule.to_owned()), "{body}");
         }
+        let latin1 = b"{\"admin\": \"\xe9\"}";
+        assert_eq!(parse::<Order>(latin1).unwrap_err().code(), Code::MalformedBody);
         let deep = "[".repeat(10_000);
         assert_eq!(parse::<serde_json::Value>(deep.as_bytes()).unwrap_err().code(), Code::MalformedBody);
         let whole =
