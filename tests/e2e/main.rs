@@ -23,6 +23,7 @@ mod breaker;
 mod configuration;
 mod contention;
 mod crash;
+mod documents;
 mod framing;
 mod headers;
 mod hostile;
