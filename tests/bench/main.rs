@@ -4,10 +4,12 @@
 mod failure;
 mod gateways;
 mod load;
+mod postgres;
 mod procfs;
 mod report;
 mod server;
 mod token;
+mod transfers;
 mod upstream;
 
 use std::path::Path;
@@ -108,6 +110,7 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
     let secret = hex::encode(rand::random::<[u8; 32]>());
     match part {
         Part::Gateway => gateways::compare(scale, folder.path(), &secret, report).await,
-        Part::Transfers | Part::SignIns | Part::Memory => Ok(()),
+        Part::Transfers => transfers::compare(scale, folder.path(), &secret, report).await,
+        Part::SignIns | Part::Memory => Ok(()),
     }
 }

@@ -1,0 +1,101 @@
+//! A throw-away PostgreSQL that is as durable as a real one: fsync and synchronous_commit stay on.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+use tests::backends::{Program, free_port};
+
+use crate::failure::Failure;
+use crate::server::Server;
+
+/// The unprivileged user that PostgreSQL's packages create; its server refuses to run as root.
+const USER: &str = "postgres";
+/// On a disk even where /tmp is memory.
+const DISK: &str = "/var/tmp";
+/// It accepts connections before it answers them.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// The same for both sides. Checkpoints do not fall into some rounds and not into others.
+const SETTINGS: [&str; 9] = [
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "listen_addresses=127.0.0.1",
+    "max_connections=150",
+    "shared_buffers=256MB",
+    "max_wal_size=8GB",
+    "checkpoint_timeout=30min",
+    "autovacuum_naptime=10s",
+];
+
+/// A running server. Dropping it stops the server, then removes its folder.
+#[derive(Debug)]
+pub struct Postgres {
+    /// `postgres://…` of its maintenance database.
+    pub url: String,
+    /// Its port, for pgbench.
+    pub port: u16,
+    _server: Server,
+    _folder: TempDir,
+}
+
+impl Postgres {
+    /// Makes one and waits until it answers. Logs go to `logs`.
+    pub async fn start(logs: &Path) -> Result<Self, Failure> {
+        let folder = if Path::new(DISK).is_dir() { TempDir::new_in(DISK)? } else { TempDir::new()? };
+        let data = make_folder(folder.path())?;
+        let made = Program::find("initdb")?
+            .as_user(USER)
+            .command()
+            .args(["--auth", "trust", "--username", USER, "--encoding", "UTF8", "--locale", "C.UTF-8", "--pgdata"])
+            .arg(&data)
+            .output()?;
+        if !made.status.success() {
+            return Err(Failure::said(format!("initdb: {}", String::from_utf8_lossy(&made.stderr))));
+        }
+        let port = free_port()?;
+        let mut command = Program::find("postgres")?.as_user(USER).command();
+        command.arg("-D").arg(&data).args(["-p", &port.to_string()]).arg("-k").arg(&data);
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        // SIGQUIT: at once and with its children; there is nothing to save.
+        let server = Server::start("postgres", port, command, logs)?.ended_by("QUIT").accepting().await?;
+        let postgres = Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), port, _server: server, _folder: folder };
+        postgres.answering().await?;
+        Ok(postgres)
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Result<PgConnection, Failure> {
+        Ok(PgConnection::connect(&self.url).await?)
+    }
+
+    async fn answering(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + START_LIMIT;
+        while let Err(failure) = self.connect().await {
+            if Instant::now() > deadline {
+                return Err(failure);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+/// `folder/data`, owned by the user that will run the server.
+fn make_folder(folder: &Path) -> Result<PathBuf, Failure> {
+    let data = folder.join("data");
+    fs::create_dir(&data)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    let id = Command::new("id").args(["-u", USER]).output()?;
+    if let Ok(uid) = String::from_utf8_lossy(&id.stdout).trim().parse() {
+        // Refused when we are not root: then the server runs as us.
+        drop(chown(&data, Some(uid), None));
+    }
+    Ok(data)
+}
