@@ -19,7 +19,7 @@ use crate::Scale;
 use crate::failure::Failure;
 use crate::load::{self, Load, Outcome, Same};
 use crate::report::{Detail, Report, Row, Target, median};
-use crate::server::Server;
+use crate::server::{Server, bound};
 use crate::token::{Issued, issue};
 
 /// Connections of the load generator.
@@ -109,7 +109,7 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
 async fn start_upstream(setup: &Setup<'_>) -> Result<Server, Failure> {
     let jwks = setup.folder.join("jwks.json");
     fs::write(&jwks, &setup.issued.jwks)?;
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = bound(&std::env::current_exe()?);
     command.args(["upstream", "--port", &setup.upstream.to_string(), "--jwks"]).arg(jwks);
     Server::start("upstream", setup.upstream, command, setup.folder)?.accepting().await
 }
@@ -175,8 +175,7 @@ async fn added_latency(
     request: &Rc<Same>,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let pace = Duration::from_secs_f64(CONNECTIONS as f64 * 2.0 / ours.rate());
-    let load = Load { connections: CONNECTIONS, time: scale.round, pace };
+    let load = Load { connections: CONNECTIONS, time: scale.round, rate: Some(ours.rate() / 2.0) };
     let (mut direct, mut through) = (Vec::new(), Vec::new());
     for _ in 0..scale.rounds {
         direct.push(load::run(&upstream.address(), request.clone(), load).await?);

@@ -1,6 +1,7 @@
 //! The load generator: a fixed number of connections, each sending its next request when the last was answered.
 
 mod connection;
+mod pacer;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub use connection::Connection;
 
+use self::pacer::Pacer;
 use crate::failure::Failure;
 
 /// Makes the requests of one run.
@@ -46,14 +48,14 @@ pub struct Load {
     pub connections: usize,
     /// No request is begun after it; those in flight are waited for and counted.
     pub time: Duration,
-    /// Time between two requests of one connection; zero: at once.
-    pub pace: Duration,
+    /// Requests a second of all connections together; `None`: as fast as the answers come.
+    pub rate: Option<f64>,
 }
 
 impl Load {
     /// As fast as the answers come.
     pub fn closed(connections: usize, time: Duration) -> Self {
-        Self { connections, time, pace: Duration::ZERO }
+        Self { connections, time, rate: None }
     }
 }
 
@@ -99,10 +101,11 @@ async fn drive(address: &str, requests: Rc<dyn Requests>, load: Load) -> Result<
     for _ in 0..load.connections {
         connections.push(Connection::open(address).await?);
     }
+    let pacer = load.rate.map(|rate| Rc::new(Pacer::start(rate, load.connections)));
     let start = Instant::now();
     let mut all = JoinSet::new();
     for (number, connection) in connections.into_iter().enumerate() {
-        all.spawn_local(one(connection, number, Rc::clone(&requests), load, start));
+        all.spawn_local(one(connection, number, Rc::clone(&requests), pacer.clone(), start + load.time));
     }
     let mut latencies = Vec::new();
     let mut units = 0;
@@ -121,17 +124,14 @@ async fn one(
     mut connection: Connection,
     number: usize,
     requests: Rc<dyn Requests>,
-    load: Load,
-    start: Instant,
+    pacer: Option<Rc<Pacer>>,
+    end: Instant,
 ) -> Result<Vec<u32>, Failure> {
     let mut latencies = Vec::new();
     let mut buffer = Vec::new();
-    // Paced connections do not all start at once.
-    let mut due = start + load.pace.mul_f64(number as f64 / load.connections as f64);
-    while start.elapsed() < load.time {
-        if !load.pace.is_zero() {
-            tokio::time::sleep_until(due.into()).await;
-            due += load.pace;
+    while Instant::now() < end {
+        if let Some(pacer) = &pacer {
+            pacer.turn().await;
         }
         buffer.clear();
         requests.write(number, &mut buffer);

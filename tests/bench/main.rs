@@ -1,13 +1,17 @@
 //! Performance side by side with peers, as ratios in one run. The method is in README.md beside this file.
 #![expect(clippy::float_arithmetic, reason = "ratios and rates, never money")]
 
+mod endpoint;
 mod failure;
 mod gateways;
 mod load;
+mod memory;
 mod postgres;
 mod procfs;
 mod report;
 mod server;
+mod sign_ins;
+mod stack;
 mod token;
 mod transfers;
 mod upstream;
@@ -111,6 +115,7 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
     match part {
         Part::Gateway => gateways::compare(scale, folder.path(), &secret, report).await,
         Part::Transfers => transfers::compare(scale, folder.path(), &secret, report).await,
-        Part::SignIns | Part::Memory => Ok(()),
+        Part::SignIns => sign_ins::compare(scale, folder.path(), &secret, report).await,
+        Part::Memory => memory::weigh(folder.path(), &secret, report).await,
     }
 }

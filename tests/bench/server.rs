@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tests::backends::Program;
+use tests::backends::{Program, binary};
 
 use crate::failure::Failure;
+use crate::load::Connection;
 use crate::procfs::ProcessTree;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -54,6 +55,23 @@ impl Server {
         Ok(self)
     }
 
+    /// Waits until it answers 200 to a GET of `path`: our services listen before they are ready.
+    pub async fn answering(self, path: &str) -> Result<Self, Failure> {
+        let server = self.accepting().await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let asked = async {
+                Connection::open(&server.address()).await?.exchange(request.as_bytes()).await.map(|(status, _)| status)
+            };
+            match tokio::time::timeout(START_LIMIT, asked).await {
+                Ok(Ok(200)) => return Ok(server),
+                Ok(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Ok(_) | Err(_) => return Err(server.failed("does not become ready")),
+            }
+        }
+    }
+
     /// `127.0.0.1:<port>`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -92,4 +110,21 @@ impl Drop for Server {
 /// A command for a program that is ended with us even if we are killed.
 pub fn command(program: &'static str) -> Result<Command, Failure> {
     Ok(Program::find(program)?.command())
+}
+
+/// One of our own services, beside the benchmark's executable, with nobody's settings but those it is given here.
+pub fn ours(name: &str) -> Result<Command, Failure> {
+    let mut command = bound(&binary(name)?);
+    let inherited = shared::config::process_env().into_iter().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.starts_with("TOLLGATE_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+/// A command for an executable that the kernel kills when we end.
+pub fn bound(executable: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(executable);
+    command
 }

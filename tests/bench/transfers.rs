@@ -9,8 +9,9 @@ use std::rc::Rc;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use tests::say;
 
-use self::ledger::{Batch, Owner, Single};
+use self::ledger::{Batch, Single};
 use crate::Scale;
+use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::load::{self, Load, Requests};
 use crate::postgres::Postgres;
@@ -44,13 +45,19 @@ enum Way {
 }
 
 impl Way {
+    /// Both sides at the same number of clients stand next to each other: the disk may change its mind within a round.
     fn all() -> Vec<Self> {
-        let spreads = [Spread::Uniform, Spread::Hot];
-        let of = |spread: Spread| {
-            let peer = PEER_CLIENTS.map(move |clients| Self::Pgbench(spread, clients));
-            peer.into_iter().chain(OUR_CLIENTS.map(move |clients| Self::Single(spread, clients)))
-        };
-        spreads.into_iter().flat_map(of).chain([Self::Batch]).collect()
+        let mut ways = Vec::new();
+        for spread in [Spread::Uniform, Spread::Hot] {
+            for clients in OUR_CLIENTS {
+                if PEER_CLIENTS.contains(&clients) {
+                    ways.push(Self::Pgbench(spread, clients));
+                }
+                ways.push(Self::Single(spread, clients));
+            }
+        }
+        ways.push(Self::Batch);
+        ways
     }
 
     fn cells(self) -> [String; 3] {
@@ -67,8 +74,8 @@ struct Ground<'a> {
     postgres: Postgres,
     service: Server,
     folder: &'a Path,
-    single: Rc<Owner>,
-    batch: Rc<Owner>,
+    single: Rc<Endpoint>,
+    batch: Rc<Endpoint>,
 }
 
 /// One way's rounds.
@@ -83,13 +90,14 @@ struct Series {
 /// Runs the comparison and adds its rows.
 pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Report) -> Result<(), Failure> {
     let postgres = Postgres::start(folder).await?;
-    // It migrates first, so its tables are there once it accepts connections.
+    // It migrates first: its tables are there once it is ready.
     let service = ledger::start(&postgres, folder, secret).await?;
     let mut connection = postgres.connect().await?;
     for sql in [include_str!("transfers/accounts.sql"), include_str!("transfers/peer.sql")] {
         connection.execute(sqlx::raw_sql(sql)).await?;
     }
-    let (single, batch) = (Owner::new(secret, "/api/v1/transfers")?, Owner::new(secret, "/api/v1/transfers/batch")?);
+    let single = ledger::endpoint(secret, "/api/v1/transfers")?;
+    let batch = ledger::endpoint(secret, "/api/v1/transfers/batch")?;
     let ground = Ground { postgres, service, folder, single, batch };
     let mut series: Vec<_> = Way::all().into_iter().map(Series::new).collect();
     let (mut ours, mut theirs) = (0, 0);
@@ -136,8 +144,8 @@ impl Ground<'_> {
                 series.rates.push(ran.rate);
                 return Ok(ran.transfers);
             }
-            Way::Single(spread, clients) => (Rc::new(Single { owner: Rc::clone(&self.single), spread }), clients),
-            Way::Batch => (Rc::new(Batch { owner: Rc::clone(&self.batch), size: BATCH_SIZE }), BATCH_CLIENTS),
+            Way::Single(spread, clients) => (Rc::new(Single { endpoint: Rc::clone(&self.single), spread }), clients),
+            Way::Batch => (Rc::new(Batch { endpoint: Rc::clone(&self.batch), size: BATCH_SIZE }), BATCH_CLIENTS),
         };
         let outcome = load::run(&self.service.address(), requests, Load::closed(clients, scale.round)).await;
         let outcome = outcome.map_err(|failure| self.service.failed(&failure.to_string()))?;

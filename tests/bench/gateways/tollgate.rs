@@ -1,20 +1,19 @@
 //! Our gateway with everything on: token, role, rate limit, version, breaker, metrics, trace context, assertion.
 
 use std::fs;
-use std::process::Command;
 
-use tests::backends::{binary, free_port};
+use tests::backends::free_port;
 
 use super::Setup;
 use crate::failure::Failure;
-use crate::server::Server;
+use crate::server::{Server, ours};
 use crate::token::{AUDIENCE, ISSUER};
 
 pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
     let port = free_port()?;
     let file = setup.folder.join("gateway.toml");
     fs::write(&file, config(setup, port, free_port()?))?;
-    let mut command = Command::new(binary("gateway")?);
+    let mut command = ours("gateway")?;
     command.arg("serve").arg("--config").arg(file);
     Server::start("gateway", port, command, setup.folder)?.accepting().await
 }
