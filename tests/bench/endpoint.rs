@@ -41,7 +41,8 @@ impl Endpoint {
             scope: String::new(),
             ver: 1,
         });
-        let signer = Signer::new(&Secret::from(secret.to_owned()), clock).map_err(|error| Failure::said(error.to_string()))?;
+        let signer =
+            Signer::new(&Secret::from(secret.to_owned()), clock).map_err(|error| Failure::said(error.to_string()))?;
         let caller = Caller { user, client_ip: None };
         Ok(Rc::new(Self { signer, caller, audience, method, path, held: RefCell::new(None) }))
     }

@@ -123,13 +123,17 @@ fn request(token: &str) -> Rc<Same> {
 async fn warm_up(side: &Side, request: &Rc<Same>) -> Result<(), Failure> {
     let mut refused = None;
     for _ in 0..50 {
-        match load::run(&side.server.address(), request.clone(), Load::closed(CONNECTIONS, Duration::from_millis(300))).await {
+        match load::run(&side.server.address(), request.clone(), Load::closed(CONNECTIONS, Duration::from_millis(300)))
+            .await
+        {
             Ok(_) => return Ok(()),
             Err(failure) => refused = Some(failure),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(side.server.failed(&format!("never answers 200 ({})", refused.map_or_else(String::new, |failure| failure.to_string()))))
+    Err(side
+        .server
+        .failed(&format!("never answers 200 ({})", refused.map_or_else(String::new, |failure| failure.to_string()))))
 }
 
 async fn measure(side: &Side, request: &Rc<Same>, time: Duration) -> Result<Round, Failure> {
@@ -205,7 +209,8 @@ fn installed(program: &'static str, package: &str) -> Result<Program, Failure> {
     for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", package]] {
         drop(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output());
     }
-    Program::find(program).map_err(|_| Failure::said(format!("{program} is not installed; as root: apt-get install {package}")))
+    Program::find(program)
+        .map_err(|_| Failure::said(format!("{program} is not installed; as root: apt-get install {package}")))
 }
 
 fn mebibytes(kib: u64) -> String {

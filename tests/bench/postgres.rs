@@ -65,7 +65,12 @@ impl Postgres {
         }
         // SIGQUIT: at once and with its children; there is nothing to save.
         let server = Server::start("postgres", port, command, logs)?.ended_by("QUIT").accepting().await?;
-        let postgres = Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), port, _server: server, _folder: folder };
+        let postgres = Self {
+            url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"),
+            port,
+            _server: server,
+            _folder: folder,
+        };
         postgres.answering().await?;
         Ok(postgres)
     }

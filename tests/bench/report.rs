@@ -55,8 +55,12 @@ impl Row {
             if self.unit == "x" { format!("{value:.2} x") } else { format!("{value:.0} {}", self.unit) }
         };
         let (target, met) = match (self.target, self.value) {
-            (Target::Most(most), value) => (format!("at most {}", number(most, self.unit)), value.map(|value| value <= most)),
-            (Target::Least(least), value) => (format!("at least {}", number(least, self.unit)), value.map(|value| value >= least)),
+            (Target::Most(most), value) => {
+                (format!("at most {}", number(most, self.unit)), value.map(|value| value <= most))
+            }
+            (Target::Least(least), value) => {
+                (format!("at least {}", number(least, self.unit)), value.map(|value| value >= least))
+            }
             (Target::None, _) => (String::new(), None),
         };
         let met = match (self.target, met) {
@@ -103,7 +107,7 @@ impl Report {
         fs::write(folder.join("bench.csv"), csv)?;
         let mut csv = String::new();
         for detail in &self.details {
-            csv += &line(&[detail.title.clone()]);
+            csv += &line(std::slice::from_ref(&detail.title));
             csv += &line(&detail.head.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
             csv.extend(detail.rows.iter().map(|row| line(row)));
         }

@@ -94,7 +94,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let asked = Command::new("kill").args([&format!("-{}", self.signal), &self.child.id().to_string()]).status();
-        let deadline = Instant::now() + if asked.is_ok_and(|status| status.success()) { STOP_LIMIT } else { Duration::ZERO };
+        let deadline =
+            Instant::now() + if asked.is_ok_and(|status| status.success()) { STOP_LIMIT } else { Duration::ZERO };
         while Instant::now() < deadline {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;

@@ -103,7 +103,8 @@ async fn flood(
         calm.push(load::run(&address, Rc::clone(&reads), load).await?);
         let sign_ins = Rc::new(SignIns { endpoint: Rc::clone(endpoint), flood: true });
         let wave = Load { connections: FLOOD_CONNECTIONS, time: scale.round, rate: Some(FLOOD * raw) };
-        let (wave, read) = tokio::join!(load::run(&address, sign_ins, wave), load::run(&address, Rc::clone(&reads), load));
+        let (wave, read) =
+            tokio::join!(load::run(&address, sign_ins, wave), load::run(&address, Rc::clone(&reads), load));
         wave?;
         flooded.push(read?);
     }

@@ -40,7 +40,8 @@ pub fn issue(clock: &Clock) -> Result<Issued, Failure> {
     let (x, y) = (BASE64_URL_SAFE_NO_PAD.encode(&point[1..33]), BASE64_URL_SAFE_NO_PAD.encode(&point[33..]));
     let key = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID, "x": x, "y": y});
     let base64 = BASE64_STANDARD.encode(public.as_ref());
-    let header = Header { typ: Some("at+jwt".to_owned()), kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::ES256) };
+    let header =
+        Header { typ: Some("at+jwt".to_owned()), kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::ES256) };
     let now = clock.now_seconds();
     let claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": UserId::generate(clock), "sid": SessionId::generate(clock),

@@ -129,7 +129,9 @@ impl Series {
     }
 
     fn cells(&self) -> Vec<String> {
-        let of = |values: &[f64]| if values.is_empty() { "-".to_owned() } else { format!("{:.0}", median(values.iter().copied())) };
+        let of = |values: &[f64]| {
+            if values.is_empty() { "-".to_owned() } else { format!("{:.0}", median(values.iter().copied())) }
+        };
         let figures = [of(&self.rates), of(&self.p50), of(&self.p99)];
         self.way.cells().into_iter().chain(figures).collect()
     }
@@ -186,7 +188,14 @@ fn tell(series: &[Series], report: &mut Report) {
     let rate = |way: Way| series.iter().find(|one| one.way == way).map_or(0.0, Series::rate);
     let mut row = |what: String, ours: f64, peer: f64, least: f64| {
         let (value, target) = (Some(ours / peer), Target::Least(least));
-        report.rows.push(Row { what, ours: format!("{ours:.0}/s"), peer: format!("{peer:.0}/s"), value, unit: "x", target });
+        report.rows.push(Row {
+            what,
+            ours: format!("{ours:.0}/s"),
+            peer: format!("{peer:.0}/s"),
+            value,
+            unit: "x",
+            target,
+        });
     };
     let most = OUR_CLIENTS[OUR_CLIENTS.len() - 1];
     let peak = |spread| best(series, spread, true);

@@ -65,7 +65,9 @@ impl Connection {
                 }
                 self.more().await?;
             };
-            let size = std::str::from_utf8(&self.held[at..at + line]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+            let size = std::str::from_utf8(&self.held[at..at + line])
+                .ok()
+                .and_then(|text| usize::from_str_radix(text, 16).ok());
             let size = size.ok_or_else(|| Failure::said("a chunk without a size"))?;
             at += line + 2 + size + 2;
             while self.held.len() < at {

@@ -93,5 +93,9 @@ fn order(spread: Spread) -> String {
     };
     let amount = rand::random_range(1..=100);
     let id = |number: u64| format!("00000000-0000-7000-8000-{number:012}");
-    format!(r#"{{"debit_account_id":"{}","credit_account_id":"{}","amount":{amount},"currency":"USD"}}"#, id(from), id(to))
+    format!(
+        r#"{{"debit_account_id":"{}","credit_account_id":"{}","amount":{amount},"currency":"USD"}}"#,
+        id(from),
+        id(to)
+    )
 }

@@ -23,13 +23,7 @@ pub struct Ran {
 }
 
 /// Runs it with `clients` for `time`, which is cut to whole seconds. Nothing else is going on meanwhile, so it blocks.
-pub fn run(
-    postgres: &Postgres,
-    folder: &Path,
-    spread: Spread,
-    clients: usize,
-    time: Duration,
-) -> Result<Ran, Failure> {
+pub fn run(postgres: &Postgres, folder: &Path, spread: Spread, clients: usize, time: Duration) -> Result<Ran, Failure> {
     let script = folder.join(format!("{spread:?}.pgbench"));
     let opening = match spread {
         Spread::Uniform => UNIFORM,
