@@ -41,6 +41,8 @@ struct Side {
     name: &'static str,
     server: Server,
     rounds: Vec<Round>,
+    /// At half of its own load.
+    half: Vec<Outcome>,
 }
 
 struct Round {
@@ -49,6 +51,10 @@ struct Round {
 }
 
 impl Side {
+    fn new(name: &'static str, server: Server) -> Self {
+        Self { name, server, rounds: Vec::new(), half: Vec::new() }
+    }
+
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
         median(self.rounds.iter().map(of))
     }
@@ -63,9 +69,10 @@ impl Side {
 
     fn cells(&self) -> Result<Vec<String>, Failure> {
         let (rss, pss) = self.server.processes()?.memory_kib();
-        let latency = |share| format!("{:.0}", self.median(|round| round.outcome.latency(share)));
+        let full = |share| format!("{:.0}", self.median(|round| round.outcome.latency(share)));
+        let half = |share| format!("{:.0}", latency(&self.half, share));
         let mut cells = vec![self.name.to_owned(), format!("{:.1}", self.cpu()), format!("{:.0}", self.rate())];
-        cells.extend([latency(0.5), latency(0.99), mebibytes(rss), mebibytes(pss)]);
+        cells.extend([full(0.5), full(0.99), half(0.5), half(0.99), mebibytes(rss), mebibytes(pss)]);
         Ok(cells)
     }
 }
@@ -75,16 +82,16 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
     let issued = issue(&Clock::system())?;
     let setup = Setup { folder, upstream: free_port()?, issued, secret: secret.to_owned() };
     let upstream = start_upstream(&setup).await?;
-    let mut sides = Vec::new();
-    let started = [
-        ("tollgate", tollgate::start(&setup).await),
+    // Ours comes first, and there is nothing to compare without it.
+    let mut sides = vec![Side::new("tollgate", tollgate::start(&setup).await?)];
+    let peers = [
         ("envoy", envoy::start(&setup).await),
         ("nginx", nginx::start(&setup).await),
         ("haproxy", haproxy::start(&setup).await),
     ];
-    for (name, server) in started {
+    for (name, server) in peers {
         match server {
-            Ok(server) => sides.push(Side { name, server, rounds: Vec::new() }),
+            Ok(server) => sides.push(Side::new(name, server)),
             Err(failure) => report.note(format!("gateway benchmark WITHOUT {name}: {failure}")),
         }
     }
@@ -99,11 +106,10 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
             say(format!("  round {} {:<9} {last:6.1} us CPU a request", round + 1, side.name));
         }
     }
+    let direct = half_load(scale, &upstream, &mut sides, &request).await?;
     tell(&sides, report)?;
-    let Some(ours) = sides.iter().find(|side| side.name == "tollgate") else {
-        return Err(Failure::said("our own gateway was not measured"));
-    };
-    added_latency(scale, &upstream, ours, &request, report).await
+    tell_latency(&direct, &sides[0].half, report);
+    Ok(())
 }
 
 async fn start_upstream(setup: &Setup<'_>) -> Result<Server, Failure> {
@@ -165,38 +171,59 @@ fn tell(sides: &[Side], report: &mut Report) -> Result<(), Failure> {
     }
     report.details.push(Detail {
         title: format!("Gateways, {CONNECTIONS} connections, closed loop, 2 workers each (medians)"),
-        head: vec!["gateway", "CPU us/request", "requests/s", "p50 us", "p99 us", "RSS MiB", "PSS MiB"],
+        head: vec![
+            "gateway",
+            "CPU us/request",
+            "requests/s",
+            "p50 us",
+            "p99 us",
+            "p50 at half",
+            "p99 at half",
+            "RSS MiB",
+            "PSS MiB",
+        ],
         rows: sides.iter().map(Side::cells).collect::<Result<_, _>>()?,
     });
     Ok(())
 }
 
-/// What the gateway adds to a direct call when half of what it can do is asked of it.
-async fn added_latency(
+/// Asks half of what each can do of it, and the upstream directly for as much as of ours.
+async fn half_load(
     scale: Scale,
     upstream: &Server,
-    ours: &Side,
+    sides: &mut [Side],
     request: &Rc<Same>,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let load = Load { connections: CONNECTIONS, time: scale.round, rate: Some(ours.rate() / 2.0) };
-    let (mut direct, mut through) = (Vec::new(), Vec::new());
+) -> Result<Vec<Outcome>, Failure> {
+    let load = |rate: f64| Load { connections: CONNECTIONS, time: scale.round, rate: Some(rate / 2.0) };
+    let ours = sides.first().map_or(0.0, Side::rate);
+    let mut direct = Vec::new();
     for _ in 0..scale.rounds {
-        direct.push(load::run(&upstream.address(), request.clone(), load).await?);
-        through.push(load::run(&ours.server.address(), request.clone(), load).await?);
+        direct.push(load::run(&upstream.address(), request.clone(), load(ours)).await?);
+        for side in &mut *sides {
+            let outcome = load::run(&side.server.address(), request.clone(), load(side.rate())).await;
+            side.half.push(outcome.map_err(|failure| side.server.failed(&failure.to_string()))?);
+        }
     }
+    Ok(direct)
+}
+
+/// What the gateway adds to a direct call.
+fn tell_latency(direct: &[Outcome], through: &[Outcome], report: &mut Report) {
     for (name, share, most) in [("p50", 0.5, 100.0), ("p99", 0.99, 1000.0)] {
-        let of = |outcomes: &[Outcome]| median(outcomes.iter().map(|outcome| outcome.latency(share)));
+        let (direct, through) = (latency(direct, share), latency(through, share));
         report.rows.push(Row {
             what: format!("gateway, latency added at half load, {name}"),
-            ours: format!("{:.0} us", of(&through)),
-            peer: format!("{:.0} us direct", of(&direct)),
-            value: Some(of(&through) - of(&direct)),
+            ours: format!("{through:.0} us"),
+            peer: format!("{direct:.0} us direct"),
+            value: Some(through - direct),
             unit: "us",
             target: Target::Most(most),
         });
     }
-    Ok(())
+}
+
+fn latency(outcomes: &[Outcome], share: f64) -> f64 {
+    median(outcomes.iter().map(|outcome| outcome.latency(share)))
 }
 
 /// A peer's program; installed by the system's package manager when it is missing and we may.
