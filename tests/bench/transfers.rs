@@ -110,8 +110,8 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
                 Way::Single(..) | Way::Batch => ours += done,
             }
         }
-        let best = |peer: bool| best(&series, Spread::Uniform, peer);
-        say(format!("  round {}: ours {:.0}/s, pgbench {:.0}/s, uniform, best", round + 1, best(false), best(true)));
+        let best = |peer| best(&series, Spread::Uniform, peer).map_or_else(String::new, Series::shown);
+        say(format!("  round {}: ours {}, pgbench {}, uniform, best so far", round + 1, best(false), best(true)));
     }
     check(&mut connection, "public", ours).await?;
     check(&mut connection, "peer", theirs).await?;
@@ -126,6 +126,13 @@ impl Series {
 
     fn rate(&self) -> f64 {
         median(self.rates.iter().copied())
+    }
+
+    fn shown(&self) -> String {
+        let (Way::Pgbench(_, clients) | Way::Single(_, clients)) = self.way else {
+            return format!("{:.0}/s", self.rate());
+        };
+        format!("{:.0}/s ({clients} client{})", self.rate(), if clients == 1 { "" } else { "s" })
     }
 
     fn cells(&self) -> Vec<String> {
@@ -174,44 +181,43 @@ async fn check(connection: &mut PgConnection, schema: &str, acknowledged: u64) -
     Err(Failure::said(format!("{schema}: {words} are {found:?}, but {acknowledged} transfers were acknowledged")))
 }
 
-/// The rate at the client count that gave the best.
-fn best(series: &[Series], spread: Spread, peer: bool) -> f64 {
+/// One side's best client count.
+fn best(series: &[Series], spread: Spread, peer: bool) -> Option<&Series> {
     let of_side = series.iter().filter(|one| match one.way {
         Way::Pgbench(its, _) => peer && its == spread,
         Way::Single(its, _) => !peer && its == spread,
         Way::Batch => false,
     });
-    of_side.map(Series::rate).fold(0.0, f64::max)
+    of_side.max_by(|one, other| one.rate().total_cmp(&other.rate()))
 }
 
 fn tell(series: &[Series], report: &mut Report) {
-    let rate = |way: Way| series.iter().find(|one| one.way == way).map_or(0.0, Series::rate);
-    let mut row = |what: String, ours: f64, peer: f64, least: f64| {
-        let (value, target) = (Some(ours / peer), Target::Least(least));
+    let one = |way: Way| series.iter().find(|one| one.way == way);
+    let peak = |spread| best(series, spread, true);
+    let mut row = |what: String, ours: Option<&Series>, peer: Option<&Series>, least: f64| {
+        let shown = |side: Option<&Series>| side.map_or_else(String::new, Series::shown);
+        let value = ours.zip(peer).map(|(ours, peer)| ours.rate() / peer.rate());
         report.rows.push(Row {
             what,
-            ours: format!("{ours:.0}/s"),
-            peer: format!("{peer:.0}/s"),
+            ours: shown(ours),
+            peer: shown(peer),
             value,
             unit: "x",
-            target,
+            target: Target::Least(least),
         });
     };
-    let most = OUR_CLIENTS[OUR_CLIENTS.len() - 1];
-    let peak = |spread| best(series, spread, true);
-    let uniform = format!("single transfers, {most} clients, uniform, against pgbench's best");
-    row(uniform, rate(Way::Single(Spread::Uniform, most)), peak(Spread::Uniform), 4.0);
-    let hot = format!("single transfers, {most} clients, one hot account, against pgbench's best there");
-    row(hot, rate(Way::Single(Spread::Hot, most)), peak(Spread::Hot), 12.0);
-    for spread in [Spread::Uniform, Spread::Hot] {
+    for (spread, words, least) in [(Spread::Uniform, "uniform", 4.0), (Spread::Hot, "one hot account", 12.0)] {
+        let what = format!("single transfers, {words}, against pgbench's best");
+        row(what, best(series, spread, false), peak(spread), least);
+    }
+    for (spread, words) in [(Spread::Uniform, "uniform"), (Spread::Hot, "one hot account")] {
         for clients in FEW_CLIENTS {
-            let words = format!("{spread:?}").to_lowercase();
-            let what = format!("single transfers, {clients} clients, {words}, against pgbench with as many");
-            row(what, rate(Way::Single(spread, clients)), rate(Way::Pgbench(spread, clients)), 0.9);
+            let what = format!("single transfers, {words}, against pgbench with as many clients");
+            row(what, one(Way::Single(spread, clients)), one(Way::Pgbench(spread, clients)), 0.9);
         }
     }
     let batch = format!("batch transfers, {BATCH_SIZE} a request, against pgbench's best");
-    row(batch, rate(Way::Batch), peak(Spread::Uniform), 6.0);
+    row(batch, one(Way::Batch), peak(Spread::Uniform), 6.0);
     report.details.push(Detail {
         title: "Transfers per second on one durable PostgreSQL (medians)".to_owned(),
         head: vec!["side", "accounts", "clients", "transfers/s", "p50 us", "p99 us"],
