@@ -2,7 +2,7 @@
 //! writes it as one transaction (design D4).
 //!
 //! The tree is the path of a transfer: [`queue`] takes it in, [`committer`] drains a commit batch, [`fold`] decides it
-//! through the pure [`apply`] on a [`state`], [`rows`] is what the fold wants written, and [`postgres`] or [`sqlite`]
+//! through the pure [`mod@apply`] on a [`state`], [`rows`] is what the fold wants written, and [`postgres`] or [`sqlite`]
 //! writes it and answers.
 
 pub mod apply;

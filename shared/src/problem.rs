@@ -266,7 +266,6 @@ impl Responder for Problem {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::clock::Clock;
 

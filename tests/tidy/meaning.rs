@@ -96,7 +96,10 @@ pub fn unused_policies(sources: &[Source]) -> Vec<Finding> {
                 && (other.text.contains(&format!("policy::{name}")) || other.text.contains(&format!("{name}::")))
         })
     };
-    policies.filter(|(_, name)| !used(name)).map(|(source, name)| source.finding(1, format!("policy `{name}` is not used"))).collect()
+    policies
+        .filter(|(_, name)| !used(name))
+        .map(|(source, name)| source.finding(1, format!("policy `{name}` is not used")))
+        .collect()
 }
 
 /// Every row of the problem catalogue is answered somewhere.
@@ -111,12 +114,16 @@ pub fn unused_codes(sources: &[Source]) -> Vec<Finding> {
     let used = |variant: &str| {
         let name = format!("Code::{variant}");
         sources.iter().filter(|source| source.path != catalogue && !source.is_test()).any(|source| {
-            source.text.match_indices(&name).any(|(at, _)| {
-                !source.text[at + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
-            })
+            source
+                .text
+                .match_indices(&name)
+                .any(|(at, _)| !source.text[at + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
         })
     };
-    variants.filter(|(_, name)| !used(name)).map(|(at, name)| table.finding(at + 1, format!("`{name}` is never answered"))).collect()
+    variants
+        .filter(|(_, name)| !used(name))
+        .map(|(at, name)| table.finding(at + 1, format!("`{name}` is never answered")))
+        .collect()
 }
 
 #[test]

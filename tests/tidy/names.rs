@@ -3,8 +3,19 @@
 use super::source::Finding;
 
 const TOP: [&str; 13] = [
-    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "DECISIONS.md", "Makefile",
-    "README.md", "accounts-service", "deploy", "gateway", "shared", "tests",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "DECISIONS.md",
+    "Makefile",
+    "README.md",
+    "accounts-service",
+    "deploy",
+    "gateway",
+    "shared",
+    "tests",
 ];
 
 const BANNED: [&str; 9] = ["mod", "common", "utils", "util", "helpers", "helper", "misc", "manager", "stuff"];

@@ -10,7 +10,10 @@ pub struct Defaults {
 
 pub fn all() -> Vec<Defaults> {
     let services = ["gateway", "users-service", "accounts-service"];
-    services.into_iter().map(|folder| Defaults { folder, text: read(&format!("{folder}/config.default.toml")) }).collect()
+    services
+        .into_iter()
+        .map(|folder| Defaults { folder, text: read(&format!("{folder}/config.default.toml")) })
+        .collect()
 }
 
 pub fn findings(defaults: &Defaults, sources: &[Source]) -> Vec<Finding> {
@@ -44,11 +47,12 @@ pub fn findings(defaults: &Defaults, sources: &[Source]) -> Vec<Finding> {
 /// Whether the service's code, or the shared telemetry section, has a field of that name and uses it.
 fn is_read(key: &str, folder: &str, sources: &[Source]) -> bool {
     let field = |text: &str| {
-        text.match_indices(key).filter(|(at, _)| {
-            let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-            !word(text[..*at].chars().next_back()) && !word(text[at + key.len()..].chars().next())
-        })
-        .count()
+        text.match_indices(key)
+            .filter(|(at, _)| {
+                let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                !word(text[..*at].chars().next_back()) && !word(text[at + key.len()..].chars().next())
+            })
+            .count()
     };
     let ours = sources.iter().filter(|source| {
         source.path.starts_with(&format!("{folder}/src/")) || source.path.starts_with("shared/src/telemetry")

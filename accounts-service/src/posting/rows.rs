@@ -88,7 +88,7 @@ pub(super) fn sorted_accounts(units: &[Unit], taken: &[Found]) -> Vec<Uuid> {
     ids
 }
 
-/// Reads an account from a row of either back-end: the columns of [`ACCOUNT_COLUMNS`], in that order.
+/// Reads an account from a row of either back-end: the columns that `READ` and `LOCK` name, in that order.
 macro_rules! read_account {
     ($row:expr) => {{
         let row = $row;

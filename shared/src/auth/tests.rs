@@ -1,5 +1,4 @@
 //! What an assertion opens, and everything it must not.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

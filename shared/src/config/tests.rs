@@ -1,5 +1,4 @@
 //! What the layers promise: order, all mistakes at once with their places, unknown keys refused, secrets from files.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

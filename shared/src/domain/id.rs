@@ -97,7 +97,6 @@ fn parse_hyphenated(text: &str) -> Result<Uuid, uuid::Error> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -134,7 +134,6 @@ impl<'de> Deserialize<'de> for Roles {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -53,7 +53,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[derive(Deserialize)]

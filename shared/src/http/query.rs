@@ -80,7 +80,6 @@ impl FromRequest for QueryPairs {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

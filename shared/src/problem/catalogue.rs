@@ -61,10 +61,8 @@ catalogue! {
     // Who is asking.
     TokenRequired "token_required" 401 false "This needs a signed-in user: send an access token.";
     TokenInvalid "token_invalid" 401 false "The access token is not valid, has expired or was revoked.";
-    InvalidClient "invalid_client" 401 false "The client is not known or did not authenticate.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
-    MfaRequired "mfa_required" 403 false "The password is right; a second factor is needed.";
     OriginNotAllowed "origin_not_allowed" 403 false "The origin is not one that may call this API from a browser.";
     // What it is about.
     NotFound "not_found" 404 false "There is nothing at this address for you.";
@@ -80,7 +78,6 @@ catalogue! {
     DebitAccountClosed "debit_account_closed" 409 false "The account to debit is closed.";
     CreditAccountClosed "credit_account_closed" 409 false "The account to credit is closed.";
     DebitAccountFrozen "debit_account_frozen" 409 false "The account to debit is frozen.";
-    ExternalRefTaken "external_ref_taken" 409 false "A transfer with this external_ref exists already.";
     AccountNotEmpty "account_not_empty" 409 false "An account closes only at zero balance with nothing held.";
     VersionGone "version_gone" 410 false "This API version has been switched off.";
     StalePrecondition "stale_precondition" 412 false "The resource has changed since the version that If-Match names.";

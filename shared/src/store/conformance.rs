@@ -1,5 +1,4 @@
 //! One suite for both back-ends: what holds on Redis holds in memory, under a clock that the tests move.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cache;
 mod counters;

@@ -106,7 +106,6 @@ fn feed_text(hash: &mut Sha256, tag: &[u8], text: &str) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use serde_json::json;
 

@@ -44,7 +44,6 @@ fn parse(text: &str) -> Option<i128> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[derive(Deserialize)]

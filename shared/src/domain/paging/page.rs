@@ -171,7 +171,6 @@ fn form_urlencoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Strin
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn parse(query: &str) -> Result<PageRequest, Problem> {

@@ -24,6 +24,7 @@ impl Fixture {
     }
 
     /// On `TEST_REDIS_URL` when that is set, else on a server of its own.
+    #[expect(clippy::disallowed_methods, reason = "the test's own setting, not a service's")]
     pub async fn redis() -> Self {
         let (url, server) = match std::env::var("TEST_REDIS_URL") {
             Ok(url) => (url, None),
