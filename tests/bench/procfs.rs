@@ -55,7 +55,7 @@ impl ProcessTree {
     }
 }
 
-/// The fields of /proc/<pid>/stat that matter here.
+/// The fields of `/proc/<pid>/stat` that matter here.
 struct Stat {
     pid: u32,
     parent: u32,
