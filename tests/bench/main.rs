@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tests::{say, say_error};
 
 use crate::failure::Failure;
+use crate::procfs::Others;
 use crate::report::Report;
 
 /// Performance side by side with peers.
@@ -53,6 +54,9 @@ enum Part {
     SignIns,
     Memory,
 }
+
+/// With more CPU than this for everybody else, the kernel's own threads among them, a run is no measurement.
+const QUIET_PERCENT: f64 = 8.0;
 
 const PARTS: [Part; 4] = [Part::Memory, Part::Gateway, Part::Transfers, Part::SignIns];
 
@@ -98,7 +102,14 @@ async fn all(cli: &Cli) -> Result<(), Failure> {
     let mut failed = false;
     for part in PARTS.into_iter().filter(|part| cli.only.is_empty() || cli.only.contains(part)) {
         say(format!("{part:?}"));
-        if let Err(failure) = run(part, scale, &mut report).await {
+        let others = Others::watch();
+        let ran = run(part, scale, &mut report).await;
+        let share = others.percent();
+        if share > QUIET_PERCENT && part != Part::Memory {
+            let what = "measure again when it is quiet";
+            report.note(format!("{part:?}: other programs took {share:.0} % of this machine meanwhile; {what}"));
+        }
+        if let Err(failure) = ran {
             failed = true;
             report.note(format!("{part:?} was NOT MEASURED to the end: {failure}"));
         }

@@ -55,12 +55,47 @@ impl ProcessTree {
     }
 }
 
+/// A watch on everybody else on this machine: what they take is missing in every figure.
+#[derive(Debug)]
+pub struct Others {
+    /// Ticks of all CPUs since the machine's start, and those of them that somebody else was busy for.
+    since: (u64, u64),
+}
+
+impl Others {
+    /// Begins to watch.
+    pub fn watch() -> Self {
+        Self { since: Self::count().unwrap_or_default() }
+    }
+
+    /// The share of all CPU time since then that went to processes that are neither us nor ours, in percent.
+    pub fn percent(&self) -> f64 {
+        let now = Self::count().unwrap_or_default();
+        let (all, others) = (now.0.saturating_sub(self.since.0), now.1.saturating_sub(self.since.1));
+        100.0 * others as f64 / all.max(1) as f64
+    }
+
+    fn count() -> Option<(u64, u64)> {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        // user nice system idle iowait irq softirq steal; guest time is part of user time.
+        let ticks: Vec<u64> = text.lines().next()?.split_whitespace().skip(1).take(8).flat_map(str::parse).collect();
+        let all: u64 = ticks.iter().sum();
+        let idle = ticks.get(3)? + ticks.get(4)?;
+        let own = ProcessTree { root: std::process::id(), ticks_per_second: 1.0 };
+        let own: u64 =
+            own.members().iter().filter_map(|pid| Stat::read(*pid)).map(|stat| stat.ticks + stat.ended).sum();
+        Some((all, (all - idle).saturating_sub(own)))
+    }
+}
+
 /// The fields of `/proc/<pid>/stat` that matter here.
 struct Stat {
     pid: u32,
     parent: u32,
     /// utime + stime.
     ticks: u64,
+    /// The same of children that ended and were waited for.
+    ended: u64,
 }
 
 impl Stat {
@@ -69,7 +104,12 @@ impl Stat {
         // The program's name stands in brackets and may hold blanks: what follows the last bracket is regular.
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-        Some(Self { pid, parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
+        Some(Self {
+            pid,
+            parent: u32::try_from(number(1)?).ok()?,
+            ticks: number(11)? + number(12)?,
+            ended: number(13)? + number(14)?,
+        })
     }
 }
 
