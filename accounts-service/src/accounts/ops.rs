@@ -55,7 +55,9 @@ impl Step {
         let officer = who.has_any(&[Role::Treasurer, Role::Admin]);
         match self {
             Self::Freeze | Self::Unfreeze => officer,
-            Self::Close => officer || account.owner_id == who.user.id.as_uuid(),
+            Self::Close => {
+                officer || (account.kind == Kind::User.as_str() && account.owner_id == who.user.id.as_uuid())
+            }
         }
     }
 }

@@ -97,8 +97,8 @@ async fn take(
     match found {
         Some(row) if row.expires_at <= now => {
             idempotency_key::Entity::delete_by_id(row.digest).exec(transaction).await.map_err(problem)?;
-            insert(transaction, claim, now).await.map_err(waited)?;
-            Ok(None)
+            // Another request may have renewed the expired key first.
+            if insert(transaction, claim, now).await.map_err(waited)? { Ok(None) } else { Err(in_progress()) }
         }
         Some(row) if row.fingerprint != claim.fingerprint => Err(Problem::new(Code::IdempotencyKeyReused)),
         Some(row) => Ok(Some(Stored {

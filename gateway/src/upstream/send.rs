@@ -92,7 +92,10 @@ impl Call<'_> {
             }
             Ok(Err(error)) => return Err(self.failed(&error, &mut admission)),
             Err(timeout) => {
-                admission.settle(Outcome::Failure, Instant::now());
+                // While a body is streamed, it may be the client who is slow: a stalled upload must not open a breaker.
+                if overrun.is_none() {
+                    admission.settle(Outcome::Failure, Instant::now());
+                }
                 return Err(timeout);
             }
         };

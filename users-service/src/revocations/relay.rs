@@ -12,12 +12,9 @@ use tokio::time::timeout;
 use super::store::{Stored, live, mark_published, unpublished};
 use crate::db::{Database, Fault};
 
-/// How soon what failed is tried again, and how soon what another instance left behind is found. Together with the
-/// store's own delay it must stay under the contract's second.
-const SHARED_TICK: Duration = Duration::from_millis(400);
-
-/// With stores of this process alone there is nobody else to clean up after.
-const EMBEDDED_TICK: Duration = Duration::from_secs(30);
+/// How soon what failed is tried again, and how soon is found what a handler left behind whose client hung up between
+/// commit and flush, or another instance. Together with the store's own delay it must stay under the contract's second.
+const TICK: Duration = Duration::from_millis(400);
 
 /// The way from rows to gateways. Clones share it.
 #[derive(Clone, Debug)]
@@ -54,7 +51,6 @@ impl Relay {
 
     /// Runs until dropped. Begins with everything that still matters: an in-process store starts empty.
     pub async fn run(self) {
-        let tick = if self.stores.kind() == "memory" { EMBEDDED_TICK } else { SHARED_TICK };
         let mut epoch = self.stores.revocations.epoch();
         let mut retell = true;
         loop {
@@ -69,8 +65,7 @@ impl Relay {
                     Ok(()) = epoch.changed() => true,
                 }
             };
-            let pause = if retell { SHARED_TICK } else { tick };
-            retell |= timeout(pause, woken).await.unwrap_or(false);
+            retell |= timeout(TICK, woken).await.unwrap_or(false);
         }
     }
 

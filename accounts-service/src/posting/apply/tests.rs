@@ -86,6 +86,19 @@ fn treasurers_debit_system_accounts_and_no_others() {
     }
 }
 
+#[test]
+fn a_demoted_treasurer_makes_no_more_money() {
+    let mut bank = account(1);
+    bank.kind = Kind::System;
+    let mut state = State::default();
+    state.put(bank);
+    state.put(account(2));
+    assert_eq!(decide(&state, &order(1)).unwrap_err(), Decline::DebitAccountNotFound);
+    bank.kind = Kind::User;
+    state.put(bank);
+    assert!(decide(&state, &order(1)).is_ok());
+}
+
 /// The model: a map of balances and counters, and rules in the order of the contract's sentence.
 #[derive(Clone, Debug, Default)]
 struct Model(BTreeMap<u8, Row>);
@@ -113,7 +126,7 @@ struct Wish {
 
 impl Model {
     fn judge(&mut self, wish: Wish) -> Result<(), Decline> {
-        let own = |row: &&Row| row.owner == wish.caller || (wish.treasurer && row.system);
+        let own = |row: &&Row| if row.system { wish.treasurer } else { row.owner == wish.caller };
         let debit = self.0.get(&wish.debit).filter(own).cloned().ok_or(Decline::DebitAccountNotFound)?;
         let credit = self.0.get(&wish.credit).cloned().ok_or(Decline::CreditAccountNotFound)?;
         let (paid, received) = (debit.balance - i128::from(wish.amount), credit.balance + i128::from(wish.amount));
