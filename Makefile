@@ -11,7 +11,7 @@ help: ## List every target with one line
 
 run: ## Build and start everything on embedded stores; prints the URLs, Ctrl-C stops
 	$(CARGO) build --release --package tests --bin stack
-	MIMALLOC_ALLOW_THP=0 exec target/release/stack
+	exec target/release/stack
 
 test: ## All tests, end to end on SQLite + memory and on PostgreSQL + Redis
 	tests/ensure-backends.sh

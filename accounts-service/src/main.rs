@@ -12,7 +12,7 @@ use shared::clock::Clock;
 use shared::{config, telemetry};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Accounts and transfers.
 #[derive(Parser)]

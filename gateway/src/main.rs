@@ -13,7 +13,7 @@ use shared::domain::Role;
 use shared::store::Stores;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Tollgate's gateway.
 #[derive(Debug, Parser)]

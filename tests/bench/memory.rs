@@ -8,7 +8,7 @@ use crate::report::{Detail, Report, Row, Target};
 use crate::stack::Stack;
 
 /// What was only needed to start is given back meanwhile.
-const REST: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(10);
 const KIB_PER_MIB: f64 = 1024.0;
 
 /// Starts them on embedded stores, lets them rest, and adds their sizes.

@@ -120,8 +120,6 @@ pub fn ours(name: &str) -> Result<Command, Failure> {
     for name in inherited.filter(|name| name.starts_with("TOLLGATE_")) {
         command.env_remove(name);
     }
-    // As `make run` and the container image start them.
-    command.env("MIMALLOC_ALLOW_THP", "0");
     Ok(command)
 }
 

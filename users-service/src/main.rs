@@ -13,7 +13,7 @@ use users_service::db::Database;
 use users_service::{Config, Deps, build, openapi};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Users and sign-in.
 #[derive(Parser)]
