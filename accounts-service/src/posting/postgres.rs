@@ -99,7 +99,7 @@ impl PostgresLane {
 
     pub(super) async fn release(&mut self, error: &CommitError) {
         let Some(mut connection) = self.connection.take() else { return };
-        let usable = !matches!(error, CommitError::Lost(_)) && connection.execute("ROLLBACK").await.is_ok();
+        let usable = error.leaves_connection() && connection.execute("ROLLBACK").await.is_ok();
         if usable {
             self.connection = Some(connection);
         }

@@ -23,7 +23,8 @@ const REMEMBERED_ACCOUNTS: usize = 50_000;
 /// How often a batch is run again before its requests are told 503.
 const ATTEMPTS: u32 = 7;
 
-/// The pause before the second attempt on a lost connection; it doubles each time, to about 6 s in all.
+/// The pause after the first attempt that a lost connection or a hindered database ended; it doubles each time, to
+/// about 6 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the database may take over one step of a commit. Longer counts as a lost connection.
@@ -126,7 +127,8 @@ impl Settler {
         Ok(Some(rows))
     }
 
-    /// Design D4 to the letter, for when the fast way did not pass: again on a lost connection, in halves on a refusal.
+    /// Design D4 to the letter, for when the fast way did not pass: again when the connection is lost or the database
+    /// is hindered, in halves when it refuses.
     async fn careful(&mut self, units: &[Unit], mut ambiguous: bool) {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
@@ -140,6 +142,11 @@ impl Settler {
                 CommitError::Lost(cause) => {
                     tracing::warn!(%cause, attempt, "the posting engine lost its database");
                     ambiguous = true;
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                CommitError::Hindered(cause) => {
+                    tracing::warn!(%cause, attempt, "the posting engine's database takes no batch now");
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }

@@ -3,7 +3,9 @@
 
 mod accounts;
 mod client;
+mod engine;
 mod faults;
+mod hindered;
 mod keys;
 mod lists;
 mod money;
