@@ -6,6 +6,8 @@ pub mod migration;
 
 pub use connect::{Backend, Database, DatabaseError};
 
+use std::borrow::Cow;
+
 use sea_orm::{DbErr, RuntimeErr};
 use shared::problem::{Code, Problem};
 
@@ -23,5 +25,16 @@ pub fn problem(error: DbErr) -> Problem {
             }
         }
         _ => Problem::internal(error),
+    }
+}
+
+/// The code under which the database refused: an SQLSTATE, or SQLite's extended result code as a number.
+#[must_use]
+pub fn code(error: &DbErr) -> Option<Cow<'_, str>> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            cause.as_database_error().and_then(|refusal| refusal.code())
+        }
+        _ => None,
     }
 }

@@ -11,11 +11,17 @@ use shared::wire::idempotency::REPLAYED_HEADER;
 use uuid::Uuid;
 
 use crate::db::entity::idempotency_key;
-use crate::db::{Backend, Database, problem};
+use crate::db::{Backend, Database, code, problem};
 use crate::posting::KeyDigest;
 
 /// How long a key is kept: 30 days, in microseconds.
 const KEPT: i64 = 30 * 24 * 3_600 * 1_000_000;
+
+/// How long a request waits for another with the same key, as PostgreSQL writes it.
+const PATIENCE: &str = "'2s'";
+
+/// PostgreSQL's `lock_not_available`.
+const LOCK_TIMEOUT: &str = "55P03";
 
 /// A key and what is asked under it.
 #[derive(Clone, Copy, Debug)]
@@ -79,17 +85,35 @@ where
 }
 
 /// Claims the key, or finds the answer that was given under it. Waits for a transaction that is running under the same
-/// key, at most two seconds.
+/// key, at most [`PATIENCE`].
 async fn take(
     db: &Database,
     transaction: &DatabaseTransaction,
     clock: &Clock,
     claim: Claim,
 ) -> Result<Option<Stored>, Problem> {
-    if matches!(db.backend, Backend::Postgres(_)) {
-        transaction.execute_unprepared("SET LOCAL lock_timeout = '2s'").await.map_err(problem)?;
+    patience(db, transaction, PATIENCE).await.map_err(problem)?;
+    let earlier = claimed_or_found(transaction, clock.now_micros(), claim).await?;
+    // The work waits for its rows for as long as without a key: what holds those is no request under this key.
+    patience(db, transaction, "DEFAULT").await.map_err(problem)?;
+    Ok(earlier)
+}
+
+/// How long the statements of `transaction` wait for a row. SQLite has one writer, and it is this one.
+async fn patience(db: &Database, transaction: &DatabaseTransaction, wait: &str) -> Result<(), DbErr> {
+    match db.backend {
+        Backend::Postgres(_) => {
+            transaction.execute_unprepared(&format!("SET LOCAL lock_timeout TO {wait}")).await.map(drop)
+        }
+        Backend::Sqlite(_) => Ok(()),
     }
-    let now = clock.now_micros();
+}
+
+async fn claimed_or_found(
+    transaction: &DatabaseTransaction,
+    now: i64,
+    claim: Claim,
+) -> Result<Option<Stored>, Problem> {
     if insert(transaction, claim, now).await.map_err(waited)? {
         return Ok(None);
     }
@@ -146,9 +170,9 @@ async fn keep(transaction: &DatabaseTransaction, claim: Claim, stored: &Stored) 
     idempotency_key::Entity::update(row).exec(transaction).await.map(drop)
 }
 
-/// PostgreSQL's lock timeout (55P03) is the only refusal that an insert can meet here.
+/// By its code: the text of a lock timeout is in the server's language.
 fn waited(error: DbErr) -> Problem {
-    if error.to_string().contains("lock timeout") { in_progress() } else { problem(error) }
+    if code(&error).as_deref() == Some(LOCK_TIMEOUT) { in_progress() } else { problem(error) }
 }
 
 fn in_progress() -> Problem {
