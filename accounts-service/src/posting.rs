@@ -9,6 +9,7 @@ pub mod apply;
 mod chain;
 mod command;
 mod committer;
+mod doubt;
 mod error;
 mod fold;
 mod metrics;

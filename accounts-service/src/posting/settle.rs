@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use shared::clock::Clock;
 
 use super::command::{Answer, Failure, Unit};
+use super::doubt::Doubt;
 use super::error::CommitError;
 use super::fold::fold;
 use super::metrics::Metrics;
@@ -81,27 +82,30 @@ pub(super) struct Settler {
     clock: Clock,
     metrics: Metrics,
     state: State,
+    doubt: Doubt,
     last_posted_at: i64,
 }
 
 impl Settler {
     pub(super) fn new(lane: Lane, running: Arc<InFlight>, clock: Clock, metrics: Metrics) -> Self {
-        Self { lane, running, clock, metrics, state: State::default(), last_posted_at: 0 }
+        let (state, doubt) = (State::default(), Doubt::default());
+        Self { lane, running, clock, metrics, state, doubt, last_posted_at: 0 }
     }
 
     /// Commits `units` and answers each.
     pub(super) async fn settle(&mut self, units: &[Unit]) {
         let started = Instant::now();
         match self.fast(units).await {
-            Ok(Some(rows)) => self.answer(rows, &[], false),
-            Ok(None) => self.careful(units, false).await,
+            Ok(Some(rows)) => self.answer(rows, Vec::new()),
+            Ok(None) => self.careful(units).await,
             Err(error) => {
                 self.metrics.careful();
                 tracing::debug!(%error, units = units.len(), "the fast commit did not pass");
                 self.lane.release(&error).await;
-                self.careful(units, matches!(error, CommitError::Lost(_))).await;
+                self.careful(units).await;
             }
         }
+        self.doubt = Doubt::default();
         self.metrics.committed(units.len(), started.elapsed());
     }
 
@@ -123,17 +127,19 @@ impl Settler {
             within(lane.read(&unknown)).await?.into_iter().for_each(|account| self.state.put(account));
         }
         let rows = fold(&mut self.state, units.iter(), self.clock.now_micros().max(self.last_posted_at + 1));
-        within(lane.post(&rows)).await?;
-        Ok(Some(rows))
+        match within(lane.post(&rows)).await {
+            Ok(()) => Ok(Some(rows)),
+            Err(error) => Err(self.undone(error, rows)),
+        }
     }
 
     /// Design D4 to the letter, for when the fast way did not pass: again when the connection is lost or the database
     /// is hindered, in halves when it refuses.
-    async fn careful(&mut self, units: &[Unit], mut ambiguous: bool) {
+    async fn careful(&mut self, units: &[Unit]) {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             let error = match self.held(units).await {
-                Ok((rows, taken)) => return self.answer(rows, &taken, ambiguous),
+                Ok((rows, taken)) => return self.answer(rows, taken),
                 Err(error) => error,
             };
             self.lane.release(&error).await;
@@ -141,7 +147,6 @@ impl Settler {
                 CommitError::Stale => {}
                 CommitError::Lost(cause) => {
                     tracing::warn!(%cause, attempt, "the posting engine lost its database");
-                    ambiguous = true;
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -151,7 +156,7 @@ impl Settler {
                     pause *= 2;
                 }
                 CommitError::Refused(_) | CommitError::Corrupt(_) => {
-                    return self.bisect(units, ambiguous, &error).await;
+                    return self.bisect(units, &error).await;
                 }
             }
         }
@@ -159,14 +164,14 @@ impl Settler {
     }
 
     /// One of the batch is at fault: the halves are run on their own, down to the single request that gets the 500.
-    async fn bisect(&mut self, units: &[Unit], ambiguous: bool, error: &CommitError) {
+    async fn bisect(&mut self, units: &[Unit], error: &CommitError) {
         tracing::error!(%error, units = units.len(), "a commit batch was refused");
         if units.len() <= 1 {
             return self.fail(units, Failure::Internal);
         }
         let (left, right) = units.split_at(units.len() / 2);
-        Box::pin(self.careful(left, ambiguous)).await;
-        Box::pin(self.careful(right, ambiguous)).await;
+        Box::pin(self.careful(left)).await;
+        Box::pin(self.careful(right)).await;
     }
 
     async fn held(&mut self, units: &[Unit]) -> Result<(Rows, Vec<Found>), CommitError> {
@@ -177,8 +182,16 @@ impl Settler {
         let won = units.iter().filter(|unit| !taken.contains(&unit.key));
         let posted_at = self.clock.now_micros().max(self.last_posted_at + 1).max(held.committed_at + 1);
         let rows = fold(&mut self.state, won, posted_at);
-        within(self.lane.finish(&rows)).await?;
-        Ok((rows, self.judge(units, held.taken)))
+        match within(self.lane.finish(&rows)).await {
+            Ok(()) => Ok((rows, self.judge(units, held.taken))),
+            Err(error) => Err(self.undone(error, rows)),
+        }
+    }
+
+    /// An attempt that came to no good end; of a lost one nobody knows whether it was committed.
+    fn undone(&mut self, error: CommitError, rows: Rows) -> CommitError {
+        self.doubt.remember(&error, rows.keys);
+        error
     }
 
     /// Keys that hold another request are refused here; the rest are replays.
@@ -190,14 +203,15 @@ impl Settler {
         same
     }
 
-    /// After an ambiguous commit a taken key is most likely our own doing, so its answer is a first one.
-    fn answer(&mut self, rows: Rows, taken: &[Found], ambiguous: bool) {
+    /// A taken key is a replay, unless it was this batch that took it, in an attempt whose reply was lost.
+    fn answer(&mut self, rows: Rows, taken: Vec<Found>) {
         self.last_posted_at = rows.posted_at;
         for key in rows.keys {
             self.running.settle(key.digest, Ok(Answer { outcome: key.outcome, replayed: false }));
         }
         for found in taken {
-            self.running.settle(found.digest, Ok(Answer { outcome: found.outcome.clone(), replayed: !ambiguous }));
+            let replayed = !self.doubt.wrote(&found);
+            self.running.settle(found.digest, Ok(Answer { outcome: found.outcome, replayed }));
         }
     }
 

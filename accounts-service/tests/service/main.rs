@@ -4,11 +4,13 @@
 mod accounts;
 mod claims;
 mod client;
+mod doubt;
 mod engine;
 mod faults;
 mod hindered;
 mod keys;
 mod lists;
+mod lossy;
 mod money;
 mod postgres;
 mod shapes;
