@@ -127,7 +127,7 @@ mod tests {
     fn it_says_what_would_happen() {
         let user = Some(Roles::NONE.with(Role::User));
         for (question, roles, parts) in [
-            ("GET /api/v2/users/me", user, &["/api/users/**", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
+            ("GET /api/v2/users/me", user, &["/api/users/{id}", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
             ("GET /api/users/me", None, &["/api/v1/users/me", "address: 100 per 60s", "401 token_required"]),
             ("GET /api/users", user, &["support or admin", "403 forbidden"]),
             ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{HOST, VARY};
+use actix_web::http::header::{ALLOW, HOST, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use shared::problem::{Code, Problem};
 
@@ -57,7 +57,14 @@ async fn forward(
         exchange.limits = Counted::Never;
         return page;
     }
-    let found = find(exchange, &path)?;
+    let found = match find(exchange, &path)? {
+        Target::Route(found) => found,
+        Target::Methods(methods) if head.method == Method::OPTIONS => {
+            take(worker, exchange, &tables.unrouted, None, LimiterDown::Share).await?;
+            return Ok(HttpResponse::NoContent().insert_header((ALLOW, methods)).finish());
+        }
+        Target::Methods(methods) => return Err(Problem::new(Code::MethodNotAllowed).allow(methods)),
+    };
     let route = found.route;
     let permit = gateway.in_flight.enter()?;
     let principal =
@@ -83,6 +90,14 @@ async fn forward(
     call.send(&worker.client, &gateway.signer, payload.take(), permit).await
 }
 
+/// What a path and a method lead to.
+enum Target<'a> {
+    /// A row of the table.
+    Route(Matched<'a>),
+    /// A resource that has only these methods.
+    Methods(String),
+}
+
 /// A route, with the path and the query that its upstream is asked with.
 struct Matched<'a> {
     route: &'a Route,
@@ -90,7 +105,7 @@ struct Matched<'a> {
     query: Cow<'a, str>,
 }
 
-fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Matched<'p>, Problem> {
+fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Target<'p>, Problem> {
     let (tables, head): (&'a Tables, _) = (exchange.tables, exchange.request.head());
     let query = head.uri.query().unwrap_or_default();
     let asked = tables.versions.split(path);
@@ -104,13 +119,14 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Matche
         Found::Route(route) => route,
         Found::OtherMethods(methods) => {
             let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
-            return Err(Problem::new(Code::MethodNotAllowed).allow(methods.join(", ")));
+            return Ok(Target::Methods(methods.join(", ")));
         }
         Found::Nothing => return Err(Problem::new(Code::NotFound)),
     };
     exchange.route = Some(std::sync::Arc::clone(route));
     let Some((id, rest)) = versioned.filter(|_| route.version != VersionRule::None) else {
-        return Ok(Matched { route, upstream_path: Cow::Borrowed(path), query: Cow::Borrowed(query) });
+        let (upstream_path, query) = (Cow::Borrowed(path), Cow::Borrowed(query));
+        return Ok(Target::Route(Matched { route, upstream_path, query }));
     };
     let version = tables.versions.get(id);
     exchange.rest = version.is_deprecated().then(|| rest.to_owned());
@@ -120,7 +136,7 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Matche
         true => Cow::Borrowed(path),
         false => Cow::Owned([tables.versions.prefix(), "/", &version.name, rest].concat()),
     };
-    Ok(Matched { route, upstream_path, query: without_version(query) })
+    Ok(Target::Route(Matched { route, upstream_path, query: without_version(query) }))
 }
 
 /// Counts the request, once.
@@ -153,7 +169,11 @@ async fn finish(
         }
         (answer, _) => answer,
     };
-    let mut answer = answer.unwrap_or_else(|problem| problem.response(&exchange.problem_context()));
+    let oauth = exchange.route.as_ref().is_some_and(|route| route.oauth);
+    let mut answer = answer.unwrap_or_else(|problem| {
+        let problem = if oauth { problem.at_oauth_endpoint() } else { problem };
+        problem.response(&exchange.problem_context())
+    });
     let head = exchange.request.head();
     let version = tables.versions.get(exchange.version);
     let out = answer.headers_mut();

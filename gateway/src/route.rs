@@ -51,15 +51,18 @@ pub struct Route {
     pub version: VersionRule,
     /// Whether the upstream gets the Authorization header.
     pub forward_authorization: bool,
+    /// Whether the gateway's own problems carry OAuth's `error` as well.
+    pub oauth: bool,
     /// What `Cache-Control` becomes when the upstream says nothing.
     pub default_cache_control: Option<HeaderValue>,
 }
 
 impl Route {
-    /// Whether the row takes this method. HEAD goes wherever GET goes.
+    /// Whether the row takes this method. HEAD goes wherever GET goes; CONNECT and TRACE go nowhere unless they are
+    /// named (RFC 9110, sections 9.3.6 and 9.3.8: a tunnel, and an echo of what the gateway adds).
     #[must_use]
     pub fn takes(&self, method: &Method) -> bool {
-        self.methods.is_empty()
+        (self.methods.is_empty() && *method != Method::CONNECT && *method != Method::TRACE)
             || self.methods.contains(method)
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }

@@ -21,7 +21,7 @@ use crate::admin::metrics::Metrics;
 use crate::app::{self, Gateway, Worker};
 use crate::config::Config;
 use crate::docs::Documents;
-use crate::listener;
+use crate::listener::{self, Manners};
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
@@ -157,14 +157,15 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
 
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
-    let clock = gateway.clock.clone();
+    let tables = gateway.tables.load();
+    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), config.server.limits.url_bytes);
     // Runs on each worker's own thread, where its client's connections shall live.
     let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),
         // `build` has made the same client already; without one this worker answers 404 and says why.
         Err(error) => tracing::error!(%error, "a worker has no HTTP client"),
     };
-    Ok(listener::serve(&config.server, &clock, socket, configure)?)
+    Ok(listener::serve(&config.server, &manners, socket, configure)?)
 }
 
 fn admin_server(gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {

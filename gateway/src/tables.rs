@@ -1,12 +1,14 @@
 //! The configuration as requests read it: compiled once, immutable, swapped whole.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{HeaderMap, VARY};
 
 use crate::config::{AccessLog, Auth, Config, Limits};
 use crate::policy::client::TrustedProxies;
 use crate::policy::cors::Cors;
-use crate::policy::headers::{NO_STORE, SecurityHeaders};
+use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
@@ -52,6 +54,17 @@ pub enum CompileError {
 }
 
 impl Tables {
+    /// The headers of an answer that is given before anything is known of its request.
+    #[must_use]
+    pub fn standing_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(API_VERSION, self.versions.get(self.versions.default()).header.clone());
+        headers.insert(VARY, VERSION_VARY);
+        self.security.apply(&mut headers, false);
+        server_timing(&mut headers, Duration::ZERO);
+        headers
+    }
+
     /// Compiles a configuration that has been checked.
     ///
     /// # Errors
@@ -86,6 +99,7 @@ impl Tables {
                 body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
                 version: rule,
                 forward_authorization: row.forward_authorization,
+                oauth: row.oauth,
                 default_cache_control: row.private.then_some(NO_STORE),
             };
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));

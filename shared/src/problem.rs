@@ -125,6 +125,19 @@ impl Problem {
         self
     }
 
+    /// [`Self::oauth`] with the word that fits the status, unless one was given: for what an OAuth endpoint refuses
+    /// before it looks at the grant. RFC 6749 names the last two for the authorization endpoint (4.1.2.1); clients of
+    /// the token endpoint know them too.
+    #[must_use]
+    pub fn at_oauth_endpoint(self) -> Self {
+        match (self.0.oauth, self.0.code.status()) {
+            (Some(_), _) => self,
+            (None, 429 | 502..) => self.oauth("temporarily_unavailable"),
+            (None, 500..) => self.oauth("server_error"),
+            (None, _) => self.oauth("invalid_request"),
+        }
+    }
+
     /// An extension member (RFC 9457, section 3.2).
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {

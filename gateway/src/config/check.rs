@@ -58,6 +58,9 @@ impl<'a> Names<'a> {
     }
 }
 
+/// The HTTP parser takes targets up to 64 KiB.
+const MAX_URL_BYTES: usize = 60_000;
+
 fn server(config: &Config, report: &mut Report<'_>) {
     let server = &config.server;
     // None at all is for questions about the routes; `serve` and `check-config` want one.
@@ -65,7 +68,8 @@ fn server(config: &Config, report: &mut Report<'_>) {
     report.ensure(secret == 0 || secret >= MIN_SECRET, "identity.secret", NO_SECRET);
     report.ensure(server.max_connections > 0, "server.max_connections", "at least 1");
     report.ensure(server.max_in_flight > 0, "server.max_in_flight", "at least 1");
-    report.ensure(server.limits.url_bytes > 0, "server.limits.url_bytes", "at least 1");
+    let url_bytes = 1..=MAX_URL_BYTES;
+    report.ensure(url_bytes.contains(&server.limits.url_bytes), "server.limits.url_bytes", "1 to 60000");
     report.ensure(server.limits.header_count > 0, "server.limits.header_count", "at least 1");
     report.ensure(server.limits.header_bytes > 0, "server.limits.header_bytes", "at least 1");
     for network in &server.trusted_proxies {

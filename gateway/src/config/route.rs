@@ -54,6 +54,8 @@ pub struct Route {
     pub version: Option<String>,
     #[serde(default)]
     pub forward_authorization: bool,
+    #[serde(default)]
+    pub oauth: bool,
     #[serde(default = "yes")]
     pub private: bool,
 }

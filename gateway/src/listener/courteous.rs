@@ -2,19 +2,21 @@
 //! here that answer becomes a problem like every other. And a bare LF, which the parser lets pass as a line's end, does
 //! not get that far (RFC 9112, section 2.2 leaves it open; two parsers that differ are a hole).
 
-mod line_ends;
+mod watch;
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
-use shared::clock::Clock;
 use shared::problem::{self, CONTENT_TYPE_PROBLEM, Code, Problem};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Manners;
 use crate::policy::headers::REQUEST_ID;
-use line_ends::LineEnds;
+use watch::Watch;
 
 /// The parser's own answers are short; ours never are.
 const BARE_AT_MOST: usize = 160;
@@ -23,23 +25,26 @@ const BARE_AT_MOST: usize = 160;
 const FIRST_LINES: usize = 128;
 
 /// A client's stream.
-pub(super) struct Courteous<S> {
+pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     stream: S,
-    clock: Clock,
+    manners: Arc<Manners>,
     /// A problem on its way out, in place of a bare answer.
     problem: Bytes,
     /// Whether the last answer said that it is the last: what the parser adds to it is for nobody.
     closing: bool,
-    line_ends: LineEnds,
-}
-
-impl<S> Courteous<S> {
-    pub(super) fn new(stream: S, clock: Clock) -> Self {
-        Self { stream, clock, problem: Bytes::new(), closing: false, line_ends: LineEnds::default() }
-    }
+    /// Whether the client has closed.
+    gone: bool,
+    head: Watch,
+    /// What the parser is going to refuse without knowing why.
+    fault: Option<Code>,
 }
 
 impl<S: AsyncWrite + Unpin> Courteous<S> {
+    pub(super) fn new(stream: S, manners: Arc<Manners>) -> Self {
+        let (problem, head) = (Bytes::new(), Watch::default());
+        Self { stream, manners, problem, closing: false, gone: false, head, fault: None }
+    }
+
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.problem.has_remaining() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.problem))?;
@@ -52,14 +57,35 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Courteous<S> {
+/// A body whose framing breaks makes the parser drop the connection without a word. The word is said here: a request
+/// whose head has come whole, and which nothing has answered, was malformed, unless the client, the server or the
+/// worker has ended.
+impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
+    fn drop(&mut self) {
+        let unanswered = self.head == Watch::After && !self.closing;
+        if unanswered && !self.gone && !self.manners.ending.load(Ordering::Acquire) && !std::thread::panicking() {
+            self.problem = answer(Code::MalformedRequest, &self.manners);
+            // It fits into the socket's buffer, or it is not worth waiting for.
+            let _ = self.poll_problem(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
-        let come = &mut into.filled_mut()[before..];
-        if self.line_ends.has_bare(come) {
+        let come = &into.filled()[before..];
+        if come.is_empty() {
+            // A client that closes has gone: what it asked for is cancelled upstream.
+            self.gone = true;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let most = self.manners.line_bytes;
+        if let Some(fault) = self.head.look(come, most) {
+            self.fault = Some(fault.code());
             // NUL stands in no head: the parser refuses, and its answer becomes the problem.
-            come.fill(0);
+            into.filled_mut()[before..].fill(0);
         }
         Poll::Ready(Ok(()))
     }
@@ -72,7 +98,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
             Some((0, code)) => {
                 if !self.closing {
                     self.closing = true;
-                    self.problem = answer(code, &self.clock);
+                    self.problem = answer(self.fault.unwrap_or(code), &self.manners);
                     // Taken, whether or not it could leave at once: the rest goes with the next write or flush.
                     let _ = self.poll_problem(context)?;
                 }
@@ -82,7 +108,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
                 let bytes = end.map_or(bytes, |(at, _)| &bytes[..at]);
                 if bytes.starts_with(b"HTTP/1.") {
                     self.closing = says_close(bytes);
-                    self.line_ends = LineEnds::default();
+                    self.head = Watch::default();
                 }
                 Pin::new(&mut self.stream).poll_write(context, bytes)
             }
@@ -96,6 +122,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_problem(context))?;
+        self.closing = true;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -132,15 +159,16 @@ fn bare(bytes: &[u8]) -> Option<Code> {
     }
 }
 
-fn answer(code: Code, clock: &Clock) -> Bytes {
+fn answer(code: Code, manners: &Manners) -> Bytes {
     let request_id = uuid::Uuid::new_v4().simple().to_string();
-    let context = problem::Context { instance: String::new(), request_id, clock: clock.clone() };
+    let context = problem::Context { instance: String::new(), request_id, clock: manners.clock.clone() };
     let problem = Problem::new(code);
     let (body, status) = (problem.body(&context), problem.status());
     let mut answer = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: {CONTENT_TYPE_PROBLEM}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\nx-request-id: {}\r\n\r\n",
+         cache-control: no-store\r\n{}x-request-id: {}\r\n\r\n",
         body.len(),
+        manners.lines,
         context.request_id,
     )
     .into_bytes();
@@ -152,7 +180,14 @@ fn answer(code: Code, clock: &Clock) -> Bytes {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    use actix_web::http::header::HeaderMap;
+    use shared::clock::Clock;
+
     use super::*;
+
+    fn courteous(stream: tokio::io::DuplexStream) -> Courteous<tokio::io::DuplexStream> {
+        Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0))
+    }
 
     const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sat, 21 Nov 2026 08:05:03 GMT\r\n\r\n";
 
@@ -175,7 +210,7 @@ mod tests {
     #[actix_web::test]
     async fn a_bare_answer_becomes_a_problem_however_small_the_steps() {
         let (mut client, server) = tokio::io::duplex(7);
-        let mut server = Courteous::new(server, Clock::system());
+        let mut server = courteous(server);
         let writing = async move {
             server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             server.write_all(BARE).await.unwrap();
@@ -191,7 +226,7 @@ mod tests {
     #[actix_web::test]
     async fn what_the_parser_adds_to_a_last_answer_is_swallowed() {
         let (mut client, server) = tokio::io::duplex(4096);
-        let mut server = Courteous::new(server, Clock::system());
+        let mut server = courteous(server);
         let last = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno";
         server.write_all(&[last, BARE].concat()).await.unwrap();
         server.shutdown().await.unwrap();

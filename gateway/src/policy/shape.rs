@@ -1,8 +1,8 @@
 //! The outer shape of a request: lengths and framing that are refused before anything else looks at it.
 
 use actix_web::dev::RequestHead;
+use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use actix_web::http::{Method, Version};
 use shared::problem::{Code, Problem};
 
 use crate::config::Limits;
@@ -13,9 +13,6 @@ pub fn check(head: &RequestHead, limits: &Limits) -> Result<(), Problem> {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.url_bytes {
         return Err(Problem::new(Code::UriTooLong));
-    }
-    if head.method == Method::CONNECT || head.method == Method::TRACE {
-        return Err(Problem::new(Code::MethodNotAllowed).allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     let headers = &head.headers;
     let bytes = |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
@@ -83,7 +80,6 @@ mod tests {
         assert_eq!(verdict(both), Some(Code::MalformedRequest));
         assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "Chunked"))), None);
         assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "identity"))), Some(Code::MalformedRequest));
-        assert_eq!(verdict(get().method(Method::TRACE)), Some(Code::MethodNotAllowed));
     }
 
     #[test]

@@ -155,6 +155,9 @@ fn has_version(row: &Route, asked: Option<VersionId>) -> bool {
     }
 }
 
+/// What a row without methods takes, as far as it can be said.
+const COMMON: [Method; 6] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
 fn allowed(rows: &[&Arc<Route>]) -> Vec<Method> {
     let mut methods: Vec<Method> = Vec::new();
     let mut add = |method: Method| {
@@ -162,12 +165,16 @@ fn allowed(rows: &[&Arc<Route>]) -> Vec<Method> {
             methods.push(method);
         }
     };
-    for method in rows.iter().flat_map(|row| &row.methods) {
-        add(method.clone());
-        if method == Method::GET {
-            add(Method::HEAD);
+    for row in rows {
+        for method in if row.methods.is_empty() { &COMMON[..] } else { &row.methods } {
+            add(method.clone());
+            if method == Method::GET {
+                add(Method::HEAD);
+            }
         }
     }
+    // Answered by the gateway itself.
+    add(Method::OPTIONS);
     methods
 }
 

@@ -1,11 +1,11 @@
 //! Bodies in both directions. Small ones are held whole, which is faster; large ones are streamed piece by piece.
 
 mod answer;
+mod progress;
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Payload, RequestHead};
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::policy::shape;
 
 pub use answer::{Answer, Guards};
+pub use progress::{Progress, Stage};
 
 /// Pieces of a request body on their way between the worker's stream and the client's task.
 const PIECES: usize = 4;
@@ -32,8 +33,8 @@ pub struct Outgoing {
     pub body: Option<reqwest::Body>,
     /// The length of a streamed body, when the client said it; a held one knows its own.
     pub length: Option<u64>,
-    /// Set when a streamed body turned out to be too large.
-    pub overrun: Option<Arc<AtomicBool>>,
+    /// How far a streamed body has come; `None`: it is here already.
+    pub progress: Option<Arc<Progress>>,
 }
 
 /// Why a streamed body ended before its end. Never shown: it only breaks the upstream's connection.
@@ -55,7 +56,7 @@ impl Outgoing {
             Some(0) => Ok(Self::none()),
             Some(length) if length <= buffer => {
                 let capacity = usize::try_from(length).unwrap_or(0);
-                Ok(Self { body: Some(read(payload, capacity).await?.into()), length: None, overrun: None })
+                Ok(Self { body: Some(read(payload, capacity).await?.into()), length: None, progress: None })
             }
             None if !head.headers.contains_key(TRANSFER_ENCODING) => Ok(Self::none()),
             length => Self::stream(payload, limit, length).await,
@@ -63,7 +64,7 @@ impl Outgoing {
     }
 
     const fn none() -> Self {
-        Self { body: None, length: None, overrun: None }
+        Self { body: None, length: None, progress: None }
     }
 
     /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces. The
@@ -75,33 +76,43 @@ impl Outgoing {
             Some(Ok(first)) if first.len() as u64 > limit => return Err(shape::too_large(limit)),
             Some(Ok(first)) => first,
         };
-        let overrun = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::begun());
         let (sender, mut receiver) = mpsc::channel::<Result<Bytes, Broken>>(PIECES);
-        let (flag, mut left) = (Arc::clone(&overrun), limit - first.len() as u64);
+        let (told, mut left) = (Arc::clone(&progress), limit - first.len() as u64);
         actix_web::rt::spawn(async move {
             let mut next = Some(Ok(first));
             while let Some(piece) = next {
+                told.enter(match &piece {
+                    Ok(_) => Stage::AwaitsUpstream,
+                    Err(Broken::TooLarge) => Stage::TooLarge,
+                    Err(Broken::Client(_)) => Stage::BrokenOff,
+                });
                 let ends = piece.is_err();
-                flag.fetch_or(matches!(piece, Err(Broken::TooLarge)), Ordering::AcqRel);
                 // The receiver is gone when the upstream has answered or broken off.
-                if sender.send(piece).await.is_err() || ends {
+                let unwanted = sender.send(piece).await.is_err();
+                if ends {
+                    return;
+                }
+                if unwanted {
                     break;
                 }
+                told.enter(Stage::AwaitsClient);
                 next = payload.next().await.map(|piece| {
                     let piece = piece.map_err(Broken::Client)?;
                     left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
                     Ok(piece)
                 });
             }
+            told.enter(Stage::Over);
         });
         let pieces = stream::poll_fn(move |context| receiver.poll_recv(context));
-        Ok(Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, overrun: Some(overrun) })
+        Ok(Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, progress: Some(progress) })
     }
 
-    /// Whether sending failed because the body was too large.
+    /// How far the body has come.
     #[must_use]
-    pub fn is_overrun(overrun: Option<&Arc<AtomicBool>>) -> bool {
-        overrun.is_some_and(|flag| flag.load(Ordering::Acquire))
+    pub fn stage(progress: Option<&Arc<Progress>>) -> Stage {
+        progress.map_or(Stage::Over, |progress| progress.stage())
     }
 }
 
@@ -115,7 +126,8 @@ pub async fn discard(mut payload: Payload, head: &RequestHead, buffer: u64) {
     }
 }
 
-fn broken_off() -> Problem {
+/// 400: the client did not finish what it began to send.
+pub fn broken_off() -> Problem {
     Problem::new(Code::MalformedRequest).detail("The body broke off, or its framing is malformed.")
 }
 

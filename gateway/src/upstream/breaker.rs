@@ -101,6 +101,17 @@ impl Breaker {
         Arc::new(Self { settings, inner: Mutex::new(inner) })
     }
 
+    /// Whether it would refuse a call now; changes nothing.
+    pub fn peek(&self, now: Instant) -> Result<(), Refused> {
+        match &self.inner.lock().state {
+            State::Open { until, .. } if now < *until => Err(Refused { retry_after: *until - now }),
+            State::HalfOpen { admitted, .. } if *admitted >= self.settings.probes => {
+                Err(Refused { retry_after: PROBING_RETRY })
+            }
+            State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => Ok(()),
+        }
+    }
+
     /// Asks to make one call.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Admission, Refused> {
         let mut inner = self.inner.lock();
@@ -220,6 +231,12 @@ impl Admission {
             self.settled = true;
             self.breaker.settle(self.generation, outcome, now);
         }
+    }
+
+    /// The answer that was counted as good when its head came has broken off: a failure of its own. It was settled
+    /// by its head, and not by its end, because a stream may last for hours and its client may be the slow one.
+    pub fn relapse(&self, now: Instant) {
+        self.breaker.settle(self.generation, Outcome::Failure, now);
     }
 }
 

@@ -15,8 +15,8 @@ use shared::telemetry::trace;
 use shared::wire::DEADLINE_MS;
 
 use super::Upstream;
-use super::body::{Answer, Guards, Outgoing};
-use super::breaker::{Admission, Outcome};
+use super::body::{self, Answer, Guards, Outgoing, Stage};
+use super::breaker::{Outcome, Refused};
 use super::convert::{self, Forward};
 use crate::policy::authenticate::Principal;
 use crate::policy::client::Client;
@@ -75,31 +75,31 @@ impl Call<'_> {
         payload: Payload,
         permit: Permit,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
-        let mut admission = self
-            .upstream
-            .breaker
-            .admit(Instant::now())
-            .map_err(|refused| Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after))?;
+        // An open breaker refuses before the body is read; but a slow body must not hold a probe's place.
+        self.upstream.breaker.peek(Instant::now()).map_err(refused)?;
         let outgoing = Outgoing::prepare(payload, self.head, self.body_limit, self.buffer);
-        let outgoing = self.deadline.hold(outgoing).await??;
-        let overrun = outgoing.overrun.clone();
+        let outgoing = self.deadline.hold(outgoing).await.map_err(|_| too_slow())??;
+        let progress = outgoing.progress.clone();
         let request = self.request(signer, outgoing)?;
+        let mut admission = self.upstream.breaker.admit(Instant::now()).map_err(refused)?;
         let asked = Instant::now();
-        let answered = match self.deadline.hold(client.execute(request)).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(_)) if Outgoing::is_overrun(overrun.as_ref()) => {
-                return Err(crate::policy::shape::too_large(self.body_limit));
+        let answered = self.deadline.hold(client.execute(request)).await;
+        let now = Instant::now();
+        let answered = match (answered, Outgoing::stage(progress.as_ref())) {
+            (Ok(Ok(answered)), _) => answered,
+            // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
+            (Ok(Err(_)), Stage::TooLarge) => return Err(crate::policy::shape::too_large(self.body_limit)),
+            (Ok(Err(_)), Stage::BrokenOff) => return Err(body::broken_off()),
+            (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => return Err(too_slow()),
+            (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
+                admission.settle(Outcome::Failure, now);
+                return Err(self.failed(&error));
             }
-            Ok(Err(error)) => return Err(self.failed(&error, &mut admission)),
-            Err(timeout) => {
-                // While a body is streamed, it may be the client who is slow: a stalled upload must not open a breaker.
-                if overrun.is_none() {
-                    admission.settle(Outcome::Failure, Instant::now());
-                }
+            (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
+                admission.settle(Outcome::Failure, now);
                 return Err(timeout);
             }
         };
-        let now = Instant::now();
         let slow = self.upstream.slow_after.is_some_and(|limit| now - asked > limit);
         admission.settle(outcome(answered.status(), answered.headers(), slow), now);
         self.answer(answered, Guards { permit: Some(permit), admission: Some(admission) }).await
@@ -151,17 +151,12 @@ impl Call<'_> {
         }
     }
 
-    fn failed(&self, error: &reqwest::Error, admission: &mut Admission) -> Problem {
-        // The client's own body broke off: that says nothing about the upstream.
-        if error.is_body() {
-            return Problem::new(Code::MalformedRequest).detail("The body broke off.");
-        }
-        admission.settle(Outcome::Failure, Instant::now());
+    fn failed(&self, error: &reqwest::Error) -> Problem {
         let code = if error.is_connect() { Code::UpstreamUnavailable } else { Code::BadGateway };
         Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error)))
     }
 
-    async fn answer(&self, answered: Response, guards: Guards) -> Result<HttpResponse<BoxBody>, Problem> {
+    async fn answer(&self, answered: Response, mut guards: Guards) -> Result<HttpResponse<BoxBody>, Problem> {
         let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
         convert::response_headers(answered.headers(), answer.headers_mut());
         // For HEAD the length is that of the body that GET would bring.
@@ -169,12 +164,24 @@ impl Call<'_> {
         let length = announced.or(answered.content_length());
         if self.head.method != Method::HEAD && length.is_some_and(|length| length <= WHOLE_ANSWER) {
             let body = self.deadline.hold(answered.bytes()).await?;
-            let body = body.map_err(|error| Problem::unavailable(Code::BadGateway, causes(&error)))?;
+            let body = body.map_err(|error| {
+                guards.relapse();
+                Problem::unavailable(Code::BadGateway, causes(&error))
+            })?;
             return Ok(answer.set_body(Answer::whole(body, guards)).map_into_boxed_body());
         }
         let body = Answer::pieces(answered.bytes_stream(), length, self.deadline, guards);
         Ok(answer.set_body(body).map_into_boxed_body())
     }
+}
+
+fn refused(refused: Refused) -> Problem {
+    Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
+}
+
+/// The exchange's time was used up by a client that did not send its body (RFC 9110, 15.5.9).
+fn too_slow() -> Problem {
+    Problem::new(Code::RequestTimeout)
 }
 
 /// Whether an answer is a sign of health. A 503 with `Retry-After` is a healthy upstream that says "not now".

@@ -60,7 +60,7 @@ impl FromRequest for Form {
                     .detail("Send the parameters as application/x-www-form-urlencoded.")
                     .oauth("invalid_request"));
             }
-            Self::parse(&collect(payload, LIMIT).await?)
+            Self::parse(&collect(payload, LIMIT).await.map_err(Problem::at_oauth_endpoint)?)
         }
         .boxed_local()
     }

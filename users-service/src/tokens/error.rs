@@ -29,9 +29,6 @@ pub enum GrantError {
     Other(#[from] Problem),
 }
 
-/// RFC 6749 names this error for the authorization endpoint (4.1.2.1); clients know it.
-const UNAVAILABLE: &str = "temporarily_unavailable";
-
 impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
@@ -46,10 +43,6 @@ impl From<GrantError> for Problem {
             GrantError::Database(fault) => Self::from(fault),
             GrantError::Other(problem) => problem,
         };
-        match problem.status().as_u16() {
-            429 | 503 => problem.oauth(UNAVAILABLE),
-            500 => problem.oauth("server_error"),
-            _ => problem,
-        }
+        problem.at_oauth_endpoint()
     }
 }

@@ -90,6 +90,46 @@ async fn clients_mistakes_do_not_trip_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_breaks_off_or_stalls_its_upload_is_told_and_not_counted() {
+    let upstream = Upstream::start().await;
+    let route = "breaker.consecutive_failures = 1\n[[routes]]\npath = \"/api/t/short\"\nupstream = \"raw\"\nauth = \"none\"\ntimeout = \"300ms\"\n";
+    let gate = Gate::start(upstream.addr(), route).await;
+    let begun = "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+
+    let mut broken = gate.connect().await;
+    write(&mut broken, &format!("POST /api/t/up HTTP/1.1\r\n{begun}")).await;
+    let (_first, _) = upstream.accept().await;
+    write(&mut broken, "no length\r\n").await;
+    let answer = read_until(&mut broken, |text| text.ends_with('}')).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"code\":\"malformed_request\""), "{answer}");
+
+    let mut stalled = gate.connect().await;
+    write(&mut stalled, &format!("POST /api/t/short HTTP/1.1\r\n{begun}")).await;
+    let (_second, _) = upstream.accept().await;
+    let answer = read_until(&mut stalled, |text| text.ends_with('}')).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"code\":\"request_timeout\""), "{answer}");
+
+    let mut silent = gate.connect().await;
+    write(&mut silent, "POST /api/t/short HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab").await;
+    let answer = read_until(&mut silent, |text| text.ends_with('}')).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(breaker(&gate).await["state"], "closed");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_counts_against_its_upstream() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "breaker.consecutive_failures = 1").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /api/t/cut HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let (mut stream, _) = upstream.accept().await;
+    write(&mut stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
+    drop(stream);
+    read_all(&mut client).await;
+    assert_eq!(breaker(&gate).await["state"], "open");
+}
+
+#[tokio::test]
 async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
     let address = dead().await;
     let gate = Arc::new(

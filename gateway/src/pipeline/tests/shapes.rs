@@ -276,3 +276,61 @@ async fn what_is_no_http_gets_a_problem_all_the_same() {
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-A: 1\r\n".repeat(120));
     assert!(raw(&gate, &many).await.contains("application/problem+json"));
 }
+
+#[tokio::test]
+async fn options_and_refused_methods_name_what_the_resource_has() {
+    let gate = Gate::start(
+        dead().await,
+        "[[routes]]\npath = \"/api/o/own\"\nmethods = [\"GET\", \"PATCH\"]\nupstream = \"raw\"\n",
+    )
+    .await;
+    for (method, path, status, allow) in [
+        ("OPTIONS", "/api/v1/o/own", 204, "GET, HEAD, PATCH, OPTIONS"),
+        ("TRACE", "/api/v1/o/own", 405, "GET, HEAD, PATCH, OPTIONS"),
+        ("DELETE", "/api/v1/o/own", 405, "GET, HEAD, PATCH, OPTIONS"),
+        ("TRACE", "/api/v1/t/other", 405, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    ] {
+        let answer = gate.client.request(method.parse().unwrap(), gate.url(path)).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()),
+            (status, allow),
+            "{method}"
+        );
+        assert!(answer.headers().contains_key("ratelimit"), "{method} is counted");
+    }
+}
+
+#[tokio::test]
+async fn what_the_parser_refuses_says_the_same_things_too() {
+    let gate = Gate::start(dead().await, "").await;
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(50_000));
+    for (request, status, code) in [
+        ("GET / HTTP/1.1\nHost: x\n\n", 400, "malformed_request"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "malformed_request"),
+        (&long, 414, "uri_too_long"),
+    ] {
+        let answer = raw(&gate, request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code), "{answer}");
+        for name in ["x-request-id: ", "api-version: v1", "server-timing: total;dur=", "referrer-policy: "] {
+            assert!(answer.contains(name), "{answer} lacks {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_oauth_endpoint_keeps_its_error_member_whoever_refuses() {
+    let gate = Gate::start(
+        dead().await,
+        "[[routes]]\npath = \"/api/t/token\"\nupstream = \"raw\"\nauth = \"none\"\noauth = true\nbody = 10\n",
+    )
+    .await;
+    let post = |body: &'static str| gate.client.post(gate.url("/api/v1/t/token")).body(body).send();
+    for (body, status, error) in
+        [("far too long a body", 413, "invalid_request"), ("short", 503, "temporarily_unavailable")]
+    {
+        let answer = post(body).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"], error, "{body}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
@@ -23,10 +24,19 @@ pub struct Guards {
     pub admission: Option<Admission>,
 }
 
+impl Guards {
+    /// The upstream broke off an answer that it had begun well.
+    pub fn relapse(&mut self) {
+        if let Some(admission) = &self.admission {
+            admission.relapse(Instant::now());
+        }
+    }
+}
+
 /// A body of an answer.
 pub struct Answer {
     content: Content,
-    _guards: Guards,
+    guards: Guards,
 }
 
 enum Content {
@@ -49,7 +59,7 @@ impl Answer {
     /// A body that is here already.
     #[must_use]
     pub const fn whole(body: Bytes, guards: Guards) -> Self {
-        Self { content: Content::Whole(body), _guards: guards }
+        Self { content: Content::Whole(body), guards }
     }
 
     /// A body that is still coming in, of `size` bytes if that is known.
@@ -61,7 +71,7 @@ impl Answer {
     ) -> Self {
         let deadline = deadline.instant().map(|end| Box::pin(tokio::time::sleep_until(end.into())));
         let size = size.map_or(BodySize::Stream, BodySize::Sized);
-        Self { content: Content::Pieces { pieces: Box::pin(pieces), size, deadline }, _guards: guards }
+        Self { content: Content::Pieces { pieces: Box::pin(pieces), size, deadline }, guards }
     }
 }
 
@@ -76,11 +86,15 @@ impl MessageBody for Answer {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        match &mut self.content {
+        let answer = &mut *self;
+        match &mut answer.content {
             Content::Whole(body) if body.is_empty() => Poll::Ready(None),
             Content::Whole(body) => Poll::Ready(Some(Ok(std::mem::take(body)))),
             Content::Pieces { pieces, deadline, .. } => {
                 if let Poll::Ready(piece) = pieces.as_mut().poll_next(context) {
+                    if matches!(piece, Some(Err(_))) {
+                        answer.guards.relapse();
+                    }
                     return Poll::Ready(piece.map(|piece| piece.map_err(Cut::from)));
                 }
                 match deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {

@@ -142,3 +142,32 @@ fn jitter_only_lengthens_and_stays_within_its_percentage() {
         assert!(wait >= 2 * SECOND && wait <= Duration::from_millis(2_400), "{wait:?}");
     }
 }
+
+#[test]
+fn an_upstream_that_breaks_off_every_answer_trips_by_its_ratio() {
+    let now = Instant::now();
+    let breaker = Breaker::new(settings(), now);
+    for _ in 0..10 {
+        let mut admission = breaker.admit(now).unwrap();
+        admission.settle(Outcome::Success, now);
+        admission.relapse(now);
+    }
+    assert_eq!(breaker.snapshot(now).state, "open");
+    let late = breaker.admit(now + 3 * SECOND).unwrap();
+    late.relapse(now + 3 * SECOND);
+    assert_eq!(breaker.snapshot(now).state, "open");
+}
+
+#[test]
+fn a_peek_takes_no_probes_place() {
+    let (breaker, now) = tripped();
+    assert!(breaker.peek(now).is_err());
+    let later = now + 3 * SECOND;
+    for _ in 0..10 {
+        breaker.peek(later).unwrap();
+    }
+    let probes: Vec<_> = (0..3).map(|_| breaker.admit(later).unwrap()).collect();
+    assert!(breaker.peek(later).is_err());
+    drop(probes);
+    breaker.peek(later).unwrap();
+}

@@ -1,0 +1,42 @@
+//! How far a streamed request body has come, told across tasks, so that a failed call is held against the right side.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Where the body is, or what ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// The next piece is the client's to send.
+    AwaitsClient,
+    /// A piece is the upstream's to take.
+    AwaitsUpstream,
+    /// All of it has been handed over, or the upstream wanted no more.
+    Over,
+    /// It is larger than the route allows.
+    TooLarge,
+    /// The client went away in the middle of it, or framed it wrongly.
+    BrokenOff,
+}
+
+const STAGES: [Stage; 5] = [Stage::AwaitsClient, Stage::AwaitsUpstream, Stage::Over, Stage::TooLarge, Stage::BrokenOff];
+
+/// One body's stage: written by the task that feeds it, read by the call.
+#[derive(Debug)]
+pub struct Progress(AtomicU8);
+
+impl Progress {
+    /// The first piece is here and wants to be taken.
+    pub const fn begun() -> Self {
+        Self(AtomicU8::new(Stage::AwaitsUpstream as u8))
+    }
+
+    /// Moves on.
+    pub fn enter(&self, stage: Stage) {
+        self.0.store(stage as u8, Ordering::Release);
+    }
+
+    /// Where it is now.
+    pub fn stage(&self) -> Stage {
+        STAGES[usize::from(self.0.load(Ordering::Acquire))]
+    }
+}
