@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use shared::auth::{AUDIENCE_ACCOUNTS, SecretTooShort, Verifier};
 use shared::clock::Clock;
+use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::{Database, DatabaseError};
+use crate::idempotency::keep_sweeping;
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
 use crate::routes;
 
@@ -63,6 +65,7 @@ pub struct Service {
     server: Server,
     handle: Handle,
     committer: Committer,
+    tasks: JoinSet<()>,
 }
 
 /// Stops a service from elsewhere.
@@ -84,6 +87,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let limits =
         Limits { queue: config.posting.queue, batch: config.posting.batch, key_wait: config.posting.key_wait.get() };
     let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep_sweeping(db.clone(), deps.clock.clone(), config.retention.sweep_every.get()));
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());
     let app = web::Data::new(App {
@@ -113,13 +118,14 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     .listen(listener)?
     .run();
     let handle = Handle { server: server.handle(), stopping };
-    Ok(Service { addr, server, handle, committer })
+    Ok(Service { addr, server, handle, committer, tasks })
 }
 
 impl Service {
-    /// Serves until it is stopped, then commits what is still queued.
-    pub async fn run(self) -> std::io::Result<()> {
+    /// Serves until it is stopped, then ends the tasks and commits what is still queued.
+    pub async fn run(mut self) -> std::io::Result<()> {
         let served = self.server.await;
+        self.tasks.shutdown().await;
         let committer = self.committer;
         let last = tokio::task::spawn_blocking(move || committer.join());
         if tokio::time::timeout(LAST_COMMITS, last).await.is_err() {

@@ -26,6 +26,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Bounds of the engine.
     pub posting: PostingConfig,
+    /// What is kept, and for how long.
+    pub retention: Retention,
     /// Taken, not needed.
     pub redis: Redis,
     /// Logs and traces.
@@ -76,6 +78,14 @@ pub struct PostingConfig {
     pub key_wait: Dur,
 }
 
+/// What is kept, and for how long.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Time between two sweeps.
+    pub sweep_every: Dur,
+}
+
 /// Taken, not needed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +111,8 @@ impl Check for Config {
         report.ensure((1..=1_000).contains(&self.database.connections), "database.connections", "1 to 1000");
         report.ensure((1..=1_000_000).contains(&self.posting.queue), "posting.queue", "1 to 1000000");
         report.ensure((1..=8_000).contains(&self.posting.batch), "posting.batch", "1 to 8000");
+        let sweep = self.retention.sweep_every.get().as_secs();
+        report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
         report.ensure(self.server.workers <= 1_024, "server.workers", "at most 1024");
     }
 }

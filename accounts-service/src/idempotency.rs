@@ -2,9 +2,11 @@
 
 mod header;
 mod once;
+mod sweep;
 
 pub use header::KeyHeader;
 pub use once::{Claim, Stored, once};
+pub use sweep::{keep_sweeping, sweep};
 
 use sha2::digest::Output;
 use sha2::{Digest, Sha256};

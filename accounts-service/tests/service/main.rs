@@ -15,6 +15,7 @@ mod money;
 mod postgres;
 mod shapes;
 mod stack;
+mod sweeping;
 
 /// Runs each `async fn(Stack)` as two tests, one per back-end.
 #[macro_export]
