@@ -5,7 +5,6 @@ mod courteous;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -34,18 +33,18 @@ pub struct Manners {
     lines: String,
     /// A request line longer than this is refused before the parser is lost in it.
     line_bytes: usize,
-    /// Whether the server is about to end.
-    ending: AtomicBool,
+    /// How long a head may take.
+    header_timeout: Duration,
 }
 
 impl Manners {
     /// `headers` are those that every answer carries; targets longer than `url_bytes` are refused by the app.
     #[must_use]
-    pub fn new(clock: Clock, headers: &HeaderMap, url_bytes: usize) -> Arc<Self> {
+    pub fn new(clock: Clock, headers: &HeaderMap, url_bytes: usize, header_timeout: Duration) -> Arc<Self> {
         let line = |(name, value): (&HeaderName, &HeaderValue)| Some(format!("{name}: {}\r\n", value.to_str().ok()?));
         let lines = headers.iter().filter_map(line).collect();
         let line_bytes = url_bytes.max(LINE_AT_LEAST);
-        Arc::new(Self { clock, lines, line_bytes, ending: AtomicBool::new(false) })
+        Arc::new(Self { clock, lines, line_bytes, header_timeout })
     }
 }
 
@@ -76,15 +75,9 @@ pub fn serve(
         let stopping = stopping.clone();
         let app = App::new().configure(&configure).into_factory().map_err(|error: Error| error.error_response());
         let http = HttpService::build()
-            .graceful_shutdown_signal({
-                let manners = Arc::clone(&manners);
-                move || {
-                    let (stopping, manners) = (stopping.clone(), Arc::clone(&manners));
-                    async move {
-                        stopping.notified().await;
-                        manners.ending.store(true, Ordering::Release);
-                    }
-                }
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
             })
             .keep_alive(keep_alive)
             .client_request_timeout(header_timeout)

@@ -158,7 +158,8 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
     let tables = gateway.tables.load();
-    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), config.server.limits.url_bytes);
+    let (longest, patience) = (config.server.limits.url_bytes, config.server.header_timeout.get());
+    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), longest, patience);
     // Runs on each worker's own thread, where its client's connections shall live.
     let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),

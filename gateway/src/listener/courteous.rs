@@ -1,18 +1,18 @@
 //! A stream that minds actix's manners. What is no HTTP is answered by the parser, below any app, with a bare status:
-//! here that answer becomes a problem like every other. And a bare LF, which the parser lets pass as a line's end, does
-//! not get that far (RFC 9112, section 2.2 leaves it open; two parsers that differ are a hole).
+//! here that answer becomes a problem like every other. What the parser would let pass, or drop without a word, or wait
+//! for without an end, does not get that far.
 
 mod watch;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use shared::problem::{self, CONTENT_TYPE_PROBLEM, Code, Problem};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::Manners;
 use crate::policy::headers::REQUEST_ID;
@@ -32,17 +32,28 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     problem: Bytes,
     /// Whether the last answer said that it is the last: what the parser adds to it is for nobody.
     closing: bool,
-    /// Whether the client has closed.
-    gone: bool,
-    head: Watch,
+    watch: Watch,
+    /// Requests whose head has come, and which nothing has begun to answer.
+    unanswered: usize,
     /// What the parser is going to refuse without knowing why.
     fault: Option<Code>,
+    /// The end of the time for a head that has begun.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncWrite + Unpin> Courteous<S> {
     pub(super) fn new(stream: S, manners: Arc<Manners>) -> Self {
-        let (problem, head) = (Bytes::new(), Watch::default());
-        Self { stream, manners, problem, closing: false, gone: false, head, fault: None }
+        let watch = Watch::new(manners.line_bytes);
+        Self {
+            stream,
+            manners,
+            problem: Bytes::new(),
+            closing: false,
+            watch,
+            unanswered: 0,
+            fault: None,
+            patience: None,
+        }
     }
 
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -57,16 +68,31 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     }
 }
 
-/// A body whose framing breaks makes the parser drop the connection without a word. The word is said here: a request
-/// whose head has come whole, and which nothing has answered, was malformed, unless the client, the server or the
-/// worker has ended.
+/// A body whose framing breaks makes the parser drop the connection without a word. The word is said here, when there is
+/// no doubt whose it is.
 impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
     fn drop(&mut self) {
-        let unanswered = self.head == Watch::After && !self.closing;
-        if unanswered && !self.gone && !self.manners.ending.load(Ordering::Acquire) && !std::thread::panicking() {
-            self.problem = answer(Code::MalformedRequest, &self.manners);
+        if let Some(code) = self.fault.filter(|_| self.unanswered == 1 && !self.closing) {
+            self.problem = answer(code, &self.manners);
             // It fits into the socket's buffer, or it is not worth waiting for.
             let _ = self.poll_problem(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Courteous<S> {
+    /// Looks at what has come and makes the parser refuse what is wrong: NUL stands in no head and in no chunk's frame.
+    fn inspect(&mut self, come: &mut [u8]) {
+        let seen = self.watch.look(come);
+        self.unanswered += seen.heads;
+        if let Some((at, fault)) = seen.fault {
+            self.fault = Some(fault.code());
+            come[at..].fill(0);
+        }
+        if !self.watch.is_in_head() {
+            self.patience = None;
+        } else if self.patience.is_none() {
+            self.patience = Some(Box::pin(tokio::time::sleep(self.manners.header_timeout)));
         }
     }
 }
@@ -74,19 +100,22 @@ impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
-        let come = &into.filled()[before..];
+        let polled = Pin::new(&mut self.stream).poll_read(context, into)?;
+        if polled.is_pending() {
+            // The parser has a timer for a connection's first head only.
+            ready!(self.patience.as_mut().map_or(Poll::Pending, |patience| patience.as_mut().poll(context)));
+            self.patience = None;
+            self.fault = Some(Code::RequestTimeout);
+            into.put_slice(&[0]);
+            return Poll::Ready(Ok(()));
+        }
+        let come = &mut into.filled_mut()[before..];
         if come.is_empty() {
             // A client that closes has gone: what it asked for is cancelled upstream.
-            self.gone = true;
+            self.fault = None;
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let most = self.manners.line_bytes;
-        if let Some(fault) = self.head.look(come, most) {
-            self.fault = Some(fault.code());
-            // NUL stands in no head: the parser refuses, and its answer becomes the problem.
-            into.filled_mut()[before..].fill(0);
-        }
+        self.inspect(come);
         Poll::Ready(Ok(()))
     }
 }
@@ -106,9 +135,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
             }
             end => {
                 let bytes = end.map_or(bytes, |(at, _)| &bytes[..at]);
-                if bytes.starts_with(b"HTTP/1.") {
+                if bytes.starts_with(b"HTTP/1.") && !bytes.starts_with(b"HTTP/1.1 100 ") {
                     self.closing = says_close(bytes);
-                    self.head = Watch::default();
+                    self.unanswered = self.unanswered.saturating_sub(1);
                 }
                 Pin::new(&mut self.stream).poll_write(context, bytes)
             }
@@ -180,13 +209,15 @@ fn answer(code: Code, manners: &Manners) -> Bytes {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    use std::time::Duration;
+
     use actix_web::http::header::HeaderMap;
     use shared::clock::Clock;
 
     use super::*;
 
     fn courteous(stream: tokio::io::DuplexStream) -> Courteous<tokio::io::DuplexStream> {
-        Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0))
+        Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0, Duration::from_secs(1)))
     }
 
     const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sat, 21 Nov 2026 08:05:03 GMT\r\n\r\n";

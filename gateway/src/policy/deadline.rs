@@ -6,25 +6,35 @@ use shared::problem::{Code, Problem};
 
 /// When an exchange must be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline(Option<Instant>);
+pub struct Deadline {
+    start: Instant,
+    end: Option<Instant>,
+}
 
 impl Deadline {
     /// `timeout` after `start`; `None`: never.
     #[must_use]
     pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
-        Self(timeout.and_then(|timeout| start.checked_add(timeout)))
+        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
     }
 
     /// The instant, if there is one.
     #[must_use]
     pub const fn instant(self) -> Option<Instant> {
-        self.0
+        self.end
+    }
+
+    /// Whether somebody who was waited for since `since`, up to the end, had a fair share of the time: half of it. Else
+    /// it was spent by others, and that the end has passed says nothing about them.
+    #[must_use]
+    pub fn was_fair(self, since: Instant) -> bool {
+        self.end.is_none_or(|end| (end.saturating_duration_since(since)) * 2 >= end - self.start)
     }
 
     /// What is left, in whole milliseconds, as upstreams are told.
     #[must_use]
     pub fn millis_left(self, now: Instant) -> Option<u64> {
-        let left = self.0?.saturating_duration_since(now);
+        let left = self.end?.saturating_duration_since(now);
         Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -33,11 +43,26 @@ impl Deadline {
     /// # Errors
     /// 504 `gateway_timeout`.
     pub async fn hold<T>(self, work: impl Future<Output = T>) -> Result<T, Problem> {
-        match self.0 {
+        match self.end {
             None => Ok(work.await),
             Some(end) => {
                 tokio::time::timeout_at(end.into(), work).await.map_err(|_| Problem::new(Code::GatewayTimeout))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_time_is_a_fair_share() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let deadline = Deadline::new(start, Some(10 * second));
+        assert!(deadline.was_fair(start + 5 * second));
+        assert!(!deadline.was_fair(start + 6 * second));
+        assert!(!deadline.was_fair(start + 11 * second));
+        assert!(Deadline::new(start, None).was_fair(start + 11 * second));
     }
 }

@@ -96,7 +96,11 @@ impl Call<'_> {
                 return Err(self.failed(&error));
             }
             (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
-                admission.settle(Outcome::Failure, now);
+                // A client that takes nearly all of the time for its body must not open a breaker either.
+                let since = progress.as_ref().map_or(asked, |progress| progress.since());
+                if self.deadline.was_fair(since) {
+                    admission.settle(Outcome::Failure, now);
+                }
                 return Err(timeout);
             }
         };

@@ -1,31 +1,65 @@
-//! The head of a request as its bytes come in: what the parser lets pass, or could not name.
+//! Where one request ends and the next begins, followed byte by byte beside the parser, so that what it would let pass
+//! (a bare LF as a line's end; RFC 9112, section 2.2 leaves it open), or could not name, is refused with its reason.
+//!
+//! Two parsers that differ are a hole; this one only refuses. It knows of a request what framing needs: lines end with
+//! CRLF, the request line is not endless, and the body is as long as `Content-Length` or the chunks say.
 
 use shared::problem::Code;
 
-/// Where in the stream of requests the watch is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Watch {
-    /// Before a head: at the start, and after each answer.
-    #[default]
-    Before,
-    /// Inside one.
-    Inside {
-        /// The byte before.
-        previous: u8,
-        /// Whether the line has nothing in it yet.
-        empty: bool,
-        /// How much of the request line has come; `None`: all of it.
-        first_line: Option<usize>,
-    },
-    /// After one: a body is none of our business.
-    After,
+/// The most of a line that is looked at: enough for `Transfer-Encoding: chunked` and for a length. Anything longer in
+/// one of these two fields is not meant honestly.
+const LOOKED_AT: usize = 48;
+
+/// The longest chunk-size line and trailer field, in bytes. Nobody needs chunk extensions.
+const CHUNK_LINE: usize = 4096;
+
+/// What is watched, and how far the present line has come.
+#[derive(Debug)]
+pub(super) struct Watch {
+    part: Part,
+    line: Line,
+    framing: Framing,
+    /// The longest request line, in bytes without its CRLF.
+    longest: usize,
 }
 
-/// Why a head is refused before the parser has it.
+/// The part of a request that comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    RequestLine,
+    Fields,
+    /// This much of a body of known length, or of a chunk.
+    Bytes {
+        left: u64,
+        chunk: bool,
+    },
+    /// The CRLF behind a chunk.
+    ChunkEnd,
+    ChunkSize,
+    Trailer,
+}
+
+/// What the fields say of the body so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// The beginning of the present line.
+#[derive(Debug)]
+struct Line {
+    beginning: [u8; LOOKED_AT],
+    length: usize,
+    last: u8,
+}
+
+/// Why a request is refused before the parser has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A line ends with a bare LF.
-    BareLf,
+    /// A line ends with a bare LF, or the framing is not what it says.
+    Malformed,
     /// The request line is longer than any target may be.
     LongLine,
 }
@@ -34,96 +68,174 @@ impl Fault {
     /// The problem it is answered with.
     pub(super) const fn code(self) -> Code {
         match self {
-            Self::BareLf => Code::MalformedRequest,
+            Self::Malformed => Code::MalformedRequest,
             Self::LongLine => Code::UriTooLong,
         }
     }
 }
 
+/// What a look at the bytes has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Heads that were completed.
+    pub heads: usize,
+    /// The first fault, and where it is.
+    pub fault: Option<(usize, Fault)>,
+}
+
 impl Watch {
-    /// Looks at what has come. `most` is the longest request line, in bytes without its CRLF.
-    pub(super) fn look(&mut self, come: &[u8], most: usize) -> Option<Fault> {
-        if *self == Self::Before && !come.is_empty() {
-            // What does not begin with a method is the rest of a body that nobody wanted.
-            let head = Self::Inside { previous: 0, empty: true, first_line: Some(0) };
-            *self = if begins(come) { head } else { Self::After };
+    /// At the beginning of a connection.
+    pub(super) const fn new(longest: usize) -> Self {
+        let line = Line { beginning: [0; LOOKED_AT], length: 0, last: 0 };
+        Self { part: Part::RequestLine, line, framing: Framing::None, longest }
+    }
+
+    /// Whether a head has begun and not ended.
+    pub(super) const fn is_in_head(&self) -> bool {
+        match self.part {
+            Part::RequestLine => self.line.length > 0,
+            Part::Fields => true,
+            Part::Bytes { .. } | Part::ChunkEnd | Part::ChunkSize | Part::Trailer => false,
         }
-        let Self::Inside { mut previous, mut empty, mut first_line } = *self else { return None };
-        for &byte in come {
-            match byte {
-                b'\n' if previous != b'\r' => return Some(Fault::BareLf),
-                b'\n' if empty => {
-                    *self = Self::After;
-                    return None;
-                }
-                b'\n' => (empty, first_line) = (true, None),
-                b'\r' => {}
-                _ => {
-                    empty = false;
-                    first_line = first_line.map(|length| length + 1);
-                    if first_line.is_some_and(|length| length > most) {
-                        return Some(Fault::LongLine);
-                    }
+    }
+
+    /// Looks at what has come.
+    pub(super) fn look(&mut self, come: &[u8]) -> Seen {
+        let mut seen = Seen::default();
+        let mut at = 0;
+        while at < come.len() {
+            if let Part::Bytes { left, chunk } = self.part {
+                let here = (come.len() - at) as u64;
+                let taken = left.min(here);
+                at += usize::try_from(taken).unwrap_or(come.len());
+                self.part = match (left - taken, chunk) {
+                    (0, true) => Part::ChunkEnd,
+                    (0, false) => Part::RequestLine,
+                    (left, chunk) => Part::Bytes { left, chunk },
+                };
+                continue;
+            }
+            let rest = &come[at..];
+            let end = memchr::memchr(b'\n', rest);
+            self.line.push(&rest[..end.unwrap_or(rest.len())]);
+            let fault = self.too_long().or_else(|| end.and_then(|_| self.line_end(&mut seen).err()));
+            if let Some(fault) = fault {
+                seen.fault = Some((at + end.unwrap_or(0), fault));
+                return seen;
+            }
+            at += end.map_or(rest.len(), |end| end + 1);
+        }
+        seen
+    }
+
+    fn too_long(&self) -> Option<Fault> {
+        let carriage_return = usize::from(self.line.last == b'\r');
+        let length = self.line.length - carriage_return.min(self.line.length);
+        match self.part {
+            Part::RequestLine if length > self.longest => Some(Fault::LongLine),
+            Part::ChunkSize | Part::Trailer if length > CHUNK_LINE => Some(Fault::Malformed),
+            Part::ChunkEnd if length > 0 => Some(Fault::Malformed),
+            // The parser limits the head.
+            Part::RequestLine
+            | Part::Fields
+            | Part::ChunkSize
+            | Part::Trailer
+            | Part::ChunkEnd
+            | Part::Bytes { .. } => None,
+        }
+    }
+
+    /// A LF has come: the line is whole.
+    fn line_end(&mut self, seen: &mut Seen) -> Result<(), Fault> {
+        if self.line.last != b'\r' {
+            return Err(Fault::Malformed);
+        }
+        let is_empty = self.line.length == 1;
+        self.part = match self.part {
+            // Empty lines before a request line are skipped (RFC 9112, section 2.2).
+            Part::RequestLine if is_empty => Part::RequestLine,
+            Part::RequestLine => {
+                self.framing = Framing::None;
+                Part::Fields
+            }
+            Part::Fields if is_empty => {
+                seen.heads += 1;
+                match self.framing {
+                    Framing::None | Framing::Length(0) => Part::RequestLine,
+                    Framing::Length(left) => Part::Bytes { left, chunk: false },
+                    Framing::Chunked => Part::ChunkSize,
                 }
             }
-            previous = byte;
-        }
-        *self = Self::Inside { previous, empty, first_line };
-        None
+            Part::Fields => {
+                self.framing = self.line.framing(self.framing)?;
+                Part::Fields
+            }
+            Part::ChunkSize => match self.line.chunk_size().ok_or(Fault::Malformed)? {
+                0 => Part::Trailer,
+                left => Part::Bytes { left, chunk: true },
+            },
+            Part::ChunkEnd => Part::ChunkSize,
+            Part::Trailer if is_empty => Part::RequestLine,
+            Part::Trailer => Part::Trailer,
+            Part::Bytes { .. } => self.part,
+        };
+        self.line.clear();
+        Ok(())
     }
 }
 
-/// How heads begin. Text of a body that is still coming in while its answer has begun hardly does.
-const BEGINNINGS: [&[u8]; 8] =
-    [b"GET /", b"HEAD /", b"POST /", b"PUT /", b"PATCH /", b"DELETE /", b"OPTIONS /", b"OPTIONS *"];
+impl Line {
+    fn push(&mut self, bytes: &[u8]) {
+        if self.length < LOOKED_AT {
+            let room = bytes.len().min(LOOKED_AT - self.length);
+            self.beginning[self.length..self.length + room].copy_from_slice(&bytes[..room]);
+        }
+        self.length += bytes.len();
+        self.last = bytes.last().copied().unwrap_or(self.last);
+    }
 
-fn begins(come: &[u8]) -> bool {
-    BEGINNINGS.iter().any(|beginning| come.starts_with(beginning) || beginning.starts_with(come))
+    const fn clear(&mut self) {
+        self.length = 0;
+        self.last = 0;
+    }
+
+    /// The line without its CR, as far as it is looked at.
+    fn text(&self) -> &[u8] {
+        &self.beginning[..(self.length - 1).min(LOOKED_AT)]
+    }
+
+    /// What the field says of the body; fields that contradict each other, or cannot be read, are refused.
+    fn framing(&self, so_far: Framing) -> Result<Framing, Fault> {
+        let text = self.text();
+        let colon = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+        let (name, value) = (&text[..colon], text[colon..].get(1..).unwrap_or_default().trim_ascii());
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        if !is_length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return Ok(so_far);
+        }
+        if so_far != Framing::None || self.length > LOOKED_AT {
+            return Err(Fault::Malformed);
+        }
+        if !is_length {
+            return if value.eq_ignore_ascii_case(b"chunked") { Ok(Framing::Chunked) } else { Err(Fault::Malformed) };
+        }
+        number(value, 10).map(Framing::Length).ok_or(Fault::Malformed)
+    }
+
+    /// The size in front of a chunk, without its extensions (RFC 9112, section 7.1).
+    fn chunk_size(&self) -> Option<u64> {
+        let text = self.text();
+        let end = text.iter().position(|&byte| byte == b';').unwrap_or(text.len());
+        number(text[..end].trim_ascii_end(), 16)
+    }
+}
+
+/// Digits and nothing else: no sign, no spaces.
+fn number(text: &[u8], radix: u32) -> Option<u64> {
+    let digits = std::str::from_utf8(text).ok()?;
+    let only_digits = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| only_digits)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether a bare LF is found, whole and byte by byte.
-    fn found(text: &str) -> bool {
-        let whole = Watch::default().look(text.as_bytes(), 64);
-        let mut watch = Watch::default();
-        let stepwise = text.bytes().find_map(|byte| watch.look(&[byte], 64));
-        assert_eq!(whole, stepwise, "{text:?}");
-        whole == Some(Fault::BareLf)
-    }
-
-    #[test]
-    fn heads_are_watched_and_bodies_are_not() {
-        assert!(!found("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-        assert!(!found("POST / HTTP/1.1\r\nHost: x\r\n\r\nbody\nwith\n\nlines"));
-        assert!(found("GET / HTTP/1.1\nHost: x\n\n"));
-        assert!(found("GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n"));
-        assert!(found("GET / HTTP/1.1\r\nHost: x\r\n\n"));
-        for rest in ["{\"a\":\n1}\n\n", "SHOUTING text\n"] {
-            assert!(Watch::default().look(rest.as_bytes(), 64).is_none(), "the rest of a body: {rest}");
-        }
-    }
-
-    #[test]
-    fn a_request_line_has_an_end_in_time() {
-        let line = |length: usize| format!("GET /{} HTTP/1.1\r\n", "x".repeat(length));
-        assert_eq!(Watch::default().look(line(50).as_bytes(), 64), None);
-        assert_eq!(Watch::default().look(line(51).as_bytes(), 64), Some(Fault::LongLine));
-        let long_field = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(100));
-        assert_eq!(Watch::default().look(long_field.as_bytes(), 64), None);
-        let mut watch = Watch::default();
-        assert_eq!(watch.look(b"GET /", 64), None);
-        assert_eq!(watch.look(&[b'x'; 60], 64), Some(Fault::LongLine), "it need not be complete");
-    }
-
-    #[test]
-    fn after_an_answer_the_next_head_is_watched() {
-        let mut watch = Watch::default();
-        assert!(watch.look(b"GET / HTTP/1.1\r\n\r\n", 64).is_none());
-        assert!(watch.look(b"a\nb", 64).is_none());
-        watch = Watch::default();
-        assert!(watch.look(b"GET / HTTP/1.1\n", 64).is_some());
-    }
-}
+mod tests;

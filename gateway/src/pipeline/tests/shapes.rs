@@ -334,3 +334,14 @@ async fn an_oauth_endpoint_keeps_its_error_member_whoever_refuses() {
         assert_eq!(body["error"], error, "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_later_head_has_no_longer_to_come_than_the_first() {
+    let gate = Gate::start(dead().await, "server.header_timeout = \"300ms\"").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    read_head(&mut client).await;
+    write(&mut client, "G").await;
+    let answer = read_all(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"), "{answer}");
+}

@@ -1,6 +1,7 @@
 //! How far a streamed request body has come, told across tasks, so that a failed call is held against the right side.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Where the body is, or what ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,21 +23,34 @@ const STAGES: [Stage; 5] = [Stage::AwaitsClient, Stage::AwaitsUpstream, Stage::O
 
 /// One body's stage: written by the task that feeds it, read by the call.
 #[derive(Debug)]
-pub struct Progress(AtomicU8);
+pub struct Progress {
+    stage: AtomicU8,
+    begun: Instant,
+    /// When the stage was entered, in microseconds after `begun`.
+    entered: AtomicU64,
+}
 
 impl Progress {
     /// The first piece is here and wants to be taken.
-    pub const fn begun() -> Self {
-        Self(AtomicU8::new(Stage::AwaitsUpstream as u8))
+    pub fn begun() -> Self {
+        let stage = AtomicU8::new(Stage::AwaitsUpstream as u8);
+        Self { stage, begun: Instant::now(), entered: AtomicU64::new(0) }
     }
 
     /// Moves on.
     pub fn enter(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Release);
+        let entered = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.entered.store(entered, Ordering::Release);
+        self.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Since when it has been there.
+    pub fn since(&self) -> Instant {
+        self.begun + Duration::from_micros(self.entered.load(Ordering::Acquire))
     }
 
     /// Where it is now.
     pub fn stage(&self) -> Stage {
-        STAGES[usize::from(self.0.load(Ordering::Acquire))]
+        STAGES[usize::from(self.stage.load(Ordering::Acquire))]
     }
 }

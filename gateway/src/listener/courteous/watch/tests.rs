@@ -1,0 +1,108 @@
+//! Requests that the watch lets pass, and those that it does not, whole and byte by byte.
+
+use super::*;
+
+const LONGEST: usize = 64;
+
+/// How many heads there are, or the fault: the same however the bytes are cut.
+fn look(text: &str) -> Result<usize, Fault> {
+    let whole = Watch::new(LONGEST).look(text.as_bytes());
+    let mut watch = Watch::new(LONGEST);
+    let mut heads = 0;
+    let stepwise = text.bytes().find_map(|byte| {
+        let seen = watch.look(&[byte]);
+        heads += seen.heads;
+        seen.fault.map(|(_, fault)| fault)
+    });
+    assert_eq!((whole.heads, whole.fault.map(|(_, fault)| fault)), (heads, stepwise), "{text:?}");
+    stepwise.map_or(Ok(heads), Err)
+}
+
+const MALFORMED: Result<usize, Fault> = Err(Fault::Malformed);
+
+#[test]
+fn lines_of_a_head_end_with_crlf() {
+    assert_eq!(look("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), Ok(1));
+    assert_eq!(look("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), Ok(1));
+    for bare in [
+        "GET / HTTP/1.1\nHost: x\n\n",
+        "GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\n",
+        "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET http://x/ HTTP/1.1\nHost: x\n\n",
+        "BREW / HTTP/1.1\n\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\nHost: x\n\n",
+        "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nabGET / HTTP/1.1\n",
+    ] {
+        assert_eq!(look(bare), MALFORMED, "{bare:?}");
+    }
+}
+
+#[test]
+fn bodies_are_none_of_its_business_but_their_ends_are() {
+    assert_eq!(look("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na\nb\n\nc\n\n\nGET / HTTP/1.1\r\n\r\n"), Ok(2));
+    let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(look(&format!("{chunked}3\r\na\nb\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n")), Ok(2));
+    assert_eq!(look(&format!("{chunked}A;x=y\r\n0123456789\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n")), Ok(2));
+    for broken in [
+        "3\nabc\r\n0\r\n\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "x\r\n",
+        "\r\n",
+        "-1\r\n",
+        "0x3\r\n",
+        " 3\r\n",
+        "10000000000000000\r\n",
+        "0\r\nX: y\n\r\n",
+        "0\r\n\n",
+    ] {
+        assert_eq!(look(&format!("{chunked}{broken}")), MALFORMED, "{broken:?}");
+    }
+}
+
+#[test]
+fn framing_has_one_meaning_or_none() {
+    for fields in [
+        "Content-Length: 1\r\nContent-Length: 1",
+        "Content-Length: 1\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: xchunked",
+        "Content-Length: +1",
+        "Content-Length: 1, 1",
+        "Content-Length:",
+        "content-length: 99999999999999999999",
+        "Content-Length:                                           1",
+    ] {
+        assert_eq!(look(&format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n")), MALFORMED, "{fields}");
+    }
+    assert_eq!(look("POST / HTTP/1.1\r\nTRANSFER-ENCODING:Chunked\r\n\r\n0\r\n\r\n"), Ok(1));
+    assert_eq!(look("POST / HTTP/1.1\r\nX-Content-Length: x\r\nContent-Lengths: y\r\n\r\n"), Ok(1));
+}
+
+#[test]
+fn a_request_line_has_an_end_in_time() {
+    let line = |length: usize| format!("GET /{} HTTP/1.1\r\n", "x".repeat(length));
+    assert_eq!(look(&line(50)), Ok(0));
+    assert_eq!(look(&line(51)), Err(Fault::LongLine));
+    assert_eq!(look(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(100))), Ok(1));
+    let mut watch = Watch::new(LONGEST);
+    assert_eq!(watch.look(b"GET /").fault, None);
+    assert_eq!(watch.look(&[b'x'; 60]).fault, Some((0, Fault::LongLine)), "it need not be complete");
+}
+
+#[test]
+fn it_knows_when_a_head_is_under_way() {
+    let mut watch = Watch::new(LONGEST);
+    let mut after = |text: &str| {
+        watch.look(text.as_bytes());
+        watch.is_in_head()
+    };
+    assert!(!after(""));
+    assert!(after("POST / HTTP/1.1\r\n"));
+    assert!(after("Content-Length: 3\r\n"));
+    assert!(!after("\r\nab"));
+    assert!(!after("c"));
+    assert!(after("G"));
+}
