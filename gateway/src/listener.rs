@@ -35,16 +35,27 @@ pub struct Manners {
     line_bytes: usize,
     /// How long a head may take.
     header_timeout: Duration,
+    /// How long a client may take nothing of what is written.
+    write_timeout: Duration,
+}
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a head that has begun.
+    pub head: Duration,
+    /// For a client to take something of what is written.
+    pub write: Duration,
 }
 
 impl Manners {
     /// `headers` are those that every answer carries; targets longer than `url_bytes` are refused by the app.
     #[must_use]
-    pub fn new(clock: Clock, headers: &HeaderMap, url_bytes: usize, header_timeout: Duration) -> Arc<Self> {
+    pub fn new(clock: Clock, headers: &HeaderMap, url_bytes: usize, patience: &Patience) -> Arc<Self> {
         let line = |(name, value): (&HeaderName, &HeaderValue)| Some(format!("{name}: {}\r\n", value.to_str().ok()?));
         let lines = headers.iter().filter_map(line).collect();
         let line_bytes = url_bytes.max(LINE_AT_LEAST);
-        Arc::new(Self { clock, lines, line_bytes, header_timeout })
+        Arc::new(Self { clock, lines, line_bytes, header_timeout: patience.head, write_timeout: patience.write })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::admin::metrics::Metrics;
 use crate::app::{self, Gateway, Worker};
 use crate::config::Config;
 use crate::docs::Documents;
-use crate::listener::{self, Manners};
+use crate::listener::{self, Manners, Patience};
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
@@ -158,8 +158,9 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
     let tables = gateway.tables.load();
-    let (longest, patience) = (config.server.limits.url_bytes, config.server.header_timeout.get());
-    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), longest, patience);
+    let longest = config.server.limits.url_bytes;
+    let patience = Patience { head: config.server.header_timeout.get(), write: config.server.write_timeout.get() };
+    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), longest, &patience);
     // Runs on each worker's own thread, where its client's connections shall live.
     let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),

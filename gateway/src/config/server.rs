@@ -13,6 +13,7 @@ pub struct Server {
     pub workers: usize,
     pub keep_alive: Dur,
     pub header_timeout: Dur,
+    pub write_timeout: Dur,
     pub max_connections: usize,
     pub max_in_flight: usize,
     pub shutdown_grace: Dur,

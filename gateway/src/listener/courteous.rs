@@ -4,6 +4,7 @@
 
 mod watch;
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::time::Sleep;
 
 use super::Manners;
 use crate::policy::headers::REQUEST_ID;
-use watch::Watch;
+use watch::{Kind, Watch};
 
 /// The parser's own answers are short; ours never are.
 const BARE_AT_MOST: usize = 160;
@@ -32,33 +33,38 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     problem: Bytes,
     /// Whether the last answer said that it is the last: what the parser adds to it is for nobody.
     closing: bool,
-    watch: Watch,
-    /// Requests whose head has come, and which nothing has begun to answer.
-    unanswered: usize,
+    requests: Watch,
+    answers: Watch,
+    /// Requests whose head has come, and which nothing has begun to answer, the first one first.
+    asked: VecDeque<Kind>,
     /// What the parser is going to refuse without knowing why.
     fault: Option<Code>,
     /// The end of the time for a head that has begun.
     patience: Option<Pin<Box<Sleep>>>,
+    /// The end of the time for a client that does not take what is written.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncWrite + Unpin> Courteous<S> {
     pub(super) fn new(stream: S, manners: Arc<Manners>) -> Self {
-        let watch = Watch::new(manners.line_bytes);
         Self {
             stream,
+            requests: Watch::new(manners.line_bytes),
+            answers: Watch::new(usize::MAX),
             manners,
             problem: Bytes::new(),
             closing: false,
-            watch,
-            unanswered: 0,
+            asked: VecDeque::new(),
             fault: None,
             patience: None,
+            stuck: None,
         }
     }
 
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.problem.has_remaining() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.problem))?;
+            let written = Pin::new(&mut self.stream).poll_write(context, &self.problem);
+            let written = ready!(self.while_it_moves(context, written))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -72,7 +78,7 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
 /// no doubt whose it is.
 impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
     fn drop(&mut self) {
-        if let Some(code) = self.fault.filter(|_| self.unanswered == 1 && !self.closing) {
+        if let Some(code) = self.fault.filter(|_| self.asked.len() == 1 && !self.closing) {
             self.problem = answer(code, &self.manners);
             // It fits into the socket's buffer, or it is not worth waiting for.
             let _ = self.poll_problem(&mut Context::from_waker(Waker::noop()));
@@ -81,15 +87,51 @@ impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Courteous<S> {
+    /// Where a bare answer stands at the end of what is written, and which problem it is. It may follow another answer,
+    /// but not stand in its body.
+    fn bare_end(&self, bytes: &[u8]) -> Option<(usize, Code)> {
+        // An answer with a body hardly ends like this; nearly every write is done here.
+        if !bytes.ends_with(b"\r\n\r\n") {
+            return None;
+        }
+        let from = bytes.len().saturating_sub(BARE_AT_MOST);
+        let at = from + bytes[from..].windows(b"HTTP/1.".len()).rposition(|start| start == b"HTTP/1.")?;
+        let code = bare(&bytes[at..])?;
+        let (mut answers, mut asked) = (self.answers.clone(), self.asked.clone());
+        let follows = answers.look(&bytes[..at], |kind| answered(&mut asked, kind));
+        (follows.is_ok() && answers.is_between()).then_some((at, code))
+    }
+
+    /// Follows what has been written.
+    fn follow(&mut self, written: &[u8]) {
+        let asked = &mut self.asked;
+        let followed = self.answers.look(written, |kind| answered(asked, kind));
+        debug_assert_eq!(followed, Ok(()), "our own answers are framed well");
+    }
+
+    /// `polled`, or an error when the client has taken nothing for too long: it would hold its place for ever.
+    fn while_it_moves<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stuck = None;
+            return polled;
+        }
+        let timeout = self.manners.write_timeout;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(stuck.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Looks at what has come and makes the parser refuse what is wrong: NUL stands in no head and in no chunk's frame.
     fn inspect(&mut self, come: &mut [u8]) {
-        let seen = self.watch.look(come);
-        self.unanswered += seen.heads;
-        if let Some((at, fault)) = seen.fault {
+        let seen = self.requests.look(come, |kind| {
+            self.asked.push_back(kind);
+            true
+        });
+        if let Err((at, fault)) = seen {
             self.fault = Some(fault.code());
             come[at..].fill(0);
         }
-        if !self.watch.is_in_head() {
+        if !self.requests.is_in_head() {
             self.patience = None;
         } else if self.patience.is_none() {
             self.patience = Some(Box::pin(tokio::time::sleep(self.manners.header_timeout)));
@@ -123,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_problem(context))?;
-        match bare_end(bytes) {
+        match self.bare_end(bytes) {
             Some((0, code)) => {
                 if !self.closing {
                     self.closing = true;
@@ -135,18 +177,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
             }
             end => {
                 let bytes = end.map_or(bytes, |(at, _)| &bytes[..at]);
-                if bytes.starts_with(b"HTTP/1.") && !bytes.starts_with(b"HTTP/1.1 100 ") {
+                if self.answers.is_between() {
                     self.closing = says_close(bytes);
-                    self.unanswered = self.unanswered.saturating_sub(1);
                 }
-                Pin::new(&mut self.stream).poll_write(context, bytes)
+                let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+                let written = ready!(self.while_it_moves(context, written))?;
+                self.follow(&bytes[..written]);
+                Poll::Ready(Ok(written))
             }
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_problem(context))?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.while_it_moves(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -156,20 +201,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     }
 }
 
+/// An answer of this kind has begun: whether it may have a body, given what was asked.
+fn answered(asked: &mut VecDeque<Kind>, kind: Kind) -> bool {
+    kind == Kind::Interim || asked.pop_front() != Some(Kind::Head)
+}
+
 fn says_close(head: &[u8]) -> bool {
     let first = &head[..head.len().min(FIRST_LINES)];
     first.windows(b"\r\nconnection: close\r\n".len()).any(|line| line == b"\r\nconnection: close\r\n")
-}
-
-/// Where a bare answer stands at the end of what is written, and which problem it is. It may follow another answer.
-fn bare_end(bytes: &[u8]) -> Option<(usize, Code)> {
-    // An answer with a body does not end like this; nearly every write is done here.
-    if !bytes.ends_with(b"\r\n\r\n") {
-        return None;
-    }
-    let from = bytes.len().saturating_sub(BARE_AT_MOST);
-    let at = from + bytes[from..].windows(b"HTTP/1.".len()).rposition(|start| start == b"HTTP/1.")?;
-    Some((at, bare(&bytes[at..])?))
 }
 
 /// Which problem an answer of the parser's stands for. It has a status line, a length of zero, and none of the headers
@@ -215,19 +254,29 @@ mod tests {
     use shared::clock::Clock;
 
     use super::*;
+    use crate::listener::Patience;
 
     fn courteous(stream: tokio::io::DuplexStream) -> Courteous<tokio::io::DuplexStream> {
-        Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0, Duration::from_secs(1)))
+        Courteous::new(
+            stream,
+            Manners::new(Clock::system(), &HeaderMap::new(), 0, &Patience { head: LONG, write: LONG }),
+        )
     }
+
+    const LONG: Duration = Duration::from_secs(60);
 
     const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sat, 21 Nov 2026 08:05:03 GMT\r\n\r\n";
 
-    #[test]
-    fn only_the_parsers_own_answers_are_recognised() {
+    #[actix_web::test]
+    async fn only_the_parsers_own_answers_are_recognised() {
+        let stream = courteous(tokio::io::duplex(1).0);
+        let bare_end = |bytes: &[u8]| stream.bare_end(bytes);
         assert_eq!(bare_end(BARE), Some((0, Code::MalformedRequest)));
         assert_eq!(bare_end(&BARE[..BARE.len() - 1]), None);
         let after = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", BARE].concat();
         assert_eq!(bare_end(&after), Some((after.len() - BARE.len(), Code::MalformedRequest)));
+        let inside = [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", BARE.len()).as_bytes(), BARE].concat();
+        assert_eq!(bare_end(&inside), None, "a body may look like anything");
         for other in [
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n",
@@ -265,5 +314,14 @@ mod tests {
         let mut text = String::new();
         client.read_to_string(&mut text).await.unwrap();
         assert_eq!(text.as_bytes(), last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_left() {
+        let (client, server) = tokio::io::duplex(4);
+        let mut server = courteous(server);
+        let error = server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(client);
     }
 }

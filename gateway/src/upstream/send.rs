@@ -7,6 +7,7 @@ use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::Method;
 use actix_web::http::header::HOST;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Request, Response, StatusCode, Url};
 use shared::auth::{Caller, HEADER, Signer};
@@ -163,6 +164,10 @@ impl Call<'_> {
     async fn answer(&self, answered: Response, mut guards: Guards) -> Result<HttpResponse<BoxBody>, Problem> {
         let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
         convert::response_headers(answered.headers(), answer.headers_mut());
+        // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
+        if matches!(answered.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(answer.set_body(Answer::whole(Bytes::new(), guards)).map_into_boxed_body());
+        }
         // For HEAD the length is that of the body that GET would bring.
         let announced = answered.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let length = announced.or(answered.content_length());

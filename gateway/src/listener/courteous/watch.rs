@@ -1,8 +1,10 @@
-//! Where one request ends and the next begins, followed byte by byte beside the parser, so that what it would let pass
-//! (a bare LF as a line's end; RFC 9112, section 2.2 leaves it open), or could not name, is refused with its reason.
+//! Where one message ends and the next begins, followed beside the parser in both directions.
 //!
-//! Two parsers that differ are a hole; this one only refuses. It knows of a request what framing needs: lines end with
-//! CRLF, the request line is not endless, and the body is as long as `Content-Length` or the chunks say.
+//! Of requests, so that what the parser would let pass (a bare LF as a line's end; RFC 9112, section 2.2 leaves it
+//! open), or could not name, is refused with its reason. Two parsers that differ are a hole; this one only refuses. Of
+//! answers, so that an answer is never looked for inside another's body. It knows what framing needs: lines end with
+//! CRLF, the first line is not endless, and the body is as long as `Content-Length` or the chunks say (RFC 9112,
+//! section 6.3).
 
 use shared::problem::Code;
 
@@ -14,19 +16,36 @@ const LOOKED_AT: usize = 48;
 const CHUNK_LINE: usize = 4096;
 
 /// What is watched, and how far the present line has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch {
     part: Part,
     line: Line,
     framing: Framing,
-    /// The longest request line, in bytes without its CRLF.
+    /// What the first line said.
+    kind: Kind,
+    /// The longest first line, in bytes without its CRLF.
     longest: usize,
 }
 
-/// The part of a request that comes next.
+/// What of a first line matters to framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A HEAD request: its answer has the fields of a body, and none.
+    Head,
+    /// Any other request.
+    Request,
+    /// 1xx: the answer proper is still to come.
+    Interim,
+    /// 204 or 304: no body, whatever the fields say.
+    Bodiless,
+    /// Any other answer.
+    Answer,
+}
+
+/// The part of a message that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    RequestLine,
+    FirstLine,
     Fields,
     /// This much of a body of known length, or of a chunk.
     Bytes {
@@ -48,7 +67,7 @@ enum Framing {
 }
 
 /// The beginning of the present line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     beginning: [u8; LOOKED_AT],
     length: usize,
@@ -74,34 +93,32 @@ impl Fault {
     }
 }
 
-/// What a look at the bytes has found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// Heads that were completed.
-    pub heads: usize,
-    /// The first fault, and where it is.
-    pub fault: Option<(usize, Fault)>,
-}
-
 impl Watch {
     /// At the beginning of a connection.
     pub(super) const fn new(longest: usize) -> Self {
         let line = Line { beginning: [0; LOOKED_AT], length: 0, last: 0 };
-        Self { part: Part::RequestLine, line, framing: Framing::None, longest }
+        Self { part: Part::FirstLine, line, framing: Framing::None, kind: Kind::Request, longest }
+    }
+
+    /// Whether a message has ended and the next has not begun.
+    pub(super) const fn is_between(&self) -> bool {
+        matches!(self.part, Part::FirstLine) && self.line.length == 0
     }
 
     /// Whether a head has begun and not ended.
     pub(super) const fn is_in_head(&self) -> bool {
         match self.part {
-            Part::RequestLine => self.line.length > 0,
+            Part::FirstLine => self.line.length > 0,
             Part::Fields => true,
             Part::Bytes { .. } | Part::ChunkEnd | Part::ChunkSize | Part::Trailer => false,
         }
     }
 
-    /// Looks at what has come.
-    pub(super) fn look(&mut self, come: &[u8]) -> Seen {
-        let mut seen = Seen::default();
+    /// Looks at the next bytes. `head` is told of each head that is complete, and says whether a body may follow it.
+    ///
+    /// # Errors
+    /// The first fault, and where it is. Nothing after it is looked at.
+    pub(super) fn look(&mut self, come: &[u8], mut head: impl FnMut(Kind) -> bool) -> Result<(), (usize, Fault)> {
         let mut at = 0;
         while at < come.len() {
             if let Part::Bytes { left, chunk } = self.part {
@@ -110,7 +127,7 @@ impl Watch {
                 at += usize::try_from(taken).unwrap_or(come.len());
                 self.part = match (left - taken, chunk) {
                     (0, true) => Part::ChunkEnd,
-                    (0, false) => Part::RequestLine,
+                    (0, false) => Part::FirstLine,
                     (left, chunk) => Part::Bytes { left, chunk },
                 };
                 continue;
@@ -118,50 +135,47 @@ impl Watch {
             let rest = &come[at..];
             let end = memchr::memchr(b'\n', rest);
             self.line.push(&rest[..end.unwrap_or(rest.len())]);
-            let fault = self.too_long().or_else(|| end.and_then(|_| self.line_end(&mut seen).err()));
+            let fault = self.too_long().or_else(|| end.and_then(|_| self.line_end(&mut head).err()));
             if let Some(fault) = fault {
-                seen.fault = Some((at + end.unwrap_or(0), fault));
-                return seen;
+                return Err((at + end.unwrap_or(0), fault));
             }
             at += end.map_or(rest.len(), |end| end + 1);
         }
-        seen
+        Ok(())
     }
 
     fn too_long(&self) -> Option<Fault> {
         let carriage_return = usize::from(self.line.last == b'\r');
         let length = self.line.length - carriage_return.min(self.line.length);
         match self.part {
-            Part::RequestLine if length > self.longest => Some(Fault::LongLine),
+            Part::FirstLine if length > self.longest => Some(Fault::LongLine),
             Part::ChunkSize | Part::Trailer if length > CHUNK_LINE => Some(Fault::Malformed),
             Part::ChunkEnd if length > 0 => Some(Fault::Malformed),
             // The parser limits the head.
-            Part::RequestLine
-            | Part::Fields
-            | Part::ChunkSize
-            | Part::Trailer
-            | Part::ChunkEnd
-            | Part::Bytes { .. } => None,
+            Part::FirstLine | Part::Fields | Part::ChunkSize | Part::Trailer | Part::ChunkEnd | Part::Bytes { .. } => {
+                None
+            }
         }
     }
 
     /// A LF has come: the line is whole.
-    fn line_end(&mut self, seen: &mut Seen) -> Result<(), Fault> {
+    fn line_end(&mut self, head: &mut impl FnMut(Kind) -> bool) -> Result<(), Fault> {
         if self.line.last != b'\r' {
             return Err(Fault::Malformed);
         }
         let is_empty = self.line.length == 1;
         self.part = match self.part {
             // Empty lines before a request line are skipped (RFC 9112, section 2.2).
-            Part::RequestLine if is_empty => Part::RequestLine,
-            Part::RequestLine => {
-                self.framing = Framing::None;
+            Part::FirstLine if is_empty => Part::FirstLine,
+            Part::FirstLine => {
+                (self.framing, self.kind) = (Framing::None, self.line.kind());
                 Part::Fields
             }
             Part::Fields if is_empty => {
-                seen.heads += 1;
+                let has_body = head(self.kind) && !matches!(self.kind, Kind::Interim | Kind::Bodiless);
                 match self.framing {
-                    Framing::None | Framing::Length(0) => Part::RequestLine,
+                    _ if !has_body => Part::FirstLine,
+                    Framing::None | Framing::Length(0) => Part::FirstLine,
                     Framing::Length(left) => Part::Bytes { left, chunk: false },
                     Framing::Chunked => Part::ChunkSize,
                 }
@@ -175,7 +189,7 @@ impl Watch {
                 left => Part::Bytes { left, chunk: true },
             },
             Part::ChunkEnd => Part::ChunkSize,
-            Part::Trailer if is_empty => Part::RequestLine,
+            Part::Trailer if is_empty => Part::FirstLine,
             Part::Trailer => Part::Trailer,
             Part::Bytes { .. } => self.part,
         };
@@ -202,6 +216,17 @@ impl Line {
     /// The line without its CR, as far as it is looked at.
     fn text(&self) -> &[u8] {
         &self.beginning[..(self.length - 1).min(LOOKED_AT)]
+    }
+
+    fn kind(&self) -> Kind {
+        let text = self.text();
+        match text.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)) {
+            Some(status) if status.starts_with(b"1") => Kind::Interim,
+            Some(b"204" | b"304") => Kind::Bodiless,
+            Some(_) => Kind::Answer,
+            None if text.starts_with(b"HEAD ") => Kind::Head,
+            None => Kind::Request,
+        }
     }
 
     /// What the field says of the body; fields that contradict each other, or cannot be read, are refused.

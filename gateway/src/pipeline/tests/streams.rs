@@ -158,3 +158,54 @@ async fn a_stop_lets_what_is_in_flight_end() {
     assert!(read_all(&mut client).await.ends_with("done"));
     within(stopping).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_304_may_say_the_length_of_what_it_does_not_send() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /api/t/same HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n\r\n").await;
+    let (mut stream, _) = upstream.accept().await;
+    write(&mut stream, "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 200000\r\n\r\n").await;
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 304 Not Modified\r\n") && head.contains("etag: \"1\"\r\n"), "{head}");
+    write(&mut client, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(read_head(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"), "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_body_that_looks_like_the_parsers_answer_passes_untouched() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let evil = "HTTP/1.1 400 x\r\ncontent-length: 0\r\n\r\n";
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /api/t/file HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let (mut stream, _) = upstream.accept().await;
+    write(&mut stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{evil}", evil.len())).await;
+    let answer = read_until(&mut client, |text| text.ends_with(evil)).await;
+    assert!(answer.ends_with(&format!("\r\n\r\n{evil}")), "{answer}");
+    write(&mut client, "HEAD /api/t/file HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    read_head(&mut stream).await;
+    write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n").await;
+    read_head(&mut client).await;
+    write(&mut client, "NOT HTTP\r\n\r\n").await;
+    assert!(read_all(&mut client).await.contains("malformed_request"), "after HEAD's answer there is no body");
+}
+
+#[tokio::test]
+async fn a_body_after_100_continue_is_not_taken_for_a_head() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let body = "GET /a HTTP/1.1\nHost: b\n\n";
+    let mut client = gate.connect().await;
+    let head =
+        format!("POST /api/t/up HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+    write(&mut client, &head).await;
+    read_until(&mut client, |text| text.contains("100 Continue\r\n\r\n")).await;
+    write(&mut client, body).await;
+    let (mut stream, mut received) = upstream.accept().await;
+    if !received.ends_with(body) {
+        received += &read_until(&mut stream, |text| text.ends_with(body)).await;
+    }
+    assert!(received.ends_with(body), "{received}");
+}

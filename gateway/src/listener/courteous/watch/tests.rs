@@ -6,16 +6,17 @@ const LONGEST: usize = 64;
 
 /// How many heads there are, or the fault: the same however the bytes are cut.
 fn look(text: &str) -> Result<usize, Fault> {
-    let whole = Watch::new(LONGEST).look(text.as_bytes());
+    let mut heads = [0, 0];
+    let mut count = |way: usize| {
+        heads[way] += 1;
+        true
+    };
+    let whole = Watch::new(LONGEST).look(text.as_bytes(), |_| count(0)).map_err(|(_, fault)| fault);
     let mut watch = Watch::new(LONGEST);
-    let mut heads = 0;
-    let stepwise = text.bytes().find_map(|byte| {
-        let seen = watch.look(&[byte]);
-        heads += seen.heads;
-        seen.fault.map(|(_, fault)| fault)
-    });
-    assert_eq!((whole.heads, whole.fault.map(|(_, fault)| fault)), (heads, stepwise), "{text:?}");
-    stepwise.map_or(Ok(heads), Err)
+    let mut bytes = text.bytes();
+    let stepwise = bytes.try_for_each(|byte| watch.look(&[byte], |_| count(1)).map_err(|(_, fault)| fault));
+    assert_eq!((whole, heads[0]), (stepwise, heads[1]), "{text:?}");
+    stepwise.map(|()| heads[1])
 }
 
 const MALFORMED: Result<usize, Fault> = Err(Fault::Malformed);
@@ -88,15 +89,15 @@ fn a_request_line_has_an_end_in_time() {
     assert_eq!(look(&line(51)), Err(Fault::LongLine));
     assert_eq!(look(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(100))), Ok(1));
     let mut watch = Watch::new(LONGEST);
-    assert_eq!(watch.look(b"GET /").fault, None);
-    assert_eq!(watch.look(&[b'x'; 60]).fault, Some((0, Fault::LongLine)), "it need not be complete");
+    assert_eq!(watch.look(b"GET /", |_| true), Ok(()));
+    assert_eq!(watch.look(&[b'x'; 60], |_| true), Err((0, Fault::LongLine)), "it need not be complete");
 }
 
 #[test]
 fn it_knows_when_a_head_is_under_way() {
     let mut watch = Watch::new(LONGEST);
     let mut after = |text: &str| {
-        watch.look(text.as_bytes());
+        watch.look(text.as_bytes(), |_| true).unwrap();
         watch.is_in_head()
     };
     assert!(!after(""));
@@ -105,4 +106,29 @@ fn it_knows_when_a_head_is_under_way() {
     assert!(!after("\r\nab"));
     assert!(!after("c"));
     assert!(after("G"));
+}
+
+/// The kinds of the answers in `text`, and whether it ends between two of them. `is_head`: what was asked.
+fn answers(text: &str, is_head: bool) -> (Vec<Kind>, bool) {
+    let (mut watch, mut kinds) = (Watch::new(LONGEST), Vec::new());
+    let seen = watch.look(text.as_bytes(), |kind| {
+        kinds.push(kind);
+        !is_head
+    });
+    seen.unwrap();
+    (kinds, watch.is_between())
+}
+
+#[test]
+fn answers_end_where_their_status_and_fields_say() {
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(answers(&format!("{ok}HTTP/"), false), (vec![Kind::Answer], true));
+    assert_eq!(answers(&format!("{ok}HTTP"), false), (vec![Kind::Answer], false));
+    assert_eq!(answers(ok, true), (vec![Kind::Answer], true));
+    let bodiless = "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    assert_eq!(answers(bodiless, false), (vec![Kind::Bodiless, Kind::Bodiless], true));
+    let interim = format!("HTTP/1.1 100 Continue\r\n\r\n{ok}12345");
+    assert_eq!(answers(&interim, false), (vec![Kind::Interim, Kind::Answer], true));
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nHTTP/\r\n0\r\n\r\n";
+    assert_eq!(answers(chunked, false), (vec![Kind::Answer], true));
 }
