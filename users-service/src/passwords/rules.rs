@@ -32,7 +32,10 @@ impl Password {
         };
         let digit = text.chars().any(char::is_numeric);
         let folded = fold(text);
-        let fault = if !(min..=MAX).contains(&length) {
+        // RFC 8265, section 4.2: an OpaqueString has no control characters. A NUL could not even be sent to sign in with.
+        let fault = if text.chars().any(char::is_control) {
+            Refused { code: "control", detail: "no control characters" }
+        } else if !(min..=MAX).contains(&length) {
             Refused { code: "length", detail: too_short }
         } else if rule == PasswordRule::Composition && !digit {
             Refused { code: "digit", detail: "at least one digit" }

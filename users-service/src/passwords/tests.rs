@@ -30,6 +30,8 @@ fn each_rule_refuses_what_it_should() {
         ("no digits at all", Err("digit")),
         ("1234567890", Err("common")),
         ("QWERTY12345", Err("common")),
+        ("pass\0word1234", Err("control")),
+        ("pass\tword\u{85}1234", Err("control")),
         ("my ADALOVELACE 1", Err("own_name")),
         ("the countess 1234", Err("own_name")),
         ("mada lovelyaced 1", Err("own_name")),

@@ -27,7 +27,7 @@ pub struct RegisterRequest {
     /// 3 to 32 letters and digits, with `.`, `_` and `-` inside.
     #[schema(example = "ada", min_length = 3, max_length = 32)]
     pub username: String,
-    /// 10 to 128 characters with at least one digit; no common password, none of one's own names.
+    /// 10 to 128 characters with at least one digit; no control characters, no common password, none of one's own names.
     #[schema(example = "correct horse battery 9 staple", min_length = 10, max_length = 128)]
     pub password: String,
     /// Name.

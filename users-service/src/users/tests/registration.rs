@@ -59,7 +59,14 @@ async fn every_fault_is_named_at_once(backend: Backend) {
     };
     service.register(&with("roles", json!(["admin"]))).await.expect_problem(422, "validation_failed");
     service.register(&with("email", json!(5))).await.expect_problem(400, "malformed_body");
-    for password in ["countess battery 9", "ada@Example.org 1", "1234567890", "no digits in here", &"9x".repeat(65)] {
+    for password in [
+        "countess battery 9",
+        "ada@Example.org 1",
+        "1234567890",
+        "no digits in here",
+        "pass\0word1234",
+        &"9x".repeat(65),
+    ] {
         service.register(&with("password", json!(password))).await.expect_problem(422, "validation_failed");
     }
     service
