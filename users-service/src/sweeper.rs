@@ -30,7 +30,9 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let write = app.database.write().await?;
     revocations::sweep(write.transaction(), now).await?;
     idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
-    sessions::sweep(write.transaction(), now).await?;
+    // Not before their last token is dead everywhere: a password change has to find them.
+    let tokens = &app.config.tokens;
+    sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
     write.commit().await?;
     users::purge(&app.database, ago(retention.deleted_users.get()), now).await
 }

@@ -71,6 +71,11 @@ impl Setup {
             .set("bootstrap.admin_password", PASSWORD)
     }
 
+    /// With another service's clock.
+    pub fn at(self, clock: Clock) -> Self {
+        Self { stores: Stores::memory(clock.clone()), clock, ..self }
+    }
+
     pub fn set(mut self, key: &str, value: &str) -> Self {
         let name = format!("TOLLGATE_USERS__{}", key.replace('.', "__").to_uppercase());
         self.settings.retain(|(set, _)| *set != name);

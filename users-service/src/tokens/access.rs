@@ -13,6 +13,8 @@ use crate::keys::Keys;
 /// RFC 9068, section 2.1.
 const TYPE: &str = "at+jwt";
 
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
 /// What an access token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -59,6 +61,17 @@ pub struct Subject<'a> {
     pub roles: Roles,
     /// What the session was opened for.
     pub scope: &'a str,
+    /// When the session ends, in microseconds: no token of its outlives it.
+    pub session_ends_at: i64,
+}
+
+/// A token, and how long it is good.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The JWT.
+    pub token: String,
+    /// Seconds from now on.
+    pub expires_in: i64,
 }
 
 impl Issuer {
@@ -82,23 +95,18 @@ impl Issuer {
         })
     }
 
-    /// How long a token is good, in seconds.
-    #[must_use]
-    pub const fn lifetime(&self) -> i64 {
-        self.lifetime
-    }
-
-    /// A new token.
+    /// A new token, good for the configured time or until its session ends, whichever comes first.
     ///
     /// # Errors
     /// 500 when the crypto library fails.
-    pub fn issue(&self, subject: Subject<'_>) -> Result<String, Problem> {
+    pub fn issue(&self, subject: Subject<'_>) -> Result<Issued, Problem> {
         let now = self.clock.now_seconds();
+        let exp = subject.session_ends_at.div_euclid(MICROS_PER_SECOND).min(now.saturating_add(self.lifetime));
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: subject.user,
-            exp: now + self.lifetime,
+            exp,
             iat: now,
             nbf: now,
             jti: Uuid::new_v4(),
@@ -107,7 +115,8 @@ impl Issuer {
             roles: subject.roles,
             scope: subject.scope.to_owned(),
         };
-        jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(Problem::internal)
+        let token = jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(Problem::internal)?;
+        Ok(Issued { token, expires_in: exp - now })
     }
 
     /// The claims of a token of ours that has not expired; nothing for any other text.

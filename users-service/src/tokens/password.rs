@@ -83,12 +83,18 @@ pub(super) fn tokens_for(
     user: &users::User,
     counter: i64,
 ) -> Result<TokenAnswer, GrantError> {
-    let subject =
-        Subject { user: user.id, session: session.id, ver: user.ver, roles: user.roles, scope: &session.scope };
+    let issued = app.issuer.issue(Subject {
+        user: user.id,
+        session: session.id,
+        ver: user.ver,
+        roles: user.roles,
+        scope: &session.scope,
+        session_ends_at: session.state.expires_at,
+    })?;
     Ok(TokenAnswer {
-        access_token: app.issuer.issue(subject)?,
+        access_token: issued.token,
         token_type: "Bearer".to_owned(),
-        expires_in: app.issuer.lifetime(),
+        expires_in: issued.expires_in,
         refresh_token: RefreshToken { session: session.id, counter }.seal(&app.keys.refresh),
         scope: session.scope.clone(),
     })

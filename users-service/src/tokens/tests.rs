@@ -25,7 +25,9 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let issuer = Issuer::new(&config(), keys, clock.clone()).unwrap();
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
-    let token = issuer.issue(Subject { user, session, ver: 3, roles, scope: "api" }).unwrap();
+    let session_ends_at = clock.now_micros() + 3_600_000_000;
+    let subject = Subject { user, session, ver: 3, roles, scope: "api", session_ends_at };
+    let token = issuer.issue(subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
     let claims = issuer.read(&token).unwrap();
@@ -35,7 +37,9 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
         ("http://127.0.0.1:8080", "tollgate", "api")
     );
     assert_eq!((claims.exp - claims.iat, claims.nbf), (300, claims.iat));
-    assert_ne!(issuer.issue(Subject { user, session, ver: 3, roles, scope: "api" }).unwrap(), token, "jti");
+    assert_ne!(issuer.issue(subject).unwrap().token, token, "jti");
+    let last = issuer.issue(Subject { session_ends_at: clock.now_micros() + 7_500_000, ..subject }).unwrap();
+    assert_eq!((last.expires_in, issuer.read(&last.token).unwrap().exp - claims.iat), (7, 7), "not past its session");
     clock.advance(Duration::from_secs(300));
     assert!(issuer.read(&token).is_none());
     assert!(issuer.read("a.b.c").is_none());

@@ -1,10 +1,12 @@
 //! Reading, patching and deleting: who may, which version, and what a race does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use shared::store::{RevocationList, Verdict};
 
 use crate::testing::{Backend, PASSWORD, Setup, on_both};
 
@@ -14,6 +16,7 @@ on_both! {
     of_many_patches_of_one_revision_one_wins,
     a_deletion_is_soft_and_ends_everything,
     a_password_change_ends_the_other_sessions,
+    a_password_change_ends_sessions_that_have_just_expired,
 }
 
 async fn a_user_is_read_by_whom_it_concerns(backend: Backend) {
@@ -138,10 +141,32 @@ async fn a_password_change_ends_the_other_sessions(backend: Backend) {
     let new = "another horse battery 8 staple";
     change("not the password 1", new).await.expect_problem(422, "validation_failed");
     change(PASSWORD, "adalovelace 12345").await.expect_problem(422, "validation_failed");
+    change(PASSWORD, "another horse\u{0} 8 staple").await.expect_problem(422, "validation_failed");
     change(PASSWORD, new).await.expect(204);
     service.refresh(&there.refresh_token).await.expect_problem(400, "invalid_grant");
     service.refresh(&here.refresh_token).await.expect(200);
     service.password_grant(&here.email, PASSWORD).await.expect_problem(400, "invalid_grant");
     service.password_grant(&here.email, new).await.expect(200);
+    service.stop().await;
+}
+
+async fn a_password_change_ends_sessions_that_have_just_expired(backend: Backend) {
+    let setup = || Setup::on(backend).set("sessions.lifetime", "10m");
+    let service = setup().start().await;
+    let old = service.person("adalovelace").await;
+    service.clock.advance(Duration::from_secs(7 * 60));
+    let refreshed = service.refresh(&old.refresh_token).await.expect(200);
+    assert_eq!(refreshed.json()["expires_in"], 180, "no token outlives its session");
+    let here = service.sign_in(&old.email).await;
+    service.clock.advance(Duration::from_secs(3 * 60 + 1));
+    // A start sweeps at once; what may still have a living token must outlast it.
+    let clock = service.clock.clone();
+    let service = setup().at(clock).start_on(service.halt().await).await;
+    let list = Arc::new(RevocationList::new(service.clock.clone()));
+    let _follower = service.stores.revocations.follow(Arc::clone(&list));
+    let body = json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"});
+    service.call(Method::PUT, "/api/v1/users/me/password").by(&here).json(&body).send().await.expect(204);
+    assert_eq!(list.check(old.id, old.claims.sid, old.claims.ver), Verdict::Revoked);
+    assert_eq!(list.check(here.id, here.claims.sid, here.claims.ver), Verdict::Valid);
     service.stop().await;
 }
