@@ -6,30 +6,46 @@ pub mod metrics;
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource, Route, guard};
 
 use crate::app::Gateway;
+use crate::policy::headers::NO_STORE;
 
-/// Everything that the admin listener answers.
+/// Everything that the admin listener answers, with the headers that every answer there has.
 pub fn configure(gateway: Arc<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(web::Data::new(gateway.clock.clone()))
-            .app_data(web::Data::from(gateway))
-            .service(resource("/", web::get().to(index)))
-            .service(resource("/livez", web::get().to(health::livez)))
-            .service(resource("/readyz", web::get().to(health::readyz)))
-            .service(resource("/metrics", web::get().to(metrics::scrape)))
-            .service(resource("/admin/api/breakers", web::get().to(api::breakers)))
-            .service(resource("/admin/api/versions", web::get().to(api::versions)))
-            .service(resource("/admin/api/routes", web::get().to(api::routes)))
+        let standing = DefaultHeaders::new()
+            .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+            .add((REFERRER_POLICY, "no-referrer"))
+            .add((CACHE_CONTROL, NO_STORE));
+        let all = web::scope("")
+            .wrap(standing)
+            .wrap(from_fn(shared::http::context))
+            .service(resource("/", reads().to(index)))
+            .service(resource("/livez", reads().to(health::livez)))
+            .service(resource("/readyz", reads().to(health::readyz)))
+            .service(resource("/metrics", reads().to(metrics::scrape)))
+            .service(resource("/admin/api/breakers", reads().to(api::breakers)))
+            .service(resource("/admin/api/versions", reads().to(api::versions)))
+            .service(resource("/admin/api/routes", reads().to(api::routes)))
             .configure(shared::http::configure);
+        app.app_data(web::Data::new(gateway.clock.clone())).app_data(web::Data::from(gateway)).service(all);
     }
 }
 
-fn resource(path: &'static str, get: actix_web::Route) -> actix_web::Resource {
-    web::resource(path).route(get).default_service(shared::http::method_not_allowed("GET"))
+fn resource(path: &'static str, get: Route) -> Resource {
+    web::resource(path).route(get).default_service(shared::http::method_not_allowed("GET, HEAD"))
+}
+
+/// GET, and HEAD with it.
+fn reads() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// What this listener has, for an operator who opens it in a browser.
@@ -46,8 +62,5 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 "#;
 
 async fn index() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
-        .body(INDEX)
+    HttpResponse::Ok().insert_header(ContentType::html()).body(INDEX)
 }

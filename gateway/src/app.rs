@@ -28,6 +28,7 @@ use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
 use crate::pipeline;
 use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
+use crate::policy::headers::REQUEST_ID;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
@@ -173,6 +174,12 @@ async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> Htt
     served.unwrap_or_else(|_panic| {
         let tables = worker.gateway.tables.load_full();
         let exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
-        Problem::internal("the pipeline panicked").response(&exchange.problem_context())
+        let mut answer = Problem::internal("the pipeline panicked").response(&exchange.problem_context());
+        tables
+            .standing_headers()
+            .iter()
+            .for_each(|(name, value)| drop(answer.headers_mut().insert(name.clone(), value.clone())));
+        answer.headers_mut().insert(REQUEST_ID, exchange.trace.request_id.clone());
+        answer
     })
 }

@@ -16,25 +16,45 @@ pub use openapi::Documents;
 use crate::admin::health;
 use crate::app::Gateway;
 use crate::config::Config;
+use crate::policy::version::VersionId;
 use crate::tables::{CompileError, Tables};
 use crate::upstream::client::Clients;
 
 const READ_ONLY: &str = "GET, HEAD";
 
+/// What the gateway answers by itself.
+pub struct Own {
+    /// The answer.
+    pub answer: Result<HttpResponse, Problem>,
+    /// The version that it is about, if it is about one.
+    pub version: Option<VersionId>,
+}
+
+/// Whether the gateway answers for this path by itself.
+#[must_use]
+pub fn is_own(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/openapi.json" | "/redoc" | "/docs") || path.starts_with("/docs/")
+}
+
 /// The gateway's own answer for a path, if it has one. None of these count against a rate limit.
-pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Result<HttpResponse, Problem>> {
+pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Own> {
+    let mut version = None;
     let page = match path {
-        "/livez" => Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))),
+        "/livez" => Ok(health::word("ok")),
         "/readyz" => health::public(gateway),
         _ if !gateway.documents.is_on() => return None,
-        "/openapi.json" => gateway.documents.answer(&gateway.tables.load().versions, head),
+        "/openapi.json" => openapi::version_of(&gateway.tables.load().versions, head).and_then(|named| {
+            version = named;
+            gateway.documents.answer(&gateway.tables.load().versions, named, head, &gateway.clock)
+        }),
         "/redoc" | "/redoc/redoc.standalone.js" => Ok(pages::redoc(path)),
         "/docs" => Ok(pages::to_docs()),
         "/docs/problems" => Ok(pages::problems()),
         _ => pages::swagger(path.strip_prefix("/docs/")?, &gateway.tables.load().versions)?,
     };
     let reads = head.method == Method::GET || head.method == Method::HEAD;
-    Some(if reads { page } else { Err(Problem::new(Code::MethodNotAllowed).allow(READ_ONLY)) })
+    let answer = if reads { page } else { Err(Problem::new(Code::MethodNotAllowed).allow(READ_ONLY)) };
+    Some(Own { answer, version })
 }
 
 /// The merged document as text, for the command line.

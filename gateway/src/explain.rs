@@ -9,6 +9,7 @@ use shared::domain::Roles;
 use shared::problem::Problem;
 
 use crate::config::{Auth, Config, LimitKey, LimiterDown};
+use crate::docs;
 use crate::policy::rate_limit::Policy;
 use crate::policy::version::VersionRule;
 use crate::route::{Found, Route, Wanted, path};
@@ -41,6 +42,9 @@ pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<
     let method: Method = method.parse().map_err(|_| ExplainError::Question)?;
     let (raw, query) = target.trim().split_once('?').unwrap_or((target.trim(), ""));
     let path = path::canonical(raw)?;
+    if config.documents.enabled && docs::is_own(&path) || matches!(&*path, "/livez" | "/readyz") {
+        return Ok("the gateway answers this itself, to anybody, and counts it against no limit\n".to_owned());
+    }
     let asked = tables.versions.split(&path);
     let versioned = match asked {
         Some(asked) => {
@@ -132,6 +136,7 @@ mod tests {
             ("GET /api/users", user, &["support or admin", "403 forbidden"]),
             ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
             ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
+            ("GET /livez", None, &["the gateway answers this itself"]),
             ("GET /nothing", None, &["404 not_found"]),
             ("GET /api/v7/users", None, &["unsupported_version"]),
             ("GET /a/../b", None, &["malformed_path"]),

@@ -53,9 +53,10 @@ async fn forward(
         exchange.limits = Counted::Never;
         return answer;
     }
-    if let Some(page) = docs::find(gateway, &path, head) {
+    if let Some(own) = docs::find(gateway, &path, head) {
         exchange.limits = Counted::Never;
-        return page;
+        exchange.version = own.version.unwrap_or(exchange.version);
+        return own.answer;
     }
     let found = match find(exchange, &path)? {
         Target::Route(found) => found,
@@ -110,12 +111,26 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Target
     let query = head.uri.query().unwrap_or_default();
     let asked = tables.versions.split(path);
     let versioned: Option<(VersionId, &str)> = match asked {
-        Some(asked) => Some((tables.versions.resolve(asked, &head.headers, query)?, asked.rest)),
+        Some(asked) => {
+            // A refusal is told in the words of the version that the path names.
+            let in_path = asked.in_path.and_then(|name| tables.versions.by_name(name));
+            exchange.version = in_path.unwrap_or(exchange.version);
+            Some((tables.versions.resolve(asked, &head.headers, query)?, asked.rest))
+        }
         None => None,
     };
     exchange.version = versioned.map_or(exchange.version, |(version, _)| version);
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let route = match tables.routes.find(Wanted { host, path, versioned, method: &head.method }) {
+    let found = tables.routes.find(Wanted { host, path, versioned, method: &head.method });
+    let unversioned = matches!(found, Found::Route(route) if route.version == VersionRule::None);
+    let versioned = versioned.filter(|_| !unversioned);
+    if let Some((id, rest)) = versioned {
+        // Also for what is not there (any more): who calls a version that ends is told so whatever comes of it.
+        let version = tables.versions.get(id);
+        exchange.rest = version.is_deprecated().then(|| rest.to_owned());
+        version.check_alive(exchange.clock)?;
+    }
+    let route = match found {
         Found::Route(route) => route,
         Found::OtherMethods(methods) => {
             let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
@@ -124,17 +139,14 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Target
         Found::Nothing => return Err(Problem::new(Code::NotFound)),
     };
     exchange.route = Some(std::sync::Arc::clone(route));
-    let Some((id, rest)) = versioned.filter(|_| route.version != VersionRule::None) else {
+    let Some((id, rest)) = versioned else {
         let (upstream_path, query) = (Cow::Borrowed(path), Cow::Borrowed(query));
         return Ok(Target::Route(Matched { route, upstream_path, query }));
     };
-    let version = tables.versions.get(id);
-    exchange.rest = version.is_deprecated().then(|| rest.to_owned());
-    version.check_alive(exchange.clock)?;
     let names_it = asked.is_some_and(|asked| asked.in_path.is_some());
     let upstream_path = match names_it {
         true => Cow::Borrowed(path),
-        false => Cow::Owned([tables.versions.prefix(), "/", &version.name, rest].concat()),
+        false => Cow::Owned([tables.versions.prefix(), "/", &tables.versions.get(id).name, rest].concat()),
     };
     Ok(Target::Route(Matched { route, upstream_path, query: without_version(query) }))
 }

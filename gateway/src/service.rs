@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer};
 use arc_swap::ArcSwap;
 use shared::auth::{SecretTooShort, Signer};
 use shared::clock::Clock;
+use shared::config::Dur;
 use shared::store::{Follower, RevocationList, Stores};
 use tokio::task::JoinHandle;
 
@@ -19,7 +19,7 @@ use crate::admin;
 use crate::admin::api::gauges::Gauges;
 use crate::admin::metrics::Metrics;
 use crate::app::{self, Gateway, Worker};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::docs::Documents;
 use crate::listener::{self, Manners, Patience};
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
@@ -106,7 +106,7 @@ pub async fn build(
     gateway.metrics.watch(Gauges(Arc::downgrade(&gateway)));
     let background = background(&gateway, background_client);
     let public = public_server(&config, Arc::clone(&gateway), public)?;
-    let admin = admin_server(Arc::clone(&gateway), admin_listener)?;
+    let admin = admin_server(&config, Arc::clone(&gateway), admin_listener)?;
     let delay = config.server.shutdown_delay.get();
     let handle = Handle { public: public.handle(), admin: admin.handle(), gateway, delay };
     Ok(Service { addr, admin_addr, public, admin, handle, _background: background, _follower: follower })
@@ -157,10 +157,7 @@ fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
 
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
-    let tables = gateway.tables.load();
-    let longest = config.server.limits.url_bytes;
-    let patience = Patience { head: config.server.header_timeout.get(), write: config.server.write_timeout.get() };
-    let manners = Manners::new(gateway.clock.clone(), &tables.standing_headers(), longest, &patience);
+    let manners = manners(&config.server, &gateway);
     // Runs on each worker's own thread, where its client's connections shall live.
     let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),
@@ -170,14 +167,18 @@ fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) ->
     Ok(listener::serve(&config.server, &manners, socket, configure)?)
 }
 
-fn admin_server(gateway: Arc<Gateway>, listener: TcpListener) -> Result<Server, StartError> {
-    let factory = move || {
-        App::new()
-            .wrap(actix_web::middleware::from_fn(shared::http::context))
-            .configure(admin::configure(Arc::clone(&gateway)))
-    };
-    let server = HttpServer::new(factory).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?;
-    Ok(server.run())
+fn admin_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
+    let server =
+        config::Server { workers: 1, shutdown_grace: Dur::from(Duration::from_secs(1)), ..config.server.clone() };
+    let manners = manners(&config.server, &gateway);
+    let configure = move |app: &mut ServiceConfig| admin::configure(Arc::clone(&gateway))(app);
+    Ok(listener::serve(&server, &manners, socket, configure)?)
+}
+
+fn manners(config: &config::Server, gateway: &Gateway) -> Arc<Manners> {
+    let patience = Patience { head: config.header_timeout.get(), write: config.write_timeout.get() };
+    let headers = gateway.tables.load().standing_headers();
+    Manners::new(gateway.clock.clone(), &headers, config.limits.url_bytes, &patience)
 }
 
 impl Service {

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use shared::problem::{Code, Problem};
 
 use crate::app::Gateway;
+use crate::policy::headers::NO_STORE;
 
 /// One thing that the gateway needs.
 #[derive(Debug, Serialize)]
@@ -17,7 +19,12 @@ struct Dependency<'a> {
 
 /// `GET /livez`: the process answers.
 pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+    word("ok")
+}
+
+/// A status in one word, which no cache may keep.
+pub fn word(status: &str) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, NO_STORE)).json(serde_json::json!({ "status": status }))
 }
 
 /// `GET /readyz` on the admin listener: every dependency by name.
@@ -45,8 +52,7 @@ fn not_ready(gateway: &Gateway) -> Problem {
 
 /// `/readyz` on the public listener: without detail.
 pub fn public(gateway: &Gateway) -> Result<HttpResponse, Problem> {
-    let ready = is_ready(gateway).then(|| HttpResponse::Ok().json(serde_json::json!({"status": "ready"})));
-    ready.ok_or_else(|| not_ready(gateway))
+    is_ready(gateway).then(|| word("ready")).ok_or_else(|| not_ready(gateway))
 }
 
 /// Ready from the moment when everything has been up at once. What is lost after that is reported, but it does not take

@@ -210,15 +210,19 @@ fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'
             method.parse::<Method>().is_ok_and(|method| method.as_str() == method.as_str().to_ascii_uppercase());
         report.ensure(known, &key("methods"), "methods are written in capitals");
     }
+    let below = crate::policy::version::below(&route.path, names.prefix);
+    let first = below.and_then(|rest| rest.strip_prefix('/')?.split('/').next());
+    let names_one =
+        first.is_some_and(|first| names.versions.contains(first)) && route.version.as_deref() != Some("none");
+    report.ensure(!names_one, &key("path"), "written without the version; `version` says which it has");
     policies_exist(&route.limits, &key("limits"), names, report);
     let needs_user = !route.roles.is_empty() || route.scope.is_some();
     report.ensure(!needs_user || route.auth == super::Auth::Required, &key("auth"), "roles and scope need `required`");
-    let below = crate::policy::version::below(&route.path, names.prefix).is_some();
     match route.version.as_deref() {
         None | Some("none") => {}
         Some(name) => {
             report.ensure(name == "all" || names.versions.contains(name), &key("version"), "no such version");
-            report.ensure(below, &key("version"), "only paths below versions.prefix have a version");
+            report.ensure(below.is_some(), &key("version"), "only paths below versions.prefix have a version");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
+use shared::problem::Code;
 
 use crate::policy::version::below;
 use crate::route::{Found, Route, Wanted};
@@ -16,7 +17,12 @@ use crate::tables::{Tables, auth_word};
 /// What services answer to operators, not to clients.
 const INTERNAL: [&str; 4] = ["/livez", "/readyz", "/metrics", "/openapi.json"];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+/// The security scheme, by the name that the services give it too.
+const SCHEME: &str = "access_token";
 const REF: &str = "$ref";
+const DESCRIPTION: &str = "Users and sign-in, accounts and transfers, behind one gateway.\n\n\
+    Register, ask `POST /api/v1/auth/token` for an access token, and send it as `Authorization: Bearer …`. \
+    Every error is a problem (RFC 9457) with a stable `code`: [all codes](/docs/problems).";
 
 /// Merges the services' documents (name, document). `version`: only this prefix and version, and what has none.
 #[must_use]
@@ -52,7 +58,7 @@ pub fn merge(parts: &[(String, Value)], version: Option<(&str, &str)>) -> Value 
         "info": {
             "title": "Tollgate API",
             "version": version.map_or("all", |(_, name)| name),
-            "description": "Accounts and money movement. Errors are problems (RFC 9457); see /docs/problems.",
+            "description": DESCRIPTION,
         },
         "servers": [{"url": "/"}],
         "tags": tags,
@@ -115,7 +121,7 @@ fn rewrite(value: &mut Value, renamed: &HashMap<String, String>) {
 
 fn add_security(components: &mut Map<String, Value>) {
     let bearer = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    components.entry("securitySchemes").or_insert_with(|| json!({}))["bearer"] = bearer;
+    components.entry("securitySchemes").or_insert_with(|| json!({}))[SCHEME] = bearer;
     let problem = json!({
         "type": "object",
         "description": "An error (RFC 9457).",
@@ -136,6 +142,17 @@ fn add_security(components: &mut Map<String, Value>) {
     components.entry("schemas").or_insert_with(|| json!({}))["GatewayProblem"] = problem;
 }
 
+/// Says which services' parts are not there, because they have not answered yet.
+#[must_use]
+pub fn without(mut document: Value, missing: &[String]) -> Value {
+    if !missing.is_empty() {
+        document["x-missing"] = json!(missing);
+        document["info"]["description"] =
+            format!("{DESCRIPTION}\n\n**Incomplete**: {} cannot be reached now.", missing.join(", ")).into();
+    }
+    document
+}
+
 /// Adds to each operation what the gateway asks and answers: roles, limits, and the errors of its policies.
 #[must_use]
 pub fn describe(mut document: Value, tables: &Tables) -> Value {
@@ -145,6 +162,9 @@ pub fn describe(mut document: Value, tables: &Tables) -> Value {
             let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) else { continue };
             if let Some(route) = route_of(tables, path, method) {
                 describe_operation(operation, route);
+            }
+            if is_deprecated(tables, path) {
+                operation.insert("deprecated".to_owned(), Value::Bool(true));
             }
         }
     }
@@ -161,10 +181,15 @@ fn route_of<'a>(tables: &'a Tables, path: &str, method: &str) -> Option<&'a Rout
     }
 }
 
+fn is_deprecated(tables: &Tables, path: &str) -> bool {
+    let version = tables.versions.split(path).and_then(|asked| tables.versions.by_name(asked.in_path?));
+    version.is_some_and(|id| tables.versions.get(id).is_deprecated())
+}
+
 fn describe_operation(operation: &mut Map<String, Value>, route: &Route) {
     let auth = auth_word(route.auth);
     if auth != "none" {
-        let mut security = vec![json!({"bearer": []})];
+        let mut security = vec![json!({SCHEME: []})];
         security.extend((auth == "optional").then(|| json!({})));
         operation.insert("security".to_owned(), Value::Array(security));
     }
@@ -178,21 +203,32 @@ fn describe_operation(operation: &mut Map<String, Value>, route: &Route) {
     operation.insert("x-rate-limits".to_owned(), limits.collect());
     operation.insert("x-max-body-bytes".to_owned(), json!(route.body_limit));
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
-    let unauthorized = (auth != "none").then_some(("401", "The token is missing or does not hold."));
-    let forbidden = (!route.roles.is_empty()).then_some(("403", "The caller lacks the role."));
-    let always = [
-        ("429", "Too many requests; see RateLimit and Retry-After."),
-        ("502", "The service broke off its answer."),
-        ("503", "The service is not available; see Retry-After."),
-        ("504", "The service did not answer in time."),
-    ];
-    for (status, description) in unauthorized.into_iter().chain(forbidden).chain(always) {
-        if responses.get(status).is_none() {
-            let schema = json!({"$ref": "#/components/schemas/GatewayProblem"});
+    let unauthorized = (auth != "none").then_some(Code::TokenRequired);
+    let forbidden = (!route.roles.is_empty()).then_some(Code::Forbidden);
+    let always = [Code::RateLimited, Code::BadGateway, Code::UpstreamUnavailable, Code::GatewayTimeout];
+    for code in unauthorized.into_iter().chain(forbidden).chain(always) {
+        let status = code.status().to_string();
+        if responses.get(&status).is_none() {
             responses[status] = json!({
-                "description": description,
-                "content": {"application/problem+json": {"schema": schema}},
+                "description": code.title(),
+                "content": {"application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/GatewayProblem"},
+                    "example": example(code),
+                }},
             });
         }
     }
+}
+
+fn example(code: Code) -> Value {
+    json!({
+        "type": format!("/docs/problems#{}", code.as_str()),
+        "title": code.title(),
+        "status": code.status(),
+        "detail": code.title(),
+        "instance": "/api/v1/users/me",
+        "code": code.as_str(),
+        "request_id": "0d9f3c1e8a7b4c56a1e2f3d4c5b6a798",
+        "timestamp": "2026-11-21T10:00:00Z",
+    })
 }

@@ -10,11 +10,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 use tokio::sync::Notify;
 
 use super::merge;
-use crate::policy::version::{Asked, Versions};
+use crate::policy::version::{Asked, VersionId, Versions};
 use crate::tables::Tables;
 
 /// While a service's document is missing, it is asked for more often than configured.
@@ -57,6 +58,13 @@ impl Document {
     }
 }
 
+/// The version that a request for the document names; `None`: all of them.
+pub(super) fn version_of(versions: &Versions, head: &RequestHead) -> Result<Option<VersionId>, Problem> {
+    let query = head.uri.query().unwrap_or_default();
+    let asked = Asked { in_path: None, rest: "" };
+    versions.names_one(&head.headers, query).then(|| versions.resolve(asked, &head.headers, query)).transpose()
+}
+
 impl Documents {
     /// Nothing merged yet.
     #[must_use]
@@ -75,13 +83,17 @@ impl Documents {
         self.wanted.notify_one();
     }
 
-    /// The document that a request means: of one version if it names one, else of all.
-    pub(super) fn answer(&self, versions: &Versions, head: &RequestHead) -> Result<HttpResponse, Problem> {
+    /// The document of one version, or of all.
+    pub(super) fn answer(
+        &self,
+        versions: &Versions,
+        version: Option<VersionId>,
+        head: &RequestHead,
+        clock: &Clock,
+    ) -> Result<HttpResponse, Problem> {
         let edition = self.current.load();
-        let query = head.uri.query().unwrap_or_default();
-        let names_one = query.split('&').any(|pair| pair.starts_with("version="));
-        let document = if names_one {
-            let id = versions.resolve(Asked { in_path: None, rest: "" }, &head.headers, query)?;
+        let document = if let Some(id) = version {
+            versions.get(id).check_alive(clock)?;
             edition.by_version.get(id).ok_or_else(|| Problem::new(Code::UpstreamUnavailable))?
         } else {
             &edition.whole
@@ -99,34 +111,50 @@ impl Documents {
     pub async fn run(&self, client: &reqwest::Client, tables: impl Fn() -> Arc<Tables>) {
         loop {
             let tables = tables();
-            let (parts, complete) = fetch(client, &tables).await;
-            let of_version = |version| Document::new(&merge::describe(merge::merge(&parts, version), &tables));
+            let Fetched { parts, missing } = fetch(client, &tables).await;
+            let merged = |version| merge::describe(merge::merge(&parts, version), &tables);
+            let of_version = |version| Document::new(&merge::without(merged(version), &missing));
             let by_version = tables.versions.list().iter();
             let by_version =
                 by_version.map(|version| of_version(Some((tables.versions.prefix(), version.name.as_str()))));
             self.current.store(Arc::new(Edition { whole: of_version(None), by_version: by_version.collect() }));
-            let pause = if complete { self.refresh } else { RETRY.min(self.refresh) };
+            let pause = if missing.is_empty() { self.refresh } else { RETRY.min(self.refresh) };
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
         }
     }
 }
 
-/// Every service's document, and whether none is missing.
-async fn fetch(client: &reqwest::Client, tables: &Tables) -> (Vec<(String, Value)>, bool) {
-    let sources = tables.upstreams.iter().filter(|upstream| upstream.has_document);
-    let fetched = sources.map(|upstream| async {
-        let url = format!("{}/openapi.json", upstream.origin.as_str());
-        let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
-        Some((upstream.name.clone(), answer.json::<Value>().await.ok()?))
-    });
-    let fetched = futures_util::future::join_all(fetched).await;
-    let complete = fetched.iter().all(Option::is_some);
-    (fetched.into_iter().flatten().collect(), complete)
+/// What the services say of themselves now.
+struct Fetched {
+    /// Name and document of each that answered.
+    parts: Vec<(String, Value)>,
+    /// Those that did not.
+    missing: Vec<String>,
 }
 
-/// The merged document of services that run now, for the command line.
+async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
+    let sources = tables.upstreams.iter().filter(|upstream| upstream.has_document);
+    let fetched = sources.map(|upstream| async {
+        let document = async {
+            let url = format!("{}/openapi.json", upstream.origin.as_str());
+            let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
+            answer.json::<Value>().await.ok()
+        };
+        (upstream.name.clone(), document.await)
+    });
+    let (mut parts, mut missing) = (Vec::new(), Vec::new());
+    for (name, document) in futures_util::future::join_all(fetched).await {
+        match document {
+            Some(document) => parts.push((name, document)),
+            None => missing.push(name),
+        }
+    }
+    Fetched { parts, missing }
+}
+
+/// The merged document of services that run now, for the command line, and whether none is missing.
 pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Option<&str>) -> (Value, bool) {
-    let (parts, complete) = fetch(client, tables).await;
+    let Fetched { parts, missing } = fetch(client, tables).await;
     let version = version.map(|name| (tables.versions.prefix(), name));
-    (merge::describe(merge::merge(&parts, version), tables), complete)
+    (merge::describe(merge::merge(&parts, version), tables), missing.is_empty())
 }

@@ -292,14 +292,14 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(7);
         let mut server = courteous(server);
         let writing = async move {
-            server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             server.write_all(BARE).await.unwrap();
             server.shutdown().await.unwrap();
         };
         let mut text = String::new();
         let (_, read) = tokio::join!(writing, client.read_to_string(&mut text));
         read.unwrap();
-        assert!(text.starts_with("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\n"), "{text}");
+        assert!(text.starts_with("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 400 Bad Request\r\n"), "{text}");
         assert!(text.contains("application/problem+json") && text.ends_with('}') && text.contains("malformed_request"));
     }
 

@@ -9,6 +9,7 @@ mod tests;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use shared::clock::Clock;
@@ -169,13 +170,22 @@ impl Policy {
     }
 }
 
+/// How long until there is more than what remains: the `t` of a continuous window, in which `r` holds exactly, and the
+/// same answer as `Retry-After` when nothing remains. Zero when there is no more to come.
+fn more_after(quota: Quota, decision: &Decision) -> Duration {
+    let missing = quota.burst.saturating_sub(decision.remaining).saturating_sub(1);
+    let interval = quota.window / quota.limit.max(1);
+    decision.reset_after.saturating_sub(interval.saturating_mul(missing))
+}
+
 impl PolicySet {
     fn judge(&self, decisions: &[Decision], metrics: &Metrics) -> Judgement {
         let mut text = String::with_capacity(32 * decisions.len());
         for (policy, decision) in self.policies.iter().zip(decisions) {
             let separator = if text.is_empty() { "" } else { ", " };
-            let reset = if decision.reset_after.is_zero() { 0 } else { whole_seconds(decision.reset_after) };
-            let _ = write!(text, "{separator}\"{}\";r={};t={reset}", policy.name, decision.remaining);
+            let more = more_after(policy.quota, decision);
+            let more = if more.is_zero() { 0 } else { whole_seconds(more) };
+            let _ = write!(text, "{separator}\"{}\";r={};t={more}", policy.name, decision.remaining);
             metrics.rate_limit(&policy.name, decision.allowed);
         }
         let limit = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok();

@@ -121,13 +121,15 @@ impl Breaker {
             }
             inner.enter(State::HalfOpen { admitted: 0, succeeded: 0, failed_rounds });
         }
+        let mut is_probe = false;
         if let State::HalfOpen { admitted, .. } = &mut inner.state {
             if *admitted >= self.settings.probes {
                 return Err(Refused { retry_after: PROBING_RETRY });
             }
             *admitted += 1;
+            is_probe = true;
         }
-        Ok(Admission { breaker: Arc::clone(self), generation: inner.generation, settled: false })
+        Ok(Admission { breaker: Arc::clone(self), generation: inner.generation, settled: false, is_probe })
     }
 
     /// The state for metrics and the admin view.
@@ -222,9 +224,24 @@ pub struct Admission {
     breaker: Arc<Breaker>,
     generation: u64,
     settled: bool,
+    is_probe: bool,
 }
 
 impl Admission {
+    /// Whether the call decides about an upstream that was given up.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+
+    /// Nothing will be learnt from this call: gives a probe's place back before the call ends.
+    pub fn abandon(&mut self) {
+        if !self.settled {
+            self.settled = true;
+            self.breaker.abandon(self.generation);
+        }
+    }
+
     /// Tells the breaker how the call ended. Only the first word counts.
     pub fn settle(&mut self, outcome: Outcome, now: Instant) {
         if !self.settled {
@@ -242,8 +259,6 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if !self.settled {
-            self.breaker.abandon(self.generation);
-        }
+        self.abandon();
     }
 }

@@ -1,11 +1,12 @@
 //! One call of an upstream: breaker, deadline, identity, and the answer turned into the client's.
 
-use std::time::Instant;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, RequestHead};
-use actix_web::http::Method;
-use actix_web::http::header::HOST;
+use actix_web::http::header::{HOST, UPGRADE};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -16,8 +17,8 @@ use shared::telemetry::trace;
 use shared::wire::DEADLINE_MS;
 
 use super::Upstream;
-use super::body::{self, Answer, Guards, Outgoing, Stage};
-use super::breaker::{Outcome, Refused};
+use super::body::{self, Answer, Guards, Outgoing, Progress, Stage};
+use super::breaker::{Admission, Outcome, Refused};
 use super::convert::{self, Forward};
 use crate::policy::authenticate::Principal;
 use crate::policy::client::Client;
@@ -36,6 +37,9 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
+
+/// A client that sends nothing of its body for this long stalls.
+const STALL: Duration = Duration::from_secs(1);
 
 /// Everything one call needs to know.
 pub struct Call<'a> {
@@ -84,7 +88,7 @@ impl Call<'_> {
         let request = self.request(signer, outgoing)?;
         let mut admission = self.upstream.breaker.admit(Instant::now()).map_err(refused)?;
         let asked = Instant::now();
-        let answered = self.deadline.hold(client.execute(request)).await;
+        let answered = self.deadline.hold(execute(client, request, progress.as_deref(), &mut admission)).await;
         let now = Instant::now();
         let answered = match (answered, Outgoing::stage(progress.as_ref())) {
             (Ok(Ok(answered)), _) => answered,
@@ -179,9 +183,39 @@ impl Call<'_> {
             })?;
             return Ok(answer.set_body(Answer::whole(body, guards)).map_into_boxed_body());
         }
+        // HTTP/1.0 knows no chunks, and for a request that asks for an upgrade the listener writes none: such an answer
+        // ends with its connection (RFC 9112, section 6.3).
+        if length.is_none() && (self.head.version < Version::HTTP_11 || self.head.headers.contains_key(UPGRADE)) {
+            answer.head_mut().no_chunking(true);
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
         let body = Answer::pieces(answered.bytes_stream(), length, self.deadline, guards);
         Ok(answer.set_body(body).map_into_boxed_body())
     }
+}
+
+/// Makes the call. A client that stalls its upload must not keep an upstream given up: a probe that waits for it gives
+/// its place to another.
+async fn execute(
+    client: &reqwest::Client,
+    request: Request,
+    progress: Option<&Progress>,
+    admission: &mut Admission,
+) -> reqwest::Result<Response> {
+    let mut work = pin!(client.execute(request));
+    if let Some(progress) = progress.filter(|_| admission.is_probe()) {
+        loop {
+            match tokio::time::timeout(STALL, &mut work).await {
+                Ok(answered) => return answered,
+                Err(_) if progress.stage() == Stage::AwaitsClient && progress.since().elapsed() >= STALL => {
+                    admission.abandon();
+                    break;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    work.await
 }
 
 fn refused(refused: Refused) -> Problem {

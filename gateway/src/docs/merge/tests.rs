@@ -53,5 +53,5 @@ fn operations_say_what_the_gateway_asks() {
     assert_eq!(users["x-roles"], json!(["support", "admin"]));
     assert_eq!(users["x-rate-limits"][0]["policy"], "address");
     assert!(users["responses"]["429"].is_object() && users["responses"]["403"].is_object());
-    assert_eq!(users["security"], json!([{"bearer": []}]));
+    assert_eq!(users["security"], json!([{"access_token": []}]));
 }

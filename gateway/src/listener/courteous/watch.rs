@@ -56,6 +56,8 @@ enum Part {
     ChunkEnd,
     ChunkSize,
     Trailer,
+    /// A body that ends with its connection.
+    Rest,
 }
 
 /// What the fields say of the body so far.
@@ -110,7 +112,7 @@ impl Watch {
         match self.part {
             Part::FirstLine => self.line.length > 0,
             Part::Fields => true,
-            Part::Bytes { .. } | Part::ChunkEnd | Part::ChunkSize | Part::Trailer => false,
+            Part::Bytes { .. } | Part::ChunkEnd | Part::ChunkSize | Part::Trailer | Part::Rest => false,
         }
     }
 
@@ -120,7 +122,7 @@ impl Watch {
     /// The first fault, and where it is. Nothing after it is looked at.
     pub(super) fn look(&mut self, come: &[u8], mut head: impl FnMut(Kind) -> bool) -> Result<(), (usize, Fault)> {
         let mut at = 0;
-        while at < come.len() {
+        while at < come.len() && self.part != Part::Rest {
             if let Part::Bytes { left, chunk } = self.part {
                 let here = (come.len() - at) as u64;
                 let taken = left.min(here);
@@ -152,9 +154,13 @@ impl Watch {
             Part::ChunkSize | Part::Trailer if length > CHUNK_LINE => Some(Fault::Malformed),
             Part::ChunkEnd if length > 0 => Some(Fault::Malformed),
             // The parser limits the head.
-            Part::FirstLine | Part::Fields | Part::ChunkSize | Part::Trailer | Part::ChunkEnd | Part::Bytes { .. } => {
-                None
-            }
+            Part::FirstLine
+            | Part::Fields
+            | Part::ChunkSize
+            | Part::Trailer
+            | Part::ChunkEnd
+            | Part::Bytes { .. }
+            | Part::Rest => None,
         }
     }
 
@@ -175,6 +181,7 @@ impl Watch {
                 let has_body = head(self.kind) && !matches!(self.kind, Kind::Interim | Kind::Bodiless);
                 match self.framing {
                     _ if !has_body => Part::FirstLine,
+                    Framing::None if self.kind == Kind::Answer => Part::Rest,
                     Framing::None | Framing::Length(0) => Part::FirstLine,
                     Framing::Length(left) => Part::Bytes { left, chunk: false },
                     Framing::Chunked => Part::ChunkSize,
@@ -191,7 +198,7 @@ impl Watch {
             Part::ChunkEnd => Part::ChunkSize,
             Part::Trailer if is_empty => Part::FirstLine,
             Part::Trailer => Part::Trailer,
-            Part::Bytes { .. } => self.part,
+            Part::Bytes { .. } | Part::Rest => self.part,
         };
         self.line.clear();
         Ok(())

@@ -130,6 +130,38 @@ async fn an_answer_that_breaks_off_counts_against_its_upstream() {
 }
 
 #[tokio::test]
+async fn a_stalled_upload_does_not_keep_an_upstream_given_up() {
+    let address = dead().await;
+    let gate =
+        Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 1").await;
+    for _ in 0..5 {
+        gate.get("/api/t/x").await;
+    }
+    let (reached, release) = (Arc::new(AtomicUsize::new(0)), tokio::sync::broadcast::Sender::<()>::new(1));
+    let accepting = tokio::spawn(hold(address, Arc::clone(&reached), release.clone()));
+    within(async { while breaker(&gate).await["probes_in_ms"] != 0 {} }).await;
+    let mut stalled = gate.connect().await;
+    write(&mut stalled, "POST /api/t/up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+    within(async {
+        while reached.load(Ordering::SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Refused while the stalled one is the probe, let through as soon as it has given its place back.
+    let releasing = async {
+        while reached.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+    };
+    let probing = async { while gate.get("/api/t/x").await.status() != 200 {} };
+    within(async { tokio::join!(releasing, probing) }).await;
+    assert_eq!(breaker(&gate).await["state"], "closed");
+    accepting.abort();
+}
+
+#[tokio::test]
 async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
     let address = dead().await;
     let gate = Arc::new(

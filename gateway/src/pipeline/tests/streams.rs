@@ -209,3 +209,20 @@ async fn a_body_after_100_continue_is_not_taken_for_a_head() {
     }
     assert!(received.ends_with(body), "{received}");
 }
+
+#[tokio::test]
+async fn who_knows_no_chunks_gets_none() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    for request in [
+        "GET /api/t/old HTTP/1.0\r\nHost: x\r\n\r\n",
+        "GET /api/t/up HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let mut client = gate.connect().await;
+        write(&mut client, request).await;
+        let (mut stream, _) = upstream.accept().await;
+        write(&mut stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n").await;
+        let answer = read_all(&mut client).await;
+        assert!(answer.ends_with("\r\n\r\nfirst") && !answer.to_lowercase().contains("chunked"), "{answer}");
+    }
+}

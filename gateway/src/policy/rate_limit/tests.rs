@@ -63,7 +63,7 @@ async fn a_refusal_by_one_policy_charges_none() {
     let last = last.unwrap();
     assert!(last.refused.is_some());
     let (limit, policy) = announced(last);
-    assert_eq!(limit, "\"address\";r=190;t=6, \"sign_in\";r=0;t=60");
+    assert_eq!(limit, "\"address\";r=190;t=1, \"sign_in\";r=0;t=6");
     assert_eq!(policy, "\"address\";q=100;w=60;tollgate-burst=200, \"sign_in\";q=10;w=60;tollgate-burst=10");
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
 use shared::problem::{Code, Problem};
 
 use super::{VersionId, Versions, below, is_version};
@@ -41,14 +42,20 @@ impl Versions {
             }
         }
         if !query.is_empty() {
-            for value in pairs(query).filter_map(|(name, value)| (name == QUERY).then_some(value)) {
-                named.also("query", normal(value))?;
+            for value in named_in(query) {
+                named.also("query", Cow::Owned(normal(&value).into_owned()))?;
             }
         }
         match named.chosen {
             None => Ok(self.default),
             Some((_, name)) => self.by_name(&name).ok_or_else(|| self.unsupported(&name)),
         }
+    }
+
+    /// Whether a request without a path's version names one at all.
+    #[must_use]
+    pub fn names_one(&self, headers: &HeaderMap, query: &str) -> bool {
+        headers.contains_key(API_VERSION) || headers.contains_key(X_API_VERSION) || named_in(query).next().is_some()
     }
 
     fn unsupported(&self, name: &str) -> Problem {
@@ -87,16 +94,23 @@ fn normal(word: &str) -> Cow<'_, str> {
     if bare { Cow::Owned(format!("v{word}")) } else { Cow::Borrowed(word) }
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+/// The versions that a query names, decoded.
+fn named_in(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(name, _)| decoded(name) == QUERY).map(|(_, value)| decoded(value))
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 /// The query without the gateway's own parameter: services refuse parameters that they do not know.
 #[must_use]
 pub fn without_version(query: &str) -> Cow<'_, str> {
-    if !pairs(query).any(|(name, _)| name == QUERY) {
+    if named_in(query).next().is_none() {
         return Cow::Borrowed(query);
     }
-    let kept: Vec<_> = query.split('&').filter(|pair| pair.split('=').next() != Some(QUERY)).collect();
+    let kept: Vec<_> =
+        query.split('&').filter(|pair| pair.split('=').next().is_some_and(|name| decoded(name) != QUERY)).collect();
     Cow::Owned(kept.join("&"))
 }
