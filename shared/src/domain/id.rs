@@ -62,7 +62,7 @@ macro_rules! id_type {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 // By way of `FromStr`: a body knows no other forms of an id than a path does.
                 let text = <Cow<'de, str>>::deserialize(from)?;
-                text.parse().map_err(D::Error::custom)
+                text.parse().map_err(|_| D::Error::custom("no UUID"))
             }
         }
     )+};

@@ -5,7 +5,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::body::collect;
+use super::body::{collect, is_plain};
 use crate::problem::{Code, Problem};
 
 /// More than any sign-in needs; a password has at most 128 characters.
@@ -53,6 +53,7 @@ impl FromRequest for Form {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let plain = is_plain(request).map_err(Problem::at_oauth_endpoint);
         let payload = payload.take();
         async move {
             if !is_form {
@@ -60,6 +61,7 @@ impl FromRequest for Form {
                     .detail("Send the parameters as application/x-www-form-urlencoded.")
                     .oauth("invalid_request"));
             }
+            plain?;
             Self::parse(&collect(payload, LIMIT).await.map_err(Problem::at_oauth_endpoint)?)
         }
         .boxed_local()

@@ -47,6 +47,12 @@ impl Call<'_> {
         self
     }
 
+    /// A JSON body that calls itself something else.
+    pub fn body(mut self, kind: &'static str, body: &Value) -> Self {
+        self.body = Some((kind, body.to_string()));
+        self
+    }
+
     pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
         self.body = Some(("application/x-www-form-urlencoded", serde_urlencoded::to_string(fields).unwrap()));
         self

@@ -9,6 +9,7 @@ use crate::testing::{Backend, PASSWORD, Setup, on_both};
 on_both! {
     a_registration_is_answered_and_can_sign_in,
     every_fault_is_named_at_once,
+    only_plain_json_is_a_body,
     of_many_who_want_one_address_exactly_one_gets_it,
     a_retry_under_a_key_gets_the_first_answer,
     many_at_once_under_one_key_are_one_registration,
@@ -57,6 +58,10 @@ async fn every_fault_is_named_at_once(backend: Backend) {
         body[member] = value;
         body
     };
+    let nothing = service.register(&json!({"foo": 1, "bar": 2})).await.expect_problem(422, "validation_failed").json();
+    let pointers: Vec<_> =
+        nothing["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers.concat(), "/bar/foo/email/username/password");
     service.register(&with("roles", json!(["admin"]))).await.expect_problem(422, "validation_failed");
     service.register(&with("email", json!(5))).await.expect_problem(400, "malformed_body");
     for password in [
@@ -76,6 +81,30 @@ async fn every_fault_is_named_at_once(backend: Backend) {
         .await
         .expect_problem(415, "unsupported_media_type");
     service.call(Method::PUT, "/api/v1/users").json(&ada()).send().await.expect_problem(405, "method_not_allowed");
+    service.stop().await;
+}
+
+async fn only_plain_json_is_a_body(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let post = || service.call(Method::POST, "/api/v1/users");
+    for kind in ["application/merge-patch+json", "application/foo+json", "text/plain"] {
+        post().body(kind, &ada()).send().await.expect_problem(415, "unsupported_media_type");
+    }
+    for coding in ["gzip", "identity, br"] {
+        let coded = post().json(&ada()).header("content-encoding", coding).send().await;
+        coded.expect_problem(415, "unsupported_media_type");
+    }
+    let token = service.call(Method::POST, "/api/v1/auth/token").form(&[("grant_type", "password")]);
+    let coded = token.header("content-encoding", "gzip").send().await.expect_problem(415, "unsupported_media_type");
+    assert_eq!(coded.text("/error"), "invalid_request");
+    post().json(&ada()).header("content-encoding", "identity").send().await.expect(201);
+    let ada = service.sign_in("ada@example.org").await;
+    for kind in ["application/merge-patch+json", "application/json; charset=utf-8"] {
+        let patch = service.call(Method::PATCH, "/api/v1/users/me").by(&ada).body(kind, &json!({"name": "Ada"}));
+        patch.send().await.expect(200);
+    }
+    let patch = service.call(Method::PATCH, "/api/v1/users/me").by(&ada).body("application/foo+json", &json!({}));
+    patch.send().await.expect_problem(415, "unsupported_media_type");
     service.stop().await;
 }
 
