@@ -38,7 +38,16 @@ pub fn check(head: &RequestHead, limits: &Limits) -> Result<(), Problem> {
     if head.version == Version::HTTP_11 && !headers.contains_key(HOST) {
         return malformed("An HTTP/1.1 request has a Host.");
     }
+    let mut hosts = headers.get_all(HOST);
+    if !hosts.next().is_none_or(|host| is_authority(host.as_bytes())) || hosts.next().is_some() {
+        return malformed("Host is one name or address, perhaps with a port.");
+    }
     Ok(())
+}
+
+/// What `uri-host [":" port]` is made of (RFC 3986, section 3.2.2), without user information.
+fn is_authority(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte))
 }
 
 /// Refuses a body that says beforehand that it is too large (413).
@@ -78,6 +87,12 @@ mod tests {
         assert_eq!(verdict(many), Some(Code::HeadersTooLarge));
         let both = get().insert_header((CONTENT_LENGTH, "3")).insert_header((TRANSFER_ENCODING, "chunked"));
         assert_eq!(verdict(both), Some(Code::MalformedRequest));
+        for host in ["a b", "a/b", "a@b", "a,b"] {
+            let request = get().insert_header((HOST, host)).to_http_request();
+            assert!(check(request.head(), &LIMITS).is_err(), "{host}");
+        }
+        let two = get().insert_header((HOST, "h")).append_header((HOST, "other")).to_http_request();
+        assert!(check(two.head(), &LIMITS).is_err());
         assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "Chunked"))), None);
         assert_eq!(verdict(get().insert_header((TRANSFER_ENCODING, "identity"))), Some(Code::MalformedRequest));
     }

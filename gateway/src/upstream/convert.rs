@@ -128,11 +128,29 @@ fn kind(name: &str) -> Kind {
 }
 
 /// Header families that say who calls or from where.
-const IDENTITY: [&str; 5] = ["x-tollgate-", "x-user-", "x-forwarded-", "x-authenticated-", "x-remote-"];
+const IDENTITY: [&str; 17] = [
+    "x-tollgate-",
+    "x-user",
+    "x-forwarded-",
+    "x-auth-",
+    "x-authenticated-",
+    "x-remote-",
+    "remote-",
+    "x-consumer-",
+    "x-credential-",
+    "x-jwt-",
+    "x-role",
+    "x-scope",
+    "x-groups",
+    "x-original-",
+    "x-rewrite-",
+    "x-ssl-client",
+    "x-client-cert",
+];
 
 /// Some servers read `_` as `-`, so both spellings count.
 fn is_identity(name: &str) -> bool {
-    if !name.starts_with("x-") && !name.starts_with("x_") {
+    if !name.starts_with(['x', 'r']) {
         return false;
     }
     if name.contains('_') {

@@ -2,6 +2,7 @@
 //! a token names a key that is not there, with a cool-down. When the issuer is down, the old keys serve on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -29,6 +30,7 @@ pub struct Jwks {
     current: ArcSwapOption<KeySet>,
     wanted: Notify,
     attempts: watch::Sender<u64>,
+    fetching: AtomicBool,
     last_attempt: Mutex<Option<Instant>>,
 }
 
@@ -58,6 +60,7 @@ impl Jwks {
             current: ArcSwapOption::empty(),
             wanted: Notify::new(),
             attempts: watch::Sender::new(0),
+            fetching: AtomicBool::new(false),
             last_attempt: Mutex::new(None),
         })
     }
@@ -75,12 +78,15 @@ impl Jwks {
 
     /// Asks for a fetch and waits for its end. `false`: the last one is too recent, or this one took too long.
     pub async fn refetch(&self) -> bool {
-        let recent = self.last_attempt.lock().is_some_and(|at| at.elapsed() < self.cool_down);
-        if recent {
-            return false;
-        }
         let mut attempts = self.attempts.subscribe();
-        self.wanted.notify_one();
+        // While one is under way its end is waited for: the key may be what it brings.
+        if !self.fetching.load(Ordering::Acquire) {
+            let recent = self.last_attempt.lock().is_some_and(|at| at.elapsed() < self.cool_down);
+            if recent {
+                return false;
+            }
+            self.wanted.notify_one();
+        }
         tokio::time::timeout(self.refetch_timeout, attempts.changed()).await.is_ok()
     }
 
@@ -88,6 +94,7 @@ impl Jwks {
     pub async fn run(&self, client: &reqwest::Client) {
         let mut retry = FIRST_RETRY;
         loop {
+            self.fetching.store(true, Ordering::Release);
             *self.last_attempt.lock() = Some(Instant::now());
             let pause = match self.fetch(client).await {
                 Ok(keys) => {
@@ -103,6 +110,7 @@ impl Jwks {
                     pause
                 }
             };
+            self.fetching.store(false, Ordering::Release);
             self.attempts.send_modify(|attempts| *attempts += 1);
             // A refused refetch returns at once, so a wake-up here means that the cool-down is over.
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
