@@ -1,5 +1,6 @@
 //! Server defaults: every body, parameter, header and framework error handled the same way by every service.
 
+mod accept;
 mod body;
 mod context;
 mod etag;

@@ -5,13 +5,15 @@ use std::panic::AssertUnwindSafe;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::accept;
+use super::etag::Conditions;
 use crate::clock::Clock;
 use crate::problem::{CONTENT_TYPE_PROBLEM, Code, Context, Problem};
 use crate::telemetry::trace;
@@ -39,8 +41,12 @@ async fn answer<B: MessageBody + 'static>(
     next: Next<B>,
     context: Context,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !accept::may_write(request.method(), request.path(), request.headers()) {
+        let refused = Problem::new(Code::NotAcceptable).response(&context);
+        return Ok(finish(request.into_response(refused), &context));
+    }
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(Ok(response)) => Ok(finish(response.map_into_boxed_body(), &context)),
+        Ok(Ok(response)) => Ok(finish(judged(response.map_into_boxed_body(), &context), &context)),
         Ok(Err(error)) => Err(rendered(error, &context)),
         Err(_panic) => Err(rendered(Problem::internal("a handler panicked").into(), &context)),
     }
@@ -49,6 +55,25 @@ async fn answer<B: MessageBody + 'static>(
 fn request_id(request: &ServiceRequest) -> String {
     let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
     sent.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned)
+}
+
+/// What only reads may be judged once its answer is there: 412 when `If-Match` names another state than it shows
+/// (RFC 9110, section 13.1.1, which excepts no method), 406 when the client does not take its media type.
+fn judged(response: ServiceResponse<BoxBody>, context: &Context) -> ServiceResponse<BoxBody> {
+    let (asked, answer) = (response.request(), response.response());
+    let reads = matches!(*asked.method(), Method::GET | Method::HEAD);
+    if !reads || answer.status().is_client_error() || answer.status().is_server_error() {
+        return response;
+    }
+    let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+    let refused = if tag.is_some_and(|tag| Conditions::of(asked.headers()).require(tag).is_err()) {
+        Code::StalePrecondition
+    } else if !accept::takes(asked.path(), asked.headers(), answer.headers()) {
+        Code::NotAcceptable
+    } else {
+        return response;
+    };
+    response.into_response(Problem::new(refused).response(context))
 }
 
 /// Adds the id, and gives errors that the framework made by itself (404, 405, bad framing) the problem's shape.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{Ready, ready};
 
@@ -23,6 +23,15 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Those of a request with these headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let joined = |name: HeaderName| {
+            let values: Vec<_> = headers.get_all(name).filter_map(|value| value.to_str().ok()).collect();
+            (!values.is_empty()).then(|| values.join(","))
+        };
+        Self { if_match: joined(IF_MATCH), if_none_match: joined(IF_NONE_MATCH) }
+    }
+
     /// 412 when `If-Match` names neither `*` nor `current` by strong comparison (so a weak tag never matches).
     pub fn require(&self, current: &str) -> Result<(), Problem> {
         match &self.if_match {
@@ -59,11 +68,7 @@ impl FromRequest for Conditions {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let joined = |name: HeaderName| {
-            let values: Vec<_> = request.headers().get_all(name).filter_map(|value| value.to_str().ok()).collect();
-            (!values.is_empty()).then(|| values.join(","))
-        };
-        ready(Ok(Self { if_match: joined(IF_MATCH), if_none_match: joined(IF_NONE_MATCH) }))
+        ready(Ok(Self::of(request.headers())))
     }
 }
 

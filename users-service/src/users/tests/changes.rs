@@ -13,6 +13,7 @@ use crate::testing::{Backend, PASSWORD, Setup, on_both};
 on_both! {
     a_user_is_read_by_whom_it_concerns,
     a_patch_keeps_clears_and_refuses,
+    who_takes_no_json_is_told_before_anything_is_done,
     of_many_patches_of_one_revision_one_wins,
     a_deletion_is_soft_and_ends_everything,
     a_password_change_ends_the_other_sessions,
@@ -43,6 +44,11 @@ async fn a_user_is_read_by_whom_it_concerns(backend: Backend) {
     let tag = read.header("etag");
     let unchanged = service.call(Method::GET, &path).by(&ada).header("if-none-match", &tag).send().await.expect(304);
     assert_eq!((unchanged.header("etag"), unchanged.bytes.len()), (tag, 0));
+
+    for (condition, status) in [("\"0-v1\"", 412), ("*", 200), (read.header("etag").as_str(), 200)] {
+        let read = service.call(Method::GET, &path).by(&ada).header("if-match", condition).send().await.expect(status);
+        assert_eq!(read.header("content-type").contains("problem"), status == 412);
+    }
 
     let v2 = service.call(Method::GET, "/api/v2/users/me").by(&ada).send().await.expect(200).json();
     assert_eq!(
@@ -84,6 +90,33 @@ async fn a_patch_keeps_clears_and_refuses(backend: Backend) {
     patch("v1", json!({"username": "Bobby"})).await.expect_problem(409, "username_taken");
     let merge = service.call(Method::PATCH, "/api/v1/users/me").by(&ada);
     merge.json(&json!({})).header("if-match", "\"0-v1\"").send().await.expect_problem(412, "stale_precondition");
+    service.stop().await;
+}
+
+async fn who_takes_no_json_is_told_before_anything_is_done(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let call = |method: Method, path: &str, accept: &str| service.call(method, path).by(&ada).header("accept", accept);
+    for accept in ["text/xml", "*/*;q=0"] {
+        let name = json!({"name": "Somebody Else"});
+        let patched = call(Method::PATCH, "/api/v1/users/me", accept).json(&name).send().await;
+        assert!(!patched.expect_problem(406, "not_acceptable").header("x-request-id").is_empty());
+        call(Method::GET, "/api/v1/users/me", accept).send().await.expect_problem(406, "not_acceptable");
+        call(Method::GET, "/api/v1/users/me/nothing", accept).send().await.expect_problem(404, "not_found");
+    }
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let read = call(Method::GET, "/api/v1/users/me", browser).send().await.expect(200);
+    assert_eq!(read.json()["name"], json!(null));
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2";
+    for (path, accept) in [
+        ("/metrics", prometheus),
+        ("/.well-known/jwks.json", "application/jwk-set+json"),
+        ("/.well-known/oauth-authorization-server", browser),
+        ("/openapi.json", "application/vnd.oai.openapi+json"),
+        ("/livez", "text/plain"),
+    ] {
+        call(Method::GET, path, accept).send().await.expect(200);
+    }
     service.stop().await;
 }
 
