@@ -7,5 +7,5 @@ mod store;
 
 pub use answer::Answer;
 pub use claim::IdempotencyKey;
-pub use once::{Refusal, once, replay};
+pub use once::{once, replay};
 pub use store::sweep;

@@ -93,14 +93,16 @@ impl Write {
         Ok(row.try_get("", "value")?)
     }
 
-    /// How long its statements wait for a row that another transaction holds.
+    /// How long its statements wait for a row that another transaction holds; nothing: as long as the server's
+    /// settings say.
     ///
     /// # Errors
     /// When the statement fails.
-    pub async fn patience(&self, wait: Duration) -> Result<(), Fault> {
+    pub async fn patience(&self, wait: Option<Duration>) -> Result<(), Fault> {
         match self.kind {
             Kind::Postgres => {
-                let sql = format!("SET LOCAL lock_timeout = {}", wait.as_millis());
+                let wait = wait.map_or_else(|| "DEFAULT".to_owned(), |wait| wait.as_millis().to_string());
+                let sql = format!("SET LOCAL lock_timeout TO {wait}");
                 self.transaction.execute_unprepared(&sql).await?;
                 Ok(())
             }

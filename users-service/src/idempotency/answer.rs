@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
-use shared::problem::{CONTENT_TYPE_PROBLEM, Context, Problem};
+use shared::problem::Problem;
 use shared::wire::idempotency::REPLAYED_HEADER;
 
 /// A whole answer.
@@ -29,14 +29,6 @@ impl Answer {
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
         Self::of(status, Vec::new()).header("cache-control", "no-store")
-    }
-
-    /// A problem, with what the current request adds to it.
-    #[must_use]
-    pub fn problem(problem: &Problem) -> Self {
-        Self::of(problem.status(), problem.body(&Context::current()))
-            .header("content-type", CONTENT_TYPE_PROBLEM)
-            .header("cache-control", "no-store")
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {

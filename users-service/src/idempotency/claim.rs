@@ -6,6 +6,7 @@ use futures_util::future::{Ready, ready};
 use serde_json::Value;
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
+use shared::wire::API_PREFIX;
 use shared::wire::idempotency::{HEADER, Key, fingerprint};
 
 /// The request's `Idempotency-Key`, if it sent one; 400 when it is none, or more than one.
@@ -27,9 +28,15 @@ impl FromRequest for IdempotencyKey {
             (Some(value), None) => Key::parse(value.as_bytes()).map(Some).map_err(|_| invalid()),
             (Some(_), Some(_)) => Err(invalid()),
         };
-        let route = format!("{} {}", request.method(), request.path());
+        let route = format!("{} {}", request.method(), without_version(request.path()));
         ready(key.map(|key| Self { key, route }))
     }
+}
+
+/// What is retried on the next version is still the same request.
+fn without_version(path: &str) -> &str {
+    let versioned = path.strip_prefix(API_PREFIX).and_then(|path| path.strip_prefix("/v"));
+    versioned.and_then(|path| path.find('/').map(|end| &path[end..])).unwrap_or(path)
 }
 
 /// One claim on a key.

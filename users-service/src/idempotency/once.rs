@@ -8,17 +8,11 @@ use super::answer::Answer;
 use super::claim::Claim;
 use super::store;
 use crate::app::App;
-use crate::db::{Fault, Write};
+use crate::db::Write;
 use crate::passwords::{PasswordHash, Verified};
 
 /// A client that meets its own request still running comes again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Why something was not done, and whether that is the answer for good.
-pub trait Refusal: Into<Problem> + From<Fault> {
-    /// Whether it was decided against stored state, before anything was changed: then it is frozen under the key.
-    fn is_decided(&self) -> bool;
-}
 
 /// The first answer, when the claim's key has one already.
 ///
@@ -39,12 +33,13 @@ pub async fn replay(app: &App, claim: Option<&Claim>) -> Result<Option<Answer>, 
 }
 
 /// Runs `work` in one transaction with the claim, so that change and answer are written together or not at all.
-/// `hash` is that of the password in the claim.
+/// `hash` is that of the password in the claim. What `work` refuses changes nothing and leaves the key free, so that
+/// the request can be mended under it: of refusals, only the ledger's are for good.
 ///
 /// # Errors
 /// 409 `idempotency_in_progress` when the key is being worked under for longer than one waits, 422 when it belongs to
-/// another request, and what `work` refuses without having decided it against stored state.
-pub async fn once<E: Refusal>(
+/// another request, and what `work` refuses.
+pub async fn once<E: Into<Problem>>(
     app: &App,
     claim: Option<&Claim>,
     hash: Option<&PasswordHash>,
@@ -52,9 +47,10 @@ pub async fn once<E: Refusal>(
 ) -> Result<Answer, Problem> {
     let write = app.database.write().await?;
     if let Some(claim) = claim {
-        write.patience(app.config.idempotency.wait.get()).await?;
+        write.patience(Some(app.config.idempotency.wait.get())).await?;
         match store::claim(&write, claim, hash, app.clock.now_micros()).await {
-            Ok(true) => {}
+            // What holds the rows that the work wants is no request under this key.
+            Ok(true) => write.patience(None).await?,
             Ok(false) => {
                 write.rollback().await;
                 let first = replay(app, Some(claim)).await?;
@@ -66,7 +62,6 @@ pub async fn once<E: Refusal>(
     }
     let answer = match work(&write).await {
         Ok(answer) => answer,
-        Err(refusal) if refusal.is_decided() && claim.is_some() => Answer::problem(&refusal.into()),
         Err(refusal) => {
             write.rollback().await;
             return Err(refusal.into());

@@ -3,7 +3,6 @@
 use shared::problem::{Code, Problem};
 
 use crate::db::Fault;
-use crate::idempotency::Refusal;
 
 /// Every way in which it fails.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +34,6 @@ pub enum UserError {
     /// Anything that is a problem already.
     #[error(transparent)]
     Other(#[from] Problem),
-}
-
-impl Refusal for UserError {
-    fn is_decided(&self) -> bool {
-        match self {
-            Self::NotFound
-            | Self::EmailTaken
-            | Self::UsernameTaken
-            | Self::LastAdministrator
-            | Self::Stale
-            | Self::State(_) => true,
-            Self::Forbidden | Self::Database(_) | Self::Other(_) => false,
-        }
-    }
 }
 
 impl From<UserError> for Problem {
