@@ -2,7 +2,7 @@
 
 pub mod gauges;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub async fn breakers(gateway: web::Data<Gateway>) -> HttpResponse {
             "url": upstream.origin.as_str(),
             "state": seen.state,
             "trips": seen.trips,
-            "probes_in_ms": seen.probes_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            "probes_in_ms": seen.probes_in.map(millis),
         })
     });
     HttpResponse::Ok().json(json!({ "data": breakers.collect::<Vec<_>>() }))
@@ -48,6 +48,11 @@ pub async fn versions(gateway: web::Data<Gateway>) -> HttpResponse {
         })
     });
     HttpResponse::Ok().json(json!({ "data": versions.collect::<Vec<_>>() }))
+}
+
+/// Whole milliseconds, rounded up: zero means now.
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! Upstreams that are slow, broken or gone, and the breaker that answers for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -131,49 +131,29 @@ async fn an_answer_that_breaks_off_counts_against_its_upstream() {
 
 #[tokio::test]
 async fn a_stalled_upload_does_not_keep_an_upstream_given_up() {
-    let address = dead().await;
-    let gate =
-        Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 1").await;
-    for _ in 0..5 {
-        gate.get("/api/t/x").await;
-    }
-    let (reached, release) = (Arc::new(AtomicUsize::new(0)), tokio::sync::broadcast::Sender::<()>::new(1));
-    let accepting = tokio::spawn(hold(address, Arc::clone(&reached), release.clone()));
-    within(async { while breaker(&gate).await["probes_in_ms"] != 0 {} }).await;
+    let upstream = Mendable::start().await;
+    let settings = "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 1";
+    let gate = Gate::start(upstream.addr, settings).await;
+    upstream.mend(&gate).await;
     let mut stalled = gate.connect().await;
     write(&mut stalled, "POST /api/t/up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
-    within(async {
-        while reached.load(Ordering::SeqCst) < 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    within(upstream.is_reached(1)).await;
     // Refused while the stalled one is the probe, let through as soon as it has given its place back.
     let releasing = async {
-        while reached.load(Ordering::SeqCst) < 2 {
-            tokio::task::yield_now().await;
-        }
-        release.send(()).unwrap();
+        upstream.is_reached(2).await;
+        upstream.release.send(()).unwrap();
     };
     let probing = async { while gate.get("/api/t/x").await.status() != 200 {} };
     within(async { tokio::join!(releasing, probing) }).await;
     assert_eq!(breaker(&gate).await["state"], "closed");
-    accepting.abort();
 }
 
 #[tokio::test]
 async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
-    let address = dead().await;
-    let gate = Arc::new(
-        Gate::start(address, "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 3").await,
-    );
-    for _ in 0..5 {
-        gate.get("/api/t/x").await;
-    }
-    let (reached, release) = (Arc::new(AtomicUsize::new(0)), tokio::sync::broadcast::Sender::<()>::new(1));
-    let accepting = tokio::spawn(hold(address, Arc::clone(&reached), release.clone()));
-    // The breaker says itself when it will probe; until then everybody is refused.
-    within(async { while breaker(&gate).await["probes_in_ms"] != 0 {} }).await;
+    let upstream = Mendable::start().await;
+    let settings = "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 3";
+    let gate = Arc::new(Gate::start(upstream.addr, settings).await);
+    upstream.mend(&gate).await;
     let callers = (0..500).map(|_| {
         let gate = Arc::clone(&gate);
         tokio::spawn(async move { gate.get("/api/t/x").await.status().as_u16() })
@@ -185,28 +165,66 @@ async fn five_hundred_requests_at_the_half_open_instant_are_three_probes() {
         assert_eq!(status.unwrap(), 503);
         waiting = rest;
     }
-    within(async {
-        while reached.load(Ordering::SeqCst) < 3 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    release.send(()).unwrap();
+    within(upstream.is_reached(3)).await;
+    upstream.release.send(()).unwrap();
     for probe in waiting {
         assert_eq!(within(probe).await.unwrap(), 200);
     }
-    assert_eq!(reached.load(Ordering::SeqCst), 3);
-    accepting.abort();
+    assert_eq!(upstream.reached.load(Ordering::SeqCst), 3);
 }
 
-/// An upstream that counts its requests and answers them when it is told to.
-async fn hold(address: std::net::SocketAddr, reached: Arc<AtomicUsize>, release: tokio::sync::broadcast::Sender<()>) {
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+/// An upstream that breaks off, until it is mended; then it counts its requests and answers them when it is told to.
+struct Mendable {
+    addr: std::net::SocketAddr,
+    mended: Arc<AtomicBool>,
+    reached: Arc<AtomicUsize>,
+    release: tokio::sync::broadcast::Sender<()>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Mendable {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (mended, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let release = tokio::sync::broadcast::Sender::<()>::new(1);
+        let accepting = tokio::spawn(hold(listener, Arc::clone(&mended), Arc::clone(&reached), release.clone()));
+        Self { addr, mended, reached, release, accepting }
+    }
+
+    /// Trips the breaker in front of it, mends it, and waits until the breaker will probe: it says itself when.
+    async fn mend(&self, gate: &Gate) {
+        for _ in 0..5 {
+            gate.get("/api/t/x").await;
+        }
+        self.mended.store(true, Ordering::SeqCst);
+        within(async { while breaker(gate).await["probes_in_ms"] != 0 {} }).await;
+    }
+
+    async fn is_reached(&self, times: usize) {
+        while self.reached.load(Ordering::SeqCst) < times {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Mendable {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn hold(
+    listener: tokio::net::TcpListener,
+    mended: Arc<AtomicBool>,
+    reached: Arc<AtomicUsize>,
+    release: tokio::sync::broadcast::Sender<()>,
+) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let (reached, mut released) = (Arc::clone(&reached), release.subscribe());
+        let (mended, reached, mut released) = (Arc::clone(&mended), Arc::clone(&reached), release.subscribe());
         tokio::spawn(async move {
-            if !read_head(&mut stream).await.is_empty() {
+            if !read_head(&mut stream).await.is_empty() && mended.load(Ordering::SeqCst) {
                 reached.fetch_add(1, Ordering::SeqCst);
                 released.recv().await.unwrap();
                 write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
