@@ -2,6 +2,7 @@
 
 mod builder;
 mod child;
+mod data;
 mod engine;
 mod people;
 mod services;

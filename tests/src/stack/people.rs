@@ -1,16 +1,15 @@
 //! Starting the system for people: data under one folder, and a few lines that say where everything is.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use shared::config::process_env;
 use shared::telemetry::{self, Format, TelemetryConfig, TelemetryError};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::data::{CREDENTIALS, Data};
 use super::engine::{Engine, Listeners, Plan, StackError};
 use super::settings::{Service, Settings};
 use crate::client::Client;
@@ -92,11 +91,16 @@ pub async fn launch() -> Result<(), LaunchError> {
     settings.assertion_secret(&data.assertion_secret(&settings)?);
     settings.upstream(Service::Users, users);
     settings.upstream(Service::Accounts, accounts);
+    // The address that clients see, wherever it was moved to.
+    settings.fill(Service::Users, "tokens.issuer", public(gateway));
+    settings.fill(Service::Gateway, "authentication.issuer", public(gateway));
+    let administrator = data.administrator(&mut settings)?;
     let plan = Plan { env: settings.vars(), gateway_file: None, listeners, accounts: true };
     let (engine, bootstrap) = Engine::start(plan).await?;
     if let Some(administrator) = &bootstrap {
         data.keep_credentials(administrator)?;
     }
+    let administrator = administrator.or(bootstrap);
     let operator = Client::new(admin);
     let answers = async || {
         operator.call(reqwest::Method::GET, "/readyz").try_send().await.ok().filter(|answer| answer.status == 200)
@@ -104,22 +108,31 @@ pub async fn launch() -> Result<(), LaunchError> {
     if try_until(READY_LIMIT, async || answers().await).await.is_none() {
         return Err(LaunchError::NotReady(admin));
     }
-    greet(gateway, admin, bootstrap.as_ref(), &data);
+    greet(gateway, admin, administrator.as_ref(), &data);
     engine.run_until(asked_to_stop(), GRACE).await?;
     Ok(())
 }
 
 fn greet(gateway: SocketAddr, admin: SocketAddr, administrator: Option<&Credentials>, data: &Data) {
     say("Tollgate is ready.");
-    say(format_args!("  public API   http://{gateway}"));
-    say(format_args!("  documents    http://{gateway}/docs"));
-    say(format_args!("  operators    http://{admin}/"));
+    say(format_args!("  public API   {}", public(gateway)));
+    say(format_args!("  documents    {}/docs", public(gateway)));
+    say(format_args!("  operators    {}/", public(admin)));
     if let Some(Credentials { email, password }) = administrator {
-        say(format_args!("  administrator (made just now; also in {})", data.file("admin-credentials").display()));
+        say(format_args!("  administrator (made just now; also in {})", data.file(CREDENTIALS).display()));
         say(format_args!("    e-mail     {email}"));
         say(format_args!("    password   {password}"));
     }
     say("Ctrl-C stops it.");
+}
+
+/// The URL of an address from this machine.
+fn public(addr: SocketAddr) -> String {
+    let mut addr = addr;
+    if addr.ip().is_unspecified() {
+        addr.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{addr}")
 }
 
 async fn asked_to_stop() {
@@ -143,62 +156,4 @@ fn listeners(settings: &Settings) -> Result<Listeners, LaunchError> {
         users: bind(Service::Users, "server.listen", "127.0.0.1:0", "TOLLGATE_USERS__SERVER__LISTEN")?,
         accounts: bind(Service::Accounts, "server.listen", "127.0.0.1:0", "TOLLGATE_ACCOUNTS__SERVER__LISTEN")?,
     })
-}
-
-/// The folder that holds everything a stack keeps.
-#[derive(Debug)]
-struct Data {
-    folder: PathBuf,
-    /// Held until the end: two stacks on one ledger would be two writers.
-    _lock: File,
-}
-
-impl Data {
-    fn open(folder: &Path) -> Result<Self, LaunchError> {
-        let refused = |error| LaunchError::Data(folder.display().to_string(), error);
-        fs::create_dir_all(folder).map_err(refused)?;
-        let folder = folder.canonicalize().map_err(refused)?;
-        let lock = File::create(folder.join("lock")).map_err(refused)?;
-        lock.try_lock().map_err(|_| LaunchError::InUse(folder.display().to_string()))?;
-        Ok(Self { folder, _lock: lock })
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn sqlite(&self, name: &str) -> String {
-        format!("sqlite://{}", self.file(&format!("{name}.db")).display())
-    }
-
-    /// The secret of the last start, or a new one.
-    fn assertion_secret(&self, settings: &Settings) -> Result<String, LaunchError> {
-        if let Some(given) = settings.assertion_secret_given() {
-            return Ok(given.to_owned());
-        }
-        let file = self.file("assertion-secret");
-        match fs::read_to_string(&file) {
-            Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
-            Ok(_) | Err(_) => {
-                let secret = hex::encode(rand::random::<[u8; 32]>());
-                self.write_private("assertion-secret", &format!("{secret}\n"))?;
-                Ok(secret)
-            }
-        }
-    }
-
-    fn keep_credentials(&self, Credentials { email, password }: &Credentials) -> Result<(), LaunchError> {
-        self.write_private("admin-credentials", &format!("email={email}\npassword={password}\n"))
-    }
-
-    /// Readable by its owner only, from its first byte.
-    fn write_private(&self, name: &str, text: &str) -> Result<(), LaunchError> {
-        let file = self.file(name);
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(|error| LaunchError::Data(file.display().to_string(), error))
-    }
 }

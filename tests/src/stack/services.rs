@@ -47,15 +47,6 @@ pub(super) async fn live(
     };
     let mut running = JoinSet::new();
 
-    let deps = users_service::Deps {
-        clock: clock.clone(),
-        stores: stores(&configs.users.redis.url).await.map_err(start("users"))?,
-    };
-    let users = users_service::build(configs.users, deps, listeners.users).await.map_err(start("users"))?;
-    let bootstrap = users.bootstrap.as_ref().map(Credentials::from);
-    let users_handle = users.handle();
-    running.spawn_local(async { ("users", users.run().await) });
-
     let mut accounts_handle = None;
     if plan.accounts {
         let deps = accounts_service::Deps { clock: clock.clone() };
@@ -73,6 +64,16 @@ pub(super) async fn live(
         gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;
     let gateway_handle = gateway.handle();
     running.spawn_local(async { ("gateway", gateway.run().await) });
+
+    // Last: its first start makes an administrator, whose password is told only when everything has started.
+    let deps = users_service::Deps {
+        clock: clock.clone(),
+        stores: stores(&configs.users.redis.url).await.map_err(start("users"))?,
+    };
+    let users = users_service::build(configs.users, deps, listeners.users).await.map_err(start("users"))?;
+    let bootstrap = users.bootstrap.as_ref().map(Credentials::from);
+    let users_handle = users.handle();
+    running.spawn_local(async { ("users", users.run().await) });
 
     // Whoever started us may have given up; then `stopped` is closed too.
     drop(started.send(bootstrap));
