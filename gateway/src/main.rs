@@ -87,7 +87,13 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let _telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
     let clock = Clock::system();
     let stores = match config.redis.url.expose() {
-        "" => Stores::memory(clock.clone()),
+        "" => {
+            tracing::warn!(
+                "redis.url is empty: limits are this instance's alone, and what users-service revokes reaches it only \
+                 when the token expires"
+            );
+            Stores::memory(clock.clone())
+        }
         url => Stores::redis(url, clock.clone()).await?,
     };
     let public = TcpListener::bind(config.server.listen)?;
