@@ -96,3 +96,15 @@ pub struct Changes {
     /// Telephone number.
     pub phone: Option<Option<Phone>>,
 }
+
+impl Changes {
+    /// Whether the user would stay as they are.
+    #[must_use]
+    pub fn change_nothing(&self, user: &User) -> bool {
+        let email = self.email.as_ref().is_none_or(|email| email.as_str() == user.email);
+        let username = self.username.as_ref().is_none_or(|username| username.as_str() == user.username);
+        let name = self.name.as_ref().is_none_or(|name| name.as_ref().map(Name::as_str) == user.name.as_deref());
+        let phone = self.phone.as_ref().is_none_or(|phone| phone.as_ref().map(Phone::as_str) == user.phone.as_deref());
+        email && username && name && phone
+    }
+}

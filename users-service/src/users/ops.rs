@@ -54,6 +54,9 @@ pub(super) async fn patch(
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
+    if changes.change_nothing(&user) {
+        return Ok(user);
+    }
     store::change(&write, &user, changes, app.clock.now()).await?;
     let user = reread(&write, id).await?;
     write.commit().await?;

@@ -79,6 +79,14 @@ async fn a_patch_keeps_clears_and_refuses(backend: Backend) {
     );
     let v2 = patch("v2", json!({"name": null, "profile": null})).await.expect(200).json();
     assert_eq!((&v2["name"], &v2["profile"]["phone"]), (&json!(null), &json!(null)));
+    let now = patch("v2", json!({})).await.expect(200);
+    service.clock.advance(Duration::from_secs(1));
+    let same = json!({"email": ada.email, "username": "countess", "name": null, "profile": {"phone": null}});
+    for nothing in [json!({}), same] {
+        let again = patch("v2", nothing).await.expect(200);
+        assert_eq!((&again.bytes, again.header("etag")), (&now.bytes, now.header("etag")), "nothing has changed");
+    }
+    assert_ne!(patch("v2", json!({"username": "Countess"})).await.expect(200).header("etag"), now.header("etag"));
     for required in ["email", "username"] {
         let problem = patch("v1", json!({required: null})).await.expect_problem(422, "validation_failed");
         assert_eq!(problem.text("/errors/0/pointer"), format!("/{required}"));
