@@ -7,7 +7,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -17,11 +18,31 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 #[serde(deny_unknown_fields)]
 pub struct TelemetryConfig {
     /// Which events are logged, in `tracing`'s filter syntax: `info`, `info,gateway=debug`.
+    #[serde(deserialize_with = "log_filter")]
     pub log: String,
     /// `json` for machines, `text` for people.
     pub format: Format,
     /// Base URL of an OTLP collector over HTTP, such as `http://127.0.0.1:4318`; empty: traces go nowhere and cost nothing.
+    #[serde(deserialize_with = "collector")]
     pub otlp_endpoint: String,
+}
+
+/// Parsed here only to be refused with the other mistakes of the configuration, not later and alone.
+fn log_filter<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    match EnvFilter::builder().parse(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(D::Error::custom(format!("`{text}` is no log filter, such as `info` or `info,gateway=debug`"))),
+    }
+}
+
+fn collector<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let sound = reqwest::Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if text.is_empty() || sound {
+        return Ok(text);
+    }
+    Err(D::Error::custom(format!("`{text}` is no URL of a collector, such as `http://127.0.0.1:4318`")))
 }
 
 /// How log lines look.
@@ -89,4 +110,27 @@ fn exporter(service: &'static str, endpoint: &str) -> Result<Option<SdkTracerPro
         .build()?;
     let resource = Resource::builder().with_service_name(service).build();
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(log: &str, otlp_endpoint: &str) -> Result<TelemetryConfig, serde_json::Error> {
+        serde_json::from_value(serde_json::json!({"log": log, "format": "json", "otlp_endpoint": otlp_endpoint}))
+    }
+
+    #[test]
+    fn filters_and_endpoints_that_would_not_start_are_no_configuration() {
+        for (log, endpoint) in
+            [("info", ""), ("info,gateway=debug", "http://127.0.0.1:4318"), ("off", "https://otlp.example/x")]
+        {
+            assert!(read(log, endpoint).is_ok(), "{log} {endpoint}");
+        }
+        for (log, endpoint) in
+            [("info,,==", ""), ("gateway=loudly", ""), ("info", "foo"), ("info", "tcp://x:1"), ("info", "http://")]
+        {
+            assert!(read(log, endpoint).is_err(), "{log} {endpoint}");
+        }
+    }
 }

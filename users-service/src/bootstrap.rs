@@ -3,17 +3,20 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use shared::clock::Clock;
-use shared::config::Secret;
+use shared::config::{Report, Secret};
 use shared::domain::{Role, Roles, UserId};
 use shared::problem::Problem;
 
 use crate::config::Config;
 use crate::db::{Counter, Database, Fault};
 use crate::passwords::{Hasher, Password};
-use crate::users::{self, Email, Inserted, NewUser, Username};
+use crate::users::{self, Email, Inserted, NewUser, Refused, Username};
 
 /// Bytes of randomness in a generated password.
 const RANDOM: usize = 18;
+
+const ADMIN_EMAIL: &str = "bootstrap.admin_email";
+const ADMIN_PASSWORD: &str = "bootstrap.admin_password";
 
 /// An administrator whose password was generated; shown once.
 #[derive(Clone, Debug)]
@@ -33,9 +36,12 @@ pub enum BootstrapError {
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] Problem),
-    /// The configured password or address breaks a rule.
-    #[error("bootstrap.{0}")]
-    Refused(String),
+    /// The configured address breaks a rule.
+    #[error("{ADMIN_EMAIL}: {0}")]
+    Address(Refused),
+    /// No password could be generated.
+    #[error("{ADMIN_PASSWORD}: no randomness")]
+    NoRandomness,
     /// Somebody who is no administrator has the configured e-mail address or its user name.
     #[error("bootstrap.admin_email: taken by somebody who is no administrator")]
     Taken,
@@ -56,7 +62,9 @@ pub async fn bootstrap(
     }
     let given = &config.bootstrap.admin_password;
     let password = if given.is_empty() { Secret::from(generated()?) } else { given.clone() };
-    let user = administrator(config, &password)?;
+    let (email, username) = who(config).map_err(BootstrapError::Address)?;
+    let roles = Roles::NONE.with(Role::User).with(Role::Admin);
+    let user = NewUser { email, username, name: None, phone: None, roles };
     let hash = hasher.hash(&password).await?;
 
     let write = database.write().await?;
@@ -74,22 +82,30 @@ pub async fn bootstrap(
     Ok(given.is_empty().then_some(BootstrapAdmin { email, password }))
 }
 
-fn administrator(config: &Config, password: &Secret) -> Result<NewUser, BootstrapError> {
-    let refused = |key: &str, fault: users::Refused| BootstrapError::Refused(format!("{key}: {}", fault.detail));
-    let email = Email::parse(&config.bootstrap.admin_email).map_err(|fault| refused("admin_email", fault))?;
-    let username = Username::parse(email.local()).or_else(|_| Username::parse("administrator"));
-    let username = username.map_err(|fault| refused("admin_email", fault))?;
-    let names = [username.as_str(), email.local()];
-    Password::parse(password.expose(), config.passwords.rule, &names)
-        .map_err(|fault| refused("admin_password", fault))?;
-    let roles = Roles::NONE.with(Role::User).with(Role::Admin);
-    Ok(NewUser { email, username, name: None, phone: None, roles })
+/// What keeps the configured administrator from being made: reported with the other mistakes of the configuration,
+/// before anything is migrated. An empty password is none: it is generated.
+pub fn check(config: &Config, report: &mut Report<'_>) {
+    let who = who(config).map_err(|fault| report.error(ADMIN_EMAIL, fault.detail)).ok();
+    let names = who.as_ref().map(|(email, username)| [email.local(), username.as_str()]);
+    let password = config.bootstrap.admin_password.expose();
+    let names = names.as_ref().map_or(&[][..], |names| names);
+    if !password.is_empty()
+        && let Err(fault) = Password::parse(password, config.passwords.rule, names)
+    {
+        report.error(ADMIN_PASSWORD, fault.detail);
+    }
+}
+
+/// Address and user name of the administrator.
+fn who(config: &Config) -> Result<(Email, Username), Refused> {
+    let email = Email::parse(&config.bootstrap.admin_email)?;
+    let username = Username::parse(email.local()).or_else(|_| Username::parse("administrator"))?;
+    Ok((email, username))
 }
 
 /// 144 random bits, and a digit for the rule that wants one.
 fn generated() -> Result<String, BootstrapError> {
     let mut bytes = [0; RANDOM];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| BootstrapError::Refused("admin_password: no randomness".to_owned()))?;
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| BootstrapError::NoRandomness)?;
     Ok(format!("{}7", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }

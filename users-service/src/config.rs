@@ -8,7 +8,7 @@ use serde::Deserialize;
 use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
-use crate::users::Email;
+use crate::bootstrap;
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -110,9 +110,41 @@ impl Check for Config {
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
-        let email = Email::parse(&self.bootstrap.admin_email);
-        report.ensure(email.is_ok(), "bootstrap.admin_email", "an e-mail address");
+        bootstrap::check(self, report);
         let sweep = self.retention.sweep_every.get().as_secs();
         report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_would_keep_it_from_starting_is_found_at_once() {
+        let env = |values: &[(&str, &str)]| -> Vec<(String, String)> {
+            values.iter().map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), (*value).to_owned())).collect()
+        };
+        let sound = [("IDENTITY__SECRET", "a secret of the tests, long enough")];
+        assert!(Config::load(None, &env(&sound)).is_ok());
+        let bad = [
+            ("IDENTITY__SECRET", "short"),
+            ("BOOTSTRAP__ADMIN_EMAIL", "nobody"),
+            ("BOOTSTRAP__ADMIN_PASSWORD", "weak"),
+            ("TELEMETRY__LOG", "info,,=="),
+            ("TELEMETRY__OTLP_ENDPOINT", "foo"),
+        ];
+        let errors = Config::load(None, &env(&bad)).unwrap_err();
+        let said = errors.to_string();
+        assert_eq!(errors.count(), bad.len(), "{said}");
+        for (key, _) in bad {
+            assert!(said.contains(key), "{key} is not named in {said}");
+        }
+        let own = [
+            sound[0],
+            ("BOOTSTRAP__ADMIN_EMAIL", "countess@example.org"),
+            ("BOOTSTRAP__ADMIN_PASSWORD", "the countess 1234"),
+        ];
+        assert!(Config::load(None, &env(&own)).unwrap_err().to_string().contains("not your own name"));
     }
 }
