@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Scope};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, Scope, guard};
 use shared::http::{BodyLimit, method_not_allowed};
 use shared::problem::{Code, Problem};
 use shared::telemetry::metrics;
@@ -30,32 +30,32 @@ pub fn configure(config: &mut ServiceConfig) {
         config.service(api(web::scope(version)));
     }
     config
-        .service(resource("/livez", "GET").route(web::get().to(live)))
-        .service(resource("/readyz", "GET").route(web::get().to(ready)))
-        .service(resource("/metrics", "GET").route(web::get().to(scrape)))
-        .service(resource("/openapi.json", "GET").route(web::get().to(document)));
+        .service(resource("/livez", "GET, HEAD").route(read().to(live)))
+        .service(resource("/readyz", "GET, HEAD").route(read().to(ready)))
+        .service(resource("/metrics", "GET, HEAD").route(read().to(scrape)))
+        .service(resource("/openapi.json", "GET, HEAD").route(read().to(document)));
     shared::http::configure(config);
 }
 
 fn api(scope: Scope) -> Scope {
     scope
         .service(
-            resource("/accounts", "GET, POST")
-                .route(web::get().to(accounts::http::list))
+            resource("/accounts", "GET, HEAD, POST")
+                .route(read().to(accounts::http::list))
                 .route(web::post().to(accounts::http::open)),
         )
         .service(
-            resource("/accounts/{id}", "GET, PATCH")
-                .route(web::get().to(accounts::http::get))
+            resource("/accounts/{id}", "GET, HEAD, PATCH")
+                .route(read().to(accounts::http::get))
                 .route(web::patch().to(accounts::http::patch)),
         )
         .service(resource("/accounts/{id}/freeze", "POST").route(web::post().to(accounts::http::freeze)))
         .service(resource("/accounts/{id}/unfreeze", "POST").route(web::post().to(accounts::http::unfreeze)))
         .service(resource("/accounts/{id}/close", "POST").route(web::post().to(accounts::http::close)))
-        .service(resource("/accounts/{id}/entries", "GET").route(web::get().to(entries::http::list)))
+        .service(resource("/accounts/{id}/entries", "GET, HEAD").route(read().to(entries::http::list)))
         .service(
-            resource("/transfers", "GET, POST")
-                .route(web::get().to(transfers::http::list))
+            resource("/transfers", "GET, HEAD, POST")
+                .route(read().to(transfers::http::list))
                 .route(web::post().to(transfers::http::post)),
         )
         .service(
@@ -63,11 +63,16 @@ fn api(scope: Scope) -> Scope {
                 .app_data(BATCH_BODY)
                 .route(web::post().to(transfers::http::post_batch)),
         )
-        .service(resource("/transfers/{id}", "GET").route(web::get().to(transfers::http::get)))
+        .service(resource("/transfers/{id}", "GET, HEAD").route(read().to(transfers::http::get)))
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {
     web::resource(path).default_service(method_not_allowed(methods))
+}
+
+/// GET and HEAD go together (RFC 9110, section 9.1); the server leaves the body out.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn live() -> HttpResponse {

@@ -8,7 +8,11 @@ use crate::client::{pay, treasurer, user};
 use crate::on_both;
 use crate::stack::Stack;
 
-on_both!(every_fault_of_a_transfer_has_its_code_and_its_turn, the_service_answers_only_the_gateway);
+on_both!(
+    every_fault_of_a_transfer_has_its_code_and_its_turn,
+    the_service_answers_only_the_gateway,
+    whatever_has_get_has_head,
+);
 
 async fn every_fault_of_a_transfer_has_its_code_and_its_turn(stack: Rc<Stack>) {
     let (who, officer) = (user(), treasurer());
@@ -54,7 +58,7 @@ async fn every_fault_of_a_transfer_has_its_code_and_its_turn(stack: Rc<Stack>) {
     assert_eq!(stack.client.post(&who, path, &key, &pay(&from, &to, 1)).await.code(), "idempotency_key_invalid");
     // Another's account cannot be told from none, a treasurer included, unless it is a system account.
     assert_eq!(stack.client.transfer(&officer, "t", &pay(&from, &to, 1)).await.code(), "debit_account_not_found");
-    assert_eq!(stack.client.raw(&who, "DELETE", path, &[], None).await.header("allow"), Some("GET, POST"));
+    assert_eq!(stack.client.raw(&who, "DELETE", path, &[], None).await.header("allow"), Some("GET, HEAD, POST"));
     assert_eq!(stack.client.balance(&who, &from).await, 10);
 }
 
@@ -70,4 +74,31 @@ async fn the_service_answers_only_the_gateway(stack: Rc<Stack>) {
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status().as_u16(), 200, "{path}");
     }
     assert_eq!(http.get(format!("{address}/nothing")).send().await.unwrap().status().as_u16(), 404);
+}
+
+async fn whatever_has_get_has_head(stack: Rc<Stack>) {
+    let who = user();
+    let account = stack.client.funded(&who, 10).await;
+    let listed = stack.client.get(&who, "/api/v1/transfers").await.expect(200).json();
+    let transfer = listed["data"][0]["id"].as_str().unwrap().to_owned();
+    for path in [
+        "/api/v1/accounts".to_owned(),
+        format!("/api/v2/accounts/{account}"),
+        format!("/api/v1/accounts/{account}/entries"),
+        "/api/v2/transfers".to_owned(),
+        format!("/api/v1/transfers/{transfer}"),
+        "/livez".to_owned(),
+        "/readyz".to_owned(),
+        "/metrics".to_owned(),
+        "/openapi.json".to_owned(),
+    ] {
+        let shown = stack.client.get(&who, &path).await.expect(200);
+        let head = stack.client.raw(&who, "HEAD", &path, &[], None).await.expect(200);
+        assert!(head.bytes.is_empty(), "{path}");
+        for name in ["content-type", "etag", "link", "cache-control"] {
+            assert_eq!(head.header(name), shown.header(name), "{path} {name}");
+        }
+        let allow = stack.client.raw(&who, "PUT", &path, &[], None).await.expect(405);
+        assert!(allow.header("allow").unwrap().starts_with("GET, HEAD"), "{path}");
+    }
 }
