@@ -3,6 +3,7 @@
 pub mod accounts;
 mod app;
 mod config;
+mod cursor;
 pub mod db;
 pub mod entries;
 pub mod idempotency;

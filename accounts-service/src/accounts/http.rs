@@ -15,6 +15,7 @@ use super::model::{AccountBody, AccountPatch, NewAccount, new_name, one_of};
 use super::ops::{self, Step};
 use super::store::{self, Filter};
 use crate::app::App;
+use crate::cursor::List;
 use crate::db;
 use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
 use crate::routes::base;
@@ -82,9 +83,12 @@ pub async fn list(
 
 async fn list_by_cursor(app: &App, filter: &Filter, query: &QueryPairs) -> Result<HttpResponse, Problem> {
     let request = CursorRequest::parse(query)?;
-    let before = request.position::<(i64, AccountId)>()?;
+    let accounts = List::new("accounts", filter);
+    let before = accounts.position::<(i64, AccountId)>(&request)?;
     let rows = store::cursor(&app.db, filter, before, request.limit).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| (row.created_at, AccountId::from(row.id)));
+    let page = CursorPage::new(rows, request.limit, |row| {
+        accounts.mark((row.created_at, AccountId::from(row.id)))
+    });
     let data = page.data.into_iter().map(AccountBody::of).collect::<Result<_, _>>()?;
     let page: CursorPage<AccountBody> = CursorPage { data, page: page.page };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))

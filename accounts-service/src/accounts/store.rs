@@ -5,6 +5,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Order as Sort,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement,
 };
+use serde::Serialize;
 use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::domain::paging::{Order, PageRequest};
@@ -42,7 +43,7 @@ pub async fn locked(tx: &DatabaseTransaction, who: &SignedIn, id: AccountId) -> 
 }
 
 /// What a list of accounts is narrowed to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
     /// Only this user's.
     pub owner: Option<UserId>,

@@ -12,6 +12,7 @@ use super::model::EntryBody;
 use super::store;
 use crate::accounts;
 use crate::app::App;
+use crate::cursor::List;
 use crate::db;
 
 /// Lists an account's entries, oldest first; `seq` counts from 1 without gaps.
@@ -28,11 +29,12 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let query = query.only(&["cursor", "limit", "sort_order"])?;
     let request = CursorRequest::parse(&query)?;
-    let beyond = request.position::<i64>()?;
     let descending = accounts::one_of("sort_order", query.get("sort_order"), &["asc", "desc"])?;
-    let order = (descending.is_some_and(|word| word == "desc"), beyond);
+    let descending = descending.is_some_and(|word| word == "desc");
+    let entries = List::new("entries", &(id, descending));
+    let order = (descending, entries.position::<i64>(&request)?);
     accounts::visible(&app.db, &who, id).await?;
     let rows = store::list(&app.db, id, order, request.limit).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| row.seq).map(EntryBody::from);
+    let page = CursorPage::new(rows, request.limit, |row| entries.mark(row.seq)).map(EntryBody::from);
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }

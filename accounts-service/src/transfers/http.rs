@@ -18,6 +18,7 @@ use super::store::{self, Window};
 use super::{batch, ops, render};
 use crate::accounts::may_see_all;
 use crate::app::App;
+use crate::cursor::List;
 use crate::db;
 use crate::idempotency::KeyHeader;
 use crate::posting::{Answer, Outcome};
@@ -83,13 +84,11 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
     let query = query.only(&PARAMETERS)?;
     let filter = list::filter(&who, &query)?;
     let request = CursorRequest::parse(&query)?;
-    let window = Window {
-        descending: list::descending(&query, true)?,
-        beyond: request.position::<i64>()?,
-        rows: request.limit + 1,
-    };
+    let descending = list::descending(&query, true)?;
+    let transfers = List::new("transfers", &(&filter, descending));
+    let window = Window { descending, beyond: transfers.position::<i64>(&request)?, rows: request.limit + 1 };
     let rows = store::list(&app.db, &filter, window).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| row.position);
+    let page = CursorPage::new(rows, request.limit, |row| transfers.mark(row.position));
     let data = page.data.into_iter().map(Transfer::try_from).collect::<Result<Vec<_>, _>>();
     let page = CursorPage { data: data.map_err(Problem::internal)?, page: page.page };
     Ok(json(StatusCode::OK).json(page))

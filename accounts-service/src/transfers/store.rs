@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Statement, Value};
+use serde::Serialize;
 use shared::domain::{AccountId, TransferId, UserId};
 use shared::problem::Problem;
 use uuid::Uuid;
@@ -55,7 +56,7 @@ pub async fn visible(db: &Database, id: TransferId, reader: Option<UserId>) -> R
 }
 
 /// What a list of transfers is narrowed to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
     /// Only with a side of this user's.
     pub owner: Option<UserId>,

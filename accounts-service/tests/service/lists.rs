@@ -10,7 +10,12 @@ use crate::on_both;
 use crate::stack::Stack;
 use shared::domain::Role;
 
-on_both!(cursors_neither_skip_nor_repeat_while_rows_are_written, transfers_are_filtered, accounts_are_paged);
+on_both!(
+    cursors_neither_skip_nor_repeat_while_rows_are_written,
+    transfers_are_filtered,
+    accounts_are_paged,
+    a_cursor_goes_on_only_in_its_own_list,
+);
 
 /// Walks a list to its end, a few rows at a time.
 async fn walk(stack: &Stack, who: &shared::auth::User, path: &str) -> Vec<Value> {
@@ -117,4 +122,47 @@ async fn accounts_are_paged(stack: Rc<Stack>) {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 5);
+}
+
+async fn a_cursor_goes_on_only_in_its_own_list(stack: Rc<Stack>) {
+    let (who, officer) = (user(), treasurer());
+    let from = stack.client.funded(&who, 100).await;
+    let to = stack.client.open(&who, "user").await;
+    stack.client.transfer(&who, "a", &pay(&from, &to, 3)).await.expect(201);
+    stack.client.transfer(&who, "b", &pay(&to, &from, 3)).await.expect(201);
+    let entries = |of: &str| format!("/api/v1/accounts/{of}/entries?");
+    let transfers = |filter: &str| format!("/api/v1/transfers?{filter}");
+    let accounts = |filter: &str| format!("/api/v2/accounts?{filter}");
+    let lists = [
+        entries(&from),
+        entries(&to),
+        format!("{}sort_order=desc&", entries(&from)),
+        transfers(""),
+        transfers("sort_order=asc&"),
+        transfers("status=posted&"),
+        transfers(&format!("account_id={from}&")),
+        transfers("from=2026-01-01T00:00:00Z&"),
+        accounts(""),
+        accounts("status=open&"),
+        accounts("kind=user&"),
+    ];
+    for list in &lists {
+        let page = stack.client.get(&who, &format!("{list}limit=1")).await.expect(200).json();
+        let cursor = page["page"]["next_cursor"].as_str().unwrap().to_owned();
+        for other in &lists {
+            let next = stack.client.get(&who, &format!("{other}limit=1&cursor={cursor}")).await;
+            if other == list {
+                assert_ne!(next.expect(200).json()["data"], page["data"], "{list}");
+            } else {
+                assert_eq!(next.expect(400).code(), "invalid_cursor", "{list} -> {other}");
+            }
+        }
+    }
+    // Another's own list, and the list of all, are other lists; another version and another spelling are not.
+    let mine = stack.client.get(&who, "/api/v1/transfers?limit=1").await.expect(200).json();
+    let cursor = mine["page"]["next_cursor"].as_str().unwrap();
+    for path in ["/api/v1/transfers?cursor=", "/api/v1/transfers?scope=all&cursor="] {
+        assert_eq!(stack.client.get(&officer, &format!("{path}{cursor}")).await.expect(400).code(), "invalid_cursor");
+    }
+    stack.client.get(&who, &format!("/api/v2/transfers?sort_order=desc&scope=own&cursor={cursor}")).await.expect(200);
 }
