@@ -11,7 +11,7 @@ use shared::clock::Clock;
 use shared::store::{Counters, Quota, Take};
 
 use crate::config;
-use crate::users::fold;
+use crate::users::Identifier;
 
 /// Counts attempts.
 #[derive(Clone, Debug)]
@@ -28,16 +28,16 @@ pub struct Throttle {
 pub struct Ticket(String);
 
 impl Ticket {
-    /// For an identifier as it was sent, and the client's address (IPv6: its /64, which is one customer).
+    /// For an identifier, and the client's address (IPv6: its /64, which is one customer).
     #[must_use]
-    pub fn new(identifier: &str, address: Option<IpAddr>) -> Self {
+    pub fn new(identifier: &Identifier, address: Option<IpAddr>) -> Self {
         let address = match address {
             Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x?}", &v6.octets()[..8]),
             Some(IpAddr::V6(v6)) => v6.to_ipv4_mapped().map_or_else(String::new, |v4| v4.to_string()),
             Some(IpAddr::V4(v4)) => v4.to_string(),
             None => String::new(),
         };
-        let pair = format!("{}\n{address}", fold(identifier));
+        let pair = format!("{}\n{address}", identifier.as_str());
         Self(format!("sign-in:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
     }
 }

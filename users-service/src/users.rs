@@ -16,7 +16,7 @@ pub mod v1;
 pub mod v2;
 
 pub use error::UserError;
-pub use fields::{Email, Refused, Username, fold};
+pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use store::{Inserted, administrators, by_identifier, find, insert, lock, store_password};

@@ -10,7 +10,7 @@ use super::pool::Verified;
 use super::rules::Password;
 use crate::app::App;
 use crate::throttle::Ticket;
-use crate::users::{self, Email, Status, UserError};
+use crate::users::{self, Email, Identifier, Status, UserError};
 use crate::{revocations, sessions};
 
 /// The old password and the new one.
@@ -32,10 +32,11 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let user = found.filter(|user| user.status == Status::Active).ok_or(UserError::NotFound)?;
     let new = parse(app, &user, &request.new_password)?;
 
-    let ticket = Ticket::new(&id.to_string(), caller.client_ip);
+    let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
     let throttled = |wait| Problem::new(Code::RateLimited).retry_after(wait);
     app.throttle.admit(&ticket).await.map_err(throttled)?;
-    let checked = users::by_identifier(app.database.read(), &user.email).await?.ok_or(UserError::NotFound)?;
+    let checked =
+        users::by_identifier(app.database.read(), &Identifier::of(&user.email)).await?.ok_or(UserError::NotFound)?;
     let current = Secret::from(request.current_password);
     if app.hasher.verify(&current, Some(&checked.password)).await? == Verified::No {
         let problem = Problem::new(Code::ValidationFailed);

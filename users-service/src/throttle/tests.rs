@@ -9,7 +9,7 @@ fn throttle(enabled: bool, clock: &Clock) -> Throttle {
 }
 
 fn ticket(identifier: &str, address: &str) -> Ticket {
-    Ticket::new(identifier, address.parse().ok())
+    Ticket::new(&Identifier::of(identifier), address.parse().ok())
 }
 
 #[tokio::test]
@@ -47,4 +47,14 @@ fn a_customer_of_ipv6_is_one_address() {
     assert_ne!(ticket("ada", "2001:db8:0:1::1"), ticket("ada", "2001:db8::1"));
     assert_eq!(ticket("ada", "::ffff:192.0.2.1"), ticket("ada", "192.0.2.1"));
     assert_ne!(ticket("ada\n1", "192.0.2.1"), ticket("ada", "192.0.2.1"));
+}
+
+#[test]
+fn however_an_address_is_spelt_it_is_one_ticket() {
+    let plain = ticket("ada@bücher.example", "192.0.2.1");
+    for other in ["ADA@BÜCHER.example", "ada@xn--bcher-kva.example", "ａda@bu\u{308}cher.example"] {
+        assert_eq!(ticket(other, "192.0.2.1"), plain, "{other}");
+    }
+    // Refused as an address, so nobody is found by it either.
+    assert_eq!(Identifier::of("ada@exam\u{ad}ple.com"), Identifier::Username("ada@exam\u{ad}ple.com".to_owned()));
 }

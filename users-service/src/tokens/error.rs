@@ -12,6 +12,9 @@ pub enum GrantError {
     /// Wrong credentials or token, of whatever kind: which, is nobody's business.
     #[error("invalid grant")]
     Invalid,
+    /// The password was replaced while it was being checked.
+    #[error("the password was replaced meanwhile")]
+    Changed,
     /// A grant type that is not served.
     #[error("unsupported grant type")]
     UnsupportedType,
@@ -32,7 +35,7 @@ pub enum GrantError {
 impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
-            GrantError::Invalid => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
+            GrantError::Invalid | GrantError::Changed => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, RefreshToken, Session, rotation};
 use crate::throttle::Ticket;
-use crate::users::{self, Credentials, Status};
+use crate::users::{self, Credentials, Identifier, Status};
 
 /// Checks the password and opens a session.
 pub(super) async fn sign_in(
@@ -23,8 +23,40 @@ pub(super) async fn sign_in(
     password: &Secret,
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
-    let ticket = Ticket::new(identifier, client_ip);
+    let identifier = Identifier::of(identifier);
+    let ticket = Ticket::new(&identifier, client_ip);
     app.throttle.admit(&ticket).await.map_err(GrantError::Throttled)?;
+    let opened = match check(app, &identifier, password, client_ip).await {
+        // Between the check and the session the hash was replaced: by a password change, or only renewed by another
+        // sign-in with the same password. The second look decides.
+        Err(GrantError::Changed) => check(app, &identifier, password, client_ip).await,
+        opened => opened,
+    };
+    match &opened {
+        Ok(_) => {
+            app.metrics.sign_in(true);
+            app.throttle.forgive(&ticket).await;
+        }
+        Err(GrantError::Invalid | GrantError::Changed) => app.metrics.sign_in(false),
+        // Nothing was found out about the password.
+        Err(
+            GrantError::UnsupportedType
+            | GrantError::Scope
+            | GrantError::Throttled(_)
+            | GrantError::Database(_)
+            | GrantError::Other(_),
+        ) => {}
+    }
+    opened
+}
+
+/// One look: the same work whoever it is.
+async fn check(
+    app: &App,
+    identifier: &Identifier,
+    password: &Secret,
+    client_ip: Option<IpAddr>,
+) -> Result<TokenAnswer, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
     let active = found.filter(|found| found.user.status == Status::Active);
@@ -33,14 +65,8 @@ pub(super) async fn sign_in(
         Verified::Yes => Some(None),
         Verified::Renewed(hash) => Some(Some(hash)),
     };
-    let (Some(credentials), Some(renewed)) = (active, renewed) else {
-        app.metrics.sign_in(false);
-        return Err(GrantError::Invalid);
-    };
-    let answer = open_session(app, &credentials, renewed, client_ip).await?;
-    app.throttle.forgive(&ticket).await;
-    app.metrics.sign_in(true);
-    Ok(answer)
+    let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
+    open_session(app, &credentials, renewed, client_ip).await
 }
 
 /// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
@@ -54,8 +80,11 @@ async fn open_session(
     let write = app.database.write().await?;
     let now = app.clock.now();
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
-    if current.password != checked.password || current.user.status != Status::Active {
+    if current.user.status != Status::Active {
         return Err(GrantError::Invalid);
+    }
+    if current.password != checked.password {
+        return Err(GrantError::Changed);
     }
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;

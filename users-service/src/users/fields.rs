@@ -2,11 +2,13 @@
 
 mod email;
 mod fold;
+mod identifier;
 mod text;
 mod username;
 
 pub use email::Email;
 pub use fold::fold;
+pub use identifier::Identifier;
 pub use text::{Name, Phone};
 pub use username::Username;
 

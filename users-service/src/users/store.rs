@@ -8,7 +8,7 @@ use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
 
 use super::error::UserError;
-use super::fields::fold;
+use super::fields::{Identifier, fold};
 use super::model::{Changes, Credentials, NewUser, Status, User};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
@@ -113,10 +113,10 @@ pub async fn insert(
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &str) -> Result<Option<Credentials>, Fault> {
-    let filter = match super::fields::Email::parse(identifier) {
-        Ok(email) => Column::EmailNorm.eq(email.normal()),
-        Err(_) => Column::UsernameNorm.eq(fold(identifier)),
+pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<Credentials>, Fault> {
+    let filter = match identifier {
+        Identifier::Email(normal) => Column::EmailNorm.eq(normal),
+        Identifier::Username(normal) => Column::UsernameNorm.eq(normal),
     };
     let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
     Ok(row.map(Credentials::from))

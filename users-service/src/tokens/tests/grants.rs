@@ -18,6 +18,7 @@ on_both! {
     the_key_set_and_the_metadata_are_served,
     generated_credentials_are_shown_once,
     a_hash_with_old_parameters_is_renewed,
+    sign_ins_at_once_renew_one_hash_and_all_pass,
     tokens_given_back_are_worth_nothing,
 }
 
@@ -137,6 +138,19 @@ async fn a_hash_with_old_parameters_is_renewed(backend: Backend) {
     assert!(stored.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{stored}");
     let service = Setup::on(backend).start_on(ground).await;
     service.sign_in("adalovelace@example.org").await;
+    service.stop().await;
+}
+
+async fn sign_ins_at_once_renew_one_hash_and_all_pass(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    service.person("adalovelace").await;
+    let ground = service.halt().await;
+    let stronger = Setup::on(backend).set("hashing.passes", "2").set("hashing.memory_kib", "4096");
+    let service = stronger.set("hashing.workers", "8").start_on(ground).await;
+    let sign_ins = (0..8).map(|_| service.password_grant("adalovelace", PASSWORD));
+    for answer in join_all(sign_ins).await {
+        answer.expect(200);
+    }
     service.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! E-mail addresses: kept as written, compared in a normal form.
 
-use super::fold::fold;
+use super::fold::{fold, has_ignorable};
 use super::{Refused, refused};
 
 /// RFC 5321, section 4.5.3.1.1, in bytes.
@@ -30,7 +30,7 @@ impl Email {
             return refused("length", "an e-mail address of at most 254 bytes");
         }
         let (local, domain) = text.rsplit_once('@').ok_or(WRONG)?;
-        if local.len() > MAX_LOCAL || !is_dot_atom(local) {
+        if local.len() > MAX_LOCAL || has_ignorable(text) || !is_dot_atom(local) {
             return Err(WRONG);
         }
         let domain = domain_normal(domain).ok_or(WRONG)?;

@@ -39,6 +39,8 @@ fn addresses_are_taken_or_refused() {
         "\"a b\"@example.com",
         "ada@example.com\n",
         "a\u{200b}da@example.com",
+        "ada\u{fe0f}@example.com",
+        "ada@exam\u{ad}ple.com",
         "a\u{0}@example.com",
         &too_long_local,
         &too_long,
@@ -114,5 +116,12 @@ proptest! {
             let again = Email::parse(email.normal());
             prop_assert_eq!(again.as_ref().map(Email::normal).ok(), Some(email.normal()));
         }
+    }
+}
+
+#[test]
+fn names_that_cannot_be_told_apart_by_eye_are_refused() {
+    for invisible in ["ada\u{fe0f}", "ada\u{3164}", "ada\u{34f}", "ada\u{200d}x", "\u{115f}ada"] {
+        assert!(Username::parse(invisible).is_err(), "{invisible:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! User names: what a person signs in with besides the e-mail address.
 
-use super::fold::fold;
+use super::fold::{fold, has_ignorable};
 use super::{Refused, refused};
 
 /// In characters.
@@ -24,7 +24,7 @@ impl Username {
             return refused("length", "3 to 32 characters");
         }
         let normal = fold(text);
-        if !is_name(text) || !is_name(&normal) || !LENGTH.contains(&normal.chars().count()) {
+        if has_ignorable(text) || !is_name(text) || !is_name(&normal) || !LENGTH.contains(&normal.chars().count()) {
             return refused("format", "letters and digits, with . _ - inside, beginning with a letter or digit");
         }
         Ok(Self { written: text.to_owned(), normal })

@@ -1,0 +1,32 @@
+//! What somebody signs in with: an e-mail address or a user name, in the form in which either is looked up.
+
+use super::{Email, fold};
+
+/// Text that may be either. It is never refused: what is neither is a name that nobody has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identifier {
+    /// The normal form of an e-mail address.
+    Email(String),
+    /// The normal form of a user name.
+    Username(String),
+}
+
+impl Identifier {
+    /// Reads what was sent. However somebody spells their address, it is one identifier: whoever counts attempts by it
+    /// counts what the lookup finds.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match Email::parse(text) {
+            Ok(email) => Self::Email(email.normal().to_owned()),
+            Err(_) => Self::Username(fold(text)),
+        }
+    }
+
+    /// The normal form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Email(text) | Self::Username(text) => text,
+        }
+    }
+}
