@@ -1,5 +1,6 @@
 //! Accounts: opening, listing, renaming, and their life from open over frozen to closed.
 
+mod bodiless;
 mod error;
 pub mod http;
 mod model;

@@ -11,6 +11,7 @@ use shared::problem::{Code, Problem};
 use shared::wire::idempotency::Key;
 use uuid::Uuid;
 
+use super::bodiless::Bodiless;
 use super::model::{AccountBody, AccountPatch, NewAccount, new_name, one_of};
 use super::ops::{self, Step};
 use super::store::{self, Filter};
@@ -136,7 +137,7 @@ pub async fn patch(
 }
 
 /// What freeze, unfreeze and close all read from their request.
-type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions);
+type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions, Bodiless);
 
 /// Stops debits. Treasurer or admin; no debit commits after the answer.
 #[utoipa::path(
@@ -168,8 +169,8 @@ pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {
     step(asked, Step::Close).await
 }
 
-async fn step((who, app, Id(id), key, conditions): Asked, step: Step) -> Result<HttpResponse, Problem> {
-    // The body is empty: which account is what the key stands for.
+async fn step((who, app, Id(id), key, conditions, Bodiless): Asked, step: Step) -> Result<HttpResponse, Problem> {
+    // No body: which account is what the key stands for.
     let claim = claim(&who, step.route(), key.optional()?, id.as_uuid());
     let stepped = once(&app.db, &app.clock, claim, async |tx| {
         Ok(stored(200, &ops::step(tx, &app.clock, &who, (id, &conditions), step).await?))

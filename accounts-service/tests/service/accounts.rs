@@ -14,6 +14,7 @@ on_both!(
     others_accounts_are_absent,
     renaming_respects_versions,
     closing_needs_an_empty_account,
+    steps_take_no_body,
 );
 
 async fn an_account_shows_what_the_contract_lists(stack: Rc<Stack>) {
@@ -100,4 +101,28 @@ async fn closing_needs_an_empty_account(stack: Rc<Stack>) {
     assert_eq!(stack.client.transfer(&who, "y", &pay(&other, &account, 5)).await.code(), "credit_account_closed");
     let unfreeze = format!("/api/v1/accounts/{account}/unfreeze");
     assert_eq!(stack.client.raw(&treasurer(), "POST", &unfreeze, &[], None).await.code(), "state_conflict");
+}
+
+async fn steps_take_no_body(stack: Rc<Stack>) {
+    let officer = treasurer();
+    let account = stack.client.open(&officer, "user").await;
+    let large = format!("{}{{}}", " ".repeat(70_000));
+    for step in ["freeze", "unfreeze", "close"] {
+        let path = format!("/api/v1/accounts/{account}/{step}");
+        let send = async |kind: &str, body: &str| stack.client.typed(&officer, &path, kind, body).await;
+        for (kind, body, status, code) in [
+            ("application/json", "{\"reason\": \"x\"}", 422, "validation_failed"),
+            ("application/json", "[]", 400, "malformed_body"),
+            ("application/json", "{", 400, "malformed_body"),
+            ("application/json", &large, 413, "body_too_large"),
+            ("text/plain", "{}", 415, "unsupported_media_type"),
+            ("", "{}", 415, "unsupported_media_type"),
+        ] {
+            let refused = send(kind, body).await;
+            assert_eq!((refused.status, refused.code().as_str()), (status, code), "{step} {kind} {body}");
+        }
+        for (kind, body) in [("application/json", "{}"), ("application/json", " { } "), ("", ""), ("text/plain", "")] {
+            send(kind, body).await.expect(200);
+        }
+    }
 }

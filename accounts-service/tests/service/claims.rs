@@ -22,7 +22,7 @@ async fn slow_work(stack: Rc<Stack>) {
     let db = Database::connect(&stack.url, 2).await.unwrap();
     let holder = db.pool.begin().await.unwrap();
     holder.execute_unprepared("SELECT FROM accounts FOR UPDATE").await.unwrap();
-    let freeze = async || stack.client.post(&officer, &path, &[("idempotency-key", "k")], &json!(null)).await;
+    let freeze = async || stack.client.post(&officer, &path, &[("idempotency-key", "k")], &json!({})).await;
 
     // The first has claimed the key and waits for the account; the second waits for the key, and no longer than that.
     let second = async {

@@ -87,6 +87,23 @@ impl Client {
         headers: Headers<'_>,
         body: Option<String>,
     ) -> Answer {
+        let kind = if body.is_some() { "application/json" } else { "" };
+        self.send(who, method, path, headers, (kind, body)).await
+    }
+
+    /// A POST of this media type; empty: of none.
+    pub async fn typed(&self, who: &User, path: &str, kind: &str, body: &str) -> Answer {
+        self.send(who, "POST", path, &[], (kind, Some(body.to_owned()))).await
+    }
+
+    async fn send(
+        &self,
+        who: &User,
+        method: &str,
+        path: &str,
+        headers: Headers<'_>,
+        (kind, body): (&str, Option<String>),
+    ) -> Answer {
         let caller = Caller { user: Some(who.clone()), client_ip: None };
         let bare = path.split('?').next().unwrap();
         let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, method, bare, &caller).unwrap();
@@ -95,8 +112,11 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            request = request.body(body);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
