@@ -108,13 +108,17 @@ pub async fn get(
 ) -> Result<HttpResponse, Problem> {
     let reader = (!may_see_all(&who)).then_some(who.user.id);
     let row = store::visible(&app.db, id, reader).await.map_err(db::problem)?.ok_or_else(ops::not_found)?;
-    // A posted transfer never changes.
-    let etag = entity_tag(row.position);
+    let etag = etag(row.id.into());
     if conditions.unchanged(&etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
     let transfer = Transfer::try_from(row).map_err(Problem::internal)?;
     Ok(json(StatusCode::OK).insert_header((ETAG, etag)).body(render::transfer(&transfer)))
+}
+
+/// Of the id alone: a posted transfer never changes.
+fn etag(id: TransferId) -> String {
+    entity_tag(id)
 }
 
 fn json(status: StatusCode) -> HttpResponseBuilder {
@@ -129,6 +133,7 @@ fn respond(answer: Answer, base: &str) -> HttpResponse {
         Outcome::Posted(draft, posted_at) => {
             let mut response = json(StatusCode::CREATED);
             response.insert_header((LOCATION, format!("{base}/transfers/{}", draft.id)));
+            response.insert_header((ETAG, etag(draft.id)));
             (response, render::transfer(&Transfer { draft, posted_at }).into())
         }
         Outcome::Stored(status, body) => {

@@ -14,6 +14,7 @@ on_both!(
     replays_are_the_same_bytes_even_from_another_instance,
     declines_are_frozen_and_earlier_refusals_are_not,
     a_key_of_another_request_is_refused,
+    what_is_made_has_the_tag_that_it_is_shown_with,
     a_client_that_goes_away_changes_nothing,
     other_posts_take_keys_too,
 );
@@ -52,8 +53,9 @@ async fn replays_are_the_same_bytes_even_from_another_instance(stack: Rc<Stack>)
         {
             assert!(replay.replayed(), "{path}");
             assert_eq!((replay.status, &replay.bytes), (first.status, &first.bytes));
-            assert_eq!(replay.header("location"), first.header("location"));
-            assert_eq!(replay.header("content-type"), first.header("content-type"));
+            for name in ["location", "etag", "content-type", "cache-control"] {
+                assert_eq!(replay.header(name), first.header(name), "{path} {name}");
+            }
         }
     }
     other.stop().await;
@@ -120,9 +122,26 @@ async fn other_posts_take_keys_too(stack: Rc<Stack>) {
     let answers = join_all((0..20).map(|_| stack.client.post(&who, "/api/v1/accounts", &key, &open))).await;
     assert!(answers.iter().all(|answer| answer.status == 201 && answer.bytes == answers[0].bytes));
     assert_eq!(answers.iter().filter(|answer| !answer.replayed()).count(), 1);
+    for name in ["location", "etag"] {
+        assert!(answers.iter().all(|answer| answer.header(name).is_some_and(|it| Some(it) == answers[0].header(name))));
+    }
     let renamed = json!({"name": "Other", "currency": "EUR"});
     let reused = stack.client.post(&who, "/api/v1/accounts", &key, &renamed).await.expect(422);
     assert_eq!(reused.code(), "idempotency_key_reused");
     let listed = stack.client.get(&who, "/api/v1/accounts").await.expect(200);
     assert_eq!(listed.json()["meta"]["total"], 1);
+}
+
+async fn what_is_made_has_the_tag_that_it_is_shown_with(stack: Rc<Stack>) {
+    let payer = user();
+    let from = stack.client.funded(&payer, 10).await;
+    let to = stack.client.open(&payer, "user").await;
+    let open = json!({"name": "Savings", "currency": "EUR"});
+    for (path, body) in [("/api/v1/transfers", pay(&from, &to, 1)), ("/api/v2/accounts", open)] {
+        for _replayed in [false, true] {
+            let made = stack.client.post(&payer, path, &[("idempotency-key", "k")], &body).await.expect(201);
+            let shown = stack.client.get(&payer, made.header("location").unwrap()).await.expect(200);
+            assert!(made.header("etag").is_some() && made.header("etag") == shown.header("etag"), "{path}");
+        }
+    }
 }
