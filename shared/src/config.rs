@@ -6,21 +6,18 @@
 //! (or `…__PASSWORD_FILE`) stands for `password = "<the file's content>"`.
 
 mod layer;
+mod mend;
 mod report;
 mod types;
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use toml::{Table, Value};
 
 pub use report::{ConfigError, ConfigErrors, Report};
 pub use types::{Dur, Secret};
 
 use layer::Merged;
-
-/// More mistakes than this are not worth listing.
-const MAX_ERRORS: usize = 100;
 
 /// Which service is configured, and with what defaults.
 #[derive(Clone, Copy, Debug)]
@@ -50,58 +47,13 @@ pub fn load<T: DeserializeOwned + Check>(
     file: Option<&Path>,
     env: &[(String, String)],
 ) -> Result<T, ConfigErrors> {
-    let merged = layer::merge(spec, file, env);
-    let Merged { schema, mut table, origins, mut errors } = merged;
-    let value = deserialize::<T>(&schema, &mut table, &mut |path, message| {
+    let Merged { schema, mut table, origins, mut errors } = layer::merge(spec, file, env);
+    let value = mend::read::<T>(&schema, &mut table, &mut |path, message| {
         errors.push(ConfigError::at(&origins, path, message));
     });
     let Some(value) = value else { return Err(ConfigErrors::of(spec.service, errors)) };
     value.check(&mut Report::new(&origins, &mut errors));
     if errors.is_empty() { Ok(value) } else { Err(ConfigErrors::of(spec.service, errors)) }
-}
-
-/// Serde stops at its first mistake; so each mistake is noted, its value put back to the default, and the reading
-/// repeated, until nothing is left to note.
-fn deserialize<T: DeserializeOwned>(
-    schema: &Table,
-    table: &mut Table,
-    note: &mut dyn FnMut(&str, String),
-) -> Option<T> {
-    for _ in 0..MAX_ERRORS {
-        match serde_path_to_error::deserialize::<_, T>(Value::Table(table.clone())) {
-            Ok(value) => return Some(value),
-            Err(error) => {
-                let path = error.path().to_string();
-                note(&path, error.inner().to_string().trim().to_owned());
-                if !restore_default(schema, table, &path) {
-                    return None;
-                }
-            }
-        }
-    }
-    None
-}
-
-/// Puts the key that `path` lies in back to its default. `false` when it has that value already.
-fn restore_default(schema: &Table, table: &mut Table, path: &str) -> bool {
-    let path = path.split('[').next().unwrap_or(path);
-    let (mut schema, mut table) = (schema, table);
-    for key in path.split('.') {
-        let Some(default) = schema.get(key) else { return false };
-        match (default, table.get_mut(key)) {
-            (Value::Table(inner_schema), Some(Value::Table(_))) => {
-                schema = inner_schema;
-                let Some(Value::Table(inner)) = table.get_mut(key) else { return false };
-                table = inner;
-            }
-            (default, Some(current)) if current != default => {
-                *current = default.clone();
-                return true;
-            }
-            _ => return false,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -9,3 +9,4 @@ pub mod problem;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
+mod words;

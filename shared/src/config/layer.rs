@@ -1,5 +1,6 @@
 //! Laying file and environment over the defaults, key by key, with the place of each.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -36,7 +37,10 @@ fn lay_file(merged: &mut Merged, file: &Path) {
     let whole_file = |line| Origin::File { name: name.clone(), line };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return merged.errors.push(ConfigError::from(whole_file(1), "", error.to_string())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return merged.errors.push(ConfigError::of_file(&name, "there is no such file"));
+        }
+        Err(error) => return merged.errors.push(ConfigError::of_file(&name, format_args!("cannot be read: {error}"))),
     };
     let document = match DeTable::parse(&text) {
         Ok(document) => document,
@@ -61,10 +65,34 @@ fn lay_table(merged: &mut Merged, schema: &Table, layer: &DeTable<'_>, prefix: &
                 lay_table(merged, inner, table, &path, origin);
             }
             _ => match plain(value) {
-                Ok(value) => lay_value(merged, &path, value, here),
+                Ok(plain) => {
+                    lay_value(merged, &path, plain, here);
+                    note_places(&mut merged.origins, &path, value.get_ref(), origin);
+                }
                 Err(message) => merged.errors.push(ConfigError::from(here, &path, message)),
             },
         }
+    }
+}
+
+/// Where each item of an array and each key inside stands.
+fn note_places(origins: &mut Origins, path: &str, value: &DeValue<'_>, origin: &dyn Fn(usize) -> Origin) {
+    match value {
+        DeValue::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                let path = format!("{path}[{i}]");
+                origins.insert(path.clone(), origin(item.span().start));
+                note_places(origins, &path, item.get_ref(), origin);
+            }
+        }
+        DeValue::Table(table) => {
+            for (key, value) in table {
+                let path = format!("{path}.{}", key.get_ref());
+                origins.insert(path.clone(), origin(key.span().start));
+                note_places(origins, &path, value.get_ref(), origin);
+            }
+        }
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }
 
@@ -120,7 +148,14 @@ fn lay_value(merged: &mut Merged, path: &str, value: Value, here: Origin) {
         let message = format!("expected {}, found {}", kind(default), kind(&value));
         return merged.errors.push(ConfigError::from(here, &path, message));
     }
+    if merged.origins.get(&path).is_some_and(|before| before.is_beside(&here)) {
+        let key = path.rsplit('.').next().unwrap_or_default();
+        let message = format!("given twice, as `{key}` and as `{key}_file`");
+        return merged.errors.push(ConfigError::from(here, &path, message));
+    }
     put(&mut merged.table, &path, value);
+    // What an earlier layer had inside is gone.
+    merged.origins.retain(|inner, _| !inner.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '['])));
     merged.origins.insert(path, here);
 }
 
@@ -183,6 +218,11 @@ fn line_of(text: &str, at: usize) -> usize {
 fn nearest_key(schema: &Table, path: &str) -> Option<String> {
     let (parent, last) = path.rsplit_once('.').map_or(("", path), |(parent, last)| (parent, last));
     let siblings = if parent.is_empty() { schema } else { lookup(schema, parent)?.as_table()? };
-    let shared = |key: &str| key.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
-    siblings.keys().max_by_key(|key| shared(key)).filter(|key| shared(key) >= 3).cloned()
+    nearest(siblings.keys().map(String::as_str), last).map(str::to_owned)
+}
+
+/// The key that shares the longest beginning with the unknown one.
+pub(super) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, unknown: &str) -> Option<&'a str> {
+    let shared = |key: &str| key.bytes().zip(unknown.bytes()).take_while(|(a, b)| a == b).count();
+    keys.max_by_key(|key| shared(key)).filter(|key| shared(key) >= 3)
 }

@@ -4,10 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     File { name: String, line: usize },
     Env(String),
+}
+
+impl Origin {
+    /// Whether both stand in one layer, so that neither was meant to lie over the other.
+    pub(super) const fn is_beside(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::File { .. }, Self::File { .. }) | (Self::Env(_), Self::Env(_)))
+    }
 }
 
 pub(super) type Origins = HashMap<String, Origin>;
@@ -23,6 +30,11 @@ pub struct ConfigError {
 impl ConfigError {
     pub(super) fn at(origins: &Origins, path: &str, message: impl Into<String>) -> Self {
         Self { origin: nearest(origins, path), path: path.to_owned(), message: message.into() }
+    }
+
+    /// About a file as a whole.
+    pub(super) fn of_file(name: &str, message: impl fmt::Display) -> Self {
+        Self { origin: None, path: String::new(), message: format!("{name}: {message}") }
     }
 
     pub(super) fn from(origin: Origin, path: &str, message: impl Into<String>) -> Self {
@@ -48,7 +60,11 @@ impl fmt::Display for ConfigError {
             Some(Origin::Env(name)) => write!(f, "{name}: ")?,
             None => {}
         }
-        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+        // Some messages begin with the key already.
+        if self.path.is_empty() || self.message.starts_with(&format!("{}: ", self.path)) {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.path, self.message)
     }
 }
 
@@ -60,7 +76,8 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn of(service: &'static str, errors: Vec<ConfigError>) -> Self {
+    pub(super) fn of(service: &'static str, mut errors: Vec<ConfigError>) -> Self {
+        errors.sort_by(|a, b| a.origin.cmp(&b.origin));
         Self { service, errors }
     }
 
@@ -83,16 +100,25 @@ impl std::error::Error for ConfigErrors {}
 /// Collects the mistakes that a [`super::Check`] finds.
 pub struct Report<'a> {
     origins: &'a Origins,
+    /// Keys whose value is known to be wrong already: what is checked in their place is a stand-in.
+    broken: Vec<String>,
     errors: &'a mut Vec<ConfigError>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(origins: &'a Origins, errors: &'a mut Vec<ConfigError>) -> Self {
-        Self { origins, errors }
+        let broken = errors.iter().map(|error| error.path.clone()).filter(|path| !path.is_empty()).collect();
+        Self { origins, broken, errors }
     }
 
     /// Notes a mistake in the key with this dotted path (`routes[3].path` inside an array of tables).
     pub fn error(&mut self, path: &str, message: impl Into<String>) {
+        let covers = |key: &String| {
+            path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if self.broken.iter().any(covers) {
+            return;
+        }
         self.errors.push(ConfigError::at(self.origins, path, message));
     }
 

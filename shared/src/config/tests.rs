@@ -47,6 +47,22 @@ struct Auth {
 #[serde(deny_unknown_fields)]
 struct Route {
     path: String,
+    #[serde(default)]
+    access: Access,
+    #[serde(default)]
+    roles: crate::domain::Roles,
+    #[serde(default)]
+    body: Option<usize>,
+    #[serde(default)]
+    limits: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Access {
+    #[default]
+    Open,
+    Closed,
 }
 
 impl Check for Config {
@@ -54,6 +70,11 @@ impl Check for Config {
         report.ensure(self.server.workers > 0, "server.workers", "at least one worker");
         for (i, route) in self.routes.iter().enumerate() {
             report.ensure(route.path.starts_with('/'), &format!("routes[{i}].path"), "begins with a slash");
+            let open = matches!(route.access, Access::Open) || route.roles.is_empty() || route.body.is_none();
+            report.ensure(open, &format!("routes[{i}].access"), "closed");
+            for limit in &route.limits {
+                report.error(&format!("routes[{i}].limits"), format!("there is no policy `{limit}`"));
+            }
         }
     }
 }
@@ -96,12 +117,12 @@ fn every_mistake_is_reported_at_once_with_its_place() {
     .unwrap_err();
     for line in [
         "demo.toml:2: server.workerz: unknown key; did you mean `workers`?",
-        "demo.toml:3: server.listen: invalid socket address syntax",
+        "demo.toml:3: server.listen: an address and a port, such as 127.0.0.1:8080",
         "demo.toml:4: server.timeout: `fast` is no span of time",
         "TOLLGATE_DEMO__SERVER__WORKERS: server.workers: expected an integer, found `many`",
         "TOLLGATE_DEMO__AUTH__NOPE: auth.nope: unknown key",
-        "demo.toml:6: routes[0].path: begins with a slash",
-        "demo.toml:6: routes[1].path: begins with a slash",
+        "demo.toml:7: routes[0].path: begins with a slash",
+        "demo.toml:9: routes[1].path: begins with a slash",
     ] {
         assert!(errors.contains(line), "missing «{line}» in:\n{errors}");
     }
@@ -122,5 +143,64 @@ fn secrets_come_from_files_and_do_not_print() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(config.auth.secret.expose(), "hunter22");
     assert!(!format!("{config:?}").contains("hunter22"));
+    let both = format!("[auth]\nsecret_file = \"{}\"\nsecret = \"x\"\n", path.display());
+    std::fs::write(&path, "hunter22\n").unwrap();
+    let errors = read(&both, &[]).unwrap_err();
+    assert!(errors.contains("auth.secret: given twice, as `secret` and as `secret_file`"), "{errors}");
+    let over =
+        read(&format!("[auth]\nsecret_file = \"{}\"\n", path.display()), &[("TOLLGATE_DEMO__AUTH__SECRET", "x")]);
+    assert_eq!(over.unwrap().auth.secret.expose(), "x", "a later layer lies over an earlier one");
+    std::fs::remove_file(&path).unwrap();
     assert!(read("", &[("TOLLGATE_DEMO__AUTH__SECRET_FILE", "/nonexistent")]).unwrap_err().contains("cannot read"));
+}
+
+#[test]
+fn mistakes_inside_an_array_of_tables_hide_nothing() {
+    let file = r#"
+[[routes]]
+path = "a"
+access = "maybe"
+limits = ["nope"]
+[[routes]]
+pathh = "/b"
+roles = ["user",
+  "emperor"]
+body = "big"
+[[routes]]
+path = 5
+body = -1
+limits = 3
+"#;
+    let errors = read(file, &[("TOLLGATE_DEMO__SERVER__LISTEN", "nowhere")]).unwrap_err();
+    let expected = "the configuration of demo has 11 mistake(s):
+  demo.toml:3: routes[0].path: begins with a slash
+  demo.toml:4: routes[0].access: `maybe` is none of open, closed
+  demo.toml:5: routes[0].limits: there is no policy `nope`
+  demo.toml:6: routes[1].path: is missing
+  demo.toml:7: routes[1].pathh: unknown key; did you mean `path`?
+  demo.toml:9: routes[1].roles[1]: `emperor` is none of user, support, treasurer, admin
+  demo.toml:10: routes[1].body: expected an integer within its range
+  demo.toml:12: routes[2].path: expected text
+  demo.toml:13: routes[2].body: expected an integer within its range
+  demo.toml:14: routes[2].limits: expected an array
+  TOLLGATE_DEMO__SERVER__LISTEN: server.listen: an address and a port, such as 127.0.0.1:8080";
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_row_that_is_no_table_is_one_mistake() {
+    let errors = read("routes = [1, {path = \"x\"}]\n[server]\nlisten = \"x\"\nworkers = 0\n", &[]).unwrap_err();
+    assert!(errors.contains("demo.toml:1: routes[0]: expected a table"), "{errors}");
+    assert!(
+        errors.contains("demo.toml:3: server.listen") && errors.contains("demo.toml:4: server.workers"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_has_no_lines() {
+    let missing = std::path::Path::new("nofile.toml");
+    let errors =
+        load::<Config>(Spec { service: "demo", defaults: DEFAULTS }, Some(missing), &[]).unwrap_err().to_string();
+    assert!(errors.ends_with("\n  nofile.toml: there is no such file"), "{errors}");
 }

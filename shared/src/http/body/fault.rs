@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::error::Category;
 
 use crate::problem::{Code, FieldError, Problem};
+use crate::words;
 
 /// One fault of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +58,9 @@ impl Fault {
 
     /// Serde tells its kinds of error apart only by their first words.
     fn data(pointer: String, message: &str) -> Self {
-        let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let quoted: Vec<&str> = words::quoted(message).collect();
         let named = quoted.first().copied().unwrap_or_default();
-        let wanted = || wanted(message.rsplit_once("expected ").map_or("", |(_, wanted)| wanted));
+        let wanted = || format!("{} is wanted", words::expected(message, "an object"));
         if message.starts_with("unknown field") {
             let at = if pointer.ends_with(&format!("/{named}")) { pointer } else { join(&pointer, named) };
             let known = quoted.into_iter().skip(1).map(str::to_owned).collect();
@@ -101,31 +102,6 @@ impl Fault {
                 detail: fault.detail,
             })),
         }
-    }
-}
-
-/// What a type of ours calls itself, in JSON's words.
-fn wanted(expected: &str) -> Cow<'static, str> {
-    let first = expected.split(' ').next().unwrap_or_default();
-    Cow::Borrowed(match first {
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize"
-        | "integer" | "nonzero" => "an integer within its range is wanted",
-        "f32" | "f64" => "a number is wanted",
-        "struct" | "map" => "an object is wanted",
-        "enum" | "string" | "str" | "borrowed" | "char" | "variant" => "text is wanted",
-        "bool" | "boolean" => "true or false is wanted",
-        "sequence" | "tuple" | "array" => "an array is wanted",
-        "a" | "an" => return sentence(expected),
-        _ => "another type is wanted",
-    })
-}
-
-/// "a string", "a map", "a boolean" are serde's; anything else behind an article is a type of ours that speaks plainly.
-fn sentence(expected: &str) -> Cow<'static, str> {
-    let noun = expected.split_once(' ').map_or("", |(_, noun)| noun);
-    match noun.split(' ').next().unwrap_or_default() {
-        "string" | "map" | "boolean" | "sequence" | "tuple" | "borrowed" => wanted(noun),
-        _ => Cow::Owned(format!("{expected} is wanted")),
     }
 }
 
