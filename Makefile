@@ -29,19 +29,19 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 .PHONY: fmt-check
-fmt-check:
+fmt-check: ## Whether the code is formatted (part of check)
 	$(CARGO) fmt --all --check
 
-lint:
+lint: ## Clippy, warnings are errors (part of check)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-docs:
+docs: ## The documentation of all crates (part of check)
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
-audit:
+audit: ## Advisories, licences and bans of all dependencies (part of check)
 	tests/audit.sh
 
-manifests:
+manifests: ## Kubernetes manifests, Compose file and Dockerfile against their validators (part of check)
 	deploy/validate.sh
 
 bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1)

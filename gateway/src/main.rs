@@ -96,8 +96,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
         }
         url => Stores::redis(url, clock.clone()).await?,
     };
-    let public = TcpListener::bind(config.server.listen)?;
-    let admin = TcpListener::bind(config.admin.listen)?;
+    let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
+    let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
     let grace = config.server.shutdown_grace.get();
     let service = gateway::build(config, Deps { clock, stores }, public, admin).await?;
     tracing::info!(public = %service.addr, admin = %service.admin_addr, "gateway is listening");

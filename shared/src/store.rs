@@ -37,6 +37,14 @@ pub enum StoreError {
     Address(String),
 }
 
+/// Whether a text may be the address of a Redis server: `redis://host:port`, `rediss://…`, `unix:…`. Nobody is asked.
+///
+/// # Errors
+/// [`StoreError::Address`]
+pub fn check_address(url: &str) -> Result<(), StoreError> {
+    redis::Client::open(url).map(drop).map_err(|error| StoreError::Address(error.to_string()))
+}
+
 /// How to talk to Redis. The defaults are the product's; tests change the namespace so that they can share a server.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {

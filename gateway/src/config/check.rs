@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use shared::config::{Check, Report};
+use shared::store::check_address;
 
 use super::{Config, Route};
 use crate::policy::authenticate::keys::algorithm;
@@ -66,6 +67,10 @@ fn server(config: &Config, report: &mut Report<'_>) {
     // None at all is for questions about the routes; `serve` and `check-config` want one.
     let secret = config.identity.secret.expose().len();
     report.ensure(secret == 0 || secret >= MIN_SECRET, "identity.secret", NO_SECRET);
+    let admin = config.admin.listen;
+    report.ensure(admin.port() == 0 || admin != server.listen, "admin.listen", "`server.listen` is there already");
+    let redis = config.redis.url.expose();
+    report.ensure(redis.is_empty() || check_address(redis).is_ok(), "redis.url", "no address of a Redis server");
     report.ensure(server.max_connections > 0, "server.max_connections", "at least 1");
     report.ensure(server.max_in_flight > 0, "server.max_in_flight", "at least 1");
     let url_bytes = 1..=MAX_URL_BYTES;
@@ -114,9 +119,9 @@ fn authentication(config: &Config, report: &mut Report<'_>) {
     for name in authentication.algorithms.iter().filter(|name| algorithm(name).is_none()) {
         report.error("authentication.algorithms", format!("`{name}` is none of EdDSA, ES256, RS256"));
     }
-    if !authentication.jwks_url.is_empty() && reqwest::Url::parse(&authentication.jwks_url).is_err() {
-        report.error("authentication.jwks_url", "this is no URL");
-    }
+    let is_web = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let jwks_url = &authentication.jwks_url;
+    report.ensure(jwks_url.is_empty() || is_web(jwks_url), "authentication.jwks_url", "an http:// or https:// URL");
 }
 
 fn versions(config: &Config, report: &mut Report<'_>) {

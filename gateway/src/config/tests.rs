@@ -67,6 +67,12 @@ fn all_mistakes_come_at_once_with_their_places() {
 trusted_proxies = ["10.0.0.0/99"]
 [services.users]
 url = "ftp://x"
+[authentication]
+jwks_url = "ftp://x"
+[redis]
+url = "nonsense"
+[admin]
+listen = "127.0.0.1:8080"
 [versions]
 default = "v3"
 [cors]
@@ -86,6 +92,9 @@ version = "v9"
     for part in [
         "trusted_proxies: `10.0.0.0/99` is no address",
         "services.users.url: `ftp://x`",
+        "authentication.jwks_url: an http",
+        "redis.url: no address",
+        "admin.listen: `server.listen`",
         "versions.default: this version is not served",
         "cors.origins: `https://a.example/path` is no origin",
         "routes[0].path: `/api/**/x`",
