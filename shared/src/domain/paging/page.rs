@@ -131,7 +131,9 @@ impl<T: Serialize> Paged<T> {
         let page = request.offset / per_page + 1;
         let has_more = request.offset.saturating_add(per_page) < total;
         let url = |offset: u64| Some(page_url(path, query, request, offset));
-        let last = pages.saturating_sub(1) * per_page;
+        // In step with this page, so that whoever follows `next` ends there: `skip` need not be a multiple of `limit`.
+        let step = request.offset % per_page;
+        let last = total.checked_sub(step + 1).map_or(0, |rows| step + rows / per_page * per_page);
         let links = Links {
             first: url(0),
             last: url(last),
@@ -215,6 +217,28 @@ mod tests {
         assert_eq!(page.links.next.as_deref(), Some("/api/v1/users?q=a%26b&page=3&per_page=10"));
         assert_eq!(page.links.prev.as_deref(), Some("/api/v1/users?q=a%26b&page=1&per_page=10"));
         assert!(page.link_header().contains("</api/v1/users?q=a%26b&page=3&per_page=10>; rel=\"last\""));
+        let apart = parse("skip=1&limit=10").unwrap();
+        let links = Paged::new(vec![1; 10], 25, &apart, "/p", &QueryPairs::parse("").unwrap()).links;
+        assert_eq!(links.next.as_deref(), Some("/p?skip=11&limit=10"));
+        assert_eq!(
+            (links.last.as_deref(), links.prev.as_deref()),
+            (Some("/p?skip=21&limit=10"), Some("/p?skip=0&limit=10"))
+        );
+        let last = |query: &str, total| {
+            Paged::<u8>::new(Vec::new(), total, &parse(query).unwrap(), "/p", &QueryPairs::default())
+                .links
+                .last
+                .unwrap()
+        };
+        for (query, total, skip) in [
+            ("skip=1&limit=10", 21, 11),
+            ("skip=5&limit=10", 5, 0),
+            ("skip=5&limit=10", 0, 0),
+            ("skip=0&limit=10", 20, 10),
+            ("skip=95&limit=10", 25, 15),
+        ] {
+            assert_eq!(last(query, total), format!("/p?skip={skip}&limit=10"), "{query} of {total}");
+        }
         let beyond = parse("skip=100&limit=10").unwrap();
         let empty = Paged::new(Vec::<u8>::new(), 25, &beyond, "/p", &QueryPairs::parse("").unwrap());
         assert_eq!((empty.links.next, empty.links.prev.as_deref()), (None, Some("/p?skip=20&limit=10")));
