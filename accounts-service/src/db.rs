@@ -3,28 +3,41 @@
 mod connect;
 pub mod entity;
 pub mod migration;
+mod remedy;
 
 pub use connect::{Backend, Database, DatabaseError};
+pub use remedy::Remedy;
 
 use std::borrow::Cow;
 
 use sea_orm::{DbErr, RuntimeErr};
 use shared::problem::{Code, Problem};
 
-/// What a client learns of a failed query: 503 when the database is out of reach, else 500. The cause is logged.
+/// What a client learns of a failed query: 503 when the database is out of reach or cannot now, so that the same
+/// request may succeed later, else 500. The cause is logged.
 #[must_use]
 pub fn problem(error: DbErr) -> Problem {
-    match &error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Problem::unavailable(Code::DatabaseUnavailable, error),
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            match cause.as_ref() {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                    Problem::unavailable(Code::DatabaseUnavailable, error)
-                }
-                _ => Problem::internal(error),
-            }
-        }
-        _ => Problem::internal(error),
+    if is_passing(&error) { Problem::unavailable(Code::DatabaseUnavailable, error) } else { Problem::internal(error) }
+}
+
+fn is_passing(error: &DbErr) -> bool {
+    let cause = match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
+        _ => return false,
+    };
+    match cause.as_ref() {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(refusal) => match Remedy::of(&refusal.code().unwrap_or_default()) {
+            Remedy::FoldAgain | Remedy::Wait | Remedy::FindOut => true,
+            Remedy::Bisect => false,
+        },
+        _ => false,
     }
 }
 

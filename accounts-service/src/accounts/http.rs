@@ -87,9 +87,7 @@ async fn list_by_cursor(app: &App, filter: &Filter, query: &QueryPairs) -> Resul
     let accounts = List::new("accounts", filter);
     let before = accounts.position::<(i64, AccountId)>(&request)?;
     let rows = store::cursor(&app.db, filter, before, request.limit).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| {
-        accounts.mark((row.created_at, AccountId::from(row.id)))
-    });
+    let page = CursorPage::new(rows, request.limit, |row| accounts.mark((row.created_at, AccountId::from(row.id))));
     let data = page.data.into_iter().map(AccountBody::of).collect::<Result<_, _>>()?;
     let page: CursorPage<AccountBody> = CursorPage { data, page: page.page };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))

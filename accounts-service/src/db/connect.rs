@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -125,7 +125,8 @@ impl Database {
     pub async fn write(&self) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             isolation_level: None,
-            access_mode: matches!(self.backend, Backend::Postgres(_)).then_some(AccessMode::ReadWrite),
+            // Not demanded: a standby refuses that as it refuses nonsense (0A000), and a write by its own code (25006).
+            access_mode: None,
             sqlite_transaction_mode: matches!(self.backend, Backend::Sqlite(_))
                 .then_some(SqliteTransactionMode::Immediate),
         };

@@ -16,6 +16,7 @@ mod postgres;
 mod shapes;
 mod stack;
 mod sweeping;
+mod unavailable;
 
 /// Runs each `async fn(Stack)` as two tests, one per back-end.
 #[macro_export]
