@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::{Database, DatabaseError};
-use crate::idempotency::keep_sweeping;
+use crate::idempotency::{Running, keep_sweeping};
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
 use crate::routes;
 
@@ -36,6 +36,8 @@ pub struct App {
     pub db: Database,
     /// The posting engine.
     pub engine: Engine,
+    /// Keys of other requests that are running now.
+    pub running: Running,
     /// Time.
     pub clock: Clock,
     /// What a scrape shows.
@@ -94,6 +96,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let app = web::Data::new(App {
         db,
         engine,
+        running: Running::new(config.posting.key_wait.get()),
         clock: deps.clock,
         registry: Mutex::new(registry),
         stopping: Arc::clone(&stopping),

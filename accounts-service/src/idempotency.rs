@@ -2,10 +2,14 @@
 
 mod header;
 mod once;
+mod running;
+mod stored;
 mod sweep;
 
 pub use header::KeyHeader;
-pub use once::{Claim, Stored, once};
+pub use once::{Claim, once};
+pub use running::Running;
+pub use stored::Stored;
 pub use sweep::{keep_sweeping, sweep};
 
 use sha2::digest::Output;

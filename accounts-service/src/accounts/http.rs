@@ -46,7 +46,7 @@ pub async fn open(
     hash.update(new.name.clone().into_inner());
     let claim = claim(&who, "POST /accounts", key.optional()?, cut(hash));
     let base = base(&request);
-    let stored = once(&app.db, &app.clock, claim, async |tx| {
+    let stored = once(&app, claim, async |tx| {
         let body = ops::open(tx, &app.clock, &who, new).await?;
         Ok(Stored { location: Some(format!("{base}/accounts/{}", body.id)), ..stored(201, &body) })
     });
@@ -128,7 +128,7 @@ pub async fn patch(
     Body(patch): Body<AccountPatch>,
 ) -> Result<HttpResponse, Problem> {
     let name = new_name(patch)?;
-    let renamed = once(&app.db, &app.clock, None, async |tx| {
+    let renamed = once(&app, None, async |tx| {
         Ok(stored(200, &ops::rename(tx, &app.clock, &who, (id, &conditions), name).await?))
     });
     Ok(renamed.await?.into())
@@ -170,9 +170,8 @@ pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {
 async fn step((who, app, Id(id), key, conditions, Bodiless): Asked, step: Step) -> Result<HttpResponse, Problem> {
     // No body: which account is what the key stands for.
     let claim = claim(&who, step.route(), key.optional()?, id.as_uuid());
-    let stepped = once(&app.db, &app.clock, claim, async |tx| {
-        Ok(stored(200, &ops::step(tx, &app.clock, &who, (id, &conditions), step).await?))
-    });
+    let stepped =
+        once(&app, claim, async |tx| Ok(stored(200, &ops::step(tx, &app.clock, &who, (id, &conditions), step).await?)));
     Ok(stepped.await?.into())
 }
 

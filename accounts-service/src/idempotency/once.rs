@@ -1,15 +1,16 @@
 //! A POST done once: its key is claimed in the transaction of its change, so that both are there or neither is.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
+use std::time::Duration;
+
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, SqlErr};
-use shared::clock::Clock;
 use shared::problem::{Code, Problem};
-use shared::wire::idempotency::REPLAYED_HEADER;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::running::{Place, Seat};
+use super::stored::Stored;
+use crate::app::App;
 use crate::db::entity::idempotency_key;
 use crate::db::{Backend, Database, code, problem};
 use crate::posting::KeyDigest;
@@ -17,11 +18,8 @@ use crate::posting::KeyDigest;
 /// How long a key is kept: 30 days, in microseconds.
 const KEPT: i64 = 30 * 24 * 3_600 * 1_000_000;
 
-/// How long a request waits for another with the same key, as PostgreSQL writes it.
-const PATIENCE: &str = "'2s'";
-
-/// PostgreSQL's `lock_not_available`.
-const LOCK_TIMEOUT: &str = "55P03";
+/// PostgreSQL's `query_canceled`, which a statement timeout is, and `lock_not_available`.
+const WAITED: [&str; 2] = ["57014", "55P03"];
 
 /// A key and what is asked under it.
 #[derive(Clone, Copy, Debug)]
@@ -32,50 +30,32 @@ pub struct Claim {
     pub fingerprint: Uuid,
 }
 
-/// An answer as it is given and kept.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// HTTP status.
-    pub status: u16,
-    /// `Location`, for what was created.
-    pub location: Option<String>,
-    /// `ETag` of the representation.
-    pub etag: Option<String>,
-    /// JSON.
-    pub body: Vec<u8>,
-    /// Whether it was given before.
-    pub replayed: bool,
-}
-
-impl From<Stored> for HttpResponse {
-    fn from(stored: Stored) -> Self {
-        let mut response = Self::build(StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK));
-        response.insert_header((CONTENT_TYPE, "application/json"));
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(location) = stored.location {
-            response.insert_header((LOCATION, location));
-        }
-        if let Some(etag) = stored.etag {
-            response.insert_header((ETAG, etag));
-        }
-        if stored.replayed {
-            response.insert_header((REPLAYED_HEADER, "true"));
-        }
-        response.body(stored.body)
-    }
-}
-
 /// Runs `work` in a transaction, under `claim` if there is one. A refusal rolls everything back, the key included.
-pub async fn once<W>(db: &Database, clock: &Clock, claim: Option<Claim>, work: W) -> Result<Stored, Problem>
+pub async fn once<W>(app: &App, claim: Option<Claim>, work: W) -> Result<Stored, Problem>
 where
     W: AsyncFnOnce(&DatabaseTransaction) -> Result<Stored, Problem>,
 {
-    let transaction = db.write().await.map_err(problem)?;
-    if let Some(claim) = claim
-        && let Some(earlier) = take(db, &transaction, clock, claim).await?
-    {
+    let Some(claim) = claim else {
+        let transaction = app.db.write().await.map_err(problem)?;
+        return finish(transaction, None, work).await;
+    };
+    let now = app.clock.now_micros();
+    let deadline = app.running.patience();
+    let _seat = match turn(app, claim, now, deadline).await? {
+        Turn::Ours(seat) => seat,
+        Turn::Done(earlier) => return Ok(earlier),
+    };
+    let transaction = app.db.write().await.map_err(problem)?;
+    if let Some(earlier) = take(&app.db, &transaction, claim, (now, deadline)).await? {
         return Ok(earlier);
     }
+    finish(transaction, Some(claim), work).await
+}
+
+async fn finish<W>(transaction: DatabaseTransaction, claim: Option<Claim>, work: W) -> Result<Stored, Problem>
+where
+    W: AsyncFnOnce(&DatabaseTransaction) -> Result<Stored, Problem>,
+{
     let stored = work(&transaction).await?;
     if let Some(claim) = claim {
         keep(&transaction, claim, &stored).await.map_err(problem)?;
@@ -84,26 +64,52 @@ where
     Ok(stored)
 }
 
-/// Claims the key, or finds the answer that was given under it. Waits for a transaction that is running under the same
-/// key, at most [`PATIENCE`].
+enum Turn<'a> {
+    Ours(Seat<'a>),
+    Done(Stored),
+}
+
+/// Waits for whoever runs under the key in this process; 409 after the deadline. The answer is looked for without the
+/// transaction, so that a replay is not held up by others' writes.
+async fn turn(app: &App, claim: Claim, now: i64, deadline: Instant) -> Result<Turn<'_>, Problem> {
+    loop {
+        if let Some(row) = find(&app.db.pool, claim).await?.filter(|row| row.expires_at > now) {
+            return judged(row, claim).map(Turn::Done);
+        }
+        match app.running.enter(claim) {
+            Place::First(seat) => return Ok(Turn::Ours(seat)),
+            Place::Later(waiting) => {
+                if !waiting.ended(deadline).await {
+                    return Err(in_progress());
+                }
+            }
+            Place::Reused => return Err(Problem::new(Code::IdempotencyKeyReused)),
+        }
+    }
+}
+
+/// Claims the key, or finds the answer that was given under it. Waits for a transaction of another process that is
+/// running under the same key, at most until the deadline.
 async fn take(
     db: &Database,
     transaction: &DatabaseTransaction,
-    clock: &Clock,
     claim: Claim,
+    (now, deadline): (i64, Instant),
 ) -> Result<Option<Stored>, Problem> {
-    patience(db, transaction, PATIENCE).await.map_err(problem)?;
-    let earlier = claimed_or_found(transaction, clock.now_micros(), claim).await?;
+    // Not a lock timeout, which begins anew with each of several that are waited for in turn.
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    patience(db, transaction, &left.as_millis().to_string()).await.map_err(problem)?;
+    let earlier = claimed_or_found(transaction, now, claim).await?;
     // The work waits for its rows for as long as without a key: what holds those is no request under this key.
     patience(db, transaction, "DEFAULT").await.map_err(problem)?;
     Ok(earlier)
 }
 
-/// How long the statements of `transaction` wait for a row. SQLite has one writer, and it is this one.
+/// How long a statement of `transaction` may take, in milliseconds. SQLite has one writer, and it is this one.
 async fn patience(db: &Database, transaction: &DatabaseTransaction, wait: &str) -> Result<(), DbErr> {
     match db.backend {
         Backend::Postgres(_) => {
-            transaction.execute_unprepared(&format!("SET LOCAL lock_timeout TO {wait}")).await.map(drop)
+            transaction.execute_unprepared(&format!("SET LOCAL statement_timeout TO {wait}")).await.map(drop)
         }
         Backend::Sqlite(_) => Ok(()),
     }
@@ -117,23 +123,27 @@ async fn claimed_or_found(
     if insert(transaction, claim, now).await.map_err(waited)? {
         return Ok(None);
     }
-    let found = idempotency_key::Entity::find_by_id(claim.digest.0).one(transaction).await.map_err(problem)?;
-    match found {
+    match find(transaction, claim).await? {
         Some(row) if row.expires_at <= now => {
             idempotency_key::Entity::delete_by_id(row.digest).exec(transaction).await.map_err(problem)?;
             // Another request may have renewed the expired key first.
             if insert(transaction, claim, now).await.map_err(waited)? { Ok(None) } else { Err(in_progress()) }
         }
-        Some(row) if row.fingerprint != claim.fingerprint => Err(Problem::new(Code::IdempotencyKeyReused)),
-        Some(row) => Ok(Some(Stored {
-            status: u16::try_from(row.status).unwrap_or(500),
-            location: row.location,
-            etag: row.etag,
-            body: row.body,
-            replayed: true,
-        })),
+        Some(row) => judged(row, claim).map(Some),
         // It was rolled back between the two statements.
         None => Err(in_progress()),
+    }
+}
+
+async fn find(db: &impl ConnectionTrait, claim: Claim) -> Result<Option<idempotency_key::Model>, Problem> {
+    idempotency_key::Entity::find_by_id(claim.digest.0).one(db).await.map_err(problem)
+}
+
+fn judged(row: idempotency_key::Model, claim: Claim) -> Result<Stored, Problem> {
+    if row.fingerprint == claim.fingerprint {
+        Ok(Stored::again(row))
+    } else {
+        Err(Problem::new(Code::IdempotencyKeyReused))
     }
 }
 
@@ -170,11 +180,11 @@ async fn keep(transaction: &DatabaseTransaction, claim: Claim, stored: &Stored) 
     idempotency_key::Entity::update(row).exec(transaction).await.map(drop)
 }
 
-/// By its code: the text of a lock timeout is in the server's language.
+/// By its code: the text of a timeout is in the server's language.
 fn waited(error: DbErr) -> Problem {
-    if code(&error).as_deref() == Some(LOCK_TIMEOUT) { in_progress() } else { problem(error) }
+    if code(&error).is_some_and(|code| WAITED.contains(&code.as_ref())) { in_progress() } else { problem(error) }
 }
 
 fn in_progress() -> Problem {
-    Problem::new(Code::IdempotencyInProgress).retry_after(std::time::Duration::from_secs(1))
+    Problem::new(Code::IdempotencyInProgress).retry_after(Duration::from_secs(1))
 }

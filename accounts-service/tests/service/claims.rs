@@ -1,15 +1,90 @@
-//! Two requests under one key at once, on PostgreSQL: SQLite lets one writer in, so they never meet there.
+//! Requests under one key at once: one runs, the others wait for it, and for no longer than two seconds in all.
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use accounts_service::db::Database;
-use futures_util::future::{Either, join, select};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use accounts_service::db::{Backend, Database};
+use futures_util::StreamExt;
+use futures_util::future::{Either, join, join_all, select};
+use futures_util::stream::FuturesUnordered;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
 use crate::client::{Answer, treasurer, user};
+use crate::on_both;
 use crate::stack::{Stack, Which, run};
+
+on_both!(all_but_the_first_wait_two_seconds_in_all);
+
+/// As long as one waits, and less than it would be if one waited twice.
+const TWO_SECONDS: std::ops::Range<Duration> = Duration::from_millis(1_900)..Duration::from_millis(3_500);
+
+fn in_progress(answer: Answer, asked: Instant) {
+    let answer = answer.expect(409);
+    assert_eq!(answer.code(), "idempotency_in_progress");
+    assert!(answer.header("retry-after").is_some());
+    assert!(TWO_SECONDS.contains(&asked.elapsed()), "{:?}", asked.elapsed());
+}
+
+/// Holds what every request that opens an account needs.
+async fn hold(db: &Database) -> DatabaseTransaction {
+    let holder = db.write().await.unwrap();
+    if matches!(db.backend, Backend::Postgres(_)) {
+        holder.execute_unprepared("LOCK TABLE accounts IN EXCLUSIVE MODE").await.unwrap();
+    }
+    holder
+}
+
+async fn all_but_the_first_wait_two_seconds_in_all(stack: Rc<Stack>) {
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let db = Database::connect(&stack.url, 1).await.unwrap();
+    let holder = hold(&db).await;
+    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
+    let asked = Instant::now();
+    let mut answers: FuturesUnordered<_> = (0..20).map(|_| post()).collect();
+    for _ in 0..19 {
+        in_progress(answers.next().await.unwrap(), asked);
+    }
+    holder.rollback().await.unwrap();
+    let first = answers.next().await.unwrap().expect(201);
+    assert!(!first.replayed());
+    // What was done is told again even while nobody can write.
+    let holder = hold(&db).await;
+    let again = post().await.expect(201);
+    assert!(again.replayed() && again.bytes == first.bytes);
+    holder.rollback().await.unwrap();
+}
+
+#[test]
+fn on_postgres_those_of_another_instance_wait_no_longer() {
+    run(Which::Postgres, two_instances);
+}
+
+async fn two_instances(stack: Rc<Stack>) {
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let db = Database::connect(&stack.url, 2).await.unwrap();
+    let others = [Stack::start(stack.url.clone()).await, Stack::start(stack.url.clone()).await];
+    let holder = hold(&db).await;
+    let post = |stack: &Stack| {
+        let (client, who, open) = (stack.client.clone(), who.clone(), open.clone());
+        async move { client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open).await }
+    };
+    let second = async {
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while db.pool.execute_unprepared(waiting).await.unwrap().rows_affected() == 0 {}
+        let asked = Instant::now();
+        let answers = join_all(others.iter().chain(&others).map(post)).await;
+        answers.into_iter().for_each(|answer| in_progress(answer, asked));
+        holder.rollback().await.unwrap();
+    };
+    let (first, ()) = join(post(&stack), second).await;
+    assert!(!first.expect(201).replayed());
+    for other in others {
+        assert!(post(&other).await.expect(201).replayed());
+        other.stop().await;
+    }
+}
 
 #[test]
 fn only_the_claim_is_impatient() {
