@@ -4,6 +4,7 @@ mod app;
 mod bootstrap;
 mod config;
 pub mod db;
+mod discovery;
 mod idempotency;
 mod keys;
 mod metrics;

@@ -1,16 +1,19 @@
 //! The OpenAPI document of this service; the gateway merges it with the others'.
 
 mod errors;
+mod headers;
 
 use std::sync::LazyLock;
 
 use serde::Serialize;
 use shared::domain::{Role, UserId};
 use shared::problem::FieldError;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use self::errors::Errors;
+use self::headers::Headers;
 use crate::users::{v1, v2};
 use crate::{keys, passwords, tokens};
 
@@ -40,9 +43,13 @@ pub struct ProblemBody {
     #[schema(format = DateTime)]
     pub timestamp: String,
     /// At OAuth endpoints: RFC 6749's word.
-    #[schema(example = "invalid_grant")]
+    #[schema(example = "invalid_grant", nullable = false)]
     pub error: Option<String>,
-    /// Each fault with its place.
+    /// At OAuth endpoints: the detail once more, under RFC 6749's name.
+    #[schema(nullable = false)]
+    pub error_description: Option<String>,
+    /// Each fault with its place, where there are such.
+    #[schema(nullable = false)]
     pub errors: Option<Vec<FieldError>>,
 }
 
@@ -59,7 +66,7 @@ pub struct ProblemBody {
     ),
     components(schemas(ProblemBody, Role, UserId)),
     security(("access_token" = [])),
-    modifiers(&Security, &SameInBothVersions, &Errors),
+    modifiers(&Security, &SameInBothVersions, &Errors, &Headers),
 )]
 struct Document;
 
@@ -68,6 +75,14 @@ struct Document;
 pub fn document() -> String {
     static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
     JSON.clone()
+}
+
+/// Every operation with its path.
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (&str, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().map(|operation| (path.as_str(), operation))
+    })
 }
 
 struct Security;

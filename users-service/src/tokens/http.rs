@@ -3,7 +3,7 @@
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use actix_web::{HttpResponse, web};
 use shared::auth::Anyone;
-use shared::http::Form;
+use shared::http::{Conditions, Form};
 use shared::problem::Problem;
 
 use super::grant::Grant;
@@ -11,6 +11,7 @@ use super::metadata::Metadata;
 use super::model::TokenAnswer;
 use super::{password, refresh, revoke};
 use crate::app::App;
+use crate::discovery;
 
 /// What the token endpoint's form may hold; for the document only.
 #[derive(utoipa::ToSchema)]
@@ -68,9 +69,9 @@ pub async fn revoke(app: web::Data<App>, _: Anyone, form: Form) -> Result<HttpRe
 
 /// What the authorization server can do (RFC 8414).
 #[utoipa::path(get, path = "/.well-known/oauth-authorization-server", operation_id = "oauth_metadata", tag = "Discovery", security(()),
-    responses((status = 200, description = "The metadata.", body = Metadata)))]
-pub async fn metadata(app: web::Data<App>) -> HttpResponse {
-    let max_age = app.config.tokens.jwks_max_age.get().as_secs();
-    let cache = (CACHE_CONTROL, format!("public, max-age={max_age}"));
-    HttpResponse::Ok().insert_header(cache).json(Metadata::of(&app.config.tokens.issuer))
+    params(("If-None-Match" = Option<String>, Header, description = "304 when it has not changed.")),
+    responses((status = 200, description = "The metadata.", body = Metadata),
+              (status = 304, description = "It has not changed since the ETag sent.")))]
+pub async fn metadata(app: web::Data<App>, conditions: Conditions) -> Result<HttpResponse, Problem> {
+    discovery::answer(&app, &conditions, &Metadata::of(&app.config.tokens.issuer))
 }

@@ -40,6 +40,14 @@ pub struct RegisterRequest {
     pub phone: Option<String>,
 }
 
+/// What is answered where it is not disclosed who is registered.
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
+pub struct Accepted {
+    /// Always `accepted`.
+    #[schema(example = "accepted")]
+    pub status: &'static str,
+}
+
 /// Notes a fault under its member and goes on.
 pub(super) fn noted<T>(
     faults: &mut Vec<(&'static str, Refused)>,
@@ -110,7 +118,7 @@ async fn insert_and_show<V: Representation>(
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
     if !app.config.registration.disclose_existing {
-        return Ok(Answer::json(StatusCode::ACCEPTED, &json!({"status": "accepted"}))?);
+        return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
     }
     match inserted {
         Inserted::Created(user) => {

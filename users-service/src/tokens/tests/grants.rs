@@ -108,6 +108,9 @@ async fn the_key_set_and_the_metadata_are_served(backend: Backend) {
     let call = service.call(Method::GET, "/.well-known/jwks.json").header("if-none-match", keys.header("etag"));
     call.send().await.expect(304);
     let metadata = service.call(Method::GET, "/.well-known/oauth-authorization-server").send().await.expect(200).json();
+    let path = "/.well-known/oauth-authorization-server";
+    let tag = service.call(Method::GET, path).send().await.expect(200).header("etag");
+    service.call(Method::GET, path).header("if-none-match", tag).send().await.expect(304);
     assert_eq!(metadata["grant_types_supported"], json!(["password", "refresh_token"]));
     assert_eq!(metadata["token_endpoint"], "http://127.0.0.1:8080/api/v1/auth/token");
     for path in ["/livez", "/readyz", "/openapi.json", "/metrics"] {

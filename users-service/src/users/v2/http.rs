@@ -10,14 +10,16 @@ use super::model::{UserPatchV2, UserViewV2, V2};
 use crate::app::App;
 use crate::idempotency::IdempotencyKey;
 use crate::users::admin::{RolesRequest, Standing};
-use crate::users::register::RegisterRequest;
+use crate::users::register::{Accepted, RegisterRequest};
 use crate::users::{Target, http};
 
 /// Registers a user.
 #[utoipa::path(post, path = "/api/v2/users", operation_id = "register_v2", tag = "Users", security(()),
     params(("Idempotency-Key" = Option<String>, Header, description = "Scoped to the e-mail address.")),
     request_body = RegisterRequest,
-    responses((status = 201, description = "Registered; `Location` says where.", body = UserViewV2)))]
+    responses((status = 201, description = "Registered; `Location` says where.", body = UserViewV2),
+              (status = 202, body = Accepted,
+               description = "Instead of 201 and 409 where existing users are not disclosed; the rest happens by mail.")))]
 pub async fn register(
     app: web::Data<App>,
     _: Anyone,
@@ -42,7 +44,8 @@ pub async fn list(app: web::Data<App>, _: Staff, query: QueryPairs) -> Result<Ht
 /// Reads a user: oneself, or anybody as administrator or support.
 #[utoipa::path(get, path = "/api/v2/users/{id}", operation_id = "get_user_v2", tag = "Users",
     params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
-           ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed.")),
+           ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed."),
+           ("If-Match" = Option<String>, Header, description = "412 when it has changed.")),
     responses((status = 200, description = "The user, with `ETag`.", body = UserViewV2),
               (status = 304, description = "It has not changed since the ETag sent.")))]
 pub async fn get(
