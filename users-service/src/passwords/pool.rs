@@ -21,6 +21,9 @@ use crate::config;
 /// A worker gives its 19 MiB back when it has had nothing to do for this long.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// The nice value of the workers: about a tenth of the weight of a thread at 0 (sched(7)).
+const NICE: i32 = 10;
+
 /// A client told to come again waits this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -173,7 +176,16 @@ impl Drop for Place<'_> {
     }
 }
 
+/// The worker's thread gives way to everything else: under a flood of sign-ins, whoever only reads is served first, and
+/// a core that has nothing else to do hashes as fast as ever. Where the system refuses, all are equal.
+fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "hashing has the priority of everything else");
+    }
+}
+
 fn work(todo: &Mutex<Receiver<Work>>) {
+    give_way();
     let mut scratch = Scratch::default();
     loop {
         // Waiting under the lock is what hands each job to one worker; a permit was needed to get here.
