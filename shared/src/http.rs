@@ -13,7 +13,7 @@ pub mod patch;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Route};
 
-pub use body::{Body, BodyLimit, parse};
+pub use body::{Body, BodyLimit, NoBody, parse};
 pub use context::context;
 pub use etag::{Conditions, entity_tag};
 pub use form::Form;

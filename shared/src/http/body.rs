@@ -50,6 +50,35 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// For a request that its path says wholly: no body, or an object without members. Anything else is a wish that would
+/// go unheard, so it is refused as a [`Body`] would be.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBody;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let accepted = is_json(request).and_then(|()| is_plain(request));
+        let payload = payload.take();
+        async move {
+            let bytes = collect(payload, DEFAULT_LIMIT).await?;
+            if bytes.is_empty() {
+                return Ok(Self);
+            }
+            accepted?;
+            let Empty {} = read(&bytes).map_err(|first| Fault::problem(survey::<Empty>(&bytes, first)))?;
+            Ok(Self)
+        }
+        .boxed_local()
+    }
+}
+
 fn is_json(request: &HttpRequest) -> Result<(), Problem> {
     let essence = request.content_type();
     let is_patch = request.method() == Method::PATCH;

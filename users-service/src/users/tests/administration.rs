@@ -109,7 +109,14 @@ async fn standing_changes_are_idempotent_and_replayed(backend: Backend) {
     let answers = futures_util::future::join_all((0..8).map(|_| disable())).await;
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.bytes == answers[0].bytes));
     assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replayed").is_empty()).count(), 1);
-    post(&service, &admin, &ada, "enable").await.expect(200);
+    let enable = || service.call(Method::POST, &format!("/api/v1/users/{}/enable", ada.id)).by(&admin);
+    let refused = enable().json(&json!({"x": 1, "y": 2})).send().await.expect_problem(422, "validation_failed");
+    assert_eq!(
+        (refused.text("/errors/0/pointer"), refused.text("/errors/1/pointer")),
+        ("/x".to_owned(), "/y".to_owned())
+    );
+    enable().form(&[("x", "1")]).send().await.expect_problem(415, "unsupported_media_type");
+    enable().json(&json!({})).send().await.expect(200);
     assert_eq!(disable().await.expect(200).text("/status"), "disabled", "the first answer, not a second change");
     assert_eq!(post(&service, &admin, &ada, "enable").await.expect(200).text("/status"), "active");
     let last = || service.call(Method::POST, &format!("/api/v2/users/{}/disable", admin.id)).by(&admin).key("d").send();

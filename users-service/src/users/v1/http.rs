@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::{Admin, Anyone, SignedIn, Staff};
 use shared::domain::paging::Paged;
-use shared::http::{Body, Conditions, QueryPairs};
+use shared::http::{Body, Conditions, NoBody, QueryPairs};
 use shared::problem::Problem;
 
 use super::model::{UserPatch, UserView, V1};
@@ -122,6 +122,7 @@ pub async fn disable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Disable).await
 }
@@ -136,6 +137,7 @@ pub async fn enable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Enable).await
 }
@@ -150,6 +152,7 @@ pub async fn restore(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Restore).await
 }

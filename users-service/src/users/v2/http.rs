@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use shared::auth::{Admin, Anyone, SignedIn, Staff};
 use shared::domain::paging::CursorPage;
-use shared::http::{Body, Conditions, QueryPairs};
+use shared::http::{Body, Conditions, NoBody, QueryPairs};
 use shared::problem::Problem;
 
 use super::model::{UserPatchV2, UserViewV2, V2};
@@ -113,6 +113,7 @@ pub async fn disable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Disable).await
 }
@@ -127,6 +128,7 @@ pub async fn enable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Enable).await
 }
@@ -141,6 +143,7 @@ pub async fn restore(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
+    _: NoBody,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Restore).await
 }
