@@ -28,7 +28,8 @@ impl FromRequest for IdempotencyKey {
             (Some(value), None) => Key::parse(value.as_bytes()).map(Some).map_err(|_| invalid()),
             (Some(_), Some(_)) => Err(invalid()),
         };
-        let route = format!("{} {}", request.method(), without_version(request.path()));
+        let pattern = request.match_pattern().unwrap_or_else(|| request.path().to_owned());
+        let route = format!("{} {}", request.method(), without_version(&pattern));
         ready(key.map(|key| Self { key, route }))
     }
 }
@@ -52,10 +53,11 @@ pub struct Claim {
 }
 
 impl IdempotencyKey {
-    /// The claim of the caller named by `scope` for a request with this body, if a key was sent.
+    /// The claim of the caller named by `scope`, if a key was sent. `request` is all that the request says: its body
+    /// and what its path names.
     #[must_use]
-    pub fn claim(self, scope: String, body: &Value, password: Option<&Secret>) -> Option<Claim> {
+    pub fn claim(self, scope: String, request: &Value, password: Option<&Secret>) -> Option<Claim> {
         let Self { key, route } = self;
-        key.map(|key| Claim { scope, route, key, fingerprint: fingerprint(body), password: password.cloned() })
+        key.map(|key| Claim { scope, route, key, fingerprint: fingerprint(request), password: password.cloned() })
     }
 }

@@ -87,11 +87,11 @@ pub(super) async fn set_standing<V: Representation>(
     key: IdempotencyKey,
     wanted: Standing,
 ) -> Result<HttpResponse, Problem> {
-    let claim = key.claim(caller.user.id.to_string(), &serde_json::Value::Null, None);
+    let id = target.id(caller);
+    let claim = key.claim(caller.user.id.to_string(), &serde_json::json!({"id": id}), None);
     if let Some(first) = replay(app, claim.as_ref()).await? {
         return Ok(first.into());
     }
-    let id = target.id(caller);
     let work = async |write: &Write| -> Result<Answer, UserError> {
         Ok(show::<V>(admin::set_standing(app, write, id, V::VERSION, conditions, wanted).await?)?)
     };

@@ -119,7 +119,9 @@ async fn standing_changes_are_idempotent_and_replayed(backend: Backend) {
     enable().json(&json!({})).send().await.expect(200);
     assert_eq!(disable().await.expect(200).text("/status"), "disabled", "the first answer, not a second change");
     assert_eq!(post(&service, &admin, &ada, "enable").await.expect(200).text("/status"), "active");
-    let last = || service.call(Method::POST, &format!("/api/v2/users/{}/disable", admin.id)).by(&admin).key("d").send();
+    let last = || service.call(Method::POST, &format!("/api/v2/users/{}/disable", admin.id)).by(&admin).key("e").send();
+    let other = service.call(Method::POST, &format!("/api/v2/users/{}/disable", admin.id)).by(&admin).key("d").send();
+    other.await.expect_problem(422, "idempotency_key_reused");
     last().await.expect_problem(409, "last_administrator");
     service.with_roles("second", &["user", "admin"]).await;
     assert_eq!(last().await.expect(200).text("/status"), "disabled", "a refusal is not frozen");
