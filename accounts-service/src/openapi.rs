@@ -1,12 +1,20 @@
 //! The OpenAPI document of this service; the gateway merges it with the others'.
 
+mod errors;
+mod examples;
+mod headers;
+
+use std::sync::LazyLock;
+
 use serde::Serialize;
-use serde_json::{Value, json};
 use shared::problem::FieldError;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Spec, Paths};
+use utoipa::openapi::{OpenApi as Spec, PathItem, Paths};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use self::errors::Errors;
+use self::headers::Headers;
 use crate::accounts::{self, AccountBody, AccountPatch, NewAccount};
 use crate::entries::{self, EntryBody};
 use crate::transfers::render::TransferBody;
@@ -41,8 +49,9 @@ pub struct ProblemBody {
     /// When.
     #[schema(format = DateTime)]
     pub timestamp: String,
-    /// Each fault with its place.
-    pub errors: Vec<FieldError>,
+    /// Each fault with its place, where there are such.
+    #[schema(nullable = false)]
+    pub errors: Option<Vec<FieldError>>,
 }
 
 /// One page of a cursor list of transfers.
@@ -63,7 +72,16 @@ pub struct EntryPage {
     pub page: shared::domain::paging::PageInfo,
 }
 
-/// One numbered page of accounts (v1); v2 answers `{data, page}` as the other cursor lists do.
+/// One page of a cursor list of accounts (v2).
+#[derive(Serialize, ToSchema)]
+pub struct AccountCursorPage {
+    /// Newest first.
+    pub data: Vec<AccountBody>,
+    /// Where to go on.
+    pub page: shared::domain::paging::PageInfo,
+}
+
+/// One numbered page of accounts (v1).
 #[derive(Serialize, ToSchema)]
 pub struct AccountPage {
     /// Newest first.
@@ -88,8 +106,10 @@ pub struct BatchResult<'a> {
     #[schema(example = 201)]
     pub status: u16,
     /// When it posted.
+    #[schema(nullable = false)]
     pub transfer: Option<TransferBody<'a>>,
     /// When it did not.
+    #[schema(nullable = false)]
     pub problem: Option<ProblemBody>,
 }
 
@@ -97,76 +117,74 @@ pub struct BatchResult<'a> {
 #[openapi(
     info(title = "Tollgate accounts", version = "1", description = "Accounts, transfers and entries. Money is an integer count of minor units with its ISO 4217 currency."),
     paths(
-        accounts::http::list, accounts::http::open, accounts::http::get, accounts::http::patch,
-        accounts::http::freeze, accounts::http::unfreeze, accounts::http::close, entries::http::list,
-        transfers::http::list, transfers::http::post, transfers::http::post_batch, transfers::http::get,
+        accounts::http::list, accounts::http::list_by_cursor, accounts::http::open, accounts::http::get,
+        accounts::http::patch, accounts::http::freeze, accounts::http::unfreeze, accounts::http::close,
+        entries::http::list, transfers::http::list, transfers::http::post, transfers::http::post_batch,
+        transfers::http::get,
     ),
     components(schemas(
-        NewAccount, AccountPatch, AccountBody, AccountPage, NewTransfer, NewBatch, TransferBody, TransferPage,
-        BatchResults, BatchResult, EntryBody, EntryPage, ProblemBody, FieldError,
+        NewAccount, AccountPatch, AccountBody, AccountPage, AccountCursorPage, NewTransfer, NewBatch, TransferBody,
+        TransferPage, BatchResults, BatchResult, EntryBody, EntryPage, ProblemBody, FieldError,
     )),
-    security(("bearer" = [])),
-    modifiers(&Bearer, &Versioned),
+    security(("access_token" = [])),
+    modifiers(&Security, &Versioned, &Errors, &Headers),
 )]
 struct Document;
 
-struct Bearer;
+/// The document as JSON. It never changes while the process runs.
+#[must_use]
+pub fn document() -> String {
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        examples::add(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    });
+    JSON.clone()
+}
 
-impl Modify for Bearer {
-    fn modify(&self, spec: &mut Spec) {
+fn of_item(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten()
+}
+
+/// Every operation with its path.
+fn operations(document: &mut Spec) -> impl Iterator<Item = (&str, &mut Operation)> {
+    let items = document.paths.paths.iter_mut();
+    items.flat_map(|(path, item)| of_item(item).map(|operation| (path.as_str(), operation)))
+}
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Spec) {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        let components = spec.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
     }
 }
 
-/// Handlers name their paths once; every version has them all.
+/// Handlers name their paths once, and every version has them all but for those that name their own.
 struct Versioned;
 
 impl Modify for Versioned {
-    fn modify(&self, spec: &mut Spec) {
+    fn modify(&self, document: &mut Spec) {
+        let named = std::mem::take(&mut document.paths);
         let mut paths = Paths::new();
         for version in VERSIONS {
-            for (path, item) in &spec.paths.paths {
-                paths.paths.insert(format!("{version}{path}"), item.clone());
+            let own = named.paths.iter().filter(|(path, _)| path.starts_with(version));
+            let common = named.paths.iter().filter(|(path, _)| !path.starts_with("/api/"));
+            let own = own.map(|(path, item)| (path.clone(), item));
+            // What is there already stays: a version's own goes first.
+            for (path, item) in own.chain(common.map(|(path, item)| (format!("{version}{path}"), item))) {
+                paths.paths.entry(path).or_default().merge_operations(item.clone());
             }
         }
-        spec.paths = paths;
-    }
-}
-
-/// The document as JSON. Every operation also answers any other status with a problem.
-#[must_use]
-pub fn document() -> String {
-    let mut document = serde_json::to_value(Document::openapi()).unwrap_or(Value::Null);
-    let problem = json!({
-        "description": "An error: RFC 9457 problem details, told apart by `code`",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    });
-    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        let version = path.split('/').nth(2).unwrap_or_default().to_owned();
-        for operation in item.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
-            operation["responses"]["default"] = problem.clone();
-            let id = operation["operationId"].as_str().unwrap_or_default();
-            operation["operationId"] = json!(format!("{id}_{version}"));
+        document.paths = paths;
+        for (path, operation) in operations(document) {
+            let version = path.split('/').nth(2).unwrap_or_default();
+            operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_{version}"));
         }
     }
-    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_path_stands_under_both_versions_with_its_problem() {
-        let document: Value = serde_json::from_str(&document()).unwrap();
-        for path in ["/accounts", "/accounts/{id}", "/accounts/{id}/entries", "/transfers", "/transfers/batch"] {
-            for version in VERSIONS {
-                let item = document["paths"][format!("{version}{path}")].as_object().unwrap();
-                assert!(item.values().all(|operation| operation["responses"]["default"].is_object()), "{path}");
-            }
-        }
-        assert!(document["components"]["schemas"]["Problem"].is_object());
-    }
-}
+mod tests;

@@ -26,10 +26,10 @@ pub fn base(request: &HttpRequest) -> &'static str {
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
-    for version in VERSIONS {
-        config.service(api(web::scope(version)));
-    }
+    let [version_1, version_2] = VERSIONS.map(web::scope);
     config
+        .service(api(version_1, read().to(accounts::http::list)))
+        .service(api(version_2, read().to(accounts::http::list_by_cursor)))
         .service(resource("/livez", "GET, HEAD").route(read().to(live)))
         .service(resource("/readyz", "GET, HEAD").route(read().to(ready)))
         .service(resource("/metrics", "GET, HEAD").route(read().to(scrape)))
@@ -37,12 +37,11 @@ pub fn configure(config: &mut ServiceConfig) {
     shared::http::configure(config);
 }
 
-fn api(scope: Scope) -> Scope {
+/// The versions differ in how accounts are listed.
+fn api(scope: Scope, list_accounts: Route) -> Scope {
     scope
         .service(
-            resource("/accounts", "GET, HEAD, POST")
-                .route(read().to(accounts::http::list))
-                .route(web::post().to(accounts::http::open)),
+            resource("/accounts", "GET, HEAD, POST").route(list_accounts).route(web::post().to(accounts::http::open)),
         )
         .service(
             resource("/accounts/{id}", "GET, HEAD, PATCH")

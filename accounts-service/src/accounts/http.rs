@@ -55,8 +55,8 @@ pub async fn open(
 
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/accounts", operation_id = "list_accounts", tag = "accounts",
-    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("page" = Option<u64>, Query, description = "v1: from 1"), ("per_page" = Option<u32>, Query, description = "v1: 1 to 100"), ("skip" = Option<u64>, Query, description = "v1: instead of page"), ("limit" = Option<u32>, Query, description = "1 to 100"), ("sort_by" = Option<String>, Query, description = "v1: created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "v1: asc or desc"), ("cursor" = Option<String>, Query, description = "v2: where to go on")),
+    get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "accounts",
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountPage)),
 )]
 pub async fn list(
@@ -65,13 +65,8 @@ pub async fn list(
     request: HttpRequest,
     query: QueryPairs,
 ) -> Result<HttpResponse, Problem> {
-    let by_cursor = base(&request) == "/api/v2";
-    let paging = if by_cursor { CURSOR.as_slice() } else { PAGING.as_slice() };
-    let query = query.only(&[paging, &FILTERS].concat())?;
+    let query = query.only(&[PAGING.as_slice(), &FILTERS].concat())?;
     let filter = filter(&who, &query)?;
-    if by_cursor {
-        return list_by_cursor(&app, &filter, &query).await;
-    }
     let page = PageRequest::parse(&query, &SORTABLE, Order::Desc)?;
     let (rows, total) = store::page(&app.db, &filter, &page).await.map_err(db::problem)?;
     let bodies = rows.into_iter().map(AccountBody::of).collect::<Result<Vec<_>, _>>()?;
@@ -82,11 +77,19 @@ pub async fn list(
         .json(paged))
 }
 
-async fn list_by_cursor(app: &App, filter: &Filter, query: &QueryPairs) -> Result<HttpResponse, Problem> {
-    let request = CursorRequest::parse(query)?;
-    let accounts = List::new("accounts", filter);
+/// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
+#[utoipa::path(
+    get, path = "/api/v2/accounts", operation_id = "list_accounts", tag = "accounts",
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
+    responses((status = 200, description = "A page", body = crate::openapi::AccountCursorPage)),
+)]
+pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {
+    let query = query.only(&[CURSOR.as_slice(), &FILTERS].concat())?;
+    let filter = filter(&who, &query)?;
+    let request = CursorRequest::parse(&query)?;
+    let accounts = List::new("accounts", &filter);
     let before = accounts.position::<(i64, AccountId)>(&request)?;
-    let rows = store::cursor(&app.db, filter, before, request.limit).await.map_err(db::problem)?;
+    let rows = store::cursor(&app.db, &filter, before, request.limit).await.map_err(db::problem)?;
     let page = CursorPage::new(rows, request.limit, |row| accounts.mark((row.created_at, AccountId::from(row.id))));
     let data = page.data.into_iter().map(AccountBody::of).collect::<Result<_, _>>()?;
     let page: CursorPage<AccountBody> = CursorPage { data, page: page.page };
@@ -116,7 +119,7 @@ pub async fn get(
 /// Renames an account (RFC 7396 merge patch). The owner only.
 #[utoipa::path(
     patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "accounts",
-    request_body = AccountPatch,
+    request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),
     params(("id" = String, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "As it is now", body = AccountBody)),
 )]

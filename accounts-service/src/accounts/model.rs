@@ -39,7 +39,7 @@ const fn user_kind() -> Kind {
 pub struct AccountPatch {
     /// A new name; it cannot be cleared.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Name, required = false)]
     pub name: Field<Name>,
 }
 
@@ -83,6 +83,7 @@ pub struct AccountBody {
     /// What its owner calls it.
     pub name: String,
     /// `user` or `system`.
+    #[schema(value_type = Kind)]
     pub kind: String,
     /// ISO 4217.
     #[schema(example = "USD")]

@@ -28,7 +28,7 @@ use crate::routes::base;
 #[utoipa::path(
     post, path = "/transfers", operation_id = "post_transfer", tag = "transfers",
     request_body = NewTransfer,
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
     responses((status = 201, description = "Posted", body = TransferBody), (status = 200, description = "Would post: a dry run", body = TransferBody)),
 )]
 pub async fn post(
@@ -53,7 +53,7 @@ pub async fn post(
 #[utoipa::path(
     post, path = "/transfers/batch", operation_id = "post_transfer_batch", tag = "transfers",
     request_body = NewBatch,
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
     responses((status = 200, description = "Each item's own answer", body = crate::openapi::BatchResults)),
 )]
 pub async fn post_batch(

@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::config::Secret;
 use shared::domain::{Role, Roles, SessionId, UserId};
 
+use crate::document;
 use crate::stack::SECRET;
 
 #[derive(Clone)]
@@ -107,6 +108,7 @@ impl Client {
         let caller = Caller { user: Some(who.clone()), client_ip: None };
         let bare = path.split('?').next().unwrap();
         let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, method, bare, &caller).unwrap();
+        let verb = method;
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base)).header(HEADER, assertion);
         for (name, value) in headers {
@@ -120,7 +122,9 @@ impl Client {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+        let answer = Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() };
+        document::describes(verb, bare, &answer);
+        answer
     }
 
     pub fn address(&self) -> &str {

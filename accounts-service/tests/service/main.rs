@@ -4,6 +4,7 @@
 mod accounts;
 mod claims;
 mod client;
+mod document;
 mod doubt;
 mod engine;
 mod faults;

@@ -1,0 +1,127 @@
+//! Which errors each operation answers with, and how each looks. A 405 belongs to no operation: it says that there is
+//! none.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use shared::problem::{CONTENT_TYPE_PROBLEM, Code, Context, Problem};
+use utoipa::Modify;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+use super::operations;
+
+/// What any operation may answer.
+const ANY: [Code; 6] = [
+    Code::TokenRequired,
+    Code::TokenInvalid,
+    Code::NotAcceptable,
+    Code::RateLimited,
+    Code::InternalError,
+    Code::DatabaseUnavailable,
+];
+const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
+const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
+const LIST: [Code; 2] = [Code::MalformedQuery, Code::ValidationFailed];
+const ONE: [Code; 2] = [Code::NotFound, Code::StalePrecondition];
+/// What moves money.
+const MONEY: [Code; 3] = [Code::IdempotencyKeyRequired, Code::MalformedQuery, Code::Overloaded];
+/// The order of checks (contract, section 5).
+const TRANSFER: [Code; 12] = [
+    Code::AmountOutOfRange,
+    Code::AccountsMustBeDifferent,
+    Code::DebitAccountNotFound,
+    Code::CreditAccountNotFound,
+    Code::CurrencyMismatch,
+    Code::DebitAccountClosed,
+    Code::CreditAccountClosed,
+    Code::DebitAccountFrozen,
+    Code::PreconditionFailed,
+    Code::LimitExceeded,
+    Code::BalanceOverflow,
+    Code::InsufficientFunds,
+];
+
+/// Adds them to the document.
+pub(super) struct Errors;
+
+impl Modify for Errors {
+    fn modify(&self, document: &mut OpenApi) {
+        for (path, operation) in operations(document) {
+            add(path, operation);
+        }
+    }
+}
+
+fn add(path: &str, operation: &mut Operation) {
+    let mut codes = of(operation.operation_id.as_deref().unwrap_or_default());
+    codes.extend(ANY);
+    for status in codes.iter().map(|code| code.status()).collect::<BTreeSet<_>>() {
+        let of_status: Vec<_> = codes.iter().copied().filter(|code| code.status() == status).collect();
+        operation.responses.responses.insert(status.to_string(), RefOr::T(response(path, &of_status)));
+    }
+}
+
+/// The errors of an operation, by its id.
+fn of(operation: &str) -> Vec<Code> {
+    let parts: &[&[Code]] = match operation.rsplit_once("_v").map_or(operation, |(id, _)| id) {
+        "open_account" => &[&BODY, &KEY, &[Code::Forbidden]],
+        "list_accounts" if operation.ends_with("_v1") => &[&LIST, &[Code::Forbidden]],
+        "list_accounts" | "list_transfers" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
+        "list_entries" => &[&LIST, &[Code::InvalidCursor, Code::NotFound]],
+        "get_account" | "get_transfer" => &[&ONE],
+        "rename_account" => &[&BODY, &ONE, &[Code::Forbidden, Code::StateConflict]],
+        "freeze_account" | "unfreeze_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict]],
+        "close_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict, Code::AccountNotEmpty]],
+        "post_transfer" => &[&BODY, &KEY, &MONEY, &TRANSFER],
+        "post_transfer_batch" => &[&BODY, &KEY, &MONEY, &[Code::BatchDeclined]],
+        _ => &[],
+    };
+    parts.concat()
+}
+
+fn response(path: &str, codes: &[Code]) -> Response {
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    for code in codes {
+        let context = Context { instance: path.to_owned(), request_id: "4f1c2a7e".to_owned(), ..Context::current() };
+        let mut example = example(path, *code).to_value(&context);
+        example["timestamp"] = json!("2026-11-21T08:00:00.000000Z");
+        let example = ExampleBuilder::new().summary(code.title()).value(Some(example)).build();
+        content = content.examples_from_iter([(code.as_str(), example)]);
+    }
+    let words: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
+    ResponseBuilder::new().description(words.join(", ")).content(CONTENT_TYPE_PROBLEM, content.build()).build()
+}
+
+fn example(path: &str, code: Code) -> Problem {
+    let problem = Problem::new(code);
+    match code {
+        Code::ValidationFailed if path.contains("/transfers") => {
+            problem.error("/currency", "required", "this member is required")
+        }
+        Code::ValidationFailed => problem.error("/name", "required", "this member is required"),
+        Code::MalformedBody if path.contains("/transfers") => {
+            problem.error("/amount", "type", "an integer of minor units is wanted")
+        }
+        Code::MalformedBody => problem.error("/name", "type", "text is wanted"),
+        Code::MalformedQuery if path.ends_with("/transfers") => {
+            problem.error("?from", "instant", "an RFC 3339 instant")
+        }
+        Code::MalformedQuery => problem.error("?limit", "integer", "an integer"),
+        Code::BatchDeclined => problem.extension("results", declined_results(path)),
+        _ => problem,
+    }
+}
+
+fn declined_results(path: &str) -> serde_json::Value {
+    let item = |code: Code| {
+        let problem = json!({
+            "type": code.type_uri(), "title": code.title(), "status": code.status(), "detail": code.title(),
+            "instance": path, "code": code.as_str(), "request_id": "4f1c2a7e",
+            "timestamp": "2026-11-21T08:00:00.000000Z",
+        });
+        json!({"status": code.status(), "problem": problem})
+    };
+    json!([item(Code::InsufficientFunds), item(Code::LinkedItemDeclined)])
+}

@@ -1,0 +1,123 @@
+//! The document says what is served, how it looks, and how it goes wrong.
+
+use serde_json::{Value, json};
+
+use super::document;
+
+fn read() -> Value {
+    serde_json::from_str(&document()).unwrap()
+}
+
+/// Each operation with its method and path.
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let items = document["paths"].as_object().unwrap().iter();
+    let operations = items.flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter().filter(|(_, operation)| operation.is_object());
+        methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+    });
+    operations.collect()
+}
+
+#[test]
+fn every_status_that_can_occur_is_listed_with_an_example() {
+    let document = read();
+    let operations = operations(&document);
+    assert_eq!(operations.len(), 24);
+    for (name, operation) in operations {
+        let responses = operation["responses"].as_object().unwrap();
+        let mut expected = vec!["401", "406", "429", "500", "503"];
+        expected.extend(["400", "413", "415", "422"].iter().filter(|_| !name.starts_with("get")));
+        expected.extend(
+            (name.contains("{id}") && !name.ends_with("/entries") && !name.contains("/transfers")).then_some("412"),
+        );
+        expected.extend(name.contains("{id}").then_some("404"));
+        expected.extend((name.starts_with("get") && name.ends_with("{id}")).then_some("304"));
+        for status in expected {
+            assert!(responses.contains_key(status), "{name} lacks {status}");
+        }
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let examples = response["content"]["application/problem+json"]["examples"].as_object().unwrap();
+            assert!(!examples.is_empty(), "{name} {status}");
+            for (code, example) in examples {
+                let example = &example["value"];
+                assert_eq!((&example["code"], &example["status"].to_string()), (&json!(code), status), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_operation_schema_and_parameter_has_an_example() {
+    let document = read();
+    for (name, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(!parameter["example"].is_null(), "{name} {}", parameter["name"]);
+        }
+        let answers = operation["responses"].as_object().unwrap().values();
+        for body in answers.chain([&operation["requestBody"]]) {
+            for (kind, content) in body["content"].as_object().into_iter().flatten() {
+                assert!(content["example"].is_object() || content["examples"].is_object(), "{name} {kind}");
+            }
+        }
+    }
+    let shared = ["FieldError", "Links", "Meta", "PageInfo"];
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(shared.contains(&name.as_str()) || !schema["example"].is_null(), "{name}");
+    }
+    for reference in document.to_string().split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(!document["components"]["schemas"][name].is_null(), "{name} is not described");
+    }
+}
+
+#[test]
+fn headers_are_described_where_they_are_sent() {
+    let document = read();
+    let described = document["components"]["headers"].as_object().unwrap();
+    for (name, operation) in operations(&document) {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let headers = response["headers"].as_object().unwrap();
+            assert!(headers.keys().all(|header| described.contains_key(header)), "{name} {status}");
+            let carries = |header: &str| assert!(headers.contains_key(header), "{name} {status} lacks {header}");
+            ["API-Version", "RateLimit", "RateLimit-Policy", "X-Request-Id"].into_iter().for_each(carries);
+            match status.as_str() {
+                "429" | "503" => carries("Retry-After"),
+                "201" => ["ETag", "Location", "Idempotent-Replayed"].into_iter().for_each(carries),
+                "304" => carries("ETag"),
+                "401" => carries("WWW-Authenticate"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn each_version_lists_accounts_in_its_own_way() {
+    let document = read();
+    for (version, own, page, link) in [
+        ("v1", ["page", "per_page", "skip", "limit", "sort_by", "sort_order"].as_slice(), "AccountPage", true),
+        ("v2", ["cursor", "limit"].as_slice(), "AccountCursorPage", false),
+    ] {
+        let list = &document["paths"][format!("/api/{version}/accounts")]["get"];
+        let names: Vec<_> =
+            list["parameters"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        let filters = ["scope", "status", "kind", "currency"];
+        assert_eq!(names, [filters.as_slice(), own].concat());
+        let answer = &list["responses"]["200"];
+        let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+        assert_eq!(schema, &json!(format!("#/components/schemas/{page}")));
+        assert_eq!(answer["headers"]["Link"].is_object(), link);
+        assert_eq!(list["operationId"], format!("list_accounts_{version}"));
+        let patch = &document["paths"][format!("/api/{version}/accounts/{{id}}")]["patch"]["requestBody"]["content"];
+        assert!(patch["application/merge-patch+json"].is_object() && patch["application/json"].is_object());
+        let post = &document["paths"][format!("/api/{version}/transfers")]["post"];
+        assert_eq!(post["parameters"][0]["name"], "Idempotency-Key");
+        assert_eq!(post["parameters"][0]["required"], false);
+        assert_eq!(post["responses"]["200"]["content"]["application/json"]["example"]["id"], Value::Null);
+    }
+    assert_eq!(document["security"], json!([{"access_token": []}]));
+    assert_eq!(document["components"]["securitySchemes"].as_object().unwrap().len(), 1);
+    let problem = &document["components"]["schemas"]["Problem"];
+    assert!(!problem["required"].as_array().unwrap().contains(&json!("errors")));
+    assert_eq!(problem["properties"]["errors"]["type"], "array");
+}
