@@ -161,7 +161,7 @@ pub fn describe(mut document: Value, tables: &Tables) -> Value {
         for method in METHODS {
             let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) else { continue };
             if let Some(route) = route_of(tables, path, method) {
-                describe_operation(operation, route);
+                describe_operation(operation, route, path);
             }
             if is_deprecated(tables, path) {
                 operation.insert("deprecated".to_owned(), Value::Bool(true));
@@ -186,7 +186,7 @@ fn is_deprecated(tables: &Tables, path: &str) -> bool {
     version.is_some_and(|id| tables.versions.get(id).is_deprecated())
 }
 
-fn describe_operation(operation: &mut Map<String, Value>, route: &Route) {
+fn describe_operation(operation: &mut Map<String, Value>, route: &Route, path: &str) {
     let auth = auth_word(route.auth);
     if auth != "none" {
         let mut security = vec![json!({SCHEME: []})];
@@ -213,20 +213,20 @@ fn describe_operation(operation: &mut Map<String, Value>, route: &Route) {
                 "description": code.title(),
                 "content": {"application/problem+json": {
                     "schema": {"$ref": "#/components/schemas/GatewayProblem"},
-                    "example": example(code),
+                    "example": example(code, path),
                 }},
             });
         }
     }
 }
 
-fn example(code: Code) -> Value {
+fn example(code: Code, path: &str) -> Value {
     json!({
         "type": format!("/docs/problems#{}", code.as_str()),
         "title": code.title(),
         "status": code.status(),
         "detail": code.title(),
-        "instance": "/api/v1/users/me",
+        "instance": path.replace("{id}", "019a3b5e-7c00-7a10-8000-2f1e3d4c5b6a"),
         "code": code.as_str(),
         "request_id": "0d9f3c1e8a7b4c56a1e2f3d4c5b6a798",
         "timestamp": "2026-11-21T10:00:00Z",
