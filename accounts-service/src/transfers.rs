@@ -6,6 +6,7 @@ pub mod http;
 mod list;
 pub mod model;
 mod ops;
+mod preconditions;
 pub mod render;
 mod store;
 

@@ -10,8 +10,9 @@ use shared::wire::{RawAmount, idempotency};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::preconditions::{NewPreconditions, object};
 use crate::idempotency::cut;
-use crate::posting::{Bounds, Draft, Mode, Order, Preconditions};
+use crate::posting::{Draft, Mode, Order};
 
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 500;
@@ -45,35 +46,8 @@ pub struct NewTransfer {
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Box<RawValue>>,
     /// What must hold of the resulting balances.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub preconditions: Option<NewPreconditions>,
-}
-
-/// Conditions on the balances that would result.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewPreconditions {
-    /// On the debit account.
-    #[serde(default)]
-    pub debit_balance: Option<NewBounds>,
-    /// On the credit account.
-    #[serde(default)]
-    pub credit_balance: Option<NewBounds>,
-    /// The debit account's version as it was last seen.
-    #[serde(default)]
-    pub debit_version: Option<i64>,
-}
-
-/// Inclusive bounds in minor units.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewBounds {
-    /// At least.
-    #[serde(default)]
-    pub gte: Option<i64>,
-    /// At most.
-    #[serde(default)]
-    pub lte: Option<i64>,
 }
 
 /// Many orders under one key.
@@ -154,19 +128,5 @@ impl NewTransfer {
         order.treasurer = who.user.roles.has(Role::Treasurer);
         order.preconditions = self.preconditions.unwrap_or_default().into();
         Ok(Draft { id, order, description: self.description, external_ref: self.external_ref, metadata: self.metadata })
-    }
-}
-
-impl From<NewPreconditions> for Preconditions {
-    fn from(new: NewPreconditions) -> Self {
-        let bounds = |new: Option<NewBounds>| {
-            let NewBounds { gte, lte } = new.unwrap_or_default();
-            Bounds { gte, lte }
-        };
-        Self {
-            debit_balance: bounds(new.debit_balance),
-            credit_balance: bounds(new.credit_balance),
-            debit_version: new.debit_version,
-        }
     }
 }

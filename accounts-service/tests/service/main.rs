@@ -18,6 +18,7 @@ mod shapes;
 mod stack;
 mod sweeping;
 mod unavailable;
+mod words;
 
 /// Runs each `async fn(Stack)` as two tests, one per back-end.
 #[macro_export]
