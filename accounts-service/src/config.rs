@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::config::{self, Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
-use crate::db::Backend;
+use crate::db::{Backend, DatabaseError};
 
 const SPEC: Spec = Spec { service: "accounts", defaults: include_str!("../config.default.toml") };
 
@@ -105,8 +105,8 @@ impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
         let secret = self.identity.secret.expose().len();
         report.ensure(secret >= MIN_SECRET, "identity.secret", "needs at least 32 bytes; the gateway has the same");
-        if let Err(error) = Backend::parse(self.database.url.expose()) {
-            report.error("database.url", error.to_string());
+        if let Err(DatabaseError::Url(why)) = Backend::parse(self.database.url.expose()) {
+            report.error("database.url", why);
         }
         report.ensure((1..=1_000).contains(&self.database.connections), "database.connections", "1 to 1000");
         report.ensure((1..=1_000_000).contains(&self.posting.queue), "posting.queue", "1 to 1000000");
@@ -114,5 +114,41 @@ impl Check for Config {
         let sweep = self.retention.sweep_every.get().as_secs();
         report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
         report.ensure(self.server.workers <= 1_024, "server.workers", "at most 1024");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_would_keep_it_from_starting_is_found_at_once() {
+        let env = |values: &[(&str, &str)]| -> Vec<(String, String)> {
+            values.iter().map(|(key, value)| (format!("TOLLGATE_ACCOUNTS__{key}"), (*value).to_owned())).collect()
+        };
+        let sound = [("IDENTITY__SECRET", "a secret of the tests, long enough")];
+        assert!(Config::load(None, &env(&sound)).is_ok());
+        let bad = [
+            ("IDENTITY__SECRET", "short"),
+            ("DATABASE__URL", "mysql://x"),
+            ("DATABASE__CONNECTIONS", "0"),
+            ("POSTING__BATCH", "0"),
+            ("RETENTION__SWEEP_EVERY", "0s"),
+            ("TELEMETRY__LOG", "info,,=="),
+            ("TELEMETRY__OTLP_ENDPOINT", "foo"),
+        ];
+        let errors = Config::load(None, &env(&bad)).unwrap_err();
+        let said = errors.to_string();
+        assert_eq!(errors.count(), bad.len(), "{said}");
+        for (key, _) in bad {
+            assert!(said.contains(key), "{key} is not named in {said}");
+        }
+        assert_eq!(said.matches("database.url").count(), 1, "{said}");
+        // Nothing would be left of these when the service stops.
+        for url in
+            ["sqlite://", "sqlite:", "sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory", "postgres://"]
+        {
+            assert!(Config::load(None, &env(&[sound[0], ("DATABASE__URL", url)])).is_err(), "{url}");
+        }
     }
 }

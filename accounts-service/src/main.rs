@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accounts_service::db::Database;
@@ -18,6 +18,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Parser)]
 #[command(name = "accounts-service", version)]
 struct Arguments {
+    /// A configuration file over the defaults, under the environment.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -25,20 +28,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or Ctrl-C.
-    Serve(File),
+    Serve,
     /// Apply missing migrations and stop.
-    Migrate(File),
+    Migrate,
     /// Check the configuration and stop.
-    CheckConfig(File),
+    CheckConfig,
     /// Print the OpenAPI document.
     Openapi,
-}
-
-#[derive(clap::Args)]
-struct File {
-    /// A configuration file over the defaults, under the environment.
-    #[arg(long)]
-    config: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -46,10 +42,12 @@ async fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return fail("another crypto provider is installed already");
     }
-    let done = match Arguments::parse().command {
-        Command::Serve(file) => serve(file).await,
-        Command::Migrate(file) => migrate(file).await,
-        Command::CheckConfig(file) => load(file).map(|_| say("the configuration is sound\n")),
+    let Arguments { config, command } = Arguments::parse();
+    let file = config.as_deref();
+    let done = match command {
+        Command::Serve => serve(file).await,
+        Command::Migrate => migrate(file).await,
+        Command::CheckConfig => load(file).map(|_| say("the configuration is sound\n")),
         Command::Openapi => {
             say(&openapi::document());
             Ok(())
@@ -58,11 +56,11 @@ async fn main() -> ExitCode {
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
-fn load(file: File) -> Result<Config, String> {
-    Config::load(file.config.as_deref(), &config::process_env()).map_err(|error| error.to_string())
+fn load(file: Option<&Path>) -> Result<Config, String> {
+    Config::load(file, &config::process_env()).map_err(|error| error.to_string())
 }
 
-async fn serve(file: File) -> Result<(), String> {
+async fn serve(file: Option<&Path>) -> Result<(), String> {
     let config = load(file)?;
     let _telemetry = telemetry::init("accounts", &config.telemetry).map_err(|error| error.to_string())?;
     let listener = TcpListener::bind(config.server.listen).map_err(|e| format!("{}: {e}", config.server.listen))?;
@@ -78,7 +76,7 @@ async fn serve(file: File) -> Result<(), String> {
     service.run().await.map_err(|error| error.to_string())
 }
 
-async fn migrate(file: File) -> Result<(), String> {
+async fn migrate(file: Option<&Path>) -> Result<(), String> {
     let config = load(file)?;
     let db = Database::connect(config.database.url.expose(), 1).await.map_err(|error| error.to_string())?;
     db.migrate().await.map_err(|error| error.to_string())
@@ -106,4 +104,17 @@ fn say(text: &str) {
 fn fail(error: &str) -> ExitCode {
     drop(writeln!(std::io::stderr(), "accounts-service: {error}"));
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_may_be_named_before_and_after_the_command() {
+        for line in ["accounts-service --config x.toml serve", "accounts-service serve --config x.toml"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(arguments.config, Some(PathBuf::from("x.toml")), "{line}");
+        }
+    }
 }

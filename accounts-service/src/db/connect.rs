@@ -58,11 +58,17 @@ impl Backend {
     /// From `postgres://…` or `sqlite://path`.
     pub fn parse(url: &str) -> Result<Self, DatabaseError> {
         let wrong = |error: sqlx::Error| DatabaseError::Url(error.to_string());
+        if url.split_once("://").is_some_and(|(scheme, rest)| scheme.starts_with("postgres") && rest.is_empty()) {
+            return Err(DatabaseError::Url("name the server: postgres://user:password@host/database".to_owned()));
+        }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url).map_err(wrong)?;
             return Ok(Self::Postgres(options.application_name("tollgate-accounts").options([("jit", "off")])));
         }
         if url.starts_with("sqlite:") {
+            if !names_a_file(url) {
+                return Err(DatabaseError::Url("name a file that lasts: sqlite://<path>".to_owned()));
+            }
             let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
             return Ok(Self::Sqlite(
                 options
@@ -99,6 +105,13 @@ impl Backend {
             }
         }
     }
+}
+
+/// Without a file's name, and in memory, the ledger would end with the process.
+fn names_a_file(url: &str) -> bool {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let (path, options) = path.split_once('?').unwrap_or((path, ""));
+    !path.is_empty() && path != ":memory:" && !options.contains("mode=memory")
 }
 
 impl Database {
