@@ -7,10 +7,9 @@ mod headers;
 use std::sync::LazyLock;
 
 use serde::Serialize;
+use shared::http::document::{AccessToken, ProblemBody, operations};
 use shared::problem::FieldError;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Spec, PathItem, Paths};
+use utoipa::openapi::{OpenApi as Spec, Paths};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use self::errors::Errors;
@@ -22,37 +21,6 @@ use crate::transfers::{self, NewBatch, NewTransfer};
 
 /// Versions that every path is listed under.
 const VERSIONS: [&str; 2] = ["/api/v1", "/api/v2"];
-
-/// An error (RFC 9457). `code` is stable; `detail` is for people.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemBody {
-    /// Where the code is explained.
-    #[schema(example = "/docs/problems#insufficient_funds")]
-    pub r#type: String,
-    /// The same each time it occurs.
-    #[schema(example = "The account to debit has too little available.")]
-    pub title: String,
-    /// The HTTP status.
-    #[schema(example = 422)]
-    pub status: u16,
-    /// What went wrong this time.
-    pub detail: String,
-    /// The path that was asked for.
-    #[schema(example = "/api/v1/transfers")]
-    pub instance: String,
-    /// Stable and in snake_case.
-    #[schema(example = "insufficient_funds")]
-    pub code: String,
-    /// Finds the request in the logs.
-    pub request_id: String,
-    /// When.
-    #[schema(format = DateTime)]
-    pub timestamp: String,
-    /// Each fault with its place, where there are such.
-    #[schema(nullable = false)]
-    pub errors: Option<Vec<FieldError>>,
-}
 
 /// One page of a cursor list of transfers.
 #[derive(Serialize, ToSchema)]
@@ -127,7 +95,7 @@ pub struct BatchResult<'a> {
         TransferPage, BatchResults, BatchResult, EntryBody, EntryPage, ProblemBody, FieldError,
     )),
     security(("access_token" = [])),
-    modifiers(&Security, &Versioned, &Errors, &Headers),
+    modifiers(&AccessToken, &Versioned, &Errors, &Headers),
 )]
 struct Document;
 
@@ -140,26 +108,6 @@ pub fn document() -> String {
         serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     JSON.clone()
-}
-
-fn of_item(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten()
-}
-
-/// Every operation with its path.
-fn operations(document: &mut Spec) -> impl Iterator<Item = (&str, &mut Operation)> {
-    let items = document.paths.paths.iter_mut();
-    items.flat_map(|(path, item)| of_item(item).map(|operation| (path.as_str(), operation)))
-}
-
-struct Security;
-
-impl Modify for Security {
-    fn modify(&self, document: &mut Spec) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
-    }
 }
 
 /// Handlers name their paths once, and every version has them all but for those that name their own.

@@ -4,6 +4,7 @@ mod batch;
 mod body;
 pub mod http;
 mod list;
+mod metadata;
 pub mod model;
 mod ops;
 mod preconditions;

@@ -28,7 +28,7 @@ const SORTABLE: [&str; 3] = ["created_at", "name", "balance"];
 
 /// Opens an account of the caller's. `kind: "system"` needs the role treasurer.
 #[utoipa::path(
-    post, path = "/accounts", operation_id = "open_account", tag = "accounts",
+    post, path = "/accounts", operation_id = "open_account", tag = "Accounts",
     request_body = NewAccount,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days")),
     responses((status = 201, description = "Opened", body = AccountBody)),
@@ -55,7 +55,7 @@ pub async fn open(
 
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "accounts",
+    get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "Accounts",
     params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountPage)),
 )]
@@ -79,7 +79,7 @@ pub async fn list(
 
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/api/v2/accounts", operation_id = "list_accounts", tag = "accounts",
+    get, path = "/api/v2/accounts", operation_id = "list_accounts", tag = "Accounts",
     params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountCursorPage)),
 )]
@@ -98,7 +98,7 @@ pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPair
 
 /// Shows an account: the owner's own, any to support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/accounts/{id}", operation_id = "get_account", tag = "accounts",
+    get, path = "/accounts/{id}", operation_id = "get_account", tag = "Accounts",
     params(("id" = String, Path, description = "The account's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
     responses((status = 200, description = "The account, with its ETag", body = AccountBody), (status = 304, description = "Unchanged")),
 )]
@@ -118,7 +118,7 @@ pub async fn get(
 
 /// Renames an account (RFC 7396 merge patch). The owner only.
 #[utoipa::path(
-    patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "accounts",
+    patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "Accounts",
     request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),
     params(("id" = String, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "As it is now", body = AccountBody)),
@@ -142,7 +142,7 @@ type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions, Bo
 
 /// Stops debits. Treasurer or admin; no debit commits after the answer.
 #[utoipa::path(
-    post, path = "/accounts/{id}/freeze", operation_id = "freeze_account", tag = "accounts",
+    post, path = "/accounts/{id}/freeze", operation_id = "freeze_account", tag = "Accounts",
     params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Frozen", body = AccountBody)),
 )]
@@ -152,7 +152,7 @@ pub async fn freeze(asked: Asked) -> Result<HttpResponse, Problem> {
 
 /// Allows debits again. Treasurer or admin.
 #[utoipa::path(
-    post, path = "/accounts/{id}/unfreeze", operation_id = "unfreeze_account", tag = "accounts",
+    post, path = "/accounts/{id}/unfreeze", operation_id = "unfreeze_account", tag = "Accounts",
     params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Open", body = AccountBody)),
 )]
@@ -162,7 +162,7 @@ pub async fn unfreeze(asked: Asked) -> Result<HttpResponse, Problem> {
 
 /// Closes an empty account for ever. The owner, treasurer or admin.
 #[utoipa::path(
-    post, path = "/accounts/{id}/close", operation_id = "close_account", tag = "accounts",
+    post, path = "/accounts/{id}/close", operation_id = "close_account", tag = "Accounts",
     params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Closed", body = AccountBody)),
 )]

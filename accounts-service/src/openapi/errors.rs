@@ -1,16 +1,12 @@
 //! Which errors each operation answers with, and how each looks. A 405 belongs to no operation: it says that there is
 //! none.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
-use shared::problem::{CONTENT_TYPE_PROBLEM, Code, Context, Problem};
+use shared::http::document::add_errors;
+use shared::problem::{Code, Problem};
 use utoipa::Modify;
-use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
-
-use super::operations;
 
 /// What any operation may answer.
 const ANY: [Code; 6] = [
@@ -48,19 +44,14 @@ pub(super) struct Errors;
 
 impl Modify for Errors {
     fn modify(&self, document: &mut OpenApi) {
-        for (path, operation) in operations(document) {
-            add(path, operation);
-        }
+        add_errors(document, |_, operation| codes(operation), example);
     }
 }
 
-fn add(path: &str, operation: &mut Operation) {
+fn codes(operation: &Operation) -> Vec<Code> {
     let mut codes = of(operation.operation_id.as_deref().unwrap_or_default());
     codes.extend(ANY);
-    for status in codes.iter().map(|code| code.status()).collect::<BTreeSet<_>>() {
-        let of_status: Vec<_> = codes.iter().copied().filter(|code| code.status() == status).collect();
-        operation.responses.responses.insert(status.to_string(), RefOr::T(response(path, &of_status)));
-    }
+    codes
 }
 
 /// The errors of an operation, by its id.
@@ -79,19 +70,6 @@ fn of(operation: &str) -> Vec<Code> {
         _ => &[],
     };
     parts.concat()
-}
-
-fn response(path: &str, codes: &[Code]) -> Response {
-    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
-    for code in codes {
-        let context = Context { instance: path.to_owned(), request_id: "4f1c2a7e".to_owned(), ..Context::current() };
-        let mut example = example(path, *code).to_value(&context);
-        example["timestamp"] = json!("2026-11-21T08:00:00.000000Z");
-        let example = ExampleBuilder::new().summary(code.title()).value(Some(example)).build();
-        content = content.examples_from_iter([(code.as_str(), example)]);
-    }
-    let words: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
-    ResponseBuilder::new().description(words.join(", ")).content(CONTENT_TYPE_PROBLEM, content.build()).build()
 }
 
 fn example(path: &str, code: Code) -> Problem {

@@ -10,6 +10,7 @@ use shared::wire::{RawAmount, idempotency};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::metadata;
 use super::preconditions::{NewPreconditions, object};
 use crate::idempotency::cut;
 use crate::posting::{Draft, Mode, Order};
@@ -18,8 +19,6 @@ use crate::posting::{Draft, Mode, Order};
 const MAX_DESCRIPTION: usize = 500;
 /// Characters of an external reference.
 const MAX_EXTERNAL_REF: usize = 128;
-/// Bytes of metadata, as it was sent.
-const MAX_METADATA: usize = 8 * 1024;
 
 /// An order to move money.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,7 +40,7 @@ pub struct NewTransfer {
     /// The client's own reference, up to 128 characters.
     #[serde(default)]
     pub external_ref: Option<String>,
-    /// A JSON object of the client's own, up to 8 KiB.
+    /// A JSON object of the client's own, up to 8 KiB and 16 levels, no member twice.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Box<RawValue>>,
@@ -77,13 +76,10 @@ impl NewTransfer {
                 sound = false;
             }
         }
-        if let Some(raw) = &self.metadata
-            && !(raw.get().starts_with('{') && raw.get().len() <= MAX_METADATA)
-        {
-            faults = faults.error("/metadata", "object", format!("a JSON object of at most {MAX_METADATA} bytes"));
-            sound = false;
+        if !sound {
+            return Err(faults);
         }
-        if sound { Ok(()) } else { Err(faults) }
+        self.metadata.as_deref().map_or(Ok(()), metadata::check)
     }
 
     /// What was asked, whatever the order of members and the spacing of the body.
@@ -113,7 +109,7 @@ impl NewTransfer {
         if let Some(raw) = &self.metadata {
             match serde_json::from_str(raw.get()) {
                 Ok(value) => hash.update(idempotency::fingerprint(&value)),
-                Err(_too_deep) => hash.update(raw.get()),
+                Err(_number_too_large) => hash.update(raw.get()),
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::routes::base;
 
 /// Moves money, durably and at once. Debits an account of the caller's (a treasurer: any system account) and credits any open account of the same currency. `dry_run=true` decides and says (200, with `id` null), changes nothing and needs no key.
 #[utoipa::path(
-    post, path = "/transfers", operation_id = "post_transfer", tag = "transfers",
+    post, path = "/transfers", operation_id = "post_transfer", tag = "Transfers",
     request_body = NewTransfer,
     params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
     responses((status = 201, description = "Posted", body = TransferBody), (status = 200, description = "Would post: a dry run", body = TransferBody)),
@@ -51,7 +51,7 @@ pub async fn post(
 
 /// Moves money many times under one key. `independent`: each item on its own. `atomic`: all or none; a failing item answers 422 `batch_declined` with the results inside, the others `linked_item_declined`.
 #[utoipa::path(
-    post, path = "/transfers/batch", operation_id = "post_transfer_batch", tag = "transfers",
+    post, path = "/transfers/batch", operation_id = "post_transfer_batch", tag = "Transfers",
     request_body = NewBatch,
     params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
     responses((status = 200, description = "Each item's own answer", body = crate::openapi::BatchResults)),
@@ -76,7 +76,7 @@ pub async fn post_batch(
 
 /// Lists transfers with a side of the caller's in their order of commit, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/transfers", operation_id = "list_transfers", tag = "transfers",
+    get, path = "/transfers", operation_id = "list_transfers", tag = "Transfers",
     params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired"), ("external_ref" = Option<String>, Query, description = "With this reference"), ("from" = Option<String>, Query, description = "Posted then or later"), ("to" = Option<String>, Query, description = "Posted before")),
     responses((status = 200, description = "A page", body = crate::openapi::TransferPage)),
 )]
@@ -96,7 +96,7 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
 
 /// Shows a transfer to its sides' owners, support, treasurer and admin.
 #[utoipa::path(
-    get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "transfers",
+    get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "Transfers",
     params(("id" = String, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304: it never changes")),
     responses((status = 200, description = "The transfer", body = TransferBody), (status = 304, description = "Unchanged")),
 )]

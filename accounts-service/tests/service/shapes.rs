@@ -26,6 +26,7 @@ async fn every_fault_of_a_transfer_has_its_code_and_its_turn(stack: Rc<Stack>) {
     };
     let mut missing = pay(&from, &to, 1);
     missing.as_object_mut().unwrap().remove("currency");
+    let deep = (0..100).fold(json!({}), |inner, _| json!({"a": inner}));
     let huge = json!(9_007_199_254_740_992_i64);
     for (body, status, code) in [
         (with("amount", json!(1.0)), 400, "malformed_body"),
@@ -37,6 +38,7 @@ async fn every_fault_of_a_transfer_has_its_code_and_its_turn(stack: Rc<Stack>) {
         (with("pending", json!(true)), 422, "validation_failed"),
         (with("description", json!("a\u{0}b")), 422, "validation_failed"),
         (with("metadata", json!([1])), 422, "validation_failed"),
+        (with("metadata", deep), 422, "validation_failed"),
         (missing, 422, "validation_failed"),
         (with("credit_account_id", json!(from)), 422, "accounts_must_be_different"),
         (with("debit_account_id", json!(nobody)), 404, "debit_account_not_found"),
