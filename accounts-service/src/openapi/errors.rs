@@ -74,21 +74,23 @@ fn of(operation: &str) -> Vec<Code> {
 
 fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
-    match code {
-        Code::ValidationFailed if path.contains("/transfers") => {
-            problem.error("/currency", "required", "this member is required")
-        }
-        Code::ValidationFailed => problem.error("/name", "required", "this member is required"),
-        Code::MalformedBody if path.contains("/transfers") => {
-            problem.error("/amount", "type", "an integer of minor units is wanted")
-        }
-        Code::MalformedBody => problem.error("/name", "type", "text is wanted"),
-        Code::MalformedQuery if path.ends_with("/transfers") => {
-            problem.error("?from", "instant", "an RFC 3339 instant")
-        }
-        Code::MalformedQuery => problem.error("?limit", "integer", "an integer"),
-        Code::BatchDeclined => problem.extension("results", declined_results(path)),
-        _ => problem,
+    let money = path.contains("/transfers");
+    if code == Code::BatchDeclined {
+        return problem.extension("results", declined_results(path));
+    }
+    let fault = [
+        (Code::ValidationFailed, true, ("/currency", "required", "this member is required")),
+        (Code::ValidationFailed, false, ("/name", "required", "this member is required")),
+        (Code::MalformedBody, true, ("/amount", "type", "an integer of minor units is wanted")),
+        (Code::MalformedBody, false, ("/name", "type", "text is wanted")),
+        (Code::MalformedQuery, true, ("?dry_run", "boolean", "true or false")),
+        (Code::MalformedQuery, false, ("?limit", "integer", "an integer")),
+    ]
+    .into_iter()
+    .find(|(of, at_transfers, _)| (*of, *at_transfers) == (code, money));
+    match fault {
+        Some((_, _, (pointer, rule, detail))) => problem.error(pointer, rule, detail),
+        None => problem,
     }
 }
 
