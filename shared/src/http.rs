@@ -8,6 +8,7 @@ mod form;
 mod path;
 mod query;
 
+pub mod document;
 pub mod patch;
 
 use actix_web::web::{self, ServiceConfig};

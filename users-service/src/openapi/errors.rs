@@ -1,13 +1,11 @@
 //! Which errors each operation answers with, and how each looks.
 
-use serde_json::json;
-use shared::problem::{CONTENT_TYPE_PROBLEM, Code, Context, Problem};
+use shared::http::document::add_errors;
+use shared::problem::{Code, Problem};
 use shared::wire::API_PREFIX;
-use utoipa::openapi::example::ExampleBuilder;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{Modify, openapi::path::Operation};
-
-use super::operations;
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
 
 /// What any operation may answer.
 const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUnavailable];
@@ -21,22 +19,17 @@ pub(super) struct Errors;
 
 impl Modify for Errors {
     fn modify(&self, document: &mut OpenApi) {
-        for (path, operation) in operations(document) {
-            add(path, operation);
-        }
+        add_errors(document, codes, example);
     }
 }
 
-fn add(path: &str, operation: &mut Operation) {
+fn codes(path: &str, operation: &Operation) -> Vec<Code> {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     let mut codes = of(id);
     codes.extend(ANY);
     // A deletion answers nothing that the client would have to take.
     codes.extend((path.starts_with(API_PREFIX) && !id.starts_with("delete")).then_some(Code::NotAcceptable));
-    for status in codes.iter().map(|code| code.status()).collect::<std::collections::BTreeSet<_>>() {
-        let of_status: Vec<_> = codes.iter().copied().filter(|code| code.status() == status).collect();
-        operation.responses.responses.insert(status.to_string(), RefOr::T(response(path, &of_status)));
-    }
+    codes
 }
 
 /// The errors of an operation, by its id.
@@ -69,20 +62,6 @@ fn of(operation: &str) -> Vec<Code> {
         _ => &[],
     };
     parts.concat()
-}
-
-fn response(path: &str, codes: &[Code]) -> Response {
-    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
-    for code in codes {
-        let context = Context { instance: path.to_owned(), request_id: "4f1c2a7e".to_owned(), ..Context::current() };
-        let problem = example(path, *code);
-        let mut example = problem.to_value(&context);
-        example["timestamp"] = json!("2026-11-21T08:00:00.000000Z");
-        let example = ExampleBuilder::new().summary(code.title()).value(Some(example)).build();
-        content = content.examples_from_iter([(code.as_str(), example)]);
-    }
-    let words: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
-    ResponseBuilder::new().description(words.join(", ")).content(CONTENT_TYPE_PROBLEM, content.build()).build()
 }
 
 /// Codes that RFC 6749 has the very same words for.
