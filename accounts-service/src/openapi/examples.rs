@@ -22,8 +22,9 @@ pub(super) fn add(document: &mut Value) {
         for (_, operation) in item.as_object_mut().into_iter().flatten().filter(|(_, operation)| operation.is_object())
         {
             operation["parameters"].as_array_mut().into_iter().flatten().for_each(parameter);
-            operation.get_mut("requestBody").into_iter().for_each(contents);
-            operation["responses"].as_object_mut().into_iter().flatten().for_each(|(_, response)| contents(response));
+            operation.get_mut("requestBody").into_iter().for_each(|body| contents(body, path));
+            let answers = operation["responses"].as_object_mut().into_iter().flatten();
+            answers.for_each(|(_, answer)| contents(answer, path));
             if path.ends_with("/transfers") {
                 dry_run(&mut operation["responses"]["200"]["content"]["application/json"]["example"]);
             }
@@ -31,12 +32,24 @@ pub(super) fn add(document: &mut Value) {
     }
 }
 
-fn contents(of: &mut Value) {
+fn contents(of: &mut Value, path: &str) {
     for (_, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
         let name = content["schema"]["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
         if let Some(example) = name.filter(|_| content.get("examples").is_none()).and_then(of_schema) {
-            content["example"] = example;
+            content["example"] = in_version_of(path, example);
         }
+    }
+}
+
+/// The examples are of the first version; paths in them are of the operation's own.
+fn in_version_of(path: &str, example: Value) -> Value {
+    match example {
+        Value::String(text) if path.starts_with("/api/v2/") => text.replacen("/api/v1/", "/api/v2/", 1).into(),
+        Value::Array(items) => items.into_iter().map(|item| in_version_of(path, item)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, in_version_of(path, member))).collect()
+        }
+        other => other,
     }
 }
 

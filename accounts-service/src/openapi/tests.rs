@@ -108,6 +108,10 @@ fn each_version_lists_accounts_in_its_own_way() {
         assert_eq!(schema, &json!(format!("#/components/schemas/{page}")));
         assert_eq!(answer["headers"]["Link"].is_object(), link);
         assert_eq!(list["operationId"], format!("list_accounts_{version}"));
+        let other = if version == "v1" { "/api/v2/" } else { "/api/v1/" };
+        for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.contains(version)) {
+            assert!(!item.to_string().contains(other), "{path} speaks of {other}");
+        }
         let patch = &document["paths"][format!("/api/{version}/accounts/{{id}}")]["patch"]["requestBody"]["content"];
         assert!(patch["application/merge-patch+json"].is_object() && patch["application/json"].is_object());
         let post = &document["paths"][format!("/api/{version}/transfers")]["post"];
