@@ -136,12 +136,19 @@ async fn read(payload: Payload, capacity: usize) -> Result<Bytes, Problem> {
     let mut next =
         async || poll_fn(|context| payload.as_mut().poll_next(context)).await.transpose().map_err(|_| broken_off());
     let Some(first) = next().await? else { return Ok(Bytes::new()) };
-    if first.len() >= capacity {
+    if first.len() > capacity {
+        return Err(broken_off());
+    }
+    if first.len() == capacity {
         return Ok(first);
     }
     let mut whole = BytesMut::with_capacity(capacity);
     whole.extend_from_slice(&first);
     while let Some(piece) = next().await? {
+        // More than was announced: whoever framed it, this is not the body.
+        if whole.len() + piece.len() > capacity {
+            return Err(broken_off());
+        }
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())

@@ -15,12 +15,16 @@ const LOOKED_AT: usize = 48;
 /// The longest chunk-size line and trailer field, in bytes. Nobody needs chunk extensions.
 const CHUNK_LINE: usize = 4096;
 
+const UPGRADE: &[u8] = b"upgrade:";
+
 /// What is watched, and how far the present line has come.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     part: Part,
     line: Line,
     framing: Framing,
+    /// Whether a field asks for a WebSocket.
+    upgrade: bool,
     /// What the first line said.
     kind: Kind,
     /// The longest first line, in bytes without its CRLF.
@@ -99,12 +103,17 @@ impl Watch {
     /// At the beginning of a connection.
     pub(super) const fn new(longest: usize) -> Self {
         let line = Line { beginning: [0; LOOKED_AT], length: 0, last: 0 };
-        Self { part: Part::FirstLine, line, framing: Framing::None, kind: Kind::Request, longest }
+        Self { part: Part::FirstLine, line, framing: Framing::None, upgrade: false, kind: Kind::Request, longest }
     }
 
     /// Whether a message has ended and the next has not begun.
     pub(super) const fn is_between(&self) -> bool {
         matches!(self.part, Part::FirstLine) && self.line.length == 0
+    }
+
+    /// Whether a body is under way.
+    pub(super) const fn is_in_body(&self) -> bool {
+        !self.is_in_head() && !self.is_between()
     }
 
     /// Whether a head has begun and not ended.
@@ -116,13 +125,17 @@ impl Watch {
         }
     }
 
-    /// Looks at the next bytes. `head` is told of each head that is complete, and says whether a body may follow it.
+    /// Looks at the next bytes, up to the end of a message: how many these were. `head` is told when a head is complete,
+    /// and says whether a body may follow it.
     ///
     /// # Errors
     /// The first fault, and where it is. Nothing after it is looked at.
-    pub(super) fn look(&mut self, come: &[u8], mut head: impl FnMut(Kind) -> bool) -> Result<(), (usize, Fault)> {
+    pub(super) fn look(&mut self, come: &[u8], mut head: impl FnMut(Kind) -> bool) -> Result<usize, (usize, Fault)> {
         let mut at = 0;
-        while at < come.len() && self.part != Part::Rest {
+        while at < come.len() {
+            if self.part == Part::Rest {
+                return Ok(come.len());
+            }
             if let Part::Bytes { left, chunk } = self.part {
                 let here = (come.len() - at) as u64;
                 let taken = left.min(here);
@@ -132,8 +145,12 @@ impl Watch {
                     (0, false) => Part::FirstLine,
                     (left, chunk) => Part::Bytes { left, chunk },
                 };
+                if self.is_between() {
+                    break;
+                }
                 continue;
             }
+            let began = self.part != Part::FirstLine;
             let rest = &come[at..];
             let end = memchr::memchr(b'\n', rest);
             self.line.push(&rest[..end.unwrap_or(rest.len())]);
@@ -142,8 +159,11 @@ impl Watch {
                 return Err((at + end.unwrap_or(0), fault));
             }
             at += end.map_or(rest.len(), |end| end + 1);
+            if began && self.is_between() {
+                break;
+            }
         }
-        Ok(())
+        Ok(at)
     }
 
     fn too_long(&self) -> Option<Fault> {
@@ -174,9 +194,11 @@ impl Watch {
             // Empty lines before a request line are skipped (RFC 9112, section 2.2).
             Part::FirstLine if is_empty => Part::FirstLine,
             Part::FirstLine => {
-                (self.framing, self.kind) = (Framing::None, self.line.kind());
+                (self.framing, self.upgrade, self.kind) = (Framing::None, false, self.line.kind());
                 Part::Fields
             }
+            // The parser takes everything after such a head for the WebSocket's, whatever its length says.
+            Part::Fields if is_empty && self.upgrade && self.framing != Framing::None => return Err(Fault::Malformed),
             Part::Fields if is_empty => {
                 let has_body = head(self.kind) && !matches!(self.kind, Kind::Interim | Kind::Bodiless);
                 match self.framing {
@@ -189,6 +211,7 @@ impl Watch {
             }
             Part::Fields => {
                 self.framing = self.line.framing(self.framing)?;
+                self.upgrade |= self.line.asks_for_websocket();
                 Part::Fields
             }
             Part::ChunkSize => match self.line.chunk_size().ok_or(Fault::Malformed)? {
@@ -234,6 +257,12 @@ impl Line {
             None if text.starts_with(b"HEAD ") => Kind::Head,
             None => Kind::Request,
         }
+    }
+
+    fn asks_for_websocket(&self) -> bool {
+        let Some((name, value)) = self.text().split_at_checked(UPGRADE.len()) else { return false };
+        let is_websocket = |word: &[u8]| word.trim_ascii().eq_ignore_ascii_case(b"websocket");
+        name.eq_ignore_ascii_case(UPGRADE) && (self.length > LOOKED_AT || value.split(|b| *b == b',').any(is_websocket))
     }
 
     /// What the field says of the body; fields that contradict each other, or cannot be read, are refused.

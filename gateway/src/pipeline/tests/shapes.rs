@@ -345,3 +345,31 @@ async fn a_later_head_has_no_longer_to_come_than_the_first() {
     let answer = read_all(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"), "{answer}");
 }
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_one_by_one() {
+    let gate = Gate::start(dead().await, "").await;
+    let ask = |method: &str| format!("{method} /livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (first, second) in [("GET", "HEAD"), ("HEAD", "GET")] {
+        let mut client = gate.connect().await;
+        write(&mut client, &[ask(first), ask(second), "GET /livez HTTP/1.0\r\nHost: x\r\n\r\n".to_owned()].concat())
+            .await;
+        let answers = read_all(&mut client).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{first} {second}: {answers}");
+        let bodies: Vec<_> = answers.split("HTTP/1.").skip(1).map(|answer| answer.ends_with('}')).collect();
+        assert_eq!(bodies, [first == "GET", second == "GET", true], "{first} {second}: {answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_brings_a_body_and_a_trailer_that_ends_badly_are_refused() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let websocket =
+        "POST /api/t/up HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\n{";
+    let trailer = "POST /api/t/up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\n\r\n";
+    for request in [websocket, trailer] {
+        let answer = raw(&gate, request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("malformed_request"), "{request}: {answer}");
+    }
+}

@@ -11,10 +11,18 @@ fn look(text: &str) -> Result<usize, Fault> {
         heads[way] += 1;
         true
     };
-    let whole = Watch::new(LONGEST).look(text.as_bytes(), |_| count(0)).map_err(|(_, fault)| fault);
+    let mut watch = Watch::new(LONGEST);
+    let mut rest = text.as_bytes();
+    let mut whole = Ok(());
+    while whole.is_ok() && !rest.is_empty() {
+        match watch.look(rest, |_| count(0)) {
+            Ok(looked_at) => rest = &rest[looked_at..],
+            Err((_, fault)) => whole = Err(fault),
+        }
+    }
     let mut watch = Watch::new(LONGEST);
     let mut bytes = text.bytes();
-    let stepwise = bytes.try_for_each(|byte| watch.look(&[byte], |_| count(1)).map_err(|(_, fault)| fault));
+    let stepwise = bytes.try_for_each(|byte| watch.look(&[byte], |_| count(1)).map(drop).map_err(|(_, fault)| fault));
     assert_eq!((whole, heads[0]), (stepwise, heads[1]), "{text:?}");
     stepwise.map(|()| heads[1])
 }
@@ -67,6 +75,9 @@ fn framing_has_one_meaning_or_none() {
     for fields in [
         "Content-Length: 1\r\nContent-Length: 1",
         "Content-Length: 1\r\nTransfer-Encoding: chunked",
+        "Upgrade: websocket\r\nContent-Length: 5",
+        "Content-Length: 5\r\nUPGRADE:  h2c, WebSocket",
+        "Transfer-Encoding: chunked\r\nUpgrade: websocket",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: gzip, chunked",
         "Transfer-Encoding: xchunked",
@@ -89,7 +100,7 @@ fn a_request_line_has_an_end_in_time() {
     assert_eq!(look(&line(51)), Err(Fault::LongLine));
     assert_eq!(look(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(100))), Ok(1));
     let mut watch = Watch::new(LONGEST);
-    assert_eq!(watch.look(b"GET /", |_| true), Ok(()));
+    assert_eq!(watch.look(b"GET /", |_| true), Ok(5));
     assert_eq!(watch.look(&[b'x'; 60], |_| true), Err((0, Fault::LongLine)), "it need not be complete");
 }
 
@@ -110,12 +121,14 @@ fn it_knows_when_a_head_is_under_way() {
 
 /// The kinds of the answers in `text`, and whether it ends between two of them. `is_head`: what was asked.
 fn answers(text: &str, is_head: bool) -> (Vec<Kind>, bool) {
-    let (mut watch, mut kinds) = (Watch::new(LONGEST), Vec::new());
-    let seen = watch.look(text.as_bytes(), |kind| {
-        kinds.push(kind);
-        !is_head
-    });
-    seen.unwrap();
+    let (mut watch, mut kinds, mut rest) = (Watch::new(LONGEST), Vec::new(), text.as_bytes());
+    while !rest.is_empty() {
+        let seen = watch.look(rest, |kind| {
+            kinds.push(kind);
+            !is_head
+        });
+        rest = &rest[seen.unwrap()..];
+    }
     (kinds, watch.is_between())
 }
 
@@ -131,4 +144,15 @@ fn answers_end_where_their_status_and_fields_say() {
     assert_eq!(answers(&interim, false), (vec![Kind::Interim, Kind::Answer], true));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nHTTP/\r\n0\r\n\r\n";
     assert_eq!(answers(chunked, false), (vec![Kind::Answer], true));
+}
+
+#[test]
+fn it_stops_where_a_message_ends() {
+    let mut watch = Watch::new(LONGEST);
+    let two = b"\r\nPOST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nabHEAD / HTTP/1.1\r\n\r\n";
+    let first = watch.look(two, |_| true).unwrap();
+    assert_eq!(&two[first - 2..first], b"ab");
+    assert_eq!(watch.look(&two[first..], |_| true), Ok(two.len() - first));
+    assert_eq!(look("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"), Ok(1));
+    assert_eq!(look("POST / HTTP/1.1\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nx"), Ok(1));
 }
