@@ -64,6 +64,9 @@ where
     Ok(stored)
 }
 
+/// What a claim takes at most when nobody holds the key, on a busy database.
+const CLAIM: Duration = Duration::from_millis(250);
+
 enum Turn<'a> {
     Ours(Seat<'a>),
     Done(Stored),
@@ -96,8 +99,9 @@ async fn take(
     claim: Claim,
     (now, deadline): (i64, Instant),
 ) -> Result<Option<Stored>, Problem> {
-    // Not a lock timeout, which begins anew with each of several that are waited for in turn.
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    // Not a lock timeout, which begins anew with each of several that are waited for in turn. Waiting for a connection may
+    // have used the time up, and then nobody runs under the key: the claim itself gets its moment.
+    let left = deadline.saturating_duration_since(Instant::now()).max(CLAIM);
     patience(db, transaction, &left.as_millis().to_string()).await.map_err(problem)?;
     let earlier = claimed_or_found(transaction, now, claim).await?;
     // The work waits for its rows for as long as without a key: what holds those is no request under this key.

@@ -84,7 +84,7 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
 /// no doubt whose it is.
 impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
     fn drop(&mut self) {
-        if let Some(code) = self.fault.filter(|_| self.asked.is_some() && !self.closing) {
+        if let Some(code) = self.fault.filter(|_| self.asked.is_some() && self.answers.is_between() && !self.closing) {
             self.problem = answer(code, &self.manners);
             // It fits into the socket's buffer, or it is not worth waiting for.
             let _ = self.poll_problem(&mut Context::from_waker(Waker::noop()));

@@ -90,6 +90,8 @@ impl Call<'_> {
         let asked = Instant::now();
         let answered = self.deadline.hold(execute(client, request, progress.as_deref(), &mut admission)).await;
         let now = Instant::now();
+        // The upstream was waited for since it had the body, or since it was asked.
+        let since = progress.as_ref().map_or(asked, |progress| progress.since().max(asked));
         let answered = match (answered, Outgoing::stage(progress.as_ref())) {
             (Ok(Ok(answered)), _) => answered,
             // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
@@ -102,16 +104,15 @@ impl Call<'_> {
             }
             (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
                 // A client that takes nearly all of the time for its body must not open a breaker either.
-                let since = progress.as_ref().map_or(asked, |progress| progress.since());
                 if self.deadline.was_fair(since) {
                     admission.settle(Outcome::Failure, now);
                 }
                 return Err(timeout);
             }
         };
-        let slow = self.upstream.slow_after.is_some_and(|limit| now - asked > limit);
-        admission.settle(outcome(answered.status(), answered.headers(), slow), now);
-        self.answer(answered, Guards { permit: Some(permit), admission: Some(admission) }).await
+        let slow = self.upstream.slow_after.is_some_and(|limit| now.saturating_duration_since(since) > limit);
+        let outcome = outcome(answered.status(), answered.headers(), slow);
+        self.answer(answered, (outcome, since), Guards { permit: Some(permit), admission: Some(admission) }).await
     }
 
     fn request(&self, signer: &Signer, outgoing: Outgoing) -> Result<Request, Problem> {
@@ -165,24 +166,47 @@ impl Call<'_> {
         Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error)))
     }
 
-    async fn answer(&self, answered: Response, mut guards: Guards) -> Result<HttpResponse<BoxBody>, Problem> {
+    /// An answer that is read whole is judged by its end, a stream by its head: it may last for hours, and its client may
+    /// be the slow one.
+    async fn answer(
+        &self,
+        answered: Response,
+        (outcome, since): (Outcome, Instant),
+        mut guards: Guards,
+    ) -> Result<HttpResponse<BoxBody>, Problem> {
         let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
         convert::response_headers(answered.headers(), answer.headers_mut());
+        let judge = |guards: &mut Guards, outcome| {
+            if let Some(admission) = &mut guards.admission {
+                admission.settle(outcome, Instant::now());
+            }
+        };
         // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
         if matches!(answered.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            judge(&mut guards, outcome);
             return Ok(answer.set_body(Answer::whole(Bytes::new(), guards)).map_into_boxed_body());
         }
         // For HEAD the length is that of the body that GET would bring.
         let announced = answered.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let length = announced.or(answered.content_length());
         if self.head.method != Method::HEAD && length.is_some_and(|length| length <= WHOLE_ANSWER) {
-            let body = self.deadline.hold(answered.bytes()).await?;
-            let body = body.map_err(|error| {
-                guards.relapse();
-                Problem::unavailable(Code::BadGateway, causes(&error))
-            })?;
+            let body = match self.deadline.hold(answered.bytes()).await {
+                Ok(Ok(body)) => body,
+                Ok(Err(error)) => {
+                    judge(&mut guards, Outcome::Failure);
+                    return Err(Problem::unavailable(Code::BadGateway, causes(&error)));
+                }
+                Err(timeout) => {
+                    if self.deadline.was_fair(since) {
+                        judge(&mut guards, Outcome::Failure);
+                    }
+                    return Err(timeout);
+                }
+            };
+            judge(&mut guards, outcome);
             return Ok(answer.set_body(Answer::whole(body, guards)).map_into_boxed_body());
         }
+        judge(&mut guards, outcome);
         // HTTP/1.0 knows no chunks, and for a request that asks for an upgrade the listener writes none: such an answer
         // ends with its connection (RFC 9112, section 6.3).
         if length.is_none() && (self.head.version < Version::HTTP_11 || self.head.headers.contains_key(UPGRADE)) {

@@ -130,6 +130,22 @@ async fn an_answer_that_breaks_off_counts_against_its_upstream() {
 }
 
 #[tokio::test]
+async fn a_head_without_its_body_is_a_failure() {
+    let upstream = Upstream::start().await;
+    let route = "breaker.consecutive_failures = 2\n[[routes]]\npath = \"/api/t/short\"\nupstream = \"raw\"\nauth = \"none\"\ntimeout = \"300ms\"\n";
+    let gate = Gate::start(upstream.addr(), route).await;
+    for (path, code) in [("/api/t/cut", "bad_gateway"), ("/api/t/short", "gateway_timeout")] {
+        let (answer, _held) = tokio::join!(gate.get(path), async {
+            let (mut stream, _) = upstream.accept().await;
+            write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
+            (path == "/api/t/short").then_some(stream)
+        });
+        assert_eq!(problem(answer).await.1, code);
+    }
+    assert_eq!(breaker(&gate).await["state"], "open", "two in a row");
+}
+
+#[tokio::test]
 async fn a_stalled_upload_does_not_keep_an_upstream_given_up() {
     let upstream = Mendable::start().await;
     let settings = "breaker.open_for = \"100ms\"\nbreaker.jitter_percent = 0\nbreaker.probes = 1";
