@@ -44,7 +44,7 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     ahead: Ahead,
     /// What the parser is going to refuse without knowing why.
     fault: Option<Code>,
-    /// The end of the time for a head that has begun.
+    /// The end of the time for a head that has begun, or for a body that nobody waits for.
     patience: Option<Pin<Box<Sleep>>>,
     /// The end of the time for a client that does not take what is written.
     stuck: Option<Pin<Box<Sleep>>>,
@@ -143,12 +143,33 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
                 come.len()
             }
         };
-        if !self.requests.is_in_head() {
+        if !self.is_unfinished() {
             self.patience = None;
-        } else if self.patience.is_none() {
-            self.patience = Some(Box::pin(tokio::time::sleep(self.manners.header_timeout)));
         }
         Ok(looked_at)
+    }
+
+    /// Whether something has begun that may not take for ever.
+    const fn is_unfinished(&self) -> bool {
+        self.requests.is_in_head() || self.is_leftover()
+    }
+
+    /// Waits for more of what has begun: a head, for which the parser has a timer only on a connection's first, or the rest
+    /// of a body whose request has been answered already. Never for a body that is wanted: its exchange has a deadline.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_unfinished() {
+            return Poll::Pending;
+        }
+        let timeout = self.manners.header_timeout;
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(patience.as_mut().poll(context));
+        self.patience = None;
+        Poll::Ready(())
+    }
+
+    /// Whether a body is under way whose request has been answered.
+    const fn is_leftover(&self) -> bool {
+        self.requests.is_in_body() && self.asked.is_none() && self.answers.is_between()
     }
 }
 
@@ -159,20 +180,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
             return this.ahead.poll_fill(&mut this.stream, context);
         }
         let before = into.filled().len();
-        if !this.ahead.give(into) && Pin::new(&mut this.stream).poll_read(context, into)?.is_pending() {
-            // The parser has a timer for a connection's first head only.
-            ready!(this.patience.as_mut().map_or(Poll::Pending, |patience| patience.as_mut().poll(context)));
-            this.patience = None;
-            this.fault = Some(Code::RequestTimeout);
-            into.put_slice(&[0]);
-            return Poll::Ready(Ok(()));
+        while into.filled().len() == before {
+            if !this.ahead.give(into) && Pin::new(&mut this.stream).poll_read(context, into)?.is_pending() {
+                ready!(this.poll_patience(context));
+                if this.is_leftover() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                this.fault = Some(Code::RequestTimeout);
+                into.put_slice(&[0]);
+                return Poll::Ready(Ok(()));
+            }
+            if into.filled().len() == before {
+                // A client that closes has gone.
+                this.fault = None;
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            if this.requests.is_between() {
+                skip_empty_lines(into, before);
+            }
         }
         let come = &mut into.filled_mut()[before..];
-        if come.is_empty() {
-            // A client that closes has gone: what it asked for is cancelled upstream.
-            this.fault = None;
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         let end = before + this.inspect(come)?;
         if end < into.filled().len() {
             this.ahead.put_back(&into.filled()[end..]);
@@ -207,6 +234,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
                 if !this.is_answering() {
                     this.ahead.release();
                 }
+                if this.is_leftover() {
+                    // The reader is to come by once more, for its timer.
+                    context.waker().wake_by_ref();
+                }
                 Poll::Ready(Ok(written))
             }
         }
@@ -223,6 +254,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
         self.closing = true;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
+}
+
+/// Empty lines between requests mean nothing (RFC 9112, section 2.2); to the parser they are the beginning of one, and end
+/// its patience with an idle connection.
+fn skip_empty_lines(into: &mut ReadBuf<'_>, from: usize) {
+    let come = &mut into.filled_mut()[from..];
+    let empty = come.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
+    let left = come.len() - empty;
+    come.copy_within(empty.., 0);
+    into.set_filled(from + left);
 }
 
 /// Follows what is written. Our own answers are framed well.

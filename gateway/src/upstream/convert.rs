@@ -150,11 +150,11 @@ const IDENTITY: [&str; 17] = [
 
 /// Some servers read `_` as `-`, so both spellings count.
 fn is_identity(name: &str) -> bool {
-    if !name.starts_with(['x', 'r']) {
-        return false;
-    }
     if name.contains('_') {
         return kind(&name.replace('_', "-")) != Kind::End;
+    }
+    if !name.starts_with(['x', 'r']) {
+        return false;
     }
     IDENTITY.iter().any(|family| name.starts_with(family))
 }

@@ -4,19 +4,26 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Sleep;
 
 /// How much is held. Who sends more waits in the kernel's buffers.
 const MOST: usize = 65_536;
 const PIECE: usize = 2048;
+
+/// How long an answer may still take for a client that has closed its side. Some close as soon as they have asked, and
+/// wait; most have gone, and what they asked for is cancelled upstream.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The bytes, and who wants them.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     held: BytesMut,
     reader: Option<Waker>,
+    gone: Option<Pin<Box<Sleep>>>,
 }
 
 impl Ahead {
@@ -28,16 +35,17 @@ impl Ahead {
         if self.reader.as_ref().is_none_or(|reader| !reader.will_wake(context.waker())) {
             self.reader = Some(context.waker().clone());
         }
-        while self.held.len() < MOST {
+        while self.gone.is_none() && self.held.len() < MOST {
             let mut space = [0; PIECE];
             let mut piece = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut *stream).poll_read(context, &mut piece))?;
             if piece.filled().is_empty() {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                self.gone = Some(Box::pin(tokio::time::sleep(GRACE)));
             }
             self.held.extend_from_slice(piece.filled());
         }
-        Poll::Pending
+        ready!(self.gone.as_mut().map_or(Poll::Pending, |gone| gone.as_mut().poll(context)));
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 
     /// Hands over what is held, as far as there is room. `false`: nothing is.

@@ -286,8 +286,10 @@ impl Line {
     /// The size in front of a chunk, without its extensions (RFC 9112, section 7.1).
     fn chunk_size(&self) -> Option<u64> {
         let text = self.text();
-        let end = text.iter().position(|&byte| byte == b';').unwrap_or(text.len());
-        number(text[..end].trim_ascii_end(), 16)
+        let end = text.iter().position(|&byte| byte == b';');
+        // A size that is longer than what is looked at is not read to its end.
+        let is_whole = end.is_some() || self.length <= LOOKED_AT;
+        number(text[..end.unwrap_or(text.len())].trim_ascii_end(), 16).filter(|_| is_whole)
     }
 }
 

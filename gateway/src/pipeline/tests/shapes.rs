@@ -337,13 +337,35 @@ async fn an_oauth_endpoint_keeps_its_error_member_whoever_refuses() {
 
 #[tokio::test]
 async fn a_later_head_has_no_longer_to_come_than_the_first() {
-    let gate = Gate::start(dead().await, "server.header_timeout = \"300ms\"").await;
+    // The parser's own clock ticks twice a second: less than that is over before it began.
+    let gate = Gate::start(dead().await, "server.header_timeout = \"1s\"").await;
     let mut client = gate.connect().await;
     write(&mut client, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
     read_head(&mut client).await;
     write(&mut client, "G").await;
     let answer = read_all(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn nobody_holds_a_connection_with_next_to_nothing() {
+    let gate = Gate::start(dead().await, "server.header_timeout = \"1s\"\nserver.keep_alive = \"300ms\"").await;
+    let mut idle = gate.connect().await;
+    write(&mut idle, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    read_until(&mut idle, |text| text.ends_with('}')).await;
+    write(&mut idle, "\r\n").await;
+    assert_eq!(read_all(&mut idle).await, "", "an empty line is no request");
+    let unwanted = raw(&gate, "POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab").await;
+    assert!(unwanted.starts_with("HTTP/1.1 404 "), "answered, and then closed: {unwanted}");
+}
+
+#[tokio::test]
+async fn who_closes_right_after_asking_is_still_answered() {
+    let gate = Gate::start(dead().await, "").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    tokio::io::AsyncWriteExt::shutdown(&mut client).await.unwrap();
+    assert!(read_all(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]
