@@ -10,7 +10,7 @@ use gateway::{Config, Deps, explain};
 use shared::clock::Clock;
 use shared::config::process_env;
 use shared::domain::Role;
-use shared::store::Stores;
+use shared::store::{RedisOptions, Stores};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -94,7 +94,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
             );
             Stores::memory(clock.clone())
         }
-        url => Stores::redis(url, clock.clone()).await?,
+        url => {
+            let options = RedisOptions { counters_deadline: config.rate_limit.timeout.get(), ..RedisOptions::default() };
+            Stores::redis_with(url, clock.clone(), options).await?
+        }
     };
     let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
     let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
