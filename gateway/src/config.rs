@@ -1,6 +1,7 @@
 //! The gateway's settings as they are written; `tables` turns them into what requests read.
 
 mod check;
+mod compression;
 mod policy;
 mod route;
 mod server;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use shared::config::{ConfigErrors, Secret, Spec, load};
 use shared::telemetry::TelemetryConfig;
 
+pub use compression::{Coding, Compression};
 pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
 pub use route::{Auth, LimiterDown, Route, ServedVersion, Versions};
 pub use server::{
@@ -39,6 +41,7 @@ pub struct Config {
     pub breaker: Breaker,
     pub cors: Cors,
     pub security_headers: SecurityHeaders,
+    pub compression: Compression,
     pub documents: Documents,
     pub telemetry: TelemetryConfig,
     pub routes: Vec<Route>,

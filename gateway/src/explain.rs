@@ -61,12 +61,12 @@ pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<
                 Some((id, rest)) => format!("{}/{}{rest}", tables.versions.prefix(), tables.versions.get(id).name),
                 None => path.into_owned(),
             };
-            describe(route, &upstream_path, roles)
+            describe(route, &upstream_path, roles, &tables)
         }
     })
 }
 
-fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>) -> String {
+fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.
@@ -95,6 +95,7 @@ fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>) -> String 
     line("", down.to_owned());
     line("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
     line("body", format!("at most {} bytes", route.body_limit));
+    line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
     line("verdict", verdict(route, roles).to_owned());
     text
 }

@@ -84,7 +84,11 @@ async fn forward(
         client: exchange.client,
         trace: &exchange.trace,
         deadline: Deadline::new(exchange.started, route.timeout),
-        forward: Forward { authorization: route.forward_authorization, version: route.version == VersionRule::None },
+        forward: Forward {
+            authorization: route.forward_authorization,
+            version: route.version == VersionRule::None,
+            compress: route.compress,
+        },
         body_limit: route.body_limit,
         buffer: tables.buffer,
     };
@@ -187,6 +191,9 @@ async fn finish(
         problem.response(&exchange.problem_context())
     });
     let head = exchange.request.head();
+    if exchange.route.as_ref().is_none_or(|route| route.compress) {
+        answer = tables.compression.apply(head, answer, &worker.gateway.metrics.compression);
+    }
     let version = tables.versions.get(exchange.version);
     let out = answer.headers_mut();
     out.insert(REQUEST_ID, exchange.trace.request_id.clone());

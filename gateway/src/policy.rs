@@ -3,6 +3,7 @@
 pub mod authenticate;
 pub mod authorize;
 pub mod client;
+pub mod compress;
 pub mod cors;
 pub mod deadline;
 pub mod headers;

@@ -55,14 +55,17 @@ pub struct Route {
     pub oauth: bool,
     /// What `Cache-Control` becomes when the upstream says nothing.
     pub default_cache_control: Option<HeaderValue>,
+    /// Whether answers may be compressed.
+    pub compress: bool,
 }
 
 impl Route {
     /// Whether the row takes this method. HEAD goes wherever GET goes; CONNECT and TRACE go nowhere unless they are
-    /// named (RFC 9110, sections 9.3.6 and 9.3.8: a tunnel, and an echo of what the gateway adds).
+    /// named (RFC 9110, sections 9.3.6 and 9.3.8: a tunnel, and an echo of what the gateway adds), in whatever letters.
     #[must_use]
     pub fn takes(&self, method: &Method) -> bool {
-        (self.methods.is_empty() && *method != Method::CONNECT && *method != Method::TRACE)
+        let is = |name: &str| method.as_str().eq_ignore_ascii_case(name);
+        (self.methods.is_empty() && !is("CONNECT") && !is("TRACE"))
             || self.methods.contains(method)
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }

@@ -7,6 +7,7 @@ use actix_web::http::header::{HeaderMap, VARY};
 
 use crate::config::{AccessLog, Auth, Config, Limits};
 use crate::policy::client::TrustedProxies;
+use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::rate_limit::PolicySets;
@@ -35,6 +36,8 @@ pub struct Tables {
     pub cors: Cors,
     /// What every answer carries.
     pub security: SecurityHeaders,
+    /// How answers become smaller.
+    pub compression: Compression,
     /// Request bodies up to this size are held whole.
     pub buffer: u64,
 }
@@ -101,6 +104,7 @@ impl Tables {
                 forward_authorization: row.forward_authorization,
                 oauth: row.oauth,
                 default_cache_control: row.private.then_some(NO_STORE),
+                compress: row.compress && config.compression.enabled,
             };
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
@@ -113,6 +117,7 @@ impl Tables {
             unrouted: PolicySets::compile(&config.rate_limit, &[], true),
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
+            compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
             versions,
         })

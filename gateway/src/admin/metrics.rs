@@ -1,5 +1,7 @@
 //! What the gateway counts, in the names that dashboards know.
 
+pub mod compression;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -86,6 +88,8 @@ pub struct Metrics {
     misses: Counter,
     deprecated: Family<VersionLabel, Counter>,
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
+    /// What compression does.
+    pub compression: compression::Counters,
 }
 
 impl Default for Metrics {
@@ -101,6 +105,7 @@ impl Default for Metrics {
             misses: token_cache.get_or_create_owned(&ResultLabel { result: "miss" }),
             deprecated: Family::default(),
             callers: Mutex::default(),
+            compression: compression::Counters::register(&mut registry),
             registry: Mutex::default(),
         };
         registry.register("requests", "Answers by route, API version and status", metrics.requests.clone());

@@ -1,5 +1,7 @@
 //! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
 
+mod compression;
+
 use std::collections::HashSet;
 
 use actix_web::http::Method;
@@ -31,6 +33,7 @@ impl Check for Config {
         versions(self, report);
         rate_limits(self, report);
         headers(self, report);
+        compression::check(&self.compression, report);
         let names = Names::of(self);
         for (i, route) in self.routes.iter().enumerate() {
             check_route(route, &format!("routes[{i}]"), &names, report);

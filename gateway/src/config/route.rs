@@ -58,6 +58,8 @@ pub struct Route {
     pub oauth: bool,
     #[serde(default = "yes")]
     pub private: bool,
+    #[serde(default = "yes")]
+    pub compress: bool,
 }
 
 const fn yes() -> bool {

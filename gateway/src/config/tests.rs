@@ -77,6 +77,10 @@ listen = "127.0.0.1:8080"
 default = "v3"
 [cors]
 origins = ["https://a.example/path"]
+[compression]
+codings = ["gzip", "gzip"]
+types = ["json"]
+gzip_level = 10
 [[routes]]
 path = "/api/**/x"
 upstream = "nowhere"
@@ -97,6 +101,9 @@ version = "v9"
         "admin.listen: `server.listen`",
         "versions.default: this version is not served",
         "cors.origins: `https://a.example/path` is no origin",
+        "compression.codings: a coding stands twice",
+        "compression.types: `json` is none of",
+        "compression.gzip_level: 1 to 9",
         "routes[0].path: `/api/**/x`",
         "routes[0].upstream: there is no upstream `nowhere`",
         "routes[0].methods: methods are written in capitals",

@@ -1,6 +1,8 @@
 //! The whole pipeline over real sockets, against an upstream whose every byte the test writes itself.
 
 mod breaking;
+mod compression;
+mod corpus;
 mod harness;
 mod shapes;
 mod streams;

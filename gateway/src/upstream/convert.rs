@@ -6,8 +6,12 @@ mod tests;
 
 use actix_web::http::header::{HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
 use actix_web::http::{Method as ActixMethod, StatusCode as ActixStatus};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use reqwest::{Method, StatusCode};
+
+use crate::policy::compress::tag;
+
+const IDENTITY_CODING: HeaderValue = HeaderValue::from_static("identity");
 
 /// What a header is, on its way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,10 @@ enum Kind {
     Authorization,
     /// Tells the version, which the path tells from here on.
     Version,
+    /// Is the gateway's to answer, where it compresses.
+    Coding,
+    /// Names tags, some of which the gateway may have made weak.
+    Tags,
 }
 
 /// What goes on to an upstream beside the plain end-to-end headers.
@@ -31,6 +39,8 @@ pub struct Forward {
     pub authorization: bool,
     /// The client's version headers, where the route has no versions.
     pub version: bool,
+    /// Whether the gateway compresses the answer itself: the upstream is asked for a plain one.
+    pub compress: bool,
 }
 
 /// Copies what may go on to an upstream.
@@ -43,11 +53,22 @@ pub fn request_headers(from: &ActixHeaders, forward: Forward) -> HeaderMap {
             Kind::End => !is_named(&named, name.as_str()),
             Kind::Authorization => forward.authorization,
             Kind::Version => forward.version,
+            Kind::Coding => !forward.compress,
+            Kind::Tags if forward.compress => {
+                if let Ok(strong) = HeaderValue::try_from(tag::strong(value.as_bytes())) {
+                    to.append(IF_MATCH, strong);
+                }
+                false
+            }
+            Kind::Tags => true,
             Kind::Hop | Kind::Identity => false,
         };
         if goes && let Some((name, value)) = request_header(name, value) {
             to.append(name, value);
         }
+    }
+    if forward.compress {
+        to.insert(ACCEPT_ENCODING, IDENTITY_CODING);
     }
     to
 }
@@ -119,6 +140,8 @@ fn kind(name: &str) -> Kind {
         "traceparent" | "tracestate" | "x-request-id" => Kind::Hop,
         "authorization" => Kind::Authorization,
         "api-version" | "x-api-version" => Kind::Version,
+        "accept-encoding" => Kind::Coding,
+        "if-match" => Kind::Tags,
         "forwarded" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip" | "x-client-ip" | "x-cluster-client-ip" => {
             Kind::Identity
         }

@@ -174,6 +174,13 @@ impl Call<'_> {
         (outcome, since): (Outcome, Instant),
         mut guards: Guards,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
+        // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
+        if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(admission) = &mut guards.admission {
+                admission.settle(Outcome::Failure, Instant::now());
+            }
+            return Err(Problem::unavailable(Code::BadGateway, "it switched to a protocol that nobody asked for"));
+        }
         let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
         convert::response_headers(answered.headers(), answer.headers_mut());
         let judge = |guards: &mut Guards, outcome| {

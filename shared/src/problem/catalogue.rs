@@ -84,6 +84,7 @@ catalogue! {
     BodyTooLarge "body_too_large" 413 false "The body is larger than this route allows.";
     UriTooLong "uri_too_long" 414 false "The request target is longer than this server allows.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The body's media type is not one this resource takes.";
+    ExpectationFailed "expectation_failed" 417 false "The only expectation that this server meets is 100-continue.";
     // What it says.
     ValidationFailed "validation_failed" 422 false "The request is well-formed, but its values are not acceptable.";
     AmountOutOfRange "amount_out_of_range" 422 false "An amount is an integer from 1 to 9007199254740991 minor units.";

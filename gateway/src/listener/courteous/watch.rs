@@ -12,7 +12,7 @@ use shared::problem::Code;
 /// one of these two fields is not meant honestly.
 const LOOKED_AT: usize = 48;
 
-/// The longest chunk-size line and trailer field, in bytes. Nobody needs chunk extensions.
+/// The longest chunk-size line and trailer, in bytes. Nobody needs chunk extensions, and trailers go nowhere.
 const CHUNK_LINE: usize = 4096;
 
 const UPGRADE: &[u8] = b"upgrade:";
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     kind: Kind,
     /// The longest first line, in bytes without its CRLF.
     longest: usize,
+    /// The bytes of the trailer so far.
+    trailer: usize,
 }
 
 /// What of a first line matters to framing.
@@ -103,7 +105,8 @@ impl Watch {
     /// At the beginning of a connection.
     pub(super) const fn new(longest: usize) -> Self {
         let line = Line { beginning: [0; LOOKED_AT], length: 0, last: 0 };
-        Self { part: Part::FirstLine, line, framing: Framing::None, upgrade: false, kind: Kind::Request, longest }
+        let (part, framing, kind) = (Part::FirstLine, Framing::None, Kind::Request);
+        Self { part, line, framing, upgrade: false, kind, longest, trailer: 0 }
     }
 
     /// Whether a message has ended and the next has not begun.
@@ -153,7 +156,12 @@ impl Watch {
             let began = self.part != Part::FirstLine;
             let rest = &come[at..];
             let end = memchr::memchr(b'\n', rest);
-            self.line.push(&rest[..end.unwrap_or(rest.len())]);
+            let line = &rest[..end.unwrap_or(rest.len())];
+            // The parser cuts a fragment off without a word (RFC 9112, section 3.2: no target has one).
+            if !began && memchr::memchr(b'#', line).is_some() {
+                return Err((at, Fault::Malformed));
+            }
+            self.line.push(line);
             let fault = self.too_long().or_else(|| end.and_then(|_| self.line_end(&mut head).err()));
             if let Some(fault) = fault {
                 return Err((at + end.unwrap_or(0), fault));
@@ -171,7 +179,8 @@ impl Watch {
         let length = self.line.length - carriage_return.min(self.line.length);
         match self.part {
             Part::FirstLine if length > self.longest => Some(Fault::LongLine),
-            Part::ChunkSize | Part::Trailer if length > CHUNK_LINE => Some(Fault::Malformed),
+            Part::ChunkSize if length > CHUNK_LINE => Some(Fault::Malformed),
+            Part::Trailer if self.trailer + length > CHUNK_LINE => Some(Fault::Malformed),
             Part::ChunkEnd if length > 0 => Some(Fault::Malformed),
             // The parser limits the head.
             Part::FirstLine
@@ -215,12 +224,19 @@ impl Watch {
                 Part::Fields
             }
             Part::ChunkSize => match self.line.chunk_size().ok_or(Fault::Malformed)? {
-                0 => Part::Trailer,
+                0 => {
+                    self.trailer = 0;
+                    Part::Trailer
+                }
                 left => Part::Bytes { left, chunk: true },
             },
             Part::ChunkEnd => Part::ChunkSize,
             Part::Trailer if is_empty => Part::FirstLine,
-            Part::Trailer => Part::Trailer,
+            Part::Trailer if !self.line.is_trailer() => return Err(Fault::Malformed),
+            Part::Trailer => {
+                self.trailer += self.line.length;
+                Part::Trailer
+            }
             Part::Bytes { .. } | Part::Rest => self.part,
         };
         self.line.clear();
@@ -263,6 +279,17 @@ impl Line {
         let Some((name, value)) = self.text().split_at_checked(UPGRADE.len()) else { return false };
         let is_websocket = |word: &[u8]| word.trim_ascii().eq_ignore_ascii_case(b"websocket");
         name.eq_ignore_ascii_case(UPGRADE) && (self.length > LOOKED_AT || value.split(|b| *b == b',').any(is_websocket))
+    }
+
+    /// Whether this is a field that may stand behind a body: whoever reads it as the head of another message, or believes
+    /// what it says of framing, is not given the occasion.
+    fn is_trailer(&self) -> bool {
+        let text = self.text();
+        let name = text.split(|&byte| byte == b':').next().unwrap_or_default();
+        let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        let frames = [&b"content-length"[..], b"transfer-encoding", b"host"];
+        let whole = !name.is_empty() && name.len() < text.len() && name.iter().all(is_token);
+        whole && !frames.iter().any(|frame| name.eq_ignore_ascii_case(frame))
     }
 
     /// What the field says of the body; fields that contradict each other, or cannot be read, are refused.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NOTHING: Forward = Forward { authorization: false, version: false };
+const NOTHING: Forward = Forward { authorization: false, version: false, compress: false };
 
 fn actix(pairs: &[(&str, &str)]) -> ActixHeaders {
     let mut headers = ActixHeaders::new();
@@ -97,7 +97,7 @@ fn what_connection_names_stays_here_in_both_directions() {
 #[test]
 fn a_route_may_let_authorization_and_version_through() {
     let from = actix(&[("authorization", "Basic x"), ("api-version", "2")]);
-    let sent = request_headers(&from, Forward { authorization: true, version: true });
+    let sent = request_headers(&from, Forward { authorization: true, version: true, compress: false });
     assert_eq!(sent.len(), 2);
 }
 
@@ -132,4 +132,14 @@ fn methods_and_statuses_survive() {
         assert_eq!(method(&name.parse::<ActixMethod>().unwrap()).as_str(), name);
     }
     assert_eq!(status(StatusCode::IM_A_TEAPOT), ActixStatus::IM_A_TEAPOT);
+}
+
+#[test]
+fn where_the_gateway_compresses_upstreams_are_asked_for_plain_answers_and_know_their_tags() {
+    let from = actix(&[("Accept-Encoding", "gzip"), ("If-Match", "W/\"a\", \"b\""), ("If-None-Match", "W/\"a\"")]);
+    let sent = request_headers(&from, Forward { compress: true, ..NOTHING });
+    assert!(sent["accept-encoding"] == "identity" && sent["if-match"] == "\"a\", \"b\"", "{sent:?}");
+    assert_eq!(sent["if-none-match"], "W/\"a\"", "it compares weakly");
+    let sent = request_headers(&from, NOTHING);
+    assert!(sent["accept-encoding"] == "gzip" && sent["if-match"] == "W/\"a\", \"b\"", "{sent:?}");
 }

@@ -37,6 +37,7 @@ fn lines_of_a_head_end_with_crlf() {
         "GET / HTTP/1.1\nHost: x\n\n",
         "GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\n\n",
+        "GET /#x HTTP/1.1\r\nHost: x\r\n\r\n",
         "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET http://x/ HTTP/1.1\nHost: x\n\n",
         "BREW / HTTP/1.1\n\n",
@@ -65,6 +66,9 @@ fn bodies_are_none_of_its_business_but_their_ends_are() {
         "10000000000000000\r\n",
         "000000000000000000000000000000000000000000000000000000000002\r\n",
         "0\r\nX: y\n\r\n",
+        "0\r\nX y\r\n\r\n",
+        "0\r\n X: y\r\n\r\n",
+        "0\r\nContent-Length: 1\r\n\r\n",
         "0\r\n\n",
     ] {
         assert_eq!(look(&format!("{chunked}{broken}")), MALFORMED, "{broken:?}");
