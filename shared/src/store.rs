@@ -6,6 +6,7 @@ mod gcra;
 mod generations;
 mod link;
 pub mod revocations;
+pub mod tagged;
 
 #[cfg(test)]
 mod conformance;
@@ -16,6 +17,7 @@ pub use cache::Cache;
 pub use counters::{Counters, Take};
 pub use gcra::{Decision, Quota};
 pub use revocations::{Follower, Revocation, RevocationList, Revocations, Verdict};
+pub use tagged::TaggedCache;
 
 use crate::clock::Clock;
 use link::Link;
@@ -83,6 +85,8 @@ pub struct Stores {
     /// Sessions, users and roles that ended before their tokens did.
     pub revocations: Revocations,
     link: Option<Link>,
+    clock: Clock,
+    cache_deadline: Duration,
 }
 
 impl Stores {
@@ -92,8 +96,10 @@ impl Stores {
         Self {
             counters: Counters::memory(clock.clone()),
             cache: Cache::memory(clock.clone()),
-            revocations: Revocations::memory(clock),
+            revocations: Revocations::memory(clock.clone()),
             link: None,
+            clock,
+            cache_deadline: RedisOptions::default().cache_deadline,
         }
     }
 
@@ -121,7 +127,19 @@ impl Stores {
             cache: Cache::redis(link.clone(), clock.clone(), options.cache_deadline),
             revocations: Revocations::redis(link.clone(), options.publish_deadline),
             link: Some(link),
+            clock,
+            cache_deadline: options.cache_deadline,
         })
+    }
+
+    /// A cache with tags of its own, which shares nothing with the other rooms. In memory it holds at most `max_bytes`,
+    /// and every call makes a new one.
+    #[must_use]
+    pub fn tagged(&self, room: &str, max_bytes: u64) -> TaggedCache {
+        match &self.link {
+            Some(link) => TaggedCache::redis(link.clone(), self.clock.clone(), self.cache_deadline, room),
+            None => TaggedCache::memory(self.clock.clone(), max_bytes),
+        }
     }
 
     /// Whether the back-end answers right now, within 50 ms. Memory always does.

@@ -5,6 +5,7 @@ mod counters;
 mod fixture;
 mod outage;
 mod revocations;
+mod tagged;
 
 /// Runs each property on both back-ends, as tests of their own.
 macro_rules! on_both_back_ends {
@@ -35,6 +36,12 @@ on_both_back_ends! {
     cache::a_value_lives_for_its_ttl,
     cache::delete_and_overwrite,
     cache::any_bytes_under_any_key,
+    tagged::a_tagged_value_lives_for_its_ttl,
+    tagged::a_purge_takes_its_tags_and_nothing_else,
+    tagged::what_was_begun_before_a_purge_is_stillborn,
+    tagged::a_look_up_says_when_its_tags_were_purged,
+    tagged::a_late_writer_does_not_replace_a_later_one,
+    tagged::any_bytes_under_any_key_and_tag,
     revocations::a_follower_knows_within_a_second,
     revocations::a_late_follower_learns_what_still_matters,
     revocations::a_dropped_follower_is_told_nothing_more,

@@ -53,6 +53,20 @@ impl<K: Hash + Eq, V: Kept> Generations<K, V> {
         (found.expires_at() > now).then_some(found)
     }
 
+    /// The value under `key`, which from now on counts as just written.
+    pub fn touch<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, now: i64) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        if let Some((owned, value)) = self.old.entries.remove_entry(key) {
+            self.old.weight -= value.weight();
+            if value.expires_at() > now {
+                self.put(owned, value, now);
+            }
+        }
+        self.get(key, now)
+    }
+
     /// Writes `value`. One that weighs more than half the bound is not kept.
     pub fn put(&mut self, key: K, value: V, now: i64) {
         self.remove(&key);
