@@ -1,5 +1,6 @@
 //! The operators' listener: probes with detail, metrics, and views of what the gateway knows.
 
+pub mod access;
 pub mod api;
 pub mod health;
 pub mod metrics;
@@ -15,9 +16,10 @@ use actix_web::{HttpResponse, Resource, Route, guard};
 
 use crate::app::Gateway;
 use crate::policy::headers::NO_STORE;
+use access::Access;
 
 /// Everything that the admin listener answers, with the headers that every answer there has.
-pub fn configure(gateway: Arc<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
+pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         let standing = DefaultHeaders::new()
             .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -25,6 +27,7 @@ pub fn configure(gateway: Arc<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
             .add((REFERRER_POLICY, "no-referrer"))
             .add((CACHE_CONTROL, NO_STORE));
         let all = web::scope("")
+            .wrap(from_fn(access::ask))
             .wrap(standing)
             .wrap(from_fn(shared::http::context))
             .service(resource("/", reads().to(index)))
@@ -32,10 +35,14 @@ pub fn configure(gateway: Arc<Gateway>) -> impl FnOnce(&mut ServiceConfig) {
             .service(resource("/readyz", reads().to(health::readyz)))
             .service(resource("/metrics", reads().to(metrics::scrape)))
             .service(resource("/admin/api/breakers", reads().to(api::breakers)))
+            .service(resource("/admin/api/upstreams", reads().to(api::upstreams)))
             .service(resource("/admin/api/versions", reads().to(api::versions)))
             .service(resource("/admin/api/routes", reads().to(api::routes)))
             .configure(shared::http::configure);
-        app.app_data(web::Data::new(gateway.clock.clone())).app_data(web::Data::from(gateway)).service(all);
+        app.app_data(web::Data::new(access))
+            .app_data(web::Data::new(gateway.clock.clone()))
+            .app_data(web::Data::from(gateway))
+            .service(all);
     }
 }
 
@@ -56,6 +63,7 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 <li><a href="/readyz">/readyz</a>: each dependency
 <li><a href="/metrics">/metrics</a>: for Prometheus
 <li><a href="/admin/api/breakers">/admin/api/breakers</a>: the circuit breaker of each upstream
+<li><a href="/admin/api/upstreams">/admin/api/upstreams</a>: their endpoints, limits and retry budgets
 <li><a href="/admin/api/versions">/admin/api/versions</a>: API versions, and who still calls a deprecated one
 <li><a href="/admin/api/routes">/admin/api/routes</a>: the compiled route table
 </ul></html>

@@ -33,8 +33,7 @@ use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
 use crate::tables::Tables;
-use crate::upstream::client::Clients;
-use crate::upstream::health::Health;
+use crate::upstream::client::{Clients, Pool};
 
 /// What all workers share. There are no globals beside it.
 #[derive(Debug)]
@@ -57,8 +56,6 @@ pub struct Gateway {
     pub signer: Signer,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whether the upstreams are ready.
-    pub health: Arc<Health>,
     /// The merged API documents.
     pub documents: Documents,
     /// Shared state.
@@ -85,7 +82,7 @@ pub struct Worker {
     /// What all share.
     pub gateway: Arc<Gateway>,
     /// Connections to the upstreams.
-    pub client: reqwest::Client,
+    pub pool: Pool,
     /// Verified tokens.
     pub tokens: RefCell<TokenCache>,
     handles: RefCell<HashMap<Labels, Handles>>,
@@ -99,7 +96,7 @@ impl Worker {
     pub fn new(gateway: Arc<Gateway>, clients: &Clients, tokens: usize) -> Result<Self, reqwest::Error> {
         Ok(Self {
             gateway,
-            client: clients.build()?,
+            pool: clients.pool()?,
             tokens: RefCell::new(TokenCache::new(tokens)),
             handles: RefCell::new(HashMap::new()),
         })

@@ -5,6 +5,7 @@ mod compression;
 mod policy;
 mod route;
 mod server;
+mod upstream;
 
 use std::path::Path;
 
@@ -14,11 +15,9 @@ use shared::telemetry::TelemetryConfig;
 
 pub use compression::{Coding, Compression};
 pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
-pub use route::{Auth, LimiterDown, Route, ServedVersion, Versions};
-pub use server::{
-    AccessLog, Admin, Authentication, Documents, Identity, Limits, Server, Service, Services, Upstream,
-    UpstreamSettings,
-};
+pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
+pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
+pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};
 
 /// The documented defaults, which are also the schema.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

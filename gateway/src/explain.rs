@@ -77,7 +77,7 @@ fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>, tables: &T
         "route",
         format!("{} {} (row {})", if methods.is_empty() { "*" } else { &methods }, route.pattern, route.index),
     );
-    line("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin.as_str()));
+    line("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin().as_str()));
     line("token", auth_word(route.auth).to_owned());
     if !route.roles.is_empty() {
         line("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));

@@ -28,7 +28,7 @@ use crate::route::{Found, Route, Wanted, path};
 use crate::tables::Tables;
 use crate::upstream::body;
 use crate::upstream::convert::Forward;
-use crate::upstream::send::Call;
+use crate::upstream::send::{Call, Tools};
 
 /// Serves one request, whatever comes of it.
 pub async fn serve(worker: &Worker, request: &HttpRequest, mut payload: Payload) -> HttpResponse<BoxBody> {
@@ -67,19 +67,22 @@ async fn forward(
         Target::Methods(methods) => return Err(Problem::new(Code::MethodNotAllowed).allow(methods)),
     };
     let route = found.route;
-    let permit = gateway.in_flight.enter()?;
+    let permit = gateway.in_flight.enter(tables.places)?;
     let principal =
         gateway.authenticator.authenticate(&worker.tokens, &head.headers, route.auth, &gateway.metrics).await?;
     let permitted = authorize(route, principal.as_ref());
     // What is forbidden counts too, and against whoever asked.
     take(worker, exchange, &route.limits, principal.as_ref(), route.limiter_down).await?;
     permitted?;
+    let priority = route.priority(&head.method, principal.is_none());
+    let permit = permit.keep(tables.places, priority)?;
     exchange.note_caller(gateway, principal.as_ref());
+    let upstream = route.split.choose(&route.upstream, &head.headers, exchange.client, principal.as_ref());
     let call = Call {
         head,
         path: &found.upstream_path,
         query: &found.query,
-        upstream: &route.upstream,
+        upstream,
         principal: principal.as_ref(),
         client: exchange.client,
         trace: &exchange.trace,
@@ -91,8 +94,18 @@ async fn forward(
         },
         body_limit: route.body_limit,
         buffer: tables.buffer,
+        priority,
+        attempts: route.attempts,
+        hedge: route.hedge,
+        keyed: false,
+        mirror: route.mirror.as_ref(),
     };
-    call.send(&worker.client, &gateway.signer, payload.take(), permit).await
+    let tools = Tools { pool: &worker.pool, signer: &gateway.signer, metrics: &gateway.metrics };
+    let answer = call.send(&tools, payload.take(), permit).await;
+    answer.or_else(|problem| match &route.fallback {
+        Some(fallback) => fallback.instead(problem),
+        None => Err(problem),
+    })
 }
 
 /// What a path and a method lead to.

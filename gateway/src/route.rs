@@ -17,10 +17,13 @@ use shared::domain::Roles;
 pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
-use crate::config::{Auth, LimiterDown};
+use crate::config::{Auth, LimiterDown, Priority};
+use crate::policy::fallback::Fallback;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::VersionRule;
 use crate::upstream::Upstream;
+use crate::upstream::mirror::Mirror;
+use crate::upstream::split::Split;
 
 /// One compiled row of the table: everything a request needs to know, looked up once.
 #[derive(Debug)]
@@ -53,6 +56,18 @@ pub struct Route {
     pub forward_authorization: bool,
     /// Whether the gateway's own problems carry OAuth's `error` as well.
     pub oauth: bool,
+    /// How often a call may be made again.
+    pub attempts: u32,
+    /// When a second endpoint is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
+    /// How important it is; `None`: that depends on the request.
+    pub priority: Option<Priority>,
+    /// Other upstreams for some of the requests.
+    pub split: Split,
+    /// Who is shown the calls as well.
+    pub mirror: Option<Mirror>,
+    /// What is answered when the upstream cannot.
+    pub fallback: Option<Fallback>,
     /// What `Cache-Control` becomes when the upstream says nothing.
     pub default_cache_control: Option<HeaderValue>,
     /// Whether answers may be compressed.
@@ -68,5 +83,15 @@ impl Route {
         (self.methods.is_empty() && !is("CONNECT") && !is("TRACE"))
             || self.methods.contains(method)
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+
+    /// How important a request is: what moves money before what reads, and both before who is not known.
+    #[must_use]
+    pub fn priority(&self, method: &Method, is_anonymous: bool) -> Priority {
+        self.priority.unwrap_or(match (is_anonymous, method.is_safe()) {
+            (true, _) => Priority::Low,
+            (false, true) => Priority::Normal,
+            (false, false) => Priority::High,
+        })
     }
 }

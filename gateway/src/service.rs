@@ -16,6 +16,7 @@ use shared::store::{Follower, RevocationList, Stores};
 use tokio::task::JoinHandle;
 
 use crate::admin;
+use crate::admin::access::Access;
 use crate::admin::api::gauges::Gauges;
 use crate::admin::metrics::Metrics;
 use crate::app::{self, Gateway, Worker};
@@ -27,7 +28,8 @@ use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::tables::{CompileError, Tables};
 use crate::upstream::client::Clients;
-use crate::upstream::health::Health;
+use crate::upstream::client::Pool;
+use crate::upstream::{health, resolve};
 
 /// What is made outside and handed in.
 #[derive(Clone, Debug)]
@@ -101,10 +103,10 @@ pub async fn build(
     let (addr, admin_addr) = (public.local_addr()?, admin_listener.local_addr()?);
     let revoked = Arc::new(RevocationList::new(deps.clock.clone()));
     let follower = deps.stores.revocations.follow(Arc::clone(&revoked));
-    let background_client = Clients::new(&config).build()?;
+    let background_pool = Clients::new(&config).pool()?;
     let gateway = gateway(&config, deps, revoked)?;
     gateway.metrics.watch(Gauges(Arc::downgrade(&gateway)));
-    let background = background(&gateway, background_client);
+    let background = background(&gateway, background_pool);
     let public = public_server(&config, Arc::clone(&gateway), public)?;
     let admin = admin_server(&config, Arc::clone(&gateway), admin_listener)?;
     let delay = config.server.shutdown_delay.get();
@@ -127,10 +129,9 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         keys,
         revoked,
         limiter: RateLimiter::new(stores.counters.clone(), config.rate_limit.instances, clock.clone()),
-        in_flight: InFlight::new(config.server.max_in_flight),
+        in_flight: InFlight::new(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,
         metrics: Metrics::default(),
-        health: Health::new(&tables.upstreams),
         documents: Documents::new(config.documents.enabled, config.documents.refresh.get()),
         tables: ArcSwap::from_pointee(tables),
         stores,
@@ -140,13 +141,20 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
     }))
 }
 
-fn background(gateway: &Arc<Gateway>, client: reqwest::Client) -> Background {
+fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
+    let client = pool.plain().clone();
     let (keys, key_client) = (Arc::clone(gateway), client.clone());
-    let (health, health_client) = (Arc::clone(gateway), client.clone());
-    let documents = Arc::clone(gateway);
+    let (probed, resolved, documents) = (Arc::clone(gateway), Arc::clone(gateway), Arc::clone(gateway));
     Background(vec![
         tokio::spawn(async move { keys.keys.run(&key_client).await }),
-        tokio::spawn(async move { health.health.run(&health_client, || health.documents.refresh()).await }),
+        tokio::spawn(async move {
+            let round = || {
+                let tables = probed.tables.load();
+                health::Round { upstreams: tables.upstreams.clone(), settings: tables.health }
+            };
+            health::run(&pool, round, || probed.documents.refresh()).await;
+        }),
+        tokio::spawn(async move { resolve::run(|| resolved.tables.load().upstreams.clone()).await }),
         tokio::spawn(async move {
             if documents.documents.is_on() {
                 documents.documents.run(&client, || documents.tables.load_full()).await;
@@ -171,7 +179,8 @@ fn admin_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> 
     let server =
         config::Server { workers: 1, shutdown_grace: Dur::from(Duration::from_secs(1)), ..config.server.clone() };
     let manners = manners(&config.server, &gateway);
-    let configure = move |app: &mut ServiceConfig| admin::configure(Arc::clone(&gateway))(app);
+    let access = Access::new(config.admin.token.clone(), socket.local_addr()?.ip().is_loopback());
+    let configure = move |app: &mut ServiceConfig| admin::configure(Arc::clone(&gateway), access.clone())(app);
     Ok(listener::serve(&server, &manners, socket, configure)?)
 }
 

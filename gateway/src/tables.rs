@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{HeaderMap, VARY};
+use shared::config::Dur;
 
-use crate::config::{AccessLog, Auth, Config, Limits};
+use crate::config::{self, AccessLog, Auth, Config, Limits};
 use crate::policy::client::TrustedProxies;
 use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
+use crate::policy::fallback::Fallback;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
+use crate::policy::in_flight::Places;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
+use crate::upstream::mirror::Mirror;
+use crate::upstream::split::{Branch, Split};
 use crate::upstream::{InvalidOrigin, Upstream};
 
 /// Everything that is compiled from the configuration.
@@ -40,6 +45,10 @@ pub struct Tables {
     pub compression: Compression,
     /// Request bodies up to this size are held whole.
     pub buffer: u64,
+    /// How many requests may be inside at once.
+    pub places: Places,
+    /// How upstreams are probed.
+    pub health: config::Health,
 }
 
 /// What kept the tables from being built.
@@ -73,15 +82,30 @@ impl Tables {
     /// # Errors
     /// What the check would have reported.
     pub fn compile(config: &Config, now: Instant) -> Result<Self, CompileError> {
+        Self::compile_after(&[], config, now)
+    }
+
+    /// Compiles the configuration that follows this one: upstreams that are the same keep what is known of them.
+    ///
+    /// # Errors
+    /// What the check would have reported.
+    pub fn recompile(&self, config: &Config, now: Instant) -> Result<Self, CompileError> {
+        Self::compile_after(&self.upstreams, config, now)
+    }
+
+    fn compile_after(before: &[Arc<Upstream>], config: &Config, now: Instant) -> Result<Self, CompileError> {
         let versions = Versions::compile(&config.versions);
-        let upstreams = Upstream::compile(config, now)?;
+        let upstreams = Upstream::compile(config, now, before)?;
         let mut routes = RouteTable::default();
         for (index, row) in config.routes.iter().enumerate() {
             let rest = below(&row.path, versions.prefix()).filter(|_| row.version.as_deref() != Some("none"));
             let path = rest.map_or(row.path.as_str(), |rest| if rest.is_empty() { "/" } else { rest });
             let pattern: Pattern = path.parse().map_err(|error| CompileError::Pattern(row.path.clone(), error))?;
-            let upstream = upstreams.iter().find(|upstream| upstream.name == row.upstream);
-            let upstream = upstream.ok_or_else(|| CompileError::Upstream(row.upstream.clone()))?;
+            let find = |name: &String| {
+                let found = upstreams.iter().find(|upstream| upstream.name == *name);
+                found.cloned().ok_or_else(|| CompileError::Upstream(name.clone()))
+            };
+            let upstream = find(&row.upstream)?;
             let rule = match row.version.as_deref() {
                 _ if rest.is_none() => VersionRule::None,
                 None | Some("all" | "none") => VersionRule::All,
@@ -92,7 +116,13 @@ impl Tables {
                 index,
                 pattern: row.path.clone(),
                 methods: row.methods.iter().filter_map(|method| method.parse().ok()).collect(),
-                upstream: Arc::clone(upstream),
+                attempts: row.retries.unwrap_or(upstream.retry.attempts),
+                hedge: row.hedge.map(Dur::get).filter(|after| !after.is_zero()),
+                priority: row.priority,
+                split: split(&row.split, find)?,
+                mirror: row.mirror.as_ref().map(|mirror| mirror_of(mirror, find)).transpose()?,
+                fallback: row.fallback.as_ref().map(Fallback::compile),
+                upstream,
                 auth: row.auth,
                 roles: row.roles,
                 scope: row.scope.clone(),
@@ -119,9 +149,38 @@ impl Tables {
             security: SecurityHeaders::compile(&config.security_headers),
             compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
+            places: {
+                let parts = &config.upstream.concurrency;
+                Places::new(config.server.max_in_flight, parts.normal_percent, parts.low_percent)
+            },
+            health: config.upstream.health,
             versions,
         })
     }
+}
+
+fn split(
+    rows: &[config::Split],
+    find: impl Fn(&String) -> Result<Arc<Upstream>, CompileError>,
+) -> Result<Split, CompileError> {
+    let branches = rows.iter().map(|row| {
+        let header = row.header.as_deref().and_then(|header| header.split_once(':'));
+        let cookie = row.cookie.as_deref().and_then(|cookie| cookie.split_once('='));
+        Ok(Branch {
+            upstream: find(&row.upstream)?,
+            percent: row.percent,
+            header: header.and_then(|(name, value)| Some((name.trim().parse().ok()?, value.trim().parse().ok()?))),
+            cookie: cookie.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())),
+        })
+    });
+    Ok(Split::new(branches.collect::<Result<_, CompileError>>()?))
+}
+
+fn mirror_of(
+    row: &config::Mirror,
+    find: impl Fn(&String) -> Result<Arc<Upstream>, CompileError>,
+) -> Result<Mirror, CompileError> {
+    Ok(Mirror { upstream: find(&row.upstream)?, percent: row.percent })
 }
 
 /// Whether a route may be used without a token, in one word for people.

@@ -1,116 +1,214 @@
 //! The services behind the gateway: where they are, how healthy they seem, and how to talk to them.
 
+mod attempts;
+pub mod balancer;
 pub mod body;
 pub mod breaker;
+pub mod budget;
 pub mod client;
+pub mod concurrency;
 pub mod convert;
+pub mod endpoint;
 pub mod health;
+pub mod mirror;
+mod origin;
+pub mod resolve;
 pub mod send;
+pub mod split;
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use breaker::Breaker;
+use parking_lot::Mutex;
+
+pub use origin::{InvalidOrigin, Origin};
 
 use crate::config::{self, Config};
+use balancer::Balancer;
+use breaker::Breaker;
+use budget::Budget;
+use concurrency::Concurrency;
+use endpoint::Endpoint;
+use health::Readiness;
 
 /// One service, as routes refer to it.
 #[derive(Debug)]
 pub struct Upstream {
     /// What routes and metrics call it.
     pub name: String,
-    /// Where it is.
-    pub origin: Origin,
+    /// Where it is, as configured; at least one.
+    pub origins: Vec<Origin>,
+    /// Its endpoints, and the choice among them.
+    pub balancer: Balancer,
     /// Its breaker.
     pub breaker: Arc<Breaker>,
+    /// How many calls it is given at once.
+    pub concurrency: Arc<Concurrency>,
+    /// How many calls may be repeated.
+    pub budget: Budget,
+    /// How calls are repeated.
+    pub retry: config::Retry,
     /// An answer that takes longer counts as slow; `None` turns the rule off.
     pub slow_after: Option<Duration>,
+    /// Whether it does nothing twice for one `Idempotency-Key`, so that a call with one may be repeated.
+    pub honours_keys: bool,
     /// The audience of its identity assertion; `None`: it is told nothing about callers.
     pub audience: Option<String>,
     /// Whether its document is part of ours.
     pub has_document: bool,
     /// Whether it is one of our two services, whose readiness is part of ours.
     pub is_ours: bool,
+    /// What its endpoints are asked for, to see whether they are well; `None`: they are not asked.
+    pub health_path: Option<String>,
+    /// Whether an endpoint has said that it is ready.
+    pub readiness: Readiness,
+    /// How often its names are looked up; `None`: never.
+    dns: Option<Duration>,
+    due: Mutex<Option<Instant>>,
+    definition: Definition,
+}
+
+/// All that makes an upstream what it is: with the same definition, a new configuration goes on with the old state.
+#[derive(Clone, Debug, PartialEq)]
+struct Definition {
+    upstream: config::Upstream,
+    is_ours: bool,
+    breaker: breaker::Settings,
+    slow_after: Duration,
+    balancer: balancer::Settings,
+    concurrency: concurrency::Settings,
+    retry: config::Retry,
 }
 
 impl Upstream {
-    /// Our two services, then the configured ones. The configuration has been checked.
+    /// Our two services, then the configured ones. The configuration has been checked. Whatever is the same in `before`
+    /// keeps what is known of it.
     ///
     /// # Errors
     /// A URL that is no origin.
-    pub fn compile(config: &Config, now: Instant) -> Result<Vec<Arc<Self>>, InvalidOrigin> {
-        let ours = [("users", &config.services.users.url), ("accounts", &config.services.accounts.url)];
-        let ours = ours.map(|(name, url)| config::Upstream {
+    pub fn compile(config: &Config, now: Instant, before: &[Arc<Self>]) -> Result<Vec<Arc<Self>>, InvalidOrigin> {
+        let ours = [("users", &config.services.users), ("accounts", &config.services.accounts)];
+        let ours = ours.map(|(name, service)| config::Upstream {
             name: name.to_owned(),
-            url: url.clone(),
+            url: service.url.clone(),
+            endpoints: service.endpoints.clone(),
+            dns: service.dns,
+            health_path: Some("/readyz".to_owned()),
+            honours_keys: true,
             assertion: true,
             openapi: true,
         });
         let ours = ours.iter().map(|upstream| (upstream, true));
         let all = ours.chain(config.upstreams.iter().map(|upstream| (upstream, false)));
-        all.map(|(upstream, is_ours)| Self::new(upstream, is_ours, &config.breaker, now).map(Arc::new)).collect()
+        all.map(|(upstream, is_ours)| {
+            let definition = Definition::of(config, upstream, is_ours);
+            let known = before.iter().find(|known| known.name == upstream.name);
+            match known.filter(|known| known.definition == definition) {
+                Some(same) => Ok(Arc::clone(same)),
+                None => Self::new(definition, now, known).map(Arc::new),
+            }
+        })
+        .collect()
     }
 
-    fn new(
-        config: &config::Upstream,
-        is_ours: bool,
-        settings: &config::Breaker,
-        now: Instant,
-    ) -> Result<Self, InvalidOrigin> {
+    fn new(definition: Definition, now: Instant, before: Option<&Arc<Self>>) -> Result<Self, InvalidOrigin> {
+        let config = &definition.upstream;
+        let mut origins: Vec<Origin> = Vec::new();
+        for url in [&config.url].into_iter().chain(&config.endpoints) {
+            let origin: Origin = url.parse()?;
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        let known = before.map(|before| before.balancer.endpoints()).unwrap_or_default();
+        let endpoints = origins.iter().map(|origin| {
+            let kept = known.iter().find(|endpoint| endpoint.is_at(origin, None)).cloned();
+            kept.unwrap_or_else(|| Endpoint::new(origin.clone(), None, now))
+        });
+        let same_breaker = before.filter(|before| before.definition.breaker == definition.breaker);
+        let breaker = same_breaker.map_or_else(|| Breaker::new(definition.breaker, now), |b| Arc::clone(&b.breaker));
         Ok(Self {
             name: config.name.clone(),
-            origin: config.url.parse()?,
-            breaker: Breaker::new(breaker_settings(settings), now),
-            slow_after: Some(settings.slow_after.get()).filter(|span| !span.is_zero()),
+            balancer: Balancer::new(definition.balancer, endpoints.collect()),
+            origins,
+            breaker,
+            concurrency: Concurrency::new(definition.concurrency, now),
+            budget: Budget::new(definition.retry.budget_percent, definition.retry.reserve),
+            retry: definition.retry,
+            slow_after: Some(definition.slow_after).filter(|span| !span.is_zero()),
+            honours_keys: config.honours_keys,
             audience: config.assertion.then(|| config.name.clone()),
             has_document: config.openapi,
-            is_ours,
+            is_ours: definition.is_ours,
+            health_path: config.health_path.clone(),
+            readiness: Readiness::default(),
+            dns: Some(config.dns.get()).filter(|every| !every.is_zero()),
+            due: Mutex::new(None),
+            definition,
         })
     }
-}
 
-fn breaker_settings(config: &config::Breaker) -> breaker::Settings {
-    breaker::Settings {
-        consecutive_failures: config.consecutive_failures,
-        window: config.window.get(),
-        minimum_volume: config.minimum_volume,
-        failure_percent: config.failure_percent,
-        open_for: config.open_for.get(),
-        open_at_most: config.open_at_most.get(),
-        jitter_percent: config.jitter_percent,
-        probes: config.probes,
-    }
-}
-
-/// Scheme, host and port, without a slash at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
-
-/// Text that is no origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write http:// or https://, a host and perhaps a port, and nothing else")]
-pub struct InvalidOrigin;
-
-impl Origin {
-    /// The text, to which a path is appended.
+    /// Where it is, for people and for documents: the first of its addresses.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn origin(&self) -> &Origin {
+        &self.origins[0]
+    }
+
+    /// Where somebody is likely to answer.
+    #[must_use]
+    pub fn an_origin(&self) -> Origin {
+        let lease = self.balancer.lease(Instant::now(), &[]);
+        lease.map_or_else(|| self.origin().clone(), |lease| lease.endpoint().origin.clone())
+    }
+
+    /// Whether its names are to be looked up now.
+    fn is_due(&self, now: Instant) -> bool {
+        self.dns.is_some() && self.due.lock().is_none_or(|due| due <= now)
+    }
+
+    /// Its names have been looked up.
+    fn resolved(&self, now: Instant) {
+        *self.due.lock() = self.dns.and_then(|every| now.checked_add(every));
     }
 }
 
-impl FromStr for Origin {
-    type Err = InvalidOrigin;
-
-    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
-        let url = reqwest::Url::parse(text).map_err(|_| InvalidOrigin)?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        let anonymous = url.username().is_empty() && url.password().is_none();
-        if matches!(url.scheme(), "http" | "https") && url.has_host() && bare && anonymous {
-            Ok(Self(url.origin().ascii_serialization()))
-        } else {
-            Err(InvalidOrigin)
+impl Definition {
+    fn of(config: &Config, upstream: &config::Upstream, is_ours: bool) -> Self {
+        let config::UpstreamSettings { balance, ejection, concurrency, retry, .. } = &config.upstream;
+        let breaker = &config.breaker;
+        Self {
+            upstream: upstream.clone(),
+            is_ours,
+            breaker: breaker::Settings {
+                consecutive_failures: breaker.consecutive_failures,
+                window: breaker.window.get(),
+                minimum_volume: breaker.minimum_volume,
+                failure_percent: breaker.failure_percent,
+                slow_percent: breaker.slow_percent,
+                open_for: breaker.open_for.get(),
+                open_at_most: breaker.open_at_most.get(),
+                jitter_percent: breaker.jitter_percent,
+                probes: breaker.probes,
+            },
+            slow_after: breaker.slow_after.get(),
+            balancer: balancer::Settings {
+                decay: balance.decay.get(),
+                slow_start: balance.slow_start.get(),
+                consecutive_failures: ejection.consecutive_failures,
+                eject_for: ejection.base.get(),
+                eject_at_most: ejection.at_most.get(),
+                keep_percent: ejection.keep_percent,
+            },
+            concurrency: concurrency::Settings {
+                enabled: concurrency.enabled,
+                initial: concurrency.initial,
+                least: concurrency.least,
+                most: concurrency.most,
+                latency: concurrency.latency.get(),
+                normal_percent: concurrency.normal_percent,
+                low_percent: concurrency.low_percent,
+            },
+            retry: *retry,
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// The `[telemetry]` section of every service.
 #[derive(Clone, Debug, Deserialize)]
@@ -72,11 +72,48 @@ pub enum TelemetryError {
 /// Keeps the exporter alive; dropping it sends what is still queued.
 #[must_use = "dropping it ends the export of traces"]
 #[derive(Debug)]
-pub struct Guard(Option<SdkTracerProvider>);
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+    level: LogLevel,
+}
+
+impl Guard {
+    /// What is logged, to be changed while the process runs.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        self.level.clone()
+    }
+}
+
+/// Which events are logged. Clones are the same; the default is that of a process that has not started logging.
+#[derive(Clone, Debug, Default)]
+pub struct LogLevel(Option<reload::Handle<EnvFilter, Registry>>);
+
+/// Text that is no log filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no log filter, such as `info` or `info,gateway=debug`")]
+pub struct InvalidFilter;
+
+impl LogLevel {
+    /// The filter, as it is in force.
+    #[must_use]
+    pub fn get(&self) -> String {
+        self.0.as_ref().and_then(|handle| handle.with_current(ToString::to_string).ok()).unwrap_or_default()
+    }
+
+    /// Puts another filter in force.
+    ///
+    /// # Errors
+    /// [`InvalidFilter`]; the old one stays.
+    pub fn set(&self, filter: &str) -> Result<(), InvalidFilter> {
+        let filter = EnvFilter::builder().parse(filter).map_err(|_| InvalidFilter)?;
+        self.0.as_ref().map_or(Ok(()), |handle| handle.reload(filter).map_err(|_| InvalidFilter))
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(provider) = self.0.take()
+        if let Some(provider) = self.provider.take()
             && let Err(error) = provider.shutdown()
         {
             tracing::warn!(%error, "the last traces were not exported");
@@ -86,7 +123,7 @@ impl Drop for Guard {
 
 /// Starts logging and, when configured, the export of traces. Once per process, first thing in `main`.
 pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
-    let filter = EnvFilter::builder().parse(&config.log)?;
+    let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&config.log)?);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
         Format::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_filter(filter).boxed(),
         Format::Text => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
@@ -97,7 +134,7 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Guard, Te
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service))
     });
     tracing_subscriber::registry().with(lines).with(spans).try_init()?;
-    Ok(Guard(provider))
+    Ok(Guard { provider, level: LogLevel(Some(handle)) })
 }
 
 fn exporter(service: &'static str, endpoint: &str) -> Result<Option<SdkTracerProvider>, TelemetryError> {

@@ -21,13 +21,32 @@ pub async fn breakers(gateway: web::Data<Gateway>) -> HttpResponse {
         let seen = upstream.breaker.snapshot(now);
         json!({
             "upstream": upstream.name,
-            "url": upstream.origin.as_str(),
+            "url": upstream.origin().as_str(),
             "state": seen.state,
+            "forced": seen.forced,
             "trips": seen.trips,
             "probes_in_ms": seen.probes_in.map(millis),
         })
     });
     HttpResponse::Ok().json(json!({ "data": breakers.collect::<Vec<_>>() }))
+}
+
+/// `GET /admin/api/upstreams`: each upstream's endpoints, breaker, limit and retry budget.
+pub async fn upstreams(gateway: web::Data<Gateway>) -> HttpResponse {
+    let (tables, now) = (gateway.tables.load_full(), Instant::now());
+    let upstreams = tables.upstreams.iter().map(|upstream| {
+        let decay = upstream.balancer.settings().decay;
+        let endpoints = upstream.balancer.endpoints();
+        let endpoints: Vec<_> = endpoints.iter().map(|endpoint| endpoint.view(now, decay)).collect();
+        json!({
+            "name": upstream.name,
+            "breaker": upstream.breaker.snapshot(now).state,
+            "concurrency": upstream.concurrency.view(),
+            "retries_left": upstream.budget.left(),
+            "endpoints": endpoints,
+        })
+    });
+    HttpResponse::Ok().json(json!({ "data": upstreams.collect::<Vec<_>>() }))
 }
 
 /// `GET /admin/api/versions`: each version's life, and who still calls it when it is going to end.

@@ -9,6 +9,8 @@ use shared::problem::{Code, Problem};
 
 use crate::app::Gateway;
 use crate::policy::headers::NO_STORE;
+use crate::tables::Tables;
+use crate::upstream::health::states;
 
 /// One thing that the gateway needs.
 #[derive(Debug, Serialize)]
@@ -31,7 +33,8 @@ pub fn word(status: &str) -> HttpResponse {
 pub async fn readyz(gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     let redis = gateway.stores.health().await.is_ok();
     let ready = is_ready(&gateway);
-    let dependencies: Vec<_> = required(&gateway)
+    let tables = gateway.tables.load_full();
+    let dependencies: Vec<_> = required(&gateway, &tables)
         .chain((gateway.stores.kind() == "redis").then_some(Dependency { name: "redis", ready: redis }))
         .chain([Dependency { name: "revocations", ready: gateway.revoked.is_live() }])
         .collect();
@@ -61,13 +64,13 @@ fn is_ready(gateway: &Gateway) -> bool {
     if gateway.is_draining() {
         return false;
     }
-    if !gateway.started.load(Ordering::Acquire) && required(gateway).all(|dependency| dependency.ready) {
+    if !gateway.started.load(Ordering::Acquire) && required(gateway, &gateway.tables.load()).all(|d| d.ready) {
         gateway.started.store(true, Ordering::Release);
     }
     gateway.started.load(Ordering::Acquire)
 }
 
-fn required(gateway: &Gateway) -> impl Iterator<Item = Dependency<'_>> {
-    let upstreams = gateway.health.states().map(|(name, ready)| Dependency { name, ready });
+fn required<'a>(gateway: &'a Gateway, tables: &'a Tables) -> impl Iterator<Item = Dependency<'a>> {
+    let upstreams = states(&tables.upstreams).map(|(name, ready)| Dependency { name, ready });
     upstreams.chain([Dependency { name: "jwks", ready: gateway.keys.current().is_some() }])
 }

@@ -55,6 +55,12 @@ struct ResultLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExtraLabels {
+    upstream: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VersionLabel {
     version: String,
 }
@@ -90,6 +96,7 @@ pub struct Metrics {
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
     /// What compression does.
     pub compression: compression::Counters,
+    extra: Family<ExtraLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -106,6 +113,7 @@ impl Default for Metrics {
             deprecated: Family::default(),
             callers: Mutex::default(),
             compression: compression::Counters::register(&mut registry),
+            extra: Family::default(),
             registry: Mutex::default(),
         };
         registry.register("requests", "Answers by route, API version and status", metrics.requests.clone());
@@ -121,6 +129,11 @@ impl Default for Metrics {
             "deprecated_version_calls",
             "Calls of versions that are going to end",
             metrics.deprecated.clone(),
+        );
+        registry.register(
+            "extra_calls",
+            "Calls of upstreams beside the first of each exchange: retries, hedges, mirrored calls",
+            metrics.extra.clone(),
         );
         *metrics.registry.lock() = registry;
         metrics
@@ -153,6 +166,25 @@ impl Metrics {
         } else {
             self.misses.inc()
         };
+    }
+
+    /// A call that is made again.
+    pub fn retry(&self, upstream: &str) {
+        self.extra_call(upstream, "retry");
+    }
+
+    /// A second question while the first is not answered yet.
+    pub fn hedge(&self, upstream: &str) {
+        self.extra_call(upstream, "hedge");
+    }
+
+    /// A call that is shown to another upstream.
+    pub fn mirrored(&self, upstream: &str) {
+        self.extra_call(upstream, "mirror");
+    }
+
+    fn extra_call(&self, upstream: &str, kind: &'static str) {
+        self.extra.get_or_create(&ExtraLabels { upstream: upstream.to_owned(), kind }).inc();
     }
 
     /// A call of a version that is going to end.

@@ -1,6 +1,7 @@
 //! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
 
 mod compression;
+mod upstreams;
 
 use std::collections::HashSet;
 
@@ -14,7 +15,6 @@ use crate::policy::authenticate::keys::algorithm;
 use crate::policy::client::Network;
 use crate::policy::version::{is_version, parse_instant};
 use crate::route::Pattern;
-use crate::upstream::Origin;
 
 /// RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash.
 const MIN_SECRET: usize = 32;
@@ -28,7 +28,7 @@ const OUR_SERVICES: [&str; 2] = ["users", "accounts"];
 impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
         server(self, report);
-        upstreams(self, report);
+        upstreams::check(self, report);
         authentication(self, report);
         versions(self, report);
         rate_limits(self, report);
@@ -85,31 +85,7 @@ fn server(config: &Config, report: &mut Report<'_>) {
             report.error("server.trusted_proxies", format!("`{network}` is no address and no CIDR block"));
         }
     }
-    report.ensure(!config.upstream.connect_timeout.get().is_zero(), "upstream.connect_timeout", "more than 0s");
     report.ensure(!config.documents.refresh.get().is_zero(), "documents.refresh", "more than 0s");
-    let breaker = &config.breaker;
-    report.ensure(breaker.probes > 0, "breaker.probes", "at least 1");
-    report.ensure(breaker.failure_percent <= 100, "breaker.failure_percent", "at most 100");
-    report.ensure(!breaker.window.get().is_zero(), "breaker.window", "more than 0s");
-    report.ensure(!breaker.open_for.get().is_zero(), "breaker.open_for", "more than 0s");
-    report.ensure(breaker.open_at_most >= breaker.open_for, "breaker.open_at_most", "at least breaker.open_for");
-}
-
-fn upstreams(config: &Config, report: &mut Report<'_>) {
-    let mut origin = |path: &str, url: &str| {
-        if let Err(error) = url.parse::<Origin>() {
-            report.error(path, format!("`{url}`: {error}"));
-        }
-    };
-    origin("services.users.url", &config.services.users.url);
-    origin("services.accounts.url", &config.services.accounts.url);
-    for (i, upstream) in config.upstreams.iter().enumerate() {
-        origin(&format!("upstreams[{i}].url"), &upstream.url);
-    }
-    let mut seen: HashSet<&str> = OUR_SERVICES.into();
-    for (i, upstream) in config.upstreams.iter().enumerate() {
-        report.ensure(seen.insert(&upstream.name), &format!("upstreams[{i}].name"), "this name is taken");
-    }
 }
 
 fn authentication(config: &Config, report: &mut Report<'_>) {
@@ -210,9 +186,7 @@ fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'
     if let Err(error) = route.path.parse::<Pattern>() {
         report.error(&key("path"), format!("`{}`: {error}", route.path));
     }
-    if !names.upstreams.contains(route.upstream.as_str()) {
-        report.error(&key("upstream"), format!("there is no upstream `{}`", route.upstream));
-    }
+    upstreams::of_route(route, at, &names.upstreams, report);
     for method in &route.methods {
         let known =
             method.parse::<Method>().is_ok_and(|method| method.as_str() == method.as_str().to_ascii_uppercase());

@@ -49,6 +49,7 @@ pub struct Breaker {
     pub minimum_volume: u32,
     pub window: Dur,
     pub slow_after: Dur,
+    pub slow_percent: u32,
     pub open_for: Dur,
     pub open_at_most: Dur,
     pub jitter_percent: u32,

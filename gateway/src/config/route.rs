@@ -60,6 +60,18 @@ pub struct Route {
     pub private: bool,
     #[serde(default = "yes")]
     pub compress: bool,
+    #[serde(default)]
+    pub retries: Option<u32>,
+    #[serde(default)]
+    pub hedge: Option<Dur>,
+    #[serde(default)]
+    pub priority: Option<Priority>,
+    #[serde(default)]
+    pub split: Vec<Split>,
+    #[serde(default)]
+    pub mirror: Option<Mirror>,
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
 }
 
 const fn yes() -> bool {
@@ -81,4 +93,45 @@ pub enum LimiterDown {
     #[default]
     Share,
     Refuse,
+}
+
+/// Who is served first when there is not enough for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    Low,
+    Normal,
+    High,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    pub upstream: String,
+    #[serde(default)]
+    pub percent: u32,
+    #[serde(default)]
+    pub header: Option<String>,
+    #[serde(default)]
+    pub cookie: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    pub upstream: String,
+    pub percent: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    pub status: u16,
+    pub body: String,
+    #[serde(default = "json")]
+    pub content_type: String,
+}
+
+fn json() -> String {
+    "application/json".to_owned()
 }

@@ -1,4 +1,4 @@
-//! Settings of the listeners, the upstreams and what the gateway tells them.
+//! Settings of the listeners, and of what is read off a request.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
 use std::net::SocketAddr;
@@ -36,40 +36,7 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Services {
-    pub users: Service,
-    pub accounts: Service,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    pub url: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    pub name: String,
-    pub url: String,
-    #[serde(default)]
-    pub assertion: bool,
-    #[serde(default)]
-    pub openapi: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UpstreamSettings {
-    pub connect_timeout: Dur,
-    pub idle_timeout: Dur,
-    pub max_idle: usize,
-    pub timeout: Dur,
-    pub buffer_bytes: u64,
+    pub token: Secret,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -136,7 +136,7 @@ async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
     let sources = tables.upstreams.iter().filter(|upstream| upstream.has_document);
     let fetched = sources.map(|upstream| async {
         let document = async {
-            let url = format!("{}/openapi.json", upstream.origin.as_str());
+            let url = format!("{}/openapi.json", upstream.an_origin().as_str());
             let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
             answer.json::<Value>().await.ok()
         };

@@ -4,5 +4,8 @@ mod breaking;
 mod compression;
 mod corpus;
 mod harness;
+mod repeating;
 mod shapes;
+mod spreading;
 mod streams;
+mod stub;

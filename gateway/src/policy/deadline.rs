@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use shared::problem::{Code, Problem};
 
+/// The most that is kept back for the way of an answer.
+const MARGIN: Duration = Duration::from_millis(50);
+
 /// When an exchange must be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -31,11 +34,13 @@ impl Deadline {
         self.end.is_none_or(|end| (end.saturating_duration_since(since)) * 2 >= end - self.start)
     }
 
-    /// What is left, in whole milliseconds, as upstreams are told.
+    /// What is left, in whole milliseconds, as upstreams are told: less a margin, so that an upstream that uses all of it
+    /// is still heard.
     #[must_use]
     pub fn millis_left(self, now: Instant) -> Option<u64> {
         let left = self.end?.saturating_duration_since(now);
-        Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        let told = left.saturating_sub((left / 20).min(MARGIN));
+        Some(u64::try_from(told.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Waits for `work`, but not beyond the end.

@@ -29,12 +29,23 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A request body for an upstream.
 pub struct Outgoing {
-    /// What reqwest sends; `None` when the request has no body.
-    pub body: Option<reqwest::Body>,
+    content: Content,
     /// The length of a streamed body, when the client said it; a held one knows its own.
     pub length: Option<u64>,
     /// How far a streamed body has come; `None`: it is here already.
     pub progress: Option<Arc<Progress>>,
+}
+
+/// What is sent.
+enum Content {
+    /// The request has no body.
+    Nothing,
+    /// It is here, and can be sent any number of times.
+    Held(Bytes),
+    /// It comes piece by piece, and can be sent once.
+    Stream(reqwest::Body),
+    /// It has been sent.
+    Gone,
 }
 
 /// Why a streamed body ended before its end. Never shown: it only breaks the upstream's connection.
@@ -56,15 +67,49 @@ impl Outgoing {
             Some(0) => Ok(Self::none()),
             Some(length) if length <= buffer => {
                 let capacity = usize::try_from(length).unwrap_or(0);
-                Ok(Self { body: Some(read(payload, capacity).await?.into()), length: None, progress: None })
+                Ok(Self::held(read(payload, capacity).await?))
             }
             None if !head.headers.contains_key(TRANSFER_ENCODING) => Ok(Self::none()),
             length => Self::stream(payload, limit, length).await,
         }
     }
 
-    const fn none() -> Self {
-        Self { body: None, length: None, progress: None }
+    /// No body.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { content: Content::Nothing, length: None, progress: None }
+    }
+
+    /// A body that is here already.
+    #[must_use]
+    pub const fn held(body: Bytes) -> Self {
+        Self { content: Content::Held(body), length: None, progress: None }
+    }
+
+    /// The body, if it is here; empty when there is none.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Nothing => Some(Bytes::new()),
+            Content::Held(body) => Some(body.clone()),
+            Content::Stream(_) | Content::Gone => None,
+        }
+    }
+
+    /// What reqwest sends. A streamed body goes with the first call and is gone then.
+    pub fn take(&mut self) -> Option<reqwest::Body> {
+        match std::mem::replace(&mut self.content, Content::Gone) {
+            Content::Nothing => {
+                self.content = Content::Nothing;
+                None
+            }
+            Content::Held(body) => {
+                self.content = Content::Held(body.clone());
+                Some(body.into())
+            }
+            Content::Stream(body) => Some(body),
+            Content::Gone => None,
+        }
     }
 
     /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces. The
@@ -106,7 +151,8 @@ impl Outgoing {
             told.enter(Stage::Over);
         });
         let pieces = stream::poll_fn(move |context| receiver.poll_recv(context));
-        Ok(Self { body: Some(reqwest::Body::wrap_stream(pieces)), length, progress: Some(progress) })
+        let content = Content::Stream(reqwest::Body::wrap_stream(pieces));
+        Ok(Self { content, length, progress: Some(progress) })
     }
 
     /// How far the body has come.

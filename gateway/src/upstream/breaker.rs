@@ -19,8 +19,11 @@ use window::Window;
 /// The shortest wait that a refusal names while probes are out: their answers decide within moments.
 const PROBING_RETRY: Duration = Duration::from_secs(1);
 
+/// The wait that a refusal names while an operator holds it open: nobody knows for how long.
+const FORCED_RETRY: Duration = Duration::from_secs(30);
+
 /// When to trip and how to come back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// This many failures in a row trip; 0 turns the rule off.
     pub consecutive_failures: u32,
@@ -28,8 +31,10 @@ pub struct Settings {
     pub window: Duration,
     /// Fewer settled calls than this inside the window say nothing.
     pub minimum_volume: u32,
-    /// Failed or slow calls, in percent of the window's, that trip; 0 turns the rule off.
+    /// Failed calls, in percent of the window's, that trip; 0 turns the rule off.
     pub failure_percent: u32,
+    /// Slow calls, in percent of the window's, that trip; 0 turns the rule off.
+    pub slow_percent: u32,
     /// The first wait before probing; doubles with every failed round of probes.
     pub open_for: Duration,
     /// The longest wait.
@@ -46,7 +51,7 @@ pub struct Settings {
 pub enum Outcome {
     /// Answered, whatever the client will think of it: 4xx are successes.
     Success,
-    /// Answered, but too late to be called healthy: counts in the ratio only.
+    /// Answered, but too late to be called healthy: counts in the ratio of slow calls only.
     Slow,
     /// Refused, broken off, timed out, or a server error.
     Failure,
@@ -59,11 +64,23 @@ pub struct Refused {
     pub retry_after: Duration,
 }
 
+/// What an operator has decided, whatever calls say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forced {
+    /// Refuses everything.
+    Open,
+    /// Lets everything through.
+    Closed,
+}
+
 /// What an operator sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// `closed`, `open` or `half_open`.
     pub state: &'static str,
+    /// Whether an operator keeps it there.
+    pub forced: Option<Forced>,
     /// Rises with every change of state.
     pub generation: u64,
     /// How often it tripped since the start.
@@ -84,11 +101,12 @@ struct Inner {
     generation: u64,
     trips: u64,
     state: State,
+    forced: Option<Forced>,
 }
 
 #[derive(Debug)]
 enum State {
-    Closed { failures_in_a_row: u32, window: Window },
+    Closed { failures_in_a_row: u32, window: Box<Window> },
     Open { until: Instant, failed_rounds: u32 },
     HalfOpen { admitted: u32, succeeded: u32, failed_rounds: u32 },
 }
@@ -97,13 +115,15 @@ impl Breaker {
     /// A closed breaker.
     #[must_use]
     pub fn new(settings: Settings, now: Instant) -> Arc<Self> {
-        let inner = Inner { generation: 0, trips: 0, state: closed(&settings, now) };
+        let inner = Inner { generation: 0, trips: 0, state: closed(&settings, now), forced: None };
         Arc::new(Self { settings, inner: Mutex::new(inner) })
     }
 
     /// Whether it would refuse a call now; changes nothing.
     pub fn peek(&self, now: Instant) -> Result<(), Refused> {
-        match &self.inner.lock().state {
+        let inner = self.inner.lock();
+        inner.obey()?;
+        match &inner.state {
             State::Open { until, .. } if now < *until => Err(Refused { retry_after: *until - now }),
             State::HalfOpen { admitted, .. } if *admitted >= self.settings.probes => {
                 Err(Refused { retry_after: PROBING_RETRY })
@@ -115,6 +135,7 @@ impl Breaker {
     /// Asks to make one call.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Admission, Refused> {
         let mut inner = self.inner.lock();
+        inner.obey()?;
         if let State::Open { until, failed_rounds } = inner.state {
             if now < until {
                 return Err(Refused { retry_after: until - now });
@@ -136,23 +157,32 @@ impl Breaker {
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let inner = self.inner.lock();
-        let (state, probes_in) = match inner.state {
-            State::Closed { .. } => ("closed", None),
-            State::Open { until, .. } => ("open", Some(until.saturating_duration_since(now))),
-            State::HalfOpen { .. } => ("half_open", None),
+        let (state, probes_in) = match (inner.forced, &inner.state) {
+            (Some(Forced::Open), _) => ("open", None),
+            (Some(Forced::Closed), _) | (None, State::Closed { .. }) => ("closed", None),
+            (None, State::Open { until, .. }) => ("open", Some(until.saturating_duration_since(now))),
+            (None, State::HalfOpen { .. }) => ("half_open", None),
         };
-        Snapshot { state, generation: inner.generation, trips: inner.trips, probes_in }
+        Snapshot { state, forced: inner.forced, generation: inner.generation, trips: inner.trips, probes_in }
+    }
+
+    /// Holds it open or closed until `None` lets it go by the calls again: closed, with nothing counted. What is under
+    /// way decides nothing any more.
+    pub fn force(&self, forced: Option<Forced>, now: Instant) {
+        let mut inner = self.inner.lock();
+        inner.forced = forced;
+        inner.enter(closed(&self.settings, now));
     }
 
     fn settle(&self, generation: u64, outcome: Outcome, now: Instant) {
         let settings = &self.settings;
         let mut inner = self.inner.lock();
-        if inner.generation != generation {
+        if inner.generation != generation || inner.forced.is_some() {
             return;
         }
         match &mut inner.state {
             State::Closed { failures_in_a_row, window } => {
-                window.record(now, outcome != Outcome::Success);
+                window.record(now, outcome);
                 *failures_in_a_row = if outcome == Outcome::Failure { *failures_in_a_row + 1 } else { 0 };
                 let in_a_row = settings.consecutive_failures > 0 && *failures_in_a_row >= settings.consecutive_failures;
                 if in_a_row || (outcome != Outcome::Success && exceeds_ratio(settings, window, now)) {
@@ -188,6 +218,14 @@ impl Breaker {
 }
 
 impl Inner {
+    /// What the operator has decided: `Err` when nothing may pass.
+    const fn obey(&self) -> Result<(), Refused> {
+        match self.forced {
+            Some(Forced::Open) => Err(Refused { retry_after: FORCED_RETRY }),
+            Some(Forced::Closed) | None => Ok(()),
+        }
+    }
+
     fn enter(&mut self, state: State) {
         self.generation += 1;
         self.state = state;
@@ -199,15 +237,17 @@ impl Inner {
     }
 }
 
-const fn closed(settings: &Settings, now: Instant) -> State {
-    State::Closed { failures_in_a_row: 0, window: Window::new(settings.window, now) }
+fn closed(settings: &Settings, now: Instant) -> State {
+    State::Closed { failures_in_a_row: 0, window: Box::new(Window::new(settings.window, now)) }
 }
 
 fn exceeds_ratio(settings: &Settings, window: &Window, now: Instant) -> bool {
-    let (total, bad) = window.counts(now);
-    settings.failure_percent > 0
-        && total >= settings.minimum_volume
-        && u64::from(bad) * 100 >= u64::from(total) * u64::from(settings.failure_percent)
+    let counts = window.counts(now);
+    let exceeds = |count: u32, percent: u32| {
+        percent > 0 && u64::from(count) * 100 >= u64::from(counts.total) * u64::from(percent)
+    };
+    counts.total >= settings.minimum_volume
+        && (exceeds(counts.failed, settings.failure_percent) || exceeds(counts.slow, settings.slow_percent))
 }
 
 /// `open_for` doubled per failed round up to `open_at_most`, plus jitter.

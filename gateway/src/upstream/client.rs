@@ -1,9 +1,17 @@
-//! The HTTP client of one worker: its connections live on the worker's own runtime (design D2).
+//! The HTTP clients of one worker: their connections live on the worker's own runtime (design D2).
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use parking_lot::Mutex;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::endpoint::Endpoint;
 use crate::config::{Config, UpstreamSettings};
+
+/// Clients for addresses of a host name that are kept; beyond it, those made first are made anew.
+const MAX_PINNED: usize = 256;
 
 /// How to make clients: the settings, and whether any of them will speak TLS.
 #[derive(Clone, Debug)]
@@ -17,8 +25,10 @@ impl Clients {
     /// From the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let ours = [&config.services.users.url, &config.services.accounts.url, &config.authentication.jwks_url];
-        let mut urls = ours.into_iter().chain(config.upstreams.iter().map(|upstream| &upstream.url));
+        let ours = [&config.services.users, &config.services.accounts];
+        let ours = ours.into_iter().flat_map(|service| service.endpoints.iter().chain([&service.url]));
+        let others = config.upstreams.iter().flat_map(|upstream| upstream.endpoints.iter().chain([&upstream.url]));
+        let mut urls = ours.chain(others).chain([&config.authentication.jwks_url]);
         Self { settings: config.upstream.clone(), trusts: urls.any(|url| url.starts_with("https:")) }
     }
 
@@ -27,15 +37,69 @@ impl Clients {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
-        let client = reqwest::Client::builder()
+        self.with_trust(self.builder())
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .tcp_nodelay(true)
             .connect_timeout(self.settings.connect_timeout.get())
             .pool_idle_timeout(self.settings.idle_timeout.get())
             .pool_max_idle_per_host(self.settings.max_idle)
-            .http1_only();
+            .http1_only()
+    }
+
+    fn with_trust(&self, client: reqwest::ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
         if self.trusts { client.build() } else { trusting_nobody(client).build() }
+    }
+
+    /// A pool of one worker, or of the background.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn pool(&self) -> Result<Pool, reqwest::Error> {
+        Ok(Pool { plain: self.build()?, pinned: Mutex::default(), clients: self.clone() })
+    }
+}
+
+/// One client for all, and one for each endpoint that is a single address of a host name: so the name stays in the
+/// request and in the TLS handshake, while the connection goes where the balancer says.
+#[derive(Debug)]
+pub struct Pool {
+    plain: reqwest::Client,
+    pinned: Mutex<HashMap<SocketAddr, (String, reqwest::Client)>>,
+    clients: Clients,
+}
+
+impl Pool {
+    /// The client that is bound to no address.
+    #[must_use]
+    pub const fn plain(&self) -> &reqwest::Client {
+        &self.plain
+    }
+
+    /// The client for this endpoint.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn of(&self, endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
+        let Some((address, (host, _))) = endpoint.pinned.zip(endpoint.origin.name_and_port()) else {
+            return Ok(self.plain.clone());
+        };
+        let mut pinned = self.pinned.lock();
+        if let Some((name, client)) = pinned.get(&address)
+            && *name == host
+        {
+            return Ok(client.clone());
+        }
+        let client = self.clients.with_trust(self.clients.builder().resolve(&host, address))?;
+        if pinned.len() >= MAX_PINNED {
+            pinned.clear();
+        }
+        pinned.insert(address, (host, client.clone()));
+        Ok(client)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One call of an upstream: breaker, deadline, identity, and the answer turned into the client's.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
@@ -17,9 +18,15 @@ use shared::telemetry::trace;
 use shared::wire::DEADLINE_MS;
 
 use super::Upstream;
+use super::attempts::{self, Again, Failed};
 use super::body::{self, Answer, Guards, Outgoing, Progress, Stage};
 use super::breaker::{Admission, Outcome, Refused};
+use super::client::Pool;
 use super::convert::{self, Forward};
+use super::endpoint::{Endpoint, Lease};
+use super::mirror::Mirror;
+use crate::admin::metrics::Metrics;
+use crate::config::Priority;
 use crate::policy::authenticate::Principal;
 use crate::policy::client::Client;
 use crate::policy::deadline::Deadline;
@@ -38,6 +45,9 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
 
+/// What a 429 adds to an endpoint's latency, as the balancer sees it.
+const ASKED_FOR_PATIENCE: Duration = Duration::from_millis(100);
+
 /// A client that sends nothing of its body for this long stalls.
 const STALL: Duration = Duration::from_secs(1);
 
@@ -50,7 +60,7 @@ pub struct Call<'a> {
     /// The query without the gateway's own parameters.
     pub query: &'a str,
     /// Who answers.
-    pub upstream: &'a Upstream,
+    pub upstream: &'a Arc<Upstream>,
     /// Who calls.
     pub principal: Option<&'a Principal>,
     /// From where.
@@ -65,18 +75,76 @@ pub struct Call<'a> {
     pub body_limit: u64,
     /// Request bodies up to this size are held whole.
     pub buffer: u64,
+    /// How important it is.
+    pub priority: Priority,
+    /// How often it may be made again.
+    pub attempts: u32,
+    /// When a second endpoint is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
+    /// Whether the gateway itself sees to it that nothing is done twice for one `Idempotency-Key`.
+    pub keyed: bool,
+    /// Who is shown the call as well.
+    pub mirror: Option<&'a Mirror>,
+}
+
+/// What calls are made with.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The worker's connections.
+    pub pool: &'a Pool,
+    /// What vouches for callers.
+    pub signer: &'a Signer,
+    /// What is counted.
+    pub metrics: &'a Metrics,
+}
+
+/// An upstream's answer: whole, or its head.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) incoming: Incoming,
+    trial: Trial,
+}
+
+/// The body of an answer.
+pub(super) enum Incoming {
+    /// All of it.
+    Whole(Bytes),
+    /// What is still to come, of this length if it is known.
+    Stream(Response, Option<u64>),
+}
+
+/// One try, and those who learn from how it ends: the breaker, the balancer and the limit.
+struct Trial {
+    upstream: Arc<Upstream>,
+    admission: Admission,
+    lease: Lease,
+}
+
+impl Trial {
+    /// It has ended so. `since`: when the upstream began to be waited for.
+    fn judge(&mut self, outcome: Outcome, status: Option<StatusCode>, since: Instant) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(since);
+        let overloaded =
+            status.is_none_or(|status| matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT));
+        // Who asks for patience is passed over for a while, and opens no breaker.
+        let patience = if status == Some(StatusCode::TOO_MANY_REQUESTS) { ASKED_FOR_PATIENCE } else { Duration::ZERO };
+        self.admission.settle(outcome, now);
+        self.upstream.balancer.ended(&mut self.lease, outcome, took + patience, now);
+        self.upstream.concurrency.learn(took, overloaded, now);
+    }
 }
 
 impl Call<'_> {
     /// Makes the call with the worker's own client.
     ///
     /// # Errors
-    /// 503 when the breaker refuses or nobody answers at the address, 504 after the deadline, 502 for a broken answer,
-    /// 413 for a body that turns out too large.
+    /// 503 when the breaker refuses, the limit is reached, or nobody answers at the address, 504 after the deadline, 502
+    /// for a broken answer, 413 for a body that turns out too large.
     pub async fn send(
         &self,
-        client: &reqwest::Client,
-        signer: &Signer,
+        tools: &Tools<'_>,
         payload: Payload,
         permit: Permit,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
@@ -84,39 +152,105 @@ impl Call<'_> {
         self.upstream.breaker.peek(Instant::now()).map_err(refused)?;
         let outgoing = Outgoing::prepare(payload, self.head, self.body_limit, self.buffer);
         let outgoing = self.deadline.hold(outgoing).await.map_err(|_| too_slow())??;
-        let progress = outgoing.progress.clone();
-        let request = self.request(signer, outgoing)?;
-        let mut admission = self.upstream.breaker.admit(Instant::now()).map_err(refused)?;
-        let asked = Instant::now();
-        let answered = self.deadline.hold(execute(client, request, progress.as_deref(), &mut admission)).await;
-        let now = Instant::now();
-        // The upstream was waited for since it had the body, or since it was asked.
-        let since = progress.as_ref().map_or(asked, |progress| progress.since().max(asked));
-        let answered = match (answered, Outgoing::stage(progress.as_ref())) {
-            (Ok(Ok(answered)), _) => answered,
-            // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
-            (Ok(Err(_)), Stage::TooLarge) => return Err(crate::policy::shape::too_large(self.body_limit)),
-            (Ok(Err(_)), Stage::BrokenOff) => return Err(body::broken_off()),
-            (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => return Err(too_slow()),
-            (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
-                admission.settle(Outcome::Failure, now);
-                return Err(self.failed(&error));
-            }
-            (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
-                // A client that takes nearly all of the time for its body must not open a breaker either.
-                if self.deadline.was_fair(since) {
-                    admission.settle(Outcome::Failure, now);
-                }
-                return Err(timeout);
-            }
-        };
-        let slow = self.upstream.slow_after.is_some_and(|limit| now.saturating_duration_since(since) > limit);
-        let outcome = outcome(answered.status(), answered.headers(), slow);
-        self.answer(answered, (outcome, since), Guards { permit: Some(permit), admission: Some(admission) }).await
+        // Until the head of the answer is here: a stream may last for hours.
+        let _place = self.upstream.concurrency.enter(self.priority)?;
+        if let Some(mirror) = self.mirror {
+            mirror.show(self, tools, &outgoing);
+        }
+        let answered = attempts::run(self, tools, outgoing).await?;
+        Ok(self.answer(answered, permit))
     }
 
-    fn request(&self, signer: &Signer, outgoing: Outgoing) -> Result<Request, Problem> {
-        let (mark, origin) = (if self.query.is_empty() { "" } else { "?" }, self.upstream.origin.as_str());
+    /// One try at one endpoint.
+    pub(super) async fn once(
+        &self,
+        tools: &Tools<'_>,
+        lease: Lease,
+        outgoing: &mut Outgoing,
+    ) -> Result<Answered, Failed> {
+        let progress = outgoing.progress.clone();
+        let request = self.request(tools.signer, lease.endpoint(), outgoing)?;
+        let client = tools.pool.of(lease.endpoint());
+        let client = client.map_err(|error| Problem::internal(format!("no HTTP client: {error}")))?;
+        let admission = self.upstream.breaker.admit(Instant::now()).map_err(refused)?;
+        let mut trial = Trial { upstream: Arc::clone(self.upstream), admission, lease };
+        let asked = Instant::now();
+        let answered = execute(&client, request, progress.as_deref(), &mut trial.admission);
+        let answered = self.deadline.hold(answered).await;
+        // The upstream was waited for since it had the body, or since it was asked.
+        let since = progress.as_ref().map_or(asked, |progress| progress.since().max(asked));
+        match (answered, Outgoing::stage(progress.as_ref())) {
+            (Ok(Ok(answered)), _) => self.take_in(answered, trial, since).await,
+            // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
+            (Ok(Err(_)), Stage::TooLarge) => Err(crate::policy::shape::too_large(self.body_limit).into()),
+            (Ok(Err(_)), Stage::BrokenOff) => Err(body::broken_off().into()),
+            (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => Err(too_slow().into()),
+            (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
+                trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
+                Err(self.failed(&error))
+            }
+            (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
+                self.judge_timeout(&mut trial, since);
+                Err(timeout.into())
+            }
+        }
+    }
+
+    /// A client that takes nearly all of the time for its body must not open a breaker either.
+    fn judge_timeout(&self, trial: &mut Trial, since: Instant) {
+        if self.deadline.was_fair(since) {
+            trial.judge(Outcome::Failure, None, since);
+        }
+    }
+
+    /// Takes an answer in. One that is read whole is judged by its end, a stream by its head: it may last for hours, and
+    /// its client may be the slow one.
+    async fn take_in(&self, answered: Response, mut trial: Trial, since: Instant) -> Result<Answered, Failed> {
+        let slow = self.upstream.slow_after.is_some_and(|limit| since.elapsed() > limit);
+        let (status, headers) = (answered.status(), answered.headers().clone());
+        let outcome = outcome(status, &headers, slow);
+        // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
+            return Err(
+                Problem::unavailable(Code::BadGateway, "it switched to a protocol that nobody asked for").into()
+            );
+        }
+        // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
+        let incoming = if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            Incoming::Whole(Bytes::new())
+        } else {
+            // For HEAD the length is that of the body that GET would bring.
+            let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+            let length = announced.or(answered.content_length());
+            if self.head.method == Method::HEAD || length.is_none_or(|length| length > WHOLE_ANSWER) {
+                Incoming::Stream(answered, length)
+            } else {
+                match self.deadline.hold(answered.bytes()).await {
+                    Ok(Ok(body)) => Incoming::Whole(body),
+                    Ok(Err(error)) => {
+                        trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
+                        let problem = Problem::unavailable(Code::BadGateway, causes(&error));
+                        return Err(Failed { problem, again: Again::IfSafe });
+                    }
+                    Err(timeout) => {
+                        self.judge_timeout(&mut trial, since);
+                        return Err(timeout.into());
+                    }
+                }
+            }
+        };
+        trial.judge(outcome, Some(status), since);
+        Ok(Answered { status, headers, incoming, trial })
+    }
+
+    pub(super) fn request(
+        &self,
+        signer: &Signer,
+        endpoint: &Endpoint,
+        outgoing: &mut Outgoing,
+    ) -> Result<Request, Problem> {
+        let (mark, origin) = (if self.query.is_empty() { "" } else { "?" }, endpoint.origin.as_str());
         let url = Url::parse(&[origin, self.path, mark, self.query].concat());
         let url = url.map_err(|error| Problem::internal(format!("an upstream URL does not parse: {error}")))?;
         let mut request = Request::new(convert::method(&self.head.method), url);
@@ -132,7 +266,7 @@ impl Call<'_> {
         if let Some(length) = outgoing.length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        *request.body_mut() = outgoing.body;
+        *request.body_mut() = outgoing.take();
         Ok(request)
     }
 
@@ -161,59 +295,24 @@ impl Call<'_> {
         }
     }
 
-    fn failed(&self, error: &reqwest::Error) -> Problem {
-        let code = if error.is_connect() { Code::UpstreamUnavailable } else { Code::BadGateway };
-        Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error)))
+    fn failed(&self, error: &reqwest::Error) -> Failed {
+        let (code, again) = match error.is_connect() {
+            true => (Code::UpstreamUnavailable, Again::Always),
+            false => (Code::BadGateway, Again::IfSafe),
+        };
+        Failed { problem: Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error))), again }
     }
 
-    /// An answer that is read whole is judged by its end, a stream by its head: it may last for hours, and its client may
-    /// be the slow one.
-    async fn answer(
-        &self,
-        answered: Response,
-        (outcome, since): (Outcome, Instant),
-        mut guards: Guards,
-    ) -> Result<HttpResponse<BoxBody>, Problem> {
-        // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
-        if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
-            if let Some(admission) = &mut guards.admission {
-                admission.settle(Outcome::Failure, Instant::now());
-            }
-            return Err(Problem::unavailable(Code::BadGateway, "it switched to a protocol that nobody asked for"));
-        }
-        let mut answer = HttpResponseBuilder::new(convert::status(answered.status())).finish();
-        convert::response_headers(answered.headers(), answer.headers_mut());
-        let judge = |guards: &mut Guards, outcome| {
-            if let Some(admission) = &mut guards.admission {
-                admission.settle(outcome, Instant::now());
-            }
+    /// The client's answer.
+    fn answer(&self, answered: Answered, permit: Permit) -> HttpResponse<BoxBody> {
+        let Answered { status, headers, incoming, trial: Trial { admission, lease, .. } } = answered;
+        let mut answer = HttpResponseBuilder::new(convert::status(status)).finish();
+        convert::response_headers(&headers, answer.headers_mut());
+        let guards = Guards { permit: Some(permit), admission: Some(admission), lease: Some(lease) };
+        let (answered, length) = match incoming {
+            Incoming::Whole(body) => return answer.set_body(Answer::whole(body, guards)).map_into_boxed_body(),
+            Incoming::Stream(answered, length) => (answered, length),
         };
-        // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
-        if matches!(answered.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            judge(&mut guards, outcome);
-            return Ok(answer.set_body(Answer::whole(Bytes::new(), guards)).map_into_boxed_body());
-        }
-        // For HEAD the length is that of the body that GET would bring.
-        let announced = answered.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let length = announced.or(answered.content_length());
-        if self.head.method != Method::HEAD && length.is_some_and(|length| length <= WHOLE_ANSWER) {
-            let body = match self.deadline.hold(answered.bytes()).await {
-                Ok(Ok(body)) => body,
-                Ok(Err(error)) => {
-                    judge(&mut guards, Outcome::Failure);
-                    return Err(Problem::unavailable(Code::BadGateway, causes(&error)));
-                }
-                Err(timeout) => {
-                    if self.deadline.was_fair(since) {
-                        judge(&mut guards, Outcome::Failure);
-                    }
-                    return Err(timeout);
-                }
-            };
-            judge(&mut guards, outcome);
-            return Ok(answer.set_body(Answer::whole(body, guards)).map_into_boxed_body());
-        }
-        judge(&mut guards, outcome);
         // HTTP/1.0 knows no chunks, and for a request that asks for an upgrade the listener writes none: such an answer
         // ends with its connection (RFC 9112, section 6.3).
         if length.is_none() && (self.head.version < Version::HTTP_11 || self.head.headers.contains_key(UPGRADE)) {
@@ -221,7 +320,7 @@ impl Call<'_> {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
         let body = Answer::pieces(answered.bytes_stream(), length, self.deadline, guards);
-        Ok(answer.set_body(body).map_into_boxed_body())
+        answer.set_body(body).map_into_boxed_body()
     }
 }
 

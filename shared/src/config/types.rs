@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, de::Error};
 pub struct Dur(Duration);
 
 impl Dur {
+    /// No time at all.
+    pub const ZERO: Self = Self(Duration::ZERO);
+
     /// The span.
     #[must_use]
     pub const fn get(self) -> Duration {

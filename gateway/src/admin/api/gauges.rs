@@ -1,7 +1,7 @@
 //! Metrics that are read from the gateway's state at each scrape instead of being counted along.
 
 use std::fmt;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
@@ -10,6 +10,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::app::Gateway;
+use crate::upstream::Upstream;
+use crate::upstream::endpoint::View;
 
 /// The states a breaker can be in; the one it is in has the value 1.
 const STATES: [&str; 3] = ["closed", "open", "half_open"];
@@ -45,14 +47,59 @@ impl Collector for Gauges {
                 ConstGauge::new(i64::from(state == current)).encode(family.encode_family(&labels)?)?;
             }
         }
-        let mut trips =
-            encoder.encode_descriptor("breaker_trips", "How often each breaker has opened", None, MetricType::Gauge)?;
-        for upstream in &gateway.tables.load().upstreams {
-            let count = i64::try_from(upstream.breaker.snapshot(now).trips).unwrap_or(i64::MAX);
-            ConstGauge::new(count).encode(trips.encode_family(&[("upstream", upstream.name.as_str())])?)?;
+        let upstreams = &gateway.tables.load().upstreams;
+        let counts = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            (
+                "breaker_trips",
+                "How often each breaker has opened",
+                &(|upstream: &Upstream| counts(upstream.breaker.snapshot(now).trips)) as &dyn Fn(&Upstream) -> i64,
+            ),
+            ("concurrency_limit", "Calls that may be out at once", &|upstream| {
+                i64::from(upstream.concurrency.view().limit)
+            }),
+            ("concurrency_pending", "Calls that are out, until their answer's head", &|upstream| {
+                i64::from(upstream.concurrency.view().pending)
+            }),
+            ("shed", "Calls refused because too many were out", &|upstream| {
+                counts(upstream.concurrency.view().shed.iter().sum())
+            }),
+            ("retries_left", "Calls that the retry budget allows to be made again", &|upstream| upstream.budget.left()),
+        ] {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for upstream in upstreams {
+                let labels = [("upstream", upstream.name.as_str())];
+                ConstGauge::new(value(upstream)).encode(family.encode_family(&labels)?)?;
+            }
         }
-        Ok(())
+        endpoints(&mut encoder, upstreams, now)
     }
+}
+
+fn endpoints(encoder: &mut DescriptorEncoder<'_>, upstreams: &[Arc<Upstream>], now: Instant) -> Result<(), fmt::Error> {
+    for (name, help, value) in [
+        (
+            "endpoint_available",
+            "1 while an endpoint is healthy and not ejected",
+            &(|view: &View| i64::from(view.healthy && view.ejected_ms.is_none())) as &dyn Fn(&View) -> i64,
+        ),
+        ("endpoint_pending", "Calls of an endpoint that are out, until the end of their answer", &|view| {
+            i64::from(view.pending)
+        }),
+        ("endpoint_latency_micros", "The decaying peak of an endpoint's latency", &|view| {
+            i64::try_from(view.latency_micros).unwrap_or(i64::MAX)
+        }),
+    ] {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for upstream in upstreams {
+            for endpoint in upstream.balancer.endpoints().iter() {
+                let view = endpoint.view(now, upstream.balancer.settings().decay);
+                let labels = [("upstream", upstream.name.as_str()), ("endpoint", view.address.as_str())];
+                ConstGauge::new(value(&view)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Gauges {

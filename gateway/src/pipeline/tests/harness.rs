@@ -26,10 +26,18 @@ pub struct Gate {
 impl Gate {
     /// A gateway whose route `/t/**` leads to `upstream`; `more` is laid over the configuration.
     pub async fn start(upstream: SocketAddr, more: &str) -> Self {
+        let raw = format!("{{ name = \"raw\", url = \"http://{upstream}\", assertion = true }}");
+        Self::among(&raw, more).await
+    }
+
+    /// The same with these upstreams, among which is one of the name `raw`.
+    pub async fn among(upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
+        // Most tests count what an upstream sees.
+        let once = if more.contains("upstream.retry.") { "" } else { "upstream.retry.attempts = 0\n" };
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
         let text = format!(
-            "upstreams = [{{ name = \"raw\", url = \"http://{upstream}\", assertion = true }}]\n\
+            "upstreams = [{upstreams}]\n{once}\
              services.users.url = \"http://{dead}\"\nservices.accounts.url = \"http://{dead}\"\n{more}\n\
              [[routes]]\npath = \"/api/t/**\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nbody = 100000\ntimeout = \"5s\"\n\
              [[routes]]\npath = \"/api/users/**\"\nupstream = \"users\"\n"
@@ -130,4 +138,20 @@ pub async fn within<T>(work: impl Future<Output = T>) -> T {
         Ok(done) => done,
         Err(_) => std::process::abort(),
     }
+}
+
+/// Waits until something is so, but not for ever.
+pub async fn until(mut is_so: impl FnMut() -> bool) {
+    eventually(async || is_so()).await;
+}
+
+/// The same for something that has to be asked.
+pub async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    within(async {
+        while !is_so().await {
+            tick.tick().await;
+        }
+    })
+    .await;
 }

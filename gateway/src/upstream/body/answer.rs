@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
 use crate::upstream::breaker::Admission;
+use crate::upstream::endpoint::Lease;
 
 type Pieces = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>>>>;
 
@@ -22,6 +23,8 @@ pub struct Guards {
     pub permit: Option<Permit>,
     /// The breaker's leave, settled already unless a probe's body is still on its way.
     pub admission: Option<Admission>,
+    /// The call of an endpoint, which counts among those that are out.
+    pub lease: Option<Lease>,
 }
 
 impl Guards {

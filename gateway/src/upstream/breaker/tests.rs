@@ -10,6 +10,7 @@ fn settings() -> Settings {
         window: 10 * SECOND,
         minimum_volume: 20,
         failure_percent: 50,
+        slow_percent: 60,
         open_for: 2 * SECOND,
         open_at_most: 16 * SECOND,
         jitter_percent: 0,
@@ -50,10 +51,48 @@ fn the_ratio_trips_only_above_the_minimum_volume() {
     let breaker = Breaker::new(settings(), now);
     for _ in 0..9 {
         call(&breaker, Outcome::Success, now);
-        call(&breaker, Outcome::Slow, now);
+        call(&breaker, Outcome::Failure, now);
     }
     assert_eq!(breaker.snapshot(now).state, "closed", "18 calls are too few to judge by");
     call(&breaker, Outcome::Success, now);
+    call(&breaker, Outcome::Failure, now);
+    assert_eq!(breaker.snapshot(now).state, "open");
+}
+
+#[test]
+fn slow_calls_have_a_ratio_of_their_own() {
+    let now = Instant::now();
+    let breaker = Breaker::new(settings(), now);
+    for outcome in [[Outcome::Slow; 11], [Outcome::Success; 11]].concat() {
+        call(&breaker, outcome, now);
+    }
+    assert_eq!(breaker.snapshot(now).state, "closed", "half of them are slow, and half would do if they had failed");
+    for _ in 0..6 {
+        call(&breaker, Outcome::Slow, now);
+    }
+    assert_eq!(breaker.snapshot(now).state, "open", "17 of 28");
+}
+
+#[test]
+fn an_operator_holds_it_open_or_closed_whatever_calls_say() {
+    let now = Instant::now();
+    let breaker = Breaker::new(settings(), now);
+    let mut under_way = breaker.admit(now).unwrap();
+    breaker.force(Some(Forced::Open), now);
+    assert!(breaker.admit(now + 600 * SECOND).is_err() && breaker.peek(now).is_err());
+    let held = breaker.snapshot(now);
+    assert_eq!((held.state, held.forced), ("open", Some(Forced::Open)));
+    breaker.force(Some(Forced::Closed), now);
+    for _ in 0..100 {
+        call(&breaker, Outcome::Failure, now);
+    }
+    assert_eq!(breaker.snapshot(now).state, "closed");
+    breaker.force(None, now);
+    under_way.settle(Outcome::Failure, now);
+    for _ in 0..4 {
+        call(&breaker, Outcome::Failure, now);
+    }
+    assert_eq!(breaker.snapshot(now).state, "closed", "what was under way before decides nothing");
     call(&breaker, Outcome::Failure, now);
     assert_eq!(breaker.snapshot(now).state, "open");
 }

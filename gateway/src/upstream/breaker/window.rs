@@ -2,15 +2,26 @@
 
 use std::time::{Duration, Instant};
 
+use super::Outcome;
+
 const SLICES: usize = 10;
 
 #[derive(Clone, Copy, Debug)]
 struct Slice {
     /// Which slice of time since the start this one holds.
     tick: u64,
-    total: u32,
-    bad: u32,
+    counts: Counts,
 }
+
+/// How many calls ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) total: u32,
+    pub(super) failed: u32,
+    pub(super) slow: u32,
+}
+
+const NONE: Counts = Counts { total: 0, failed: 0, slow: 0 };
 
 /// A sliding count. Its edge moves in steps of a tenth of the span.
 #[derive(Debug)]
@@ -23,24 +34,30 @@ pub(super) struct Window {
 impl Window {
     pub(super) const fn new(span: Duration, now: Instant) -> Self {
         let slice = Duration::from_micros(span.as_micros() as u64 / SLICES as u64 + 1);
-        Self { start: now, slice, slices: [Slice { tick: 0, total: 0, bad: 0 }; SLICES] }
+        Self { start: now, slice, slices: [Slice { tick: 0, counts: NONE }; SLICES] }
     }
 
-    pub(super) fn record(&mut self, now: Instant, bad: bool) {
+    pub(super) fn record(&mut self, now: Instant, outcome: Outcome) {
         let tick = self.tick(now);
         let slice = &mut self.slices[(tick % SLICES as u64) as usize];
         if slice.tick != tick {
-            *slice = Slice { tick, total: 0, bad: 0 };
+            *slice = Slice { tick, counts: NONE };
         }
-        slice.total = slice.total.saturating_add(1);
-        slice.bad = slice.bad.saturating_add(u32::from(bad));
+        let counts = &mut slice.counts;
+        counts.total = counts.total.saturating_add(1);
+        counts.failed = counts.failed.saturating_add(u32::from(outcome == Outcome::Failure));
+        counts.slow = counts.slow.saturating_add(u32::from(outcome == Outcome::Slow));
     }
 
-    /// All calls and the bad ones among them, over the span that ends now.
-    pub(super) fn counts(&self, now: Instant) -> (u32, u32) {
+    /// What was counted over the span that ends now.
+    pub(super) fn counts(&self, now: Instant) -> Counts {
         let oldest = self.tick(now).saturating_sub(SLICES as u64 - 1);
         let live = self.slices.iter().filter(|slice| slice.tick >= oldest);
-        live.fold((0, 0), |(total, bad), slice| (total + slice.total, bad + slice.bad))
+        live.fold(NONE, |sum, Slice { counts, .. }| Counts {
+            total: sum.total.saturating_add(counts.total),
+            failed: sum.failed.saturating_add(counts.failed),
+            slow: sum.slow.saturating_add(counts.slow),
+        })
     }
 
     fn tick(&self, now: Instant) -> u64 {

@@ -1,0 +1,108 @@
+//! Who may use the operators' API: whoever has the token; without one, whoever is on this machine, and no web page.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceRequest;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use shared::config::Secret;
+use shared::problem::{Code, Problem};
+use subtle::ConstantTimeEq;
+
+/// The rule of one admin listener.
+#[derive(Clone, Debug)]
+pub struct Access {
+    token: Secret,
+    /// Whether only this machine can reach the listener.
+    is_local: bool,
+}
+
+impl Access {
+    /// For a listener that only this machine can reach, or not.
+    #[must_use]
+    pub const fn new(token: Secret, is_local: bool) -> Self {
+        Self { token, is_local }
+    }
+
+    /// Whether the API may be used with these headers.
+    ///
+    /// # Errors
+    /// 401 without the right token, 403 for a web page, and when there is no token on a listener that others can reach.
+    fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let token = self.token.expose();
+        if !token.is_empty() {
+            let same = sent.is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(token.as_bytes())));
+            return if same { Ok(()) } else { Err(Problem::new(Code::TokenRequired)) };
+        }
+        if !self.is_local {
+            return Err(
+                Problem::new(Code::Forbidden).detail("Set `admin.token`: this listener can be reached from elsewhere.")
+            );
+        }
+        // A page in the operator's browser reaches this listener as well, perhaps by a name of its own for it.
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if !is_this_machine(host) || headers.contains_key(ORIGIN) {
+            return Err(
+                Problem::new(Code::Forbidden).detail("Web pages may not use this API; set `admin.token` and send it.")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a Host header names this machine, with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Asks before anything under `/admin/api`.
+pub async fn ask(
+    access: web::Data<Access>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.path().starts_with("/admin/") {
+        access.check(request.headers())?;
+    }
+    next.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn check(token: &str, is_local: bool, lines: &[(&'static str, &str)]) -> Option<u16> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.insert(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let access = Access::new(Secret::from(token.to_owned()), is_local);
+        access.check(&headers).err().map(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn the_token_or_this_machine_and_no_web_page() {
+        for host in ["127.0.0.1:9090", "localhost", "LOCALHOST:1", "[::1]:9090"] {
+            assert_eq!(check("", true, &[("host", host)]), None, "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example:9090", "", "10.0.0.1:9090"] {
+            assert_eq!(check("", true, &[("host", host)]), Some(403), "{host}");
+        }
+        assert_eq!(check("", true, &[("host", "localhost"), ("origin", "https://evil.example")]), Some(403));
+        assert_eq!(check("", false, &[("host", "localhost")]), Some(403));
+        assert_eq!(check("secret", false, &[("host", "gateway"), ("authorization", "Bearer secret")]), None);
+        for sent in ["Bearer secre", "Bearer secret2", "secret", "Basic secret", "Bearer "] {
+            assert_eq!(check("secret", true, &[("host", "localhost"), ("authorization", sent)]), Some(401), "{sent}");
+        }
+        assert_eq!(check("secret", true, &[("host", "localhost")]), Some(401));
+    }
+}

@@ -1,0 +1,153 @@
+//! A call and its repetitions: which failures may be tried again, how often, and when; and the second question that a
+//! slow answer may cost.
+//!
+//! Only what is safe is repeated: idempotent methods (RFC 9110, section 9.2.2), calls with a key that the upstream
+//! honours, and calls of which nothing was sent. All of them inside the upstream's budget and the exchange's deadline,
+//! and never after the client has seen a byte.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::Method;
+use rand::Rng;
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use shared::problem::Problem;
+use shared::wire::idempotency;
+
+use super::body::Outgoing;
+use super::endpoint::{Endpoint, Lease};
+use super::send::{Answered, Call, Tools};
+
+/// Why a call has no answer, and whether it may be made again.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) problem: Problem,
+    pub(super) again: Again,
+}
+
+/// Whether a failed call may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Another try would end the same.
+    Never,
+    /// If doing it twice does no harm: the upstream may have done it.
+    IfSafe,
+    /// Nothing was sent.
+    Always,
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self { problem, again: Again::Never }
+    }
+}
+
+/// Makes the call, and makes it again where that may help.
+pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoing) -> Result<Answered, Problem> {
+    let upstream = call.upstream;
+    upstream.budget.deposit();
+    let repeatable = outgoing.bytes().is_some();
+    let safe = is_safe(call);
+    let mut tried: Vec<Arc<Endpoint>> = Vec::new();
+    let mut made = 0;
+    loop {
+        let Some(lease) = upstream.balancer.lease(Instant::now(), &tried) else {
+            return Err(Problem::internal("an upstream without an endpoint"));
+        };
+        let endpoint = Arc::clone(lease.endpoint());
+        let hedge = call.hedge.filter(|_| made == 0 && call.head.method.is_safe() && repeatable);
+        let ended = match hedge {
+            Some(after) => hedged(call, tools, lease, &mut outgoing, after).await,
+            None => call.once(tools, lease, &mut outgoing).await,
+        };
+        made += 1;
+        tried.push(endpoint);
+        let again = match &ended {
+            Ok(answered) => worth_another(call, answered, &tried),
+            Err(failed) => failed.again,
+        };
+        let may = match again {
+            Again::Never => false,
+            Again::IfSafe => safe && repeatable,
+            Again::Always => repeatable,
+        };
+        // An open breaker would refuse, and what came of this try says more.
+        let worth = may && made <= call.attempts && upstream.breaker.peek(Instant::now()).is_ok();
+        if !worth {
+            return ended.map_err(|failed| failed.problem);
+        }
+        let wait = wait(call, made, &tried);
+        let in_time = call.deadline.instant().is_none_or(|end| Instant::now() + wait < end);
+        if !in_time || !upstream.budget.withdraw() {
+            return ended.map_err(|failed| failed.problem);
+        }
+        drop(ended);
+        tools.metrics.retry(&upstream.name);
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Whether doing it twice does no more than doing it once.
+fn is_safe(call: &Call<'_>) -> bool {
+    let method = &call.head.method;
+    let idempotent = method.is_idempotent() && *method != Method::CONNECT;
+    let keyed = call.upstream.honours_keys || call.keyed;
+    idempotent || (keyed && call.head.headers.contains_key(idempotency::HEADER))
+}
+
+/// Whether another answer may be better than this one. A 503 that names a time is asked elsewhere, or not again.
+fn worth_another(call: &Call<'_>, answered: &Answered, tried: &[Arc<Endpoint>]) -> Again {
+    let elsewhere = || call.upstream.balancer.has_other(Instant::now(), tried);
+    match answered.status {
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Again::IfSafe,
+        StatusCode::SERVICE_UNAVAILABLE if !answered.headers.contains_key(RETRY_AFTER) || elsewhere() => Again::IfSafe,
+        _ => Again::Never,
+    }
+}
+
+/// At once to an endpoint that has not been asked; else after a span that doubles, of which a random part is waited
+/// ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015).
+fn wait(call: &Call<'_>, made: u32, tried: &[Arc<Endpoint>]) -> Duration {
+    if call.upstream.balancer.has_other(Instant::now(), tried) {
+        return Duration::ZERO;
+    }
+    let retry = &call.upstream.retry;
+    let doubled = retry.backoff.get().saturating_mul(1_u32.checked_shl(made - 1).unwrap_or(u32::MAX));
+    let span = doubled.min(retry.backoff_at_most.get());
+    span.mul_f64(rand::rng().random_range(0.0..=1.0))
+}
+
+/// Asks a second endpoint as well when the first takes longer than `after`; the first good answer counts, and the other
+/// call is cancelled (Dean and Barroso, The Tail at Scale, 2013).
+async fn hedged(
+    call: &Call<'_>,
+    tools: &Tools<'_>,
+    lease: Lease,
+    outgoing: &mut Outgoing,
+    after: Duration,
+) -> Result<Answered, Failed> {
+    let asked = [Arc::clone(lease.endpoint())];
+    let mut again = Outgoing::held(outgoing.bytes().unwrap_or_default());
+    if outgoing.bytes().is_some_and(|body| body.is_empty()) {
+        again = Outgoing::none();
+    }
+    let mut first = pin!(call.once(tools, lease, outgoing));
+    tokio::select! {
+        ended = &mut first => return ended,
+        () = tokio::time::sleep(after) => {}
+    }
+    let second = call.upstream.balancer.lease(Instant::now(), &asked).filter(|_| call.upstream.budget.withdraw());
+    let Some(lease) = second else { return first.await };
+    tools.metrics.hedge(&call.upstream.name);
+    let mut second = pin!(call.once(tools, lease, &mut again));
+    tokio::select! {
+        ended = &mut first => if is_good(&ended) { ended } else { second.await },
+        ended = &mut second => if is_good(&ended) { ended } else { first.await },
+    }
+}
+
+fn is_good(ended: &Result<Answered, Failed>) -> bool {
+    ended.as_ref().is_ok_and(|answered| !answered.status.is_server_error())
+}
