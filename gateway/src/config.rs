@@ -2,6 +2,7 @@
 
 mod check;
 mod compression;
+mod forwarding;
 mod policy;
 mod route;
 mod server;
@@ -14,6 +15,7 @@ use shared::config::{ConfigErrors, Secret, Spec, load};
 use shared::telemetry::TelemetryConfig;
 
 pub use compression::{Coding, Compression};
+pub use forwarding::{Forwarding, Tells, Told};
 pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
 pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
@@ -40,6 +42,7 @@ pub struct Config {
     pub breaker: Breaker,
     pub cors: Cors,
     pub security_headers: SecurityHeaders,
+    pub forwarding: Forwarding,
     pub compression: Compression,
     pub documents: Documents,
     pub telemetry: TelemetryConfig,

@@ -10,7 +10,7 @@ use shared::problem::Context;
 
 use crate::app::Gateway;
 use crate::policy::authenticate::Principal;
-use crate::policy::client::Client;
+use crate::policy::client::{Client, Origin};
 use crate::policy::rate_limit::Notice;
 use crate::policy::trace::Trace;
 use crate::policy::version::VersionId;
@@ -27,6 +27,8 @@ pub struct Exchange<'a> {
     pub tables: &'a Tables,
     /// Who it comes from.
     pub client: Client,
+    /// And by which way.
+    pub origin: Origin,
     /// What it is called.
     pub trace: Trace,
     /// The API version it means; the default until that is known.
@@ -58,11 +60,13 @@ impl<'a> Exchange<'a> {
     pub fn begin(request: &'a HttpRequest, tables: &'a Tables, clock: &'a Clock) -> Self {
         let head = request.head();
         let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let origin = tables.trusted_proxies.origin(peer, false, &head.headers);
         Self {
             started: Instant::now(),
             request,
             tables,
-            client: tables.trusted_proxies.client(peer, &head.headers),
+            client: origin.client,
+            origin,
             trace: Trace::begin(&head.headers),
             version: tables.versions.default(),
             rest: None,

@@ -85,6 +85,8 @@ async fn forward(
         upstream,
         principal: principal.as_ref(),
         client: exchange.client,
+        origin: &exchange.origin,
+        forwarding: &tables.forwarding,
         trace: &exchange.trace,
         deadline: Deadline::new(exchange.started, route.timeout),
         forward: Forward {

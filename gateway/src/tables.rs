@@ -16,6 +16,7 @@ use crate::policy::in_flight::Places;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
+use crate::upstream::forwarded::Forwarding;
 use crate::upstream::mirror::Mirror;
 use crate::upstream::split::{Branch, Split};
 use crate::upstream::{InvalidOrigin, Upstream};
@@ -41,6 +42,8 @@ pub struct Tables {
     pub cors: Cors,
     /// What every answer carries.
     pub security: SecurityHeaders,
+    /// What upstreams are told of a request's way.
+    pub forwarding: Forwarding,
     /// How answers become smaller.
     pub compression: Compression,
     /// Request bodies up to this size are held whole.
@@ -143,10 +146,11 @@ impl Tables {
             access_log: config.server.access_log,
             routes,
             upstreams,
-            trusted_proxies: TrustedProxies::compile(&config.server.trusted_proxies),
+            trusted_proxies: TrustedProxies::compile(&config.server.trusted_proxies, config.forwarding.trust),
             unrouted: PolicySets::compile(&config.rate_limit, &[], true),
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
+            forwarding: Forwarding::compile(&config.forwarding),
             compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
             places: {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod concurrency;
 pub mod convert;
 pub mod endpoint;
+pub mod forwarded;
 pub mod health;
 pub mod mirror;
 mod origin;

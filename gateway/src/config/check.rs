@@ -1,6 +1,7 @@
 //! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
 
 mod compression;
+mod forwarding;
 mod upstreams;
 
 use std::collections::HashSet;
@@ -34,6 +35,7 @@ impl Check for Config {
         rate_limits(self, report);
         headers(self, report);
         compression::check(&self.compression, report);
+        forwarding::check(&self.forwarding, report);
         let names = Names::of(self);
         for (i, route) in self.routes.iter().enumerate() {
             check_route(route, &format!("routes[{i}]"), &names, report);

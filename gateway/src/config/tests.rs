@@ -77,6 +77,8 @@ listen = "127.0.0.1:8080"
 default = "v3"
 [cors]
 origins = ["https://a.example/path"]
+[forwarding]
+via = "two words"
 [compression]
 codings = ["gzip", "gzip"]
 types = ["json"]
@@ -101,6 +103,7 @@ version = "v9"
         "admin.listen: `server.listen`",
         "versions.default: this version is not served",
         "cors.origins: `https://a.example/path` is no origin",
+        "forwarding.via: one word",
         "compression.codings: a coding stands twice",
         "compression.types: `json` is none of",
         "compression.gzip_level: 1 to 9",

@@ -3,6 +3,7 @@
 mod breaking;
 mod compression;
 mod corpus;
+mod forwarding;
 mod harness;
 mod repeating;
 mod shapes;

@@ -88,15 +88,18 @@ pub fn value_to_upstream(value: &ActixValue) -> Option<HeaderValue> {
 pub fn response_headers(from: &HeaderMap, to: &mut ActixHeaders) {
     let named = connection_options(from.get_all(reqwest::header::CONNECTION).iter().map(HeaderValue::as_bytes));
     for (name, value) in from {
-        let name = name.as_str();
-        if is_made_here(name) || is_named(&named, name) {
+        if is_made_here(name.as_str()) || is_named(&named, name.as_str()) {
             continue;
         }
-        let name = ActixName::from_bytes(name.as_bytes());
-        let value = ActixValue::from_bytes(value.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            to.append(name, value);
-        }
+        append(value, name, to);
+    }
+}
+
+/// Adds one more value for the client.
+pub fn append(value: &HeaderValue, name: &HeaderName, to: &mut ActixHeaders) {
+    let name = ActixName::from_bytes(name.as_str().as_bytes());
+    if let (Ok(name), Ok(value)) = (name, ActixValue::from_bytes(value.as_bytes())) {
+        to.append(name, value);
     }
 }
 

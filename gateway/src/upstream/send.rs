@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, RequestHead};
-use actix_web::http::header::{HOST, UPGRADE};
+use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use reqwest::{Request, Response, StatusCode, Url};
 use shared::auth::{Caller, HEADER, Signer};
 use shared::problem::{Code, Problem};
@@ -24,11 +24,12 @@ use super::breaker::{Admission, Outcome, Refused};
 use super::client::Pool;
 use super::convert::{self, Forward};
 use super::endpoint::{Endpoint, Lease};
+use super::forwarded::Forwarding;
 use super::mirror::Mirror;
 use crate::admin::metrics::Metrics;
 use crate::config::Priority;
 use crate::policy::authenticate::Principal;
-use crate::policy::client::Client;
+use crate::policy::client::{Client, Origin};
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
 use crate::policy::trace::Trace;
@@ -38,9 +39,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(shared::wire::REQUEST_ID)
 const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_MS);
 const TRACE_PARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
 const TRACE_STATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
@@ -65,6 +63,10 @@ pub struct Call<'a> {
     pub principal: Option<&'a Principal>,
     /// From where.
     pub client: Client,
+    /// By which way.
+    pub origin: &'a Origin,
+    /// In which words an upstream is told of it.
+    pub forwarding: &'a Forwarding,
     /// As part of what.
     pub trace: &'a Trace,
     /// Until when.
@@ -272,17 +274,14 @@ impl Call<'_> {
 
     /// What the gateway says about the request: its names, its end, and where it came from.
     fn describe(&self, headers: &mut HeaderMap) {
+        self.forwarding.describe(self.origin, self.head, headers);
         let mut set = |name: HeaderName, value: Option<HeaderValue>| {
             if let Some(value) = value {
                 headers.insert(name, value);
             }
         };
-        let scheme = if self.client.tls { "https" } else { "http" };
         set(REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
         set(DEADLINE, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
-        set(FORWARDED_FOR, HeaderValue::try_from(self.client.ip.to_string()).ok());
-        set(FORWARDED_PROTO, Some(HeaderValue::from_static(scheme)));
-        set(FORWARDED_HOST, self.head.headers.get(HOST).and_then(convert::value_to_upstream));
         if trace::is_exporting() {
             trace::inject(|name, value| {
                 if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
@@ -308,6 +307,9 @@ impl Call<'_> {
         let Answered { status, headers, incoming, trial: Trial { admission, lease, .. } } = answered;
         let mut answer = HttpResponseBuilder::new(convert::status(status)).finish();
         convert::response_headers(&headers, answer.headers_mut());
+        if let Some(via) = self.forwarding.via() {
+            convert::append(via, &VIA, answer.headers_mut());
+        }
         let guards = Guards { permit: Some(permit), admission: Some(admission), lease: Some(lease) };
         let (answered, length) = match incoming {
             Incoming::Whole(body) => return answer.set_body(Answer::whole(body, guards)).map_into_boxed_body(),

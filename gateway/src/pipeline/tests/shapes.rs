@@ -114,6 +114,7 @@ async fn an_upstream_sees_who_calls_from_the_gateway_alone() {
     }
     assert_eq!(value("x-forwarded-for").as_deref(), Some("127.0.0.1"));
     assert_eq!(value("x-forwarded-proto").as_deref(), Some("http"));
+    assert_eq!(value("x-forwarded-port"), Some(gate.addr.port().to_string()));
     assert_eq!(value("x-forwarded-host"), Some(gate.addr.to_string()));
     assert_eq!(value("x-request-id").as_deref(), Some("r-1"));
     assert_eq!(value("accept-encoding").as_deref(), Some("identity"), "the gateway compresses");
