@@ -4,6 +4,7 @@ pub mod access;
 pub mod api;
 pub mod health;
 pub mod metrics;
+pub mod recent;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use actix_web::{HttpResponse, Resource, Route, guard};
 use crate::app::Gateway;
 use crate::policy::headers::NO_STORE;
 use access::Access;
+use api::switches;
 
 /// Everything that the admin listener answers, with the headers that every answer there has.
 pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut ServiceConfig) {
@@ -35,6 +37,16 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
             .service(resource("/readyz", reads().to(health::readyz)))
             .service(resource("/metrics", reads().to(metrics::scrape)))
             .service(resource("/admin/api/breakers", reads().to(api::breakers)))
+            .service(
+                resource("/admin/api/breakers/{upstream}", web::put().to(switches::breaker))
+                    .default_service(shared::http::method_not_allowed("PUT")),
+            )
+            .service(
+                resource("/admin/api/log", reads().to(switches::log))
+                    .route(web::put().to(switches::set_log))
+                    .default_service(shared::http::method_not_allowed("GET, HEAD, PUT")),
+            )
+            .service(resource("/admin/api/errors", reads().to(switches::errors)))
             .service(resource("/admin/api/upstreams", reads().to(api::upstreams)))
             .service(resource("/admin/api/versions", reads().to(api::versions)))
             .service(resource("/admin/api/routes", reads().to(api::routes)))
@@ -63,6 +75,8 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 <li><a href="/readyz">/readyz</a>: each dependency
 <li><a href="/metrics">/metrics</a>: for Prometheus
 <li><a href="/admin/api/breakers">/admin/api/breakers</a>: the circuit breaker of each upstream
+<li><a href="/admin/api/errors">/admin/api/errors</a>: the last requests that failed
+<li><a href="/admin/api/log">/admin/api/log</a>: what is logged
 <li><a href="/admin/api/upstreams">/admin/api/upstreams</a>: their endpoints, limits and retry budgets
 <li><a href="/admin/api/versions">/admin/api/versions</a>: API versions, and who still calls a deprecated one
 <li><a href="/admin/api/routes">/admin/api/routes</a>: the compiled route table

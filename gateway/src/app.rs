@@ -16,13 +16,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use shared::auth::Signer;
-use shared::clock::Clock;
-use shared::problem::Problem;
+use shared::clock::{Clock, rfc3339};
+use shared::problem::{Code, Problem};
 use shared::store::{RevocationList, Stores};
-use shared::telemetry::trace;
+use shared::telemetry::{LogLevel, trace};
 use tracing::Instrument;
 
 use crate::admin::metrics::{Handles, Metrics, RequestLabels};
+use crate::admin::recent::{Failure, Recent};
 use crate::config::AccessLog;
 use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
@@ -58,6 +59,10 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// The merged API documents.
     pub documents: Documents,
+    /// The last requests that failed.
+    pub recent: Recent,
+    /// Which events are logged.
+    pub log: LogLevel,
     /// Shared state.
     pub stores: Stores,
     /// Whether a stop has been asked for.
@@ -115,6 +120,9 @@ impl Worker {
         });
         handles.requests.inc();
         handles.duration.observe(took.as_secs_f64());
+        if status.is_server_error() && !matches!(exchange.limits, Counted::Never) {
+            self.gateway.recent.add(failure(exchange, status, took));
+        }
         let wanted = match exchange.tables.access_log {
             AccessLog::All => true,
             // A probe that fails says so to whoever probes.
@@ -124,6 +132,21 @@ impl Worker {
         if wanted {
             log(exchange, status, took);
         }
+    }
+}
+
+fn failure(exchange: &Exchange<'_>, status: StatusCode, took: Duration) -> Failure {
+    let (head, route) = (exchange.request.head(), exchange.route.as_ref());
+    Failure {
+        at: rfc3339(exchange.clock.now()),
+        request_id: exchange.trace.id().to_owned(),
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        route: route.map(|route| route.pattern.clone()),
+        upstream: route.map(|route| route.upstream.name.clone()),
+        status: status.as_u16(),
+        code: exchange.code.map(Code::as_str),
+        took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     }
 }
 

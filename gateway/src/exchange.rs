@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use shared::clock::Clock;
-use shared::problem::Context;
+use shared::problem::{Code, Context};
 
 use crate::app::Gateway;
 use crate::policy::authenticate::Principal;
@@ -39,6 +39,8 @@ pub struct Exchange<'a> {
     pub route: Option<Arc<Route>>,
     /// What the limiter said.
     pub limits: Counted,
+    /// The problem that it is answered with.
+    pub code: Option<Code>,
     /// What time it is.
     pub clock: &'a Clock,
 }
@@ -72,6 +74,7 @@ impl<'a> Exchange<'a> {
             rest: None,
             route: None,
             limits: Counted::NotYet,
+            code: None,
             clock,
         }
     }

@@ -84,7 +84,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 async fn serve(config: Config) -> Result<(), Failure> {
     config.fit_to_serve()?;
     crypto()?;
-    let _telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
+    let telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
     let clock = Clock::system();
     let stores = match config.redis.url.expose() {
         "" => {
@@ -103,7 +103,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
     let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
     let grace = config.server.shutdown_grace.get();
-    let service = gateway::build(config, Deps { clock, stores }, public, admin).await?;
+    let service = gateway::build(config, Deps { clock, stores, log: telemetry.level() }, public, admin).await?;
     tracing::info!(public = %service.addr, admin = %service.admin_addr, "gateway is listening");
     let handle = service.handle();
     let stopper = tokio::spawn(async move {

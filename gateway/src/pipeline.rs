@@ -200,6 +200,7 @@ async fn finish(
         }
         (answer, _) => answer,
     };
+    exchange.code = answer.as_ref().err().map(Problem::code);
     let oauth = exchange.route.as_ref().is_some_and(|route| route.oauth);
     let mut answer = answer.unwrap_or_else(|problem| {
         let problem = if oauth { problem.at_oauth_endpoint() } else { problem };

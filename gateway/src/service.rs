@@ -13,12 +13,14 @@ use shared::auth::{SecretTooShort, Signer};
 use shared::clock::Clock;
 use shared::config::Dur;
 use shared::store::{Follower, RevocationList, Stores};
+use shared::telemetry::LogLevel;
 use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::admin::access::Access;
 use crate::admin::api::gauges::Gauges;
 use crate::admin::metrics::Metrics;
+use crate::admin::recent::Recent;
 use crate::app::{self, Gateway, Worker};
 use crate::config::{self, Config};
 use crate::docs::Documents;
@@ -38,6 +40,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Counters and revocations.
     pub stores: Stores,
+    /// Which events are logged.
+    pub log: LogLevel,
 }
 
 /// Why the gateway did not start.
@@ -115,7 +119,7 @@ pub async fn build(
 }
 
 fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<Arc<Gateway>, StartError> {
-    let Deps { clock, stores } = deps;
+    let Deps { clock, stores, log } = deps;
     let tables = Tables::compile(config, Instant::now())?;
     let authentication = &config.authentication;
     let jwks_url = if authentication.jwks_url.is_empty() {
@@ -134,6 +138,8 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         metrics: Metrics::default(),
         documents: Documents::new(config.documents.enabled, config.documents.refresh.get()),
         tables: ArcSwap::from_pointee(tables),
+        recent: Recent::default(),
+        log,
         stores,
         clock,
         draining: AtomicBool::new(false),

@@ -1,34 +1,38 @@
 //! Views for operators, as JSON: breakers, versions, routes.
 
 pub mod gauges;
+pub mod switches;
 
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::clock::rfc3339;
 use shared::domain::Roles;
 
 use crate::app::Gateway;
 use crate::policy::version::VersionRule;
 use crate::tables::auth_word;
+use crate::upstream::Upstream;
 
 /// `GET /admin/api/breakers`: each upstream's breaker.
 pub async fn breakers(gateway: web::Data<Gateway>) -> HttpResponse {
     let (tables, now) = (gateway.tables.load_full(), Instant::now());
-    let breakers = tables.upstreams.iter().map(|upstream| {
-        let seen = upstream.breaker.snapshot(now);
-        json!({
-            "upstream": upstream.name,
-            "url": upstream.origin().as_str(),
-            "state": seen.state,
-            "forced": seen.forced,
-            "trips": seen.trips,
-            "probes_in_ms": seen.probes_in.map(millis),
-        })
-    });
+    let breakers = tables.upstreams.iter().map(|upstream| breaker_view(upstream, now));
     HttpResponse::Ok().json(json!({ "data": breakers.collect::<Vec<_>>() }))
+}
+
+fn breaker_view(upstream: &Upstream, now: Instant) -> Value {
+    let seen = upstream.breaker.snapshot(now);
+    json!({
+        "upstream": upstream.name,
+        "url": upstream.origin().as_str(),
+        "state": seen.state,
+        "forced": seen.forced,
+        "trips": seen.trips,
+        "probes_in_ms": seen.probes_in.map(millis),
+    })
 }
 
 /// `GET /admin/api/upstreams`: each upstream's endpoints, breaker, limit and retry budget.

@@ -207,9 +207,9 @@ impl Call<'_> {
 
     /// Takes an answer in. One that is read whole is judged by its end, a stream by its head: it may last for hours, and
     /// its client may be the slow one.
-    async fn take_in(&self, answered: Response, mut trial: Trial, since: Instant) -> Result<Answered, Failed> {
+    async fn take_in(&self, mut answered: Response, mut trial: Trial, since: Instant) -> Result<Answered, Failed> {
         let slow = self.upstream.slow_after.is_some_and(|limit| since.elapsed() > limit);
-        let (status, headers) = (answered.status(), answered.headers().clone());
+        let (status, headers) = (answered.status(), std::mem::take(answered.headers_mut()));
         let outcome = outcome(status, &headers, slow);
         // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
         if status == StatusCode::SWITCHING_PROTOCOLS {

@@ -59,6 +59,7 @@ pub(super) async fn live(
     let deps = gateway::Deps {
         clock: clock.clone(),
         stores: stores(configs.gateway.redis.url.expose()).await.map_err(start("gateway"))?,
+        log: shared::telemetry::LogLevel::default(),
     };
     let gateway =
         gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;

@@ -49,7 +49,7 @@ impl Gate {
         config.server.workers = 2;
         let clock = Clock::system();
         let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let deps = Deps { stores: Stores::memory(clock.clone()), clock };
+        let deps = Deps { stores: Stores::memory(clock.clone()), log: shared::telemetry::LogLevel::default(), clock };
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
         tokio::spawn(service.run());

@@ -1,0 +1,75 @@
+//! What operators see and switch while the gateway runs.
+
+use serde_json::{Value, json};
+
+use super::harness::*;
+use super::stub::{Reply, Stub, ok};
+
+impl Gate {
+    fn admin(&self, path: &str) -> String {
+        format!("http://{}/admin/api/{path}", self.admin)
+    }
+
+    async fn view(&self, path: &str) -> Value {
+        self.client.get(self.admin(path)).send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.client.put(self.admin(path)).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_breaker_is_held_open_and_let_go() {
+    let stub = Stub::start(|_, _| ok("")).await;
+    let gate = Gate::start(stub.addr, "").await;
+    let (status, view) = gate.put("breakers/raw", &json!({"forced": "open"})).await;
+    assert_eq!((status, &view["state"], &view["forced"]), (200, &json!("open"), &json!("open")));
+    assert_eq!(gate.get("/api/t/x").await.status(), 503);
+    assert_eq!(stub.calls(), 0);
+    gate.put("breakers/raw", &json!({"forced": null})).await;
+    assert_eq!(gate.get("/api/t/x").await.status(), 200);
+    assert_eq!(gate.put("breakers/nobody", &json!({"forced": "open"})).await.0, 404);
+    for wrong in [json!({"forced": "ajar"}), json!({"forced": "open", "more": 1}), json!([])] {
+        let (status, problem) = gate.put("breakers/raw", &wrong).await;
+        assert!(matches!(status, 400 | 422), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn what_failed_last_can_be_looked_up() {
+    let stub = Stub::start(|_, head| if head.contains("/cut") { Reply::Cut } else { Reply::With(500, "") }).await;
+    let gate = Gate::start(stub.addr, "").await;
+    let first = gate.get("/api/t/own?secret=1").await;
+    let id = first.headers()["x-request-id"].to_str().unwrap().to_owned();
+    gate.get("/api/t/cut").await;
+    gate.get("/nothing").await;
+    let errors = gate.view("errors").await;
+    let errors = errors["data"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert_eq!((&errors[0]["path"], &errors[0]["code"]), (&json!("/api/t/cut"), &json!("bad_gateway")));
+    assert_eq!((&errors[1]["path"], &errors[1]["code"]), (&json!("/api/t/own"), &Value::Null));
+    assert_eq!((&errors[1]["request_id"], &errors[1]["upstream"]), (&json!(id), &json!("raw")));
+}
+
+#[tokio::test]
+async fn a_log_filter_that_is_none_is_refused() {
+    let gate = Gate::start(dead().await, "").await;
+    assert_eq!(gate.put("log", &json!({"filter": "gateway=loudly"})).await.0, 422);
+    assert_eq!(gate.put("log", &json!({"filter": "warn"})).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_token_is_asked_of_the_api_and_not_of_probes() {
+    let gate = Gate::start(dead().await, "admin.token = \"a token of the operators\"").await;
+    let ask = async |path: &str, token: &str| {
+        let answer = gate.client.get(format!("http://{}{path}", gate.admin)).bearer_auth(token).send().await.unwrap();
+        let problem = answer.headers().contains_key("www-authenticate");
+        (answer.status().as_u16(), problem)
+    };
+    assert_eq!(ask("/admin/api/routes", "a token of the operators").await, (200, false));
+    assert_eq!(ask("/admin/api/routes", "another").await, (401, true));
+    assert_eq!(ask("/livez", "").await, (200, false));
+    assert_eq!(ask("/metrics", "").await, (200, false));
+}
