@@ -12,7 +12,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use shared::auth::Signer;
@@ -30,6 +30,7 @@ use crate::exchange::{Counted, Exchange};
 use crate::pipeline;
 use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
 use crate::policy::headers::REQUEST_ID;
+use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
@@ -51,6 +52,8 @@ pub struct Gateway {
     pub revoked: Arc<RevocationList>,
     /// Who may how often.
     pub limiter: RateLimiter,
+    /// What was asked under which key.
+    pub idempotency: Arc<Idempotency>,
     /// How many may be inside.
     pub in_flight: Arc<InFlight>,
     /// What vouches for callers.
@@ -172,11 +175,20 @@ pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut ServiceConfig) {
             let worker = Rc::clone(&worker);
             async move {
                 let (request, payload) = request.into_parts();
-                let answer = answer(&worker, &request, payload).await;
+                let answer = match Hold::wanted(&worker.gateway, &request) {
+                    None => answer(&worker, &request, payload).await,
+                    Some(hold) => in_a_task(hold, worker, request.clone(), payload).await,
+                };
                 Ok(ServiceResponse::new(request, answer))
             }
         }));
     }
+}
+
+/// For a request that may have to be carried to its end without its client.
+async fn in_a_task(hold: Hold, worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+    let served = hold.run(async move { answer(&worker, &request, payload).await }).await;
+    served.unwrap_or_else(|| Problem::internal("a request's task ended without an answer").error_response())
 }
 
 async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {

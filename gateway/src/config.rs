@@ -3,6 +3,7 @@
 mod check;
 mod compression;
 mod forwarding;
+mod idempotency;
 mod policy;
 mod route;
 mod server;
@@ -16,6 +17,7 @@ use shared::telemetry::TelemetryConfig;
 
 pub use compression::{Coding, Compression};
 pub use forwarding::{Forwarding, Tells, Told};
+pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
 pub use policy::{Breaker, Cors, LimitKey, Policy, RateLimit, RolePolicies, SecurityHeaders};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
 pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
@@ -38,6 +40,7 @@ pub struct Config {
     pub authentication: Authentication,
     pub versions: Versions,
     pub rate_limit: RateLimit,
+    pub idempotency: Idempotency,
     pub redis: Redis,
     pub breaker: Breaker,
     pub cors: Cors,

@@ -8,8 +8,9 @@ use actix_web::http::header::HeaderMap;
 use shared::domain::Roles;
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, LimitKey, LimiterDown};
+use crate::config::{Auth, Config, KeysDown, LimitKey, LimiterDown, OnUnknown};
 use crate::docs;
+use crate::policy::idempotency::{Rule, needs_key};
 use crate::policy::rate_limit::Policy;
 use crate::policy::version::VersionRule;
 use crate::route::{Found, Route, Wanted, path};
@@ -61,12 +62,12 @@ pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<
                 Some((id, rest)) => format!("{}/{}{rest}", tables.versions.prefix(), tables.versions.get(id).name),
                 None => path.into_owned(),
             };
-            describe(route, &upstream_path, roles, &tables)
+            describe(route, &method, &upstream_path, roles, &tables)
         }
     })
 }
 
-fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
+fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.
@@ -93,6 +94,9 @@ fn describe(route: &Route, upstream_path: &str, roles: Option<Roles>, tables: &T
         LimiterDown::Refuse => "503 while counters cannot be reached",
     };
     line("", down.to_owned());
+    if let Some(rule) = route.idempotency.as_ref().filter(|_| needs_key(method)) {
+        line("key", keys(rule));
+    }
     line("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
     line("body", format!("at most {} bytes", route.body_limit));
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
@@ -108,6 +112,20 @@ fn limit(policy: &Policy) -> String {
     };
     let quota = policy.quota;
     format!("{}: {} per {:?} and burst {}, by {key}", policy.name, quota.limit, quota.window, quota.burst)
+}
+
+fn keys(rule: &Rule) -> String {
+    let need = if rule.key_required { "required" } else { "accepted" };
+    let unknown = match rule.on_unknown {
+        OnUnknown::Refuse => "refused",
+        OnUnknown::Retry => "carried out anew",
+    };
+    let down = match rule.down {
+        KeysDown::Refuse => "503",
+        KeysDown::Pass => "no protection",
+    };
+    let keep = rule.keep;
+    format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
 }
 
 fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
@@ -126,6 +144,16 @@ mod tests {
 
     fn ask(question: &str, roles: Option<Roles>) -> String {
         explain(&Config::load(None, &[]).unwrap(), question, roles).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn it_says_what_becomes_of_a_key() {
+        let mut config = Config::load(None, &[]).unwrap();
+        let transfers = config.routes.iter_mut().find(|route| route.path == "/api/transfers").unwrap();
+        transfers.idempotency = crate::config::Keys::Edge;
+        let post = explain(&config, "POST /api/v1/transfers", None).unwrap();
+        assert!(post.contains("accepted, kept 86400s; a retry of an unknown outcome is refused; 503 while"), "{post}");
+        assert!(!explain(&config, "GET /api/v1/transfers", None).unwrap().contains("kept 86400s"));
     }
 
     #[test]

@@ -95,8 +95,11 @@ async fn serve(config: Config) -> Result<(), Failure> {
             Stores::memory(clock.clone())
         }
         url => {
-            let options =
-                RedisOptions { counters_deadline: config.rate_limit.timeout.get(), ..RedisOptions::default() };
+            let options = RedisOptions {
+                counters_deadline: config.rate_limit.timeout.get(),
+                idempotency_deadline: config.idempotency.timeout.get(),
+                ..RedisOptions::default()
+            };
             Stores::redis_with(url, clock.clone(), options).await?
         }
     };

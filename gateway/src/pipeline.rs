@@ -1,5 +1,5 @@
-//! A request from top to bottom: begin, route, version, in-flight permit, authenticate, authorize, rate limit, send,
-//! finish. Each step is a policy of its own; each early exit is a `?`.
+//! A request from top to bottom: begin, route, version, in-flight permit, authenticate, authorize, rate limit,
+//! idempotency, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
 mod tests;
@@ -14,13 +14,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use shared::problem::{Code, Problem};
 
 use crate::app::Worker;
-use crate::config::LimiterDown;
+use crate::config::{LimiterDown, Priority};
 use crate::docs;
 use crate::exchange::{Counted, Exchange};
 use crate::policy::authenticate::Principal;
 use crate::policy::authorize::authorize;
 use crate::policy::deadline::Deadline;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
+use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::shape;
 use crate::policy::version::{VersionId, VersionRule, without_version};
@@ -77,18 +78,37 @@ async fn forward(
     let priority = route.priority(&head.method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;
     exchange.note_caller(gateway, principal.as_ref());
-    let upstream = route.split.choose(&route.upstream, &head.headers, exchange.client, principal.as_ref());
-    let call = Call {
+    let deadline = Deadline::new(exchange.started, route.timeout);
+    let (path, query, principal) = (&*found.upstream_path, &*found.query, principal.as_ref());
+    let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
+    let key = match gateway.idempotency.enter(route, asked, payload).await? {
+        Entry::Earlier(answer) => return Ok(answer),
+        Entry::Open(key) => key,
+    };
+    let call = Call { keyed: key.as_ref().is_some_and(Held::makes_safe), ..call(exchange, route, asked, priority) };
+    let tools = Tools { pool: &worker.pool, signer: &gateway.signer, metrics: &gateway.metrics };
+    let answer = call.send(&tools, payload.take(), permit).await;
+    let answer = Held::settle(key, answer).await;
+    answer.or_else(|problem| match &route.fallback {
+        Some(fallback) => fallback.instead(problem),
+        None => Err(problem),
+    })
+}
+
+/// What a route's upstream is asked.
+fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, priority: Priority) -> Call<'a> {
+    let (tables, head) = (exchange.tables, exchange.request.head());
+    Call {
         head,
-        path: &found.upstream_path,
-        query: &found.query,
-        upstream,
-        principal: principal.as_ref(),
+        path: asked.path,
+        query: asked.query,
+        upstream: route.split.choose(&route.upstream, &head.headers, exchange.client, asked.principal),
+        principal: asked.principal,
         client: exchange.client,
         origin: &exchange.origin,
         forwarding: &tables.forwarding,
         trace: &exchange.trace,
-        deadline: Deadline::new(exchange.started, route.timeout),
+        deadline: asked.deadline,
         forward: Forward {
             authorization: route.forward_authorization,
             version: route.version == VersionRule::None,
@@ -101,13 +121,7 @@ async fn forward(
         hedge: route.hedge,
         keyed: false,
         mirror: route.mirror.as_ref(),
-    };
-    let tools = Tools { pool: &worker.pool, signer: &gateway.signer, metrics: &gateway.metrics };
-    let answer = call.send(&tools, payload.take(), permit).await;
-    answer.or_else(|problem| match &route.fallback {
-        Some(fallback) => fallback.instead(problem),
-        None => Err(problem),
-    })
+    }
 }
 
 /// What a path and a method lead to.

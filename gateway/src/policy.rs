@@ -8,6 +8,7 @@ pub mod cors;
 pub mod deadline;
 pub mod fallback;
 pub mod headers;
+pub mod idempotency;
 pub mod in_flight;
 pub mod rate_limit;
 pub mod shape;

@@ -19,6 +19,7 @@ pub use table::{Found, RouteTable, Wanted};
 
 use crate::config::{Auth, LimiterDown, Priority};
 use crate::policy::fallback::Fallback;
+use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::VersionRule;
 use crate::upstream::Upstream;
@@ -46,6 +47,8 @@ pub struct Route {
     pub limits: PolicySets,
     /// What to do when counters cannot be reached.
     pub limiter_down: LimiterDown,
+    /// Whether and how the gateway keeps idempotency keys for the upstream.
+    pub idempotency: Option<idempotency::Rule>,
     /// The deadline of the whole exchange; `None`: there is none.
     pub timeout: Option<Duration>,
     /// Largest request body in bytes.

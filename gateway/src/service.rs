@@ -26,12 +26,16 @@ use crate::config::{self, Config};
 use crate::docs::Documents;
 use crate::listener::{self, Manners, Patience};
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
+use crate::policy::idempotency::Idempotency;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::tables::{CompileError, Tables};
 use crate::upstream::client::Clients;
 use crate::upstream::client::Pool;
 use crate::upstream::{health, resolve};
+
+/// How often a stop looks whether requests whose clients have left are over.
+const UNATTENDED: Duration = Duration::from_millis(20);
 
 /// What is made outside and handed in.
 #[derive(Clone, Debug)]
@@ -128,14 +132,16 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         authentication.jwks_url.clone()
     };
     let keys = Jwks::new(authentication, jwks_url, Rules::compile(authentication).pinned);
+    let metrics = Metrics::default();
     Ok(Arc::new(Gateway {
         authenticator: Authenticator::new(authentication, Arc::clone(&keys), Arc::clone(&revoked), clock.clone()),
         keys,
         revoked,
         limiter: RateLimiter::new(stores.counters.clone(), config.rate_limit.instances, clock.clone()),
+        idempotency: Arc::new(Idempotency::new(stores.idempotency.clone(), metrics.keys.clone())),
         in_flight: InFlight::new(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,
-        metrics: Metrics::default(),
+        metrics,
         documents: Documents::new(config.documents.enabled, config.documents.refresh.get()),
         tables: ArcSwap::from_pointee(tables),
         recent: Recent::default(),
@@ -225,7 +231,14 @@ impl Handle {
     pub async fn stop(&self, grace: Duration) {
         self.gateway.draining.store(true, Ordering::Release);
         tokio::time::sleep(self.delay).await;
-        if tokio::time::timeout(grace, self.public.stop(true)).await.is_err() {
+        let stopped = async {
+            // No connection waits for these any more, and their worker would end with its last connection.
+            while self.gateway.idempotency.unattended() > 0 {
+                tokio::time::sleep(UNATTENDED).await;
+            }
+            self.public.stop(true).await;
+        };
+        if tokio::time::timeout(grace, stopped).await.is_err() {
             self.public.stop(false).await;
         }
         self.admin.stop(true).await;

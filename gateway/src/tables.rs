@@ -12,6 +12,7 @@ use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
 use crate::policy::fallback::Fallback;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
+use crate::policy::idempotency;
 use crate::policy::in_flight::Places;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::{VersionRule, Versions, below};
@@ -52,6 +53,8 @@ pub struct Tables {
     pub places: Places,
     /// How upstreams are probed.
     pub health: config::Health,
+    /// Whether any route keeps idempotency keys.
+    pub keeps_keys: bool,
 }
 
 /// What kept the tables from being built.
@@ -131,6 +134,7 @@ impl Tables {
                 scope: row.scope.clone(),
                 limits: PolicySets::compile(&config.rate_limit, &row.limits, row.limited),
                 limiter_down: row.limiter_down,
+                idempotency: idempotency::Rule::compile(&config.idempotency, row),
                 timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
                 body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
                 version: rule,
@@ -142,6 +146,7 @@ impl Tables {
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
         Ok(Self {
+            keeps_keys: routes.routes().iter().any(|route| route.idempotency.is_some()),
             limits: config.server.limits,
             access_log: config.server.access_log,
             routes,

@@ -1,9 +1,11 @@
-//! State that instances share: counters, cache and revocations, each in Redis or in memory, held to one conformance suite.
+//! State that instances share: counters, cache, idempotency keys and revocations, each in Redis or in memory, held to
+//! one conformance suite.
 
 pub mod cache;
 pub mod counters;
 mod gcra;
 mod generations;
+pub mod idempotency;
 mod link;
 pub mod revocations;
 pub mod tagged;
@@ -16,6 +18,7 @@ use std::time::Duration;
 pub use cache::Cache;
 pub use counters::{Counters, Take};
 pub use gcra::{Decision, Quota};
+pub use idempotency::Idempotency;
 pub use revocations::{Follower, Revocation, RevocationList, Revocations, Verdict};
 pub use tagged::TaggedCache;
 
@@ -57,6 +60,8 @@ pub struct RedisOptions {
     pub counters_deadline: Duration,
     /// The longest that a cache look-up may hold a request up. Default 50 ms.
     pub cache_deadline: Duration,
+    /// The longest that claiming or settling an idempotency key may take. Default 500 ms.
+    pub idempotency_deadline: Duration,
     /// The longest that publishing a revocation may take. Default 500 ms.
     pub publish_deadline: Duration,
     /// How long [`Stores::redis`] waits for the first connection before it goes on without one. Default 1 s.
@@ -69,19 +74,22 @@ impl Default for RedisOptions {
             namespace: "tollgate".to_owned(),
             counters_deadline: Duration::from_millis(250),
             cache_deadline: Duration::from_millis(50),
+            idempotency_deadline: Duration::from_millis(500),
             publish_deadline: Duration::from_millis(500),
             first_connection: Duration::from_secs(1),
         }
     }
 }
 
-/// The three stores of one process, over one back-end. Clones share their state.
+/// The stores of one process, over one back-end. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// Rate limits.
     pub counters: Counters,
     /// Bytes that may vanish.
     pub cache: Cache,
+    /// What was asked under a key, and what came of it.
+    pub idempotency: Idempotency,
     /// Sessions, users and roles that ended before their tokens did.
     pub revocations: Revocations,
     link: Option<Link>,
@@ -96,6 +104,7 @@ impl Stores {
         Self {
             counters: Counters::memory(clock.clone()),
             cache: Cache::memory(clock.clone()),
+            idempotency: Idempotency::memory(clock.clone()),
             revocations: Revocations::memory(clock.clone()),
             link: None,
             clock,
@@ -125,6 +134,7 @@ impl Stores {
         Ok(Self {
             counters: Counters::redis(link.clone(), clock.clone(), options.counters_deadline),
             cache: Cache::redis(link.clone(), clock.clone(), options.cache_deadline),
+            idempotency: Idempotency::redis(link.clone(), clock.clone(), options.idempotency_deadline),
             revocations: Revocations::redis(link.clone(), options.publish_deadline),
             link: Some(link),
             clock,

@@ -1,6 +1,7 @@
 //! What the gateway counts, in the names that dashboards know.
 
 pub mod compression;
+mod idempotency;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,6 +17,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use shared::telemetry::metrics as exposition;
 use time::OffsetDateTime;
+
+pub use idempotency::{Event, KeyEvents};
 
 use super::api::gauges::Gauges;
 use crate::app::Gateway;
@@ -92,6 +95,8 @@ pub struct Metrics {
     degraded: Counter,
     hits: Counter,
     misses: Counter,
+    /// Requests with a key.
+    pub keys: KeyEvents,
     deprecated: Family<VersionLabel, Counter>,
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
     /// What compression does.
@@ -110,6 +115,7 @@ impl Default for Metrics {
             degraded: Counter::default(),
             hits: token_cache.get_or_create_owned(&ResultLabel { result: "hit" }),
             misses: token_cache.get_or_create_owned(&ResultLabel { result: "miss" }),
+            keys: KeyEvents::default(),
             deprecated: Family::default(),
             callers: Mutex::default(),
             compression: compression::Counters::register(&mut registry),
@@ -135,6 +141,7 @@ impl Default for Metrics {
             "Calls of upstreams beside the first of each exchange: retries, hedges, mirrored calls",
             metrics.extra.clone(),
         );
+        metrics.keys.register(&mut registry);
         *metrics.registry.lock() = registry;
         metrics
     }

@@ -2,6 +2,7 @@
 
 mod compression;
 mod forwarding;
+mod idempotency;
 mod upstreams;
 
 use std::collections::HashSet;
@@ -41,6 +42,7 @@ impl Check for Config {
             check_route(route, &format!("routes[{i}]"), &names, report);
         }
         duplicates(&self.routes, report);
+        idempotency::check(self, report);
     }
 }
 

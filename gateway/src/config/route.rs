@@ -5,6 +5,8 @@ use serde::Deserialize;
 use shared::config::Dur;
 use shared::domain::Roles;
 
+use super::idempotency::{Keys, KeysDown, OnUnknown};
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
@@ -46,6 +48,14 @@ pub struct Route {
     pub limited: bool,
     #[serde(default)]
     pub limiter_down: LimiterDown,
+    #[serde(default)]
+    pub idempotency: Keys,
+    #[serde(default)]
+    pub key_required: bool,
+    #[serde(default)]
+    pub on_unknown: OnUnknown,
+    #[serde(default)]
+    pub idempotency_down: KeysDown,
     #[serde(default)]
     pub timeout: Option<Dur>,
     #[serde(default)]

@@ -40,6 +40,49 @@ fn the_names_that_scripts_rely_on_work() {
 }
 
 #[test]
+fn keys_at_the_edge_need_a_caller_and_an_end() {
+    let errors = read(
+        r#"
+[idempotency]
+keep = "0s"
+declines = [200, 404, 429]
+[[routes]]
+path = "/api/a"
+upstream = "users"
+auth = "optional"
+idempotency = "edge"
+timeout = "0s"
+[[routes]]
+path = "/api/b"
+upstream = "users"
+key_required = true
+on_unknown = "retry"
+idempotency_down = "pass"
+[[routes]]
+path = "/api/c"
+upstream = "users"
+idempotency = "edge"
+on_unknown = "retry"
+"#,
+        &[],
+    )
+    .unwrap_err();
+    for part in [
+        "idempotency.keep: more than 0s",
+        "idempotency.declines: 200 is no refusal for good",
+        "idempotency.declines: 429 is no refusal for good",
+        "routes[0].idempotency: a key is its caller's",
+        "routes[0].idempotency: a claim must end",
+        "routes[1].key_required: does nothing without",
+        "routes[1].on_unknown: does nothing without",
+        "routes[1].idempotency_down: does nothing without",
+    ] {
+        assert!(errors.contains(part), "{part} is missing in\n{errors}");
+    }
+    assert!(errors.contains("8 mistake(s)"), "{errors}");
+}
+
+#[test]
 fn every_key_has_a_comment_above_it_or_above_its_neighbours() {
     let mut explained = false;
     for line in DEFAULTS.lines() {

@@ -5,6 +5,7 @@ mod compression;
 mod corpus;
 mod forwarding;
 mod harness;
+mod keys;
 mod operators;
 mod repeating;
 mod shapes;

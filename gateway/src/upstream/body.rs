@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::policy::shape;
 
-pub use answer::{Answer, Guards};
+pub use answer::{Answer, Cut, Guards};
 pub use progress::{Progress, Stage};
 
 /// Pieces of a request body on their way between the worker's stream and the client's task.

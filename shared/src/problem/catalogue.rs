@@ -74,6 +74,8 @@ catalogue! {
     UsernameTaken "username_taken" 409 false "A user with this username exists already.";
     LastAdministrator "last_administrator" 409 false "The last administrator cannot be demoted, disabled or deleted.";
     IdempotencyInProgress "idempotency_in_progress" 409 true "A request with this key is still running.";
+    IdempotencyOutcomeUnknown "idempotency_outcome_unknown" 409 false "The request with this key may have been carried out; nobody knows.";
+    IdempotencyNotReplayable "idempotency_not_replayable" 409 false "The request with this key was carried out; its answer was not kept.";
     StateConflict "state_conflict" 409 false "The resource is not in a state that allows this.";
     DebitAccountClosed "debit_account_closed" 409 false "The account to debit is closed.";
     CreditAccountClosed "credit_account_closed" 409 false "The account to credit is closed.";
@@ -108,6 +110,7 @@ catalogue! {
     UpstreamUnavailable "upstream_unavailable" 503 true "The service behind this route is not available.";
     DatabaseUnavailable "database_unavailable" 503 true "The database cannot be reached.";
     RateLimiterUnavailable "rate_limiter_unavailable" 503 true "This route refuses while rate limits cannot be checked.";
+    IdempotencyUnavailable "idempotency_unavailable" 503 true "This route refuses while idempotency keys cannot be kept.";
     KeysUnavailable "keys_unavailable" 503 true "Tokens cannot be checked: the signing keys are not available.";
     ShuttingDown "shutting_down" 503 true "This instance is shutting down.";
     GatewayTimeout "gateway_timeout" 504 true "The service behind the gateway did not answer in time.";

@@ -3,6 +3,7 @@
 mod cache;
 mod counters;
 mod fixture;
+mod idempotency;
 mod outage;
 mod revocations;
 mod tagged;
@@ -42,6 +43,12 @@ on_both_back_ends! {
     tagged::a_look_up_says_when_its_tags_were_purged,
     tagged::a_late_writer_does_not_replace_a_later_one,
     tagged::any_bytes_under_any_key_and_tag,
+    idempotency::of_a_hundred_claims_one_is_made,
+    idempotency::an_outcome_is_told_until_its_time_is_over,
+    idempotency::a_free_key_can_be_claimed_by_another_request,
+    idempotency::a_claim_that_lapsed_stays_or_is_made_anew,
+    idempotency::a_late_outcome_counts_unless_another_has_the_key,
+    idempotency::an_outcome_without_its_claim_is_kept,
     revocations::a_follower_knows_within_a_second,
     revocations::a_late_follower_learns_what_still_matters,
     revocations::a_dropped_follower_is_told_nothing_more,

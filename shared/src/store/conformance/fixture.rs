@@ -50,6 +50,7 @@ pub(super) fn patient_options() -> RedisOptions {
         namespace: format!("test:{:032x}", rand::random::<u128>()),
         counters_deadline: PATIENCE,
         cache_deadline: PATIENCE,
+        idempotency_deadline: PATIENCE,
         publish_deadline: PATIENCE,
         first_connection: PATIENCE,
     }
