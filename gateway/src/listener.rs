@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::{AppConfig, Server};
+use actix_web::dev::{AppConfig, Extensions, Server};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
@@ -18,6 +18,7 @@ use actix_web::{App, Error};
 use shared::clock::Clock;
 
 use crate::config;
+pub use courteous::Consent;
 use courteous::Courteous;
 
 /// Request lines up to this size reach the app, whose refusal can say more. The parser's own limit is 64 KiB.
@@ -98,6 +99,9 @@ pub fn serve(
             // client which closes has gone is the stream's to say.
             .h1_allow_half_closed(true)
             .local_addr(address)
+            .on_connect_ext(|stream: &Courteous<TcpStream>, data: &mut Extensions| {
+                data.insert(stream.consent());
+            })
             .h1(map_config(app, |()| AppConfig::default()));
         let manners = Arc::clone(&manners);
         fn_service(move |stream: TcpStream| {

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
-use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HOST, VARY};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse};
 use shared::problem::{Code, Problem};
 
@@ -20,6 +20,7 @@ use crate::exchange::{Counted, Exchange};
 use crate::policy::authenticate::Principal;
 use crate::policy::authorize::authorize;
 use crate::policy::deadline::Deadline;
+use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::rate_limit::PolicySets;
@@ -32,14 +33,21 @@ use crate::upstream::convert::Forward;
 use crate::upstream::send::{Call, Tools};
 
 /// Serves one request, whatever comes of it.
-pub async fn serve(worker: &Worker, request: &HttpRequest, mut payload: Payload) -> HttpResponse<BoxBody> {
+pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
     let tables = worker.gateway.tables.load_full();
     let mut exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
+    let (mut payload, expected) = expect::on_demand(request, payload);
     let answer = forward(worker, &mut exchange, &mut payload).await;
-    if answer.is_err() {
+    // Who was not asked for a body need not send one: what comes next may be that, or another request.
+    let unasked = expected.is_some_and(|consent| !consent.is_given());
+    if answer.is_err() && !unasked {
         body::discard(payload, request.head(), tables.buffer).await;
     }
-    finish(worker, exchange, answer).await
+    let mut answer = finish(worker, exchange, answer).await;
+    if unasked {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    answer
 }
 
 async fn forward(

@@ -6,6 +6,7 @@ pub mod client;
 pub mod compress;
 pub mod cors;
 pub mod deadline;
+pub mod expect;
 pub mod fallback;
 pub mod headers;
 pub mod idempotency;

@@ -3,6 +3,7 @@
 //! for without an end, does not get that far.
 
 mod ahead;
+mod consent;
 mod watch;
 
 #[cfg(test)]
@@ -21,6 +22,8 @@ use tokio::time::Sleep;
 use super::Manners;
 use crate::policy::headers::REQUEST_ID;
 use ahead::Ahead;
+use consent::CONTINUE;
+pub use consent::Consent;
 use watch::{Kind, Watch};
 
 /// The parser's own answers are short; ours never are.
@@ -42,6 +45,10 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     /// The request whose head has come, and which nothing has begun to answer.
     asked: Option<Kind>,
     ahead: Ahead,
+    /// What the app has to say of the present request.
+    consent: Consent,
+    /// Whether the parser has asked for a body that nobody may want: the client is asked when somebody does.
+    asks: bool,
     /// What the parser is going to refuse without knowing why.
     fault: Option<Code>,
     /// The end of the time for a head that has begun, or for a body that nobody waits for.
@@ -61,10 +68,17 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
             closing: false,
             asked: None,
             ahead: Ahead::default(),
+            consent: Consent::default(),
+            asks: false,
             fault: None,
             patience: None,
             stuck: None,
         }
+    }
+
+    /// What the app tells this stream with.
+    pub(super) fn consent(&self) -> Consent {
+        self.consent.clone()
     }
 
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -110,7 +124,8 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
 
     /// Whether the parser has a whole request whose answer has not ended.
     const fn is_answering(&self) -> bool {
-        self.requests.is_between() && (self.asked.is_some() || !self.answers.is_between())
+        let has_ended = self.answers.is_between() || self.answers.is_switched();
+        self.requests.is_between() && (self.asked.is_some() || !has_ended)
     }
 
     /// `polled`, or an error when the client has taken nothing for too long: it would hold its place for ever.
@@ -173,9 +188,22 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Courteous<S> {
+    /// Behind a 101 everything is the other protocol's.
+    fn poll_tunnel(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.consent.is_over(context.waker()) || self.ahead.give(into) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.answers.is_switched() {
+            return this.poll_tunnel(context, into);
+        }
         if this.is_answering() {
             return this.ahead.poll_fill(&mut this.stream, context);
         }
@@ -212,6 +240,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_problem(context))?;
+        if self.answers.is_between() {
+            self.asks = bytes.starts_with(CONTINUE);
+            if self.asks {
+                return Poll::Ready(Ok(CONTINUE.len()));
+            }
+            self.consent.reset();
+        }
         match self.bare_end(bytes) {
             Some((0, code)) => {
                 if !self.closing {
@@ -244,6 +279,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.asks && self.consent.is_given() {
+            self.asks = false;
+            self.problem = Bytes::from_static(CONTINUE);
+        }
         ready!(self.poll_problem(context))?;
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.while_it_moves(context, flushed)

@@ -3,6 +3,7 @@
 mod breaking;
 mod compression;
 mod corpus;
+mod expect;
 mod forwarding;
 mod harness;
 mod keys;

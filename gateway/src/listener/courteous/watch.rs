@@ -42,6 +42,8 @@ pub(super) enum Kind {
     Request,
     /// 1xx: the answer proper is still to come.
     Interim,
+    /// 101: what follows is another protocol's.
+    Switching,
     /// 204 or 304: no body, whatever the fields say.
     Bodiless,
     /// Any other answer.
@@ -112,6 +114,11 @@ impl Watch {
     /// Whether a message has ended and the next has not begun.
     pub(super) const fn is_between(&self) -> bool {
         matches!(self.part, Part::FirstLine) && self.line.length == 0
+    }
+
+    /// Whether what comes is no HTTP any more.
+    pub(super) const fn is_switched(&self) -> bool {
+        matches!((self.part, self.kind), (Part::Rest, Kind::Switching))
     }
 
     /// Whether a body is under way.
@@ -211,6 +218,7 @@ impl Watch {
             Part::Fields if is_empty => {
                 let has_body = head(self.kind) && !matches!(self.kind, Kind::Interim | Kind::Bodiless);
                 match self.framing {
+                    _ if self.kind == Kind::Switching => Part::Rest,
                     _ if !has_body => Part::FirstLine,
                     Framing::None if self.kind == Kind::Answer => Part::Rest,
                     Framing::None | Framing::Length(0) => Part::FirstLine,
@@ -267,6 +275,7 @@ impl Line {
     fn kind(&self) -> Kind {
         let text = self.text();
         match text.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)) {
+            Some(b"101") => Kind::Switching,
             Some(status) if status.starts_with(b"1") => Kind::Interim,
             Some(b"204" | b"304") => Kind::Bodiless,
             Some(_) => Kind::Answer,
