@@ -18,7 +18,7 @@ use actix_web::{HttpResponse, Resource, Route, guard};
 use crate::app::Gateway;
 use crate::policy::headers::NO_STORE;
 use access::Access;
-use api::switches;
+use api::{config, switches};
 
 /// Everything that the admin listener answers, with the headers that every answer there has.
 pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut ServiceConfig) {
@@ -45,6 +45,11 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
                 resource("/admin/api/log", reads().to(switches::log))
                     .route(web::put().to(switches::set_log))
                     .default_service(shared::http::method_not_allowed("GET, HEAD, PUT")),
+            )
+            .service(
+                resource("/admin/api/reload", reads().to(config::state))
+                    .route(web::post().to(config::reload))
+                    .default_service(shared::http::method_not_allowed("GET, HEAD, POST")),
             )
             .service(resource("/admin/api/errors", reads().to(switches::errors)))
             .service(resource("/admin/api/upstreams", reads().to(api::upstreams)))
@@ -77,6 +82,7 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 <li><a href="/admin/api/breakers">/admin/api/breakers</a>: the circuit breaker of each upstream
 <li><a href="/admin/api/errors">/admin/api/errors</a>: the last requests that failed
 <li><a href="/admin/api/log">/admin/api/log</a>: what is logged
+<li><a href="/admin/api/reload">/admin/api/reload</a>: what became of the configuration; POST reads it anew
 <li><a href="/admin/api/upstreams">/admin/api/upstreams</a>: their endpoints, limits and retry budgets
 <li><a href="/admin/api/versions">/admin/api/versions</a>: API versions, and who still calls a deprecated one
 <li><a href="/admin/api/routes">/admin/api/routes</a>: the compiled route table

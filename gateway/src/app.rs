@@ -34,6 +34,7 @@ use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
+use crate::reload::Reloads;
 use crate::tables::Tables;
 use crate::upstream::client::{Clients, Pool};
 
@@ -66,6 +67,8 @@ pub struct Gateway {
     pub recent: Recent,
     /// Which events are logged.
     pub log: LogLevel,
+    /// The configuration, and how it is taken anew.
+    pub reloads: Reloads,
     /// Shared state.
     pub stores: Stores,
     /// Whether a stop has been asked for.
@@ -85,6 +88,14 @@ impl Gateway {
 /// What tells metrics apart: row, version, status.
 type Labels = (Option<usize>, VersionId, u16);
 
+/// Metrics by what tells them apart, under one generation of the configuration: rows and versions are counted anew in the
+/// next.
+#[derive(Default)]
+struct HandleCache {
+    generation: u64,
+    handles: HashMap<Labels, Handles>,
+}
+
 /// What one worker thread has of its own, so that requests share no lock.
 pub struct Worker {
     /// What all share.
@@ -93,7 +104,7 @@ pub struct Worker {
     pub pool: Pool,
     /// Verified tokens.
     pub tokens: RefCell<TokenCache>,
-    handles: RefCell<HashMap<Labels, Handles>>,
+    handles: RefCell<HandleCache>,
 }
 
 impl Worker {
@@ -106,15 +117,18 @@ impl Worker {
             gateway,
             pool: clients.pool()?,
             tokens: RefCell::new(TokenCache::new(tokens)),
-            handles: RefCell::new(HashMap::new()),
+            handles: RefCell::default(),
         })
     }
 
     /// Counts an answer, and logs it where that is wanted.
     pub fn answered(&self, exchange: &Exchange<'_>, status: StatusCode, took: Duration) {
         let index = exchange.route.as_ref().map(|route| route.index);
-        let mut handles = self.handles.borrow_mut();
-        let handles = handles.entry((index, exchange.version, status.as_u16())).or_insert_with(|| {
+        let mut cache = self.handles.borrow_mut();
+        if cache.generation != exchange.tables.generation {
+            *cache = HandleCache { generation: exchange.tables.generation, handles: HashMap::new() };
+        }
+        let handles = cache.handles.entry((index, exchange.version, status.as_u16())).or_insert_with(|| {
             self.gateway.metrics.handles(RequestLabels {
                 route: exchange.route.as_ref().map_or("none", |route| &route.pattern).to_owned(),
                 version: exchange.tables.versions.get(exchange.version).name.clone(),

@@ -9,6 +9,7 @@ pub mod explain;
 mod listener;
 pub mod pipeline;
 pub mod policy;
+pub mod reload;
 pub mod route;
 mod service;
 pub mod tables;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gateway::reload::Source;
 use gateway::{Config, Deps, explain};
 use shared::clock::Clock;
 use shared::config::process_env;
@@ -63,9 +64,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let config = Config::load(cli.config.as_deref(), &process_env())?;
+    let env = process_env();
+    let config = Config::load(cli.config.as_deref(), &env)?;
     match cli.command {
-        Command::Serve => serve(config).await,
+        Command::Serve => serve(config, Source { file: cli.config, env }).await,
         Command::CheckConfig => {
             config.fit_to_serve()?;
             print("the configuration is fine\n")
@@ -81,7 +83,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, source: Source) -> Result<(), Failure> {
     config.fit_to_serve()?;
     crypto()?;
     let telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
@@ -106,7 +108,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
     let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
     let grace = config.server.shutdown_grace.get();
-    let service = gateway::build(config, Deps { clock, stores, log: telemetry.level() }, public, admin).await?;
+    let service = gateway::build(config, Deps { clock, stores, log: telemetry.level(), source }, public, admin).await?;
     tracing::info!(public = %service.addr, admin = %service.admin_addr, "gateway is listening");
     let handle = service.handle();
     let stopper = tokio::spawn(async move {

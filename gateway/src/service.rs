@@ -29,6 +29,7 @@ use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::idempotency::Idempotency;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
+use crate::reload::{self, Reloads, Source};
 use crate::tables::{CompileError, Tables};
 use crate::upstream::client::Clients;
 use crate::upstream::client::Pool;
@@ -46,6 +47,8 @@ pub struct Deps {
     pub stores: Stores,
     /// Which events are logged.
     pub log: LogLevel,
+    /// Where the configuration is read anew from.
+    pub source: Source,
 }
 
 /// Why the gateway did not start.
@@ -123,7 +126,7 @@ pub async fn build(
 }
 
 fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<Arc<Gateway>, StartError> {
-    let Deps { clock, stores, log } = deps;
+    let Deps { clock, stores, log, source } = deps;
     let tables = Tables::compile(config, Instant::now())?;
     let authentication = &config.authentication;
     let jwks_url = if authentication.jwks_url.is_empty() {
@@ -146,6 +149,7 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         tables: ArcSwap::from_pointee(tables),
         recent: Recent::default(),
         log,
+        reloads: Reloads::new(source, config, &clock),
         stores,
         clock,
         draining: AtomicBool::new(false),
@@ -157,6 +161,7 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
     let client = pool.plain().clone();
     let (keys, key_client) = (Arc::clone(gateway), client.clone());
     let (probed, resolved, documents) = (Arc::clone(gateway), Arc::clone(gateway), Arc::clone(gateway));
+    let reloaded = Arc::clone(gateway);
     Background(vec![
         tokio::spawn(async move { keys.keys.run(&key_client).await }),
         tokio::spawn(async move {
@@ -166,6 +171,7 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
             };
             health::run(&pool, round, || probed.documents.refresh()).await;
         }),
+        tokio::spawn(async move { reload::watch(&reloaded).await }),
         tokio::spawn(async move { resolve::run(|| resolved.tables.load().upstreams.clone()).await }),
         tokio::spawn(async move {
             if documents.documents.is_on() {

@@ -25,6 +25,8 @@ use crate::upstream::{InvalidOrigin, Upstream};
 /// Everything that is compiled from the configuration.
 #[derive(Debug)]
 pub struct Tables {
+    /// Which configuration this is; 1 for the one that the gateway started with.
+    pub generation: u64,
     /// The outer limits of requests.
     pub limits: Limits,
     /// Which requests are logged.
@@ -147,6 +149,7 @@ impl Tables {
         }
         Ok(Self {
             keeps_keys: routes.routes().iter().any(|route| route.idempotency.is_some()),
+            generation: 1,
             limits: config.server.limits,
             access_log: config.server.access_log,
             routes,

@@ -1,5 +1,6 @@
 //! Views for operators, as JSON: breakers, versions, routes.
 
+pub mod config;
 pub mod gauges;
 pub mod switches;
 

@@ -8,6 +8,7 @@ mod forwarding;
 mod harness;
 mod keys;
 mod operators;
+mod reloading;
 mod repeating;
 mod shapes;
 mod spreading;

@@ -60,6 +60,7 @@ pub(super) async fn live(
         clock: clock.clone(),
         stores: stores(configs.gateway.redis.url.expose()).await.map_err(start("gateway"))?,
         log: shared::telemetry::LogLevel::default(),
+        source: gateway::reload::Source { file: plan.gateway_file, env: plan.env },
     };
     let gateway =
         gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;

@@ -25,8 +25,13 @@ impl Collector for Gauges {
         let in_flight = i64::try_from(gateway.in_flight.count()).unwrap_or(i64::MAX);
         let keys = gateway.keys.current().map_or(0, |keys| i64::try_from(keys.len()).unwrap_or(i64::MAX));
         let revoked = i64::try_from(gateway.revoked.len()).unwrap_or(i64::MAX);
+        let counts = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let reloads = gateway.reloads.state();
+        let (generation, refused) = (counts(reloads.generation), counts(reloads.refused));
         for (name, help, value) in [
             ("in_flight", "Requests that are being served", in_flight),
+            ("config_generation", "Which configuration is in force, counted from the start", generation),
+            ("config_refused", "Configurations that were refused since the start", refused),
             ("signing_keys", "Keys that tokens are checked with", keys),
             ("revocations", "Sessions and users whose tokens are held against a revocation", revoked),
         ] {
@@ -48,7 +53,6 @@ impl Collector for Gauges {
             }
         }
         let upstreams = &gateway.tables.load().upstreams;
-        let counts = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for (name, help, value) in [
             (
                 "breaker_trips",

@@ -1,14 +1,16 @@
 //! A gateway on free ports, and an upstream made of a bare socket.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::config::Secret;
 use shared::store::Stores;
+use shared::telemetry::LogLevel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::reload::Source;
 use crate::{Config, Deps, Handle, build};
 
 /// Long enough for a slow machine; nothing waits this long when it works.
@@ -21,6 +23,14 @@ pub struct Gate {
     pub admin: SocketAddr,
     pub handle: Handle,
     pub client: reqwest::Client,
+    file: PathBuf,
+    dead: SocketAddr,
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
 }
 
 impl Gate {
@@ -33,23 +43,17 @@ impl Gate {
     /// The same with these upstreams, among which is one of the name `raw`.
     pub async fn among(upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
-        // Most tests count what an upstream sees.
-        let once = if more.contains("upstream.retry.") { "" } else { "upstream.retry.attempts = 0\n" };
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
-        let text = format!(
-            "upstreams = [{upstreams}]\n{once}\
-             services.users.url = \"http://{dead}\"\nservices.accounts.url = \"http://{dead}\"\n{more}\n\
-             [[routes]]\npath = \"/api/t/**\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nbody = 100000\ntimeout = \"5s\"\n\
-             [[routes]]\npath = \"/api/users/**\"\nupstream = \"users\"\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        let mut config = Config::load(Some(&file), &[]).unwrap();
-        std::fs::remove_file(&file).unwrap();
-        config.identity.secret = Secret::from(SECRET.to_owned());
-        config.server.workers = 2;
+        std::fs::write(&file, settings(upstreams, dead, more)).unwrap();
+        let env = [("IDENTITY__SECRET", SECRET), ("SERVER__WORKERS", "2")];
+        let env: Vec<_> =
+            env.iter().map(|(key, value)| (format!("TOLLGATE_GATEWAY__{key}"), (*value).to_owned())).collect();
+        let config = Config::load(Some(&file), &env).unwrap();
         let clock = Clock::system();
         let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let deps = Deps { stores: Stores::memory(clock.clone()), log: shared::telemetry::LogLevel::default(), clock };
+        let source = Source { file: Some(file.clone()), env };
+        let (stores, log) = (Stores::memory(clock.clone()), LogLevel::default());
+        let deps = Deps { stores, log, source, clock };
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
         tokio::spawn(service.run());
@@ -58,7 +62,21 @@ impl Gate {
             admin,
             handle,
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            file,
+            dead,
         }
+    }
+
+    /// Writes another configuration over the one in force, by renaming as careful tools do.
+    pub fn rewrite(&self, upstreams: &str, more: &str) {
+        self.overwrite(&settings(upstreams, self.dead, more));
+    }
+
+    /// Writes this over the configuration.
+    pub fn overwrite(&self, text: &str) {
+        let beside = self.file.with_extension("new");
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(&beside, &self.file).unwrap();
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -73,6 +91,17 @@ impl Gate {
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.addr).await.unwrap()
     }
+}
+
+fn settings(upstreams: &str, dead: SocketAddr, more: &str) -> String {
+    // Most tests count what an upstream sees.
+    let once = if more.contains("upstream.retry.") { "" } else { "upstream.retry.attempts = 0\n" };
+    format!(
+        "upstreams = [{upstreams}]\n{once}\
+         services.users.url = \"http://{dead}\"\nservices.accounts.url = \"http://{dead}\"\n{more}\n\
+         [[routes]]\npath = \"/api/t/**\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nbody = 100000\ntimeout = \"5s\"\n\
+         [[routes]]\npath = \"/api/users/**\"\nupstream = \"users\"\n"
+    )
 }
 
 /// An address that refuses connections.

@@ -1,0 +1,98 @@
+//! A new configuration while requests are served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::harness::*;
+use super::stub::{Reply, Stub, ok};
+
+async fn state(gate: &Gate) -> Value {
+    let view = gate.client.get(format!("http://{}/admin/api/reload", gate.admin)).send().await.unwrap();
+    view.json().await.unwrap()
+}
+
+async fn taken(gate: &Gate, generation: u64) -> Value {
+    eventually(async || state(gate).await["generation"] == generation).await;
+    state(gate).await
+}
+
+async fn reload(gate: &Gate) -> (u16, Value) {
+    let answer = gate.client.post(format!("http://{}/admin/api/reload", gate.admin)).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn twenty_edits_under_load_and_not_one_request_fails() {
+    let stub = Stub::start(|_, _| Reply::Answer(200, "", Duration::from_millis(2))).await;
+    let raw = format!("{{ name = \"raw\", url = \"http://{}\" }}", stub.addr);
+    let gate = Arc::new(Gate::among(&raw, "").await);
+    let over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (gate, over) = (Arc::clone(&gate), Arc::clone(&over));
+            tokio::spawn(async move {
+                let mut asked = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let answer = gate.client.get(gate.url("/api/t/x")).send().await.unwrap();
+                    assert_eq!(answer.status(), 200);
+                    asked += 1;
+                }
+                asked
+            })
+        })
+        .collect();
+    for edit in 1..=20 {
+        let route = format!("[[routes]]\npath = \"/api/edit{edit}\"\nupstream = \"raw\"\nauth = \"none\"\n");
+        gate.rewrite(&raw, &route);
+        let (status, view) = reload(&gate).await;
+        assert_eq!(status, 200, "{view}");
+        assert_eq!(gate.get(&format!("/api/edit{edit}")).await.status(), 200);
+        assert_eq!(gate.get(&format!("/api/edit{}", edit - 1)).await.status(), 404, "the one before is gone");
+    }
+    over.store(true, Ordering::SeqCst);
+    for client in clients {
+        assert!(client.await.unwrap() > 20);
+    }
+}
+
+#[tokio::test]
+async fn the_file_is_watched_and_a_bad_one_changes_nothing() {
+    let gate = Gate::start(dead().await, "").await;
+    let raw = "{ name = \"raw\", url = \"http://127.0.0.1:1\" }";
+    gate.overwrite("server.listn = 1\n[[routes]]\npath = \"nonsense\"\nupstream = \"nobody\"\n");
+    eventually(async || state(&gate).await["refused"] == 1).await;
+    let refused = state(&gate).await;
+    assert_eq!(refused["generation"], 1);
+    for part in ["server.listn", "routes[0].path", "nobody", "line"] {
+        assert!(refused["error"].as_str().unwrap().contains(part), "{part} is missing in {refused}");
+    }
+    let (status, problem) = reload(&gate).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("validation_failed")));
+    gate.rewrite(raw, "server.listen = \"127.0.0.1:1\"\n");
+    let view = taken(&gate, 2).await;
+    assert_eq!(view["error"], Value::Null);
+    assert_eq!(view["waiting_for_restart"], json!(["server.listen"]));
+    gate.rewrite(raw, "");
+    assert_eq!(taken(&gate, 3).await["waiting_for_restart"], json!([]), "it is as at the start");
+}
+
+#[tokio::test]
+async fn what_is_known_of_an_upstream_outlives_a_reload_unless_it_is_another() {
+    let stub = Stub::start(|_, _| ok("")).await;
+    let raw = format!("{{ name = \"raw\", url = \"http://{}\" }}", dead().await);
+    let gate = Gate::among(&raw, "breaker.open_for = \"60s\"\nbreaker.open_at_most = \"60s\"\n").await;
+    for _ in 0..6 {
+        gate.get("/api/t/x").await;
+    }
+    gate.rewrite(&raw, "breaker.open_for = \"60s\"\nbreaker.open_at_most = \"60s\"\nserver.limits.url_bytes = 100\n");
+    reload(&gate).await;
+    assert_eq!(gate.get(&format!("/api/t/{}", "x".repeat(200))).await.status(), 414, "it is in force");
+    let open = gate.get("/api/t/x").await;
+    assert!(open.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 30, "the breaker is still open");
+    gate.rewrite(&format!("{{ name = \"raw\", url = \"http://{}\" }}", stub.addr), "");
+    reload(&gate).await;
+    assert_eq!(gate.get("/api/t/x").await.status(), 200, "another breaker, another address");
+}

@@ -1,0 +1,67 @@
+//! What a running gateway cannot change: its sockets, its threads, its connections, and what it shares with others.
+
+use crate::config::Config;
+
+/// The keys whose value differs, and which take effect with a restart only.
+pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (before, after) = (values(before), values(after));
+    before.into_iter().zip(after).filter(|(before, after)| before != after).map(|((key, _), _)| key).collect()
+}
+
+/// In the order of the file.
+fn values(config: &Config) -> Vec<(&'static str, String)> {
+    let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
+    let Config { rate_limit, services, .. } = config;
+    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    vec![
+        ("server.listen", text(&server.listen)),
+        ("server.workers", text(&server.workers)),
+        ("server.keep_alive", text(&server.keep_alive)),
+        ("server.header_timeout", text(&server.header_timeout)),
+        ("server.write_timeout", text(&server.write_timeout)),
+        ("server.max_connections", text(&server.max_connections)),
+        ("server.shutdown_grace", text(&server.shutdown_grace)),
+        ("server.shutdown_delay", text(&server.shutdown_delay)),
+        ("admin.listen", text(&admin.listen)),
+        ("admin.token", admin.token.expose().to_owned()),
+        ("upstream.connect_timeout", text(&upstream.connect_timeout)),
+        ("upstream.idle_timeout", text(&upstream.idle_timeout)),
+        ("upstream.max_idle", text(&upstream.max_idle)),
+        ("identity.secret", identity.secret.expose().to_owned()),
+        // Where the keys are, unless it is said.
+        (
+            "services.users.url",
+            if authentication.jwks_url.is_empty() { services.users.url.clone() } else { String::new() },
+        ),
+        ("authentication", text(authentication)),
+        ("rate_limit.timeout", text(&rate_limit.timeout)),
+        ("rate_limit.instances", text(&rate_limit.instances)),
+        ("redis.url", redis.url.expose().to_owned()),
+        ("documents", text(documents)),
+        ("telemetry.format", text(&telemetry.format)),
+        ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_restart_is_named_and_nothing_else() {
+        let load = |env: &[(&str, &str)]| {
+            let env: Vec<_> =
+                env.iter().map(|(key, value)| (format!("TOLLGATE_GATEWAY__{key}"), (*value).to_owned())).collect();
+            Config::load(None, &env).unwrap()
+        };
+        let before = load(&[]);
+        let after = load(&[
+            ("SERVER__LISTEN", "127.0.0.1:8090"),
+            ("REDIS__URL", "redis://127.0.0.1:6379"),
+            ("BREAKER__PROBES", "7"),
+            ("SERVER__MAX_IN_FLIGHT", "7"),
+        ]);
+        assert_eq!(changed(&before, &after), ["server.listen", "redis.url"]);
+        assert_eq!(changed(&before, &before), [""; 0]);
+    }
+}
