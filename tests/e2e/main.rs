@@ -24,6 +24,7 @@ mod configuration;
 mod contention;
 mod crash;
 mod documents;
+mod edge_keys;
 mod framing;
 mod headers;
 mod hostile;

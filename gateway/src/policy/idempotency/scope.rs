@@ -41,7 +41,7 @@ pub fn digest(principal: &Principal, method: &Method, route: &Route, key: &Key) 
     hash.finalize().into()
 }
 
-/// Host, path without version, query, and the body: as parsed, if it is JSON, else as it came, with its type.
+/// The host's name (which may mean a tenant; its port says which gateway was asked), path without version, query, and the body: as parsed, if it is JSON, else as it came, with its type.
 pub fn fingerprint(asked: &Asked<'_>, route: &Route, body: &[u8]) -> Digest {
     let headers = &asked.request.head().headers;
     let value = |name: HeaderName| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
@@ -52,7 +52,7 @@ pub fn fingerprint(asked: &Asked<'_>, route: &Route, body: &[u8]) -> Digest {
         }
     };
     let mut hash = Sha256::new();
-    feed(&mut hash, &value(HOST).to_ascii_lowercase());
+    feed(&mut hash, &name_of(value(HOST)).to_ascii_lowercase());
     feed(&mut hash, path.as_bytes());
     feed(&mut hash, asked.query.as_bytes());
     let plain = !headers.contains_key(CONTENT_ENCODING);
@@ -61,6 +61,15 @@ pub fn fingerprint(asked: &Asked<'_>, route: &Route, body: &[u8]) -> Digest {
         None => [value(CONTENT_TYPE), value(CONTENT_ENCODING), body].into_iter().for_each(|part| feed(&mut hash, part)),
     }
     hash.finalize().into()
+}
+
+/// A host without its port.
+fn name_of(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|byte| *byte == b':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some(at) if !host[at..].contains(&b']') => &host[..at],
+        Some(_) | None => host,
+    }
 }
 
 /// `application/json` and every `…+json` (RFC 6839).
@@ -73,4 +82,28 @@ fn is_json(media_type: &[u8]) -> bool {
 fn feed(hash: &mut Sha256, part: &[u8]) {
     hash.update((part.len() as u64).to_be_bytes());
     hash.update(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_no_part_of_a_name() {
+        for (host, name) in
+            [("a.example:8080", "a.example"), ("a.example", "a.example"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")]
+        {
+            assert_eq!(name_of(host.as_bytes()), name.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_json_says_so() {
+        for yes in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+            assert!(is_json(yes.as_bytes()), "{yes}");
+        }
+        for no in ["", "text/plain", "application/jsonp", "application/x-www-form-urlencoded"] {
+            assert!(!is_json(no.as_bytes()), "{no}");
+        }
+    }
 }
