@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
@@ -65,10 +65,39 @@ impl Clock {
         }
     }
 
+    /// This clock's time from now on, as a source that nobody can set back.
+    #[must_use]
+    pub fn steady(&self) -> Steady {
+        Steady { start: self.now_micros(), origin: Instant::now(), clock: self.clone() }
+    }
+
     /// Whether this clock is moved by hand, so that back-ends with a clock of their own know whom to ask.
     #[must_use]
     pub const fn is_manual(&self) -> bool {
         matches!(self.0, Source::Manual(_))
+    }
+}
+
+/// Microseconds that only go forward, however the machine's clock is set: for state that must neither be forgotten nor
+/// held for hours because somebody corrected the time. It begins at what the clock said and drifts from it thereafter.
+#[derive(Clone, Debug)]
+pub struct Steady {
+    start: i64,
+    origin: Instant,
+    clock: Clock,
+}
+
+impl Steady {
+    /// Now. Under a manual clock, what that says.
+    #[must_use]
+    pub fn micros(&self) -> i64 {
+        match &self.clock.0 {
+            Source::System => {
+                let since = i64::try_from(self.origin.elapsed().as_micros()).unwrap_or(i64::MAX);
+                self.start.saturating_add(since)
+            }
+            Source::Manual(micros) => micros.load(Ordering::SeqCst),
+        }
     }
 }
 
@@ -151,6 +180,18 @@ mod tests {
         assert_eq!(clock.now(), twin.now());
         clock.advance(Duration::from_millis(1_500));
         assert_eq!(rfc3339(twin.now()), "2026-01-02T03:04:06.500000Z");
+    }
+
+    #[test]
+    fn steady_time_follows_a_manual_clock_and_never_goes_back_under_the_machines() {
+        let clock = Clock::manual(time::macros::datetime!(2026-01-02 03:04:05 UTC));
+        let steady = clock.steady();
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(steady.micros(), clock.now_micros());
+        let (system, before) = (Clock::system(), Clock::system().now_micros());
+        let steady = system.steady();
+        let (first, second) = (steady.micros(), steady.micros());
+        assert!(before <= first && first <= second);
     }
 
     #[test]

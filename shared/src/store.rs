@@ -16,7 +16,7 @@ mod conformance;
 use std::time::Duration;
 
 pub use cache::Cache;
-pub use counters::{Counters, Take};
+pub use counters::{CounterStats, Counters, Decisions, Ruling, Take, Terms};
 pub use gcra::{Decision, Quota};
 pub use idempotency::Idempotency;
 pub use revocations::{Follower, Revocation, RevocationList, Revocations, Verdict};
@@ -55,8 +55,8 @@ pub fn check_address(url: &str) -> Result<(), StoreError> {
 pub struct RedisOptions {
     /// What every key starts with.
     pub namespace: String,
-    /// The longest that a rate limit decision may hold a request up. Default 250 ms: a busy machine is no dead Redis, and
-    /// whoever counts on without it counts inexactly.
+    /// How long a call to the counters may go unanswered before it is given up. Default 250 ms: a busy machine is no dead
+    /// Redis. Whoever cannot wait that long says so in [`Terms`].
     pub counters_deadline: Duration,
     /// The longest that a cache look-up may hold a request up. Default 50 ms.
     pub cache_deadline: Duration,

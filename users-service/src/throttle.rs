@@ -56,7 +56,7 @@ impl Throttle {
     /// The wait, when there were too many.
     pub async fn admit(&self, ticket: &Ticket) -> Result<(), Duration> {
         let Some(quota) = self.quota else { return Ok(()) };
-        let take = [Take { key: &ticket.0, quota, cost: 1 }];
+        let take = [Take { key: &ticket.0, quota, cost: 1, shadow: false }];
         let decided = match self.shared.take(&take).await {
             Ok(decided) => decided,
             Err(error) => {

@@ -1,5 +1,6 @@
 //! One suite for both back-ends: what holds on Redis holds in memory, under a clock that the tests move.
 
+mod alone;
 mod cache;
 mod counters;
 mod fixture;
@@ -34,6 +35,9 @@ on_both_back_ends! {
     counters::both_decide_as_the_pure_algorithm_does,
     counters::peek_takes_nothing_and_reset_forgets,
     counters::a_changed_quota_is_obeyed_at_once,
+    counters::a_shadow_keeps_nobody_out_and_is_charged_like_the_others,
+    counters::looking_is_never_refused_and_charges_nothing,
+    counters::decisions_in_bounded_time_are_the_same_decisions,
     cache::a_value_lives_for_its_ttl,
     cache::delete_and_overwrite,
     cache::any_bytes_under_any_key,

@@ -1,9 +1,13 @@
-//! Rate limit counters: several keys, one decision, one atomic step.
+//! Rate limit counters: several keys, one decision, one atomic step, in bounded time.
 
 mod memory;
+mod mirror;
 mod redis;
+mod table;
 
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::StoreError;
 use super::gcra::{Decision, Quota};
@@ -17,15 +21,55 @@ pub struct Take<'a> {
     pub key: &'a str,
     /// How much may pass.
     pub quota: Quota,
-    /// Units to take; zero only looks.
+    /// Units to take; zero only looks, and always fits.
     pub cost: u32,
+    /// Only watched: it is charged as if it counted, but whether it has room decides for nobody else.
+    pub shadow: bool,
+}
+
+/// One decision for each take, in order.
+pub type Decisions = SmallVec<[Decision; 2]>;
+
+/// On which terms a decision is wanted from counters that may not answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The longest that it may take. Then this instance decides alone.
+    pub timeout: Duration,
+    /// How many instances share the counters, and so the quota while they cannot ask.
+    pub instances: u32,
+    /// Whether this instance may decide alone. If not, a slow answer is waited for, until the call is given up as lost.
+    pub alone: bool,
+}
+
+/// A decision in bounded time.
+#[derive(Clone, Debug)]
+pub struct Ruling {
+    /// One for each take.
+    pub decisions: Decisions,
+    /// Whether this instance decided by what it knew of the shared counters, and its share of what was left.
+    pub alone: bool,
+}
+
+/// What counters say about themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CounterStats {
+    /// Keys that this process holds.
+    pub keys: usize,
+    /// Questions put to the shared counters.
+    pub questions: u64,
+    /// Calls that carried them: the round trips.
+    pub calls: u64,
+    /// Calls that were given up.
+    pub lost: u64,
+    /// Whether the shared counters are out of reach right now.
+    pub down: bool,
 }
 
 impl Take<'_> {
-    /// Units that earlier takes of the same call want from the same key.
-    fn earlier(takes: &[Take<'_>], index: usize) -> u64 {
+    /// Units that a call wants from this take's key, up to and including it.
+    fn up_to(takes: &[Take<'_>], index: usize) -> u64 {
         let key = takes[index].key;
-        takes[..index].iter().filter(|take| take.key == key).map(|take| u64::from(take.cost)).sum()
+        takes[..=index].iter().filter(|take| take.key == key).map(|take| u64::from(take.cost)).sum()
     }
 }
 
@@ -39,28 +83,41 @@ pub enum Counters {
 }
 
 impl Counters {
-    /// Counters of this process, at most 2^20 of them; the longest untouched go first.
+    /// Counters of this process, at most 2^20 of them, in at most 48 MiB; the emptiest are forgotten first.
     #[must_use]
     pub fn memory(clock: Clock) -> Self {
-        Self::Memory(memory::MemoryCounters::new(clock))
+        Self::Memory(memory::MemoryCounters::new(&clock))
     }
 
     pub(super) fn redis(link: Link, clock: Clock, deadline: Duration) -> Self {
-        Self::Redis(redis::RedisCounters::new(link, clock, deadline))
+        Self::Redis(redis::RedisCounters::new(link, &clock, deadline))
     }
 
     /// Takes from every key or from none: one decision for each take, in order, and units are gone only when all of
-    /// them are `allowed`.
+    /// them are `allowed`, shadows aside.
     ///
-    /// Time is the clock's in memory and under a manual clock; otherwise Redis's own, so that instances whose clocks
-    /// differ still share one limit.
+    /// Time is the clock's in memory (steady: nobody sets it back) and under a manual clock; otherwise Redis's own, so
+    /// that instances whose clocks differ still share one limit.
     ///
     /// # Errors
     /// [`StoreError::Timeout`] after the deadline, [`StoreError::Unavailable`] at once when there is no connection.
-    pub async fn take(&self, takes: &[Take<'_>]) -> Result<Vec<Decision>, StoreError> {
+    pub async fn take(&self, takes: &[Take<'_>]) -> Result<Decisions, StoreError> {
         match self {
             Self::Redis(counters) => counters.take(takes).await,
             Self::Memory(counters) => Ok(counters.take(takes)),
+        }
+    }
+
+    /// The same in bounded time: shared counters that do not answer within `terms.timeout`, or are known not to answer,
+    /// are decided for by this instance. It lets through its share of what was left when it last heard of them, and what
+    /// it lets through is charged to them as soon as they answer.
+    ///
+    /// # Errors
+    /// As [`Counters::take`], and only when `terms.alone` is not set.
+    pub async fn decide(&self, takes: &[Take<'_>], terms: Terms) -> Result<Ruling, StoreError> {
+        match self {
+            Self::Redis(counters) => counters.decide(takes, terms).await,
+            Self::Memory(counters) => Ok(Ruling { decisions: counters.take(takes), alone: false }),
         }
     }
 
@@ -69,7 +126,7 @@ impl Counters {
     /// # Errors
     /// As [`Counters::take`].
     pub async fn peek(&self, key: &str, quota: Quota) -> Result<Option<Decision>, StoreError> {
-        Ok(self.take(&[Take { key, quota, cost: 0 }]).await?.pop())
+        Ok(self.take(&[Take { key, quota, cost: 0, shadow: false }]).await?.pop())
     }
 
     /// Forgets what `key` took.
@@ -83,6 +140,24 @@ impl Counters {
                 counters.reset(key);
                 Ok(())
             }
+        }
+    }
+
+    /// How they are doing.
+    #[must_use]
+    pub fn stats(&self) -> CounterStats {
+        match self {
+            Self::Redis(counters) => counters.stats(),
+            Self::Memory(counters) => CounterStats { keys: counters.len(), ..CounterStats::default() },
+        }
+    }
+
+    /// What the counters are kept in: `memory` or `redis`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "redis",
+            Self::Memory(_) => "memory",
         }
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Levels stay at or below 2^53, so that Lua's numbers hold them exactly too.
 const MAX_LEVEL: u64 = 1 << 53;
+/// A stored time that lies further ahead than this, in microseconds, was written under a clock that has been set back.
+const MAX_AHEAD: i64 = 1_000_000;
 /// The longest window in microseconds: 366 days. Longer ones are cut to it.
 const MAX_WINDOW: u64 = 366 * 24 * 3_600 * 1_000_000;
 
@@ -22,16 +24,15 @@ pub struct Quota {
     /// The window, from 1 us to 366 days.
     pub window: Duration,
     /// Units that may pass at the same instant after a rest. For a window of a day and an odd limit it is cut to what
-    /// 2^53 can count exactly, about 100,000.
+    /// 2^53 can count exactly, about 100,000: [`Quota::exact_burst`].
     pub burst: u32,
 }
 
 impl Quota {
-    /// The part of the quota that one of `instances` enforces when they cannot reach the shared counter; at least 1.
+    /// The largest burst that can be counted exactly with this limit and window.
     #[must_use]
-    pub fn share(self, instances: u32) -> Self {
-        let part = |whole: u32| if whole == 0 { 0 } else { (whole / instances.max(1)).max(1) };
-        Self { limit: part(self.limit), burst: part(self.burst), ..self }
+    pub fn exact_burst(self) -> u64 {
+        MAX_LEVEL / Meter::of(self).fill
     }
 }
 
@@ -59,15 +60,22 @@ pub(super) struct Meter {
     limit: u32,
 }
 
-/// What is remembered of a key: how full its meter was, at which drain, and when (microseconds since the epoch).
+/// What is remembered of a key: how full its meter was, under which quota, and when (microseconds since the epoch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Level {
     pub amount: u64,
     pub drain: u64,
+    pub capacity: u64,
     pub at: i64,
 }
 
 impl Level {
+    /// What is left of it at `now`, in its own unit.
+    pub fn drained(&self, now: i64) -> u64 {
+        let elapsed = u64::try_from(now.saturating_sub(self.at)).unwrap_or(0);
+        self.amount.saturating_sub(elapsed.saturating_mul(self.drain))
+    }
+
     /// When the meter is empty and the level need not be remembered any more.
     pub fn empty_at(&self) -> i64 {
         self.at.saturating_add(to_i64(self.amount.div_ceil(self.drain.max(1))))
@@ -88,19 +96,34 @@ impl Meter {
         Self { fill, drain, capacity: units * fill, limit: quota.limit }
     }
 
+    /// The same quota for one of `instances` that cannot ask the others: it takes each unit that it lets through for one
+    /// that every other has let through as well, so that all together stay within the quota whoever is asked. What is at
+    /// rest lets `need` pass once, however small the share.
+    pub fn alone(&self, instances: u32, need: u64) -> Self {
+        let times = u64::from(instances.max(1));
+        let capacity = self.capacity.max(need.saturating_mul(times)).min(MAX_LEVEL);
+        // A quota of nothing has no share of anything.
+        let capacity = if self.capacity == 0 { 0 } else { capacity };
+        Self { fill: self.fill.saturating_mul(times), capacity, ..*self }
+    }
+
+    /// How far a level may rise: what was let through without asking may put the meter into debt, by one more burst.
+    pub fn ceiling(&self) -> u64 {
+        (2 * self.capacity).min(MAX_LEVEL)
+    }
+
     /// The level now: what was stored less what has drained since. A clock that went back drains nothing.
     pub fn settle(&self, stored: Option<Level>, now: i64) -> u64 {
         let Some(stored) = stored else { return 0 };
         let elapsed = u64::try_from(now.saturating_sub(stored.at)).unwrap_or(0);
-        // A quota changed by a reload keeps the time to empty, not a number in another unit; and the meter was at most
-        // full when it was stored, or the promise of `retry_after` would not hold.
-        let amount = if stored.drain == self.drain {
-            stored.amount
+        // A quota changed by a reload keeps the time to empty, not a number in another unit, and leaves no debt.
+        let amount = if (stored.drain, stored.capacity) == (self.drain, self.capacity) {
+            stored.amount.min(self.ceiling())
         } else {
             let scaled = (u128::from(stored.amount) * u128::from(self.drain)).div_ceil(u128::from(stored.drain.max(1)));
-            u64::try_from(scaled).unwrap_or(u64::MAX)
+            u64::try_from(scaled).unwrap_or(u64::MAX).min(self.capacity)
         };
-        amount.min(self.capacity).saturating_sub(elapsed.saturating_mul(self.drain))
+        amount.saturating_sub(elapsed.saturating_mul(self.drain))
     }
 
     /// What `cost` units add; past the capacity only "too much" matters.
@@ -108,15 +131,17 @@ impl Meter {
         self.fill.saturating_mul(cost).min(MAX_LEVEL)
     }
 
-    /// Whether `need` fits on top of `level`.
+    /// Whether `need` fits on top of `level`. Nothing always fits.
     pub fn fits(&self, level: u64, need: u64) -> bool {
-        level.saturating_add(need) <= self.capacity
+        need == 0 || level.saturating_add(need) <= self.capacity
     }
 
-    /// The level to remember after taking `need`. Time never goes back in what is stored.
+    /// The level to remember after taking `need`. Time does not go back in what is stored, unless the clock was set back
+    /// by so much that waiting for it would lock callers out.
     pub fn filled(&self, stored: Option<Level>, level: u64, need: u64, now: i64) -> Level {
-        let at = stored.map_or(now, |stored| stored.at.max(now));
-        Level { amount: level.saturating_add(need), drain: self.drain, at }
+        let ahead = stored.map(|stored| stored.at).filter(|at| *at <= now.saturating_add(MAX_AHEAD));
+        let at = ahead.map_or(now, |at| at.max(now));
+        Level { amount: level.saturating_add(need), drain: self.drain, capacity: self.capacity, at }
     }
 
     /// The decision to report: `level` is the level after it, `refused` the need that did not fit.

@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 
 use super::fixture::Fixture;
 use crate::store::gcra::Meter;
-use crate::store::{Decision, Quota, Stores, Take};
+use crate::store::{Decision, Quota, Stores, Take, Terms};
 
 const PER_MINUTE: Quota = Quota { limit: 60, window: Duration::from_secs(60), burst: 10 };
 
 async fn take_one(stores: &Stores, key: &str, quota: Quota) -> Decision {
-    stores.counters.take(&[Take { key, quota, cost: 1 }]).await.unwrap()[0]
+    stores.counters.take(&[Take { key, quota, cost: 1, shadow: false }]).await.unwrap()[0]
 }
 
 pub(super) async fn two_hundred_at_once_on_a_burst_of_ten_let_exactly_ten_through(on: Fixture) {
@@ -25,7 +25,7 @@ pub(super) async fn two_hundred_at_once_on_a_burst_of_ten_let_exactly_ten_throug
 
 pub(super) async fn all_keys_or_none(on: Fixture) {
     let tight = Quota { burst: 1, ..PER_MINUTE };
-    let takes = [Take { key: "wide", quota: PER_MINUTE, cost: 2 }, Take { key: "tight", quota: tight, cost: 1 }];
+    let takes = [Take { key: "wide", quota: PER_MINUTE, cost: 2, shadow: false }, Take { key: "tight", quota: tight, cost: 1, shadow: false }];
     let first = on.stores.counters.take(&takes).await.unwrap();
     assert!(first.iter().all(|decision| decision.allowed));
     assert_eq!((first[0].remaining, first[1].remaining), (8, 0));
@@ -46,7 +46,7 @@ pub(super) async fn calls_over_the_same_keys_in_any_order_neither_deadlock_nor_o
         }
         keys.rotate_left(call % 12);
         tokio::spawn(async move {
-            let takes: Vec<Take<'_>> = keys.iter().map(|key| Take { key, quota: PER_MINUTE, cost: 1 }).collect();
+            let takes: Vec<Take<'_>> = keys.iter().map(|key| Take { key, quota: PER_MINUTE, cost: 1, shadow: false }).collect();
             stores.counters.take(&takes).await.unwrap().iter().all(|decision| decision.allowed)
         })
     });
@@ -58,7 +58,7 @@ pub(super) async fn calls_over_the_same_keys_in_any_order_neither_deadlock_nor_o
 }
 
 pub(super) async fn a_key_named_twice_is_charged_twice(on: Fixture) {
-    let twice = [Take { key: "k", quota: PER_MINUTE, cost: 3 }, Take { key: "k", quota: PER_MINUTE, cost: 4 }];
+    let twice = [Take { key: "k", quota: PER_MINUTE, cost: 3, shadow: false }, Take { key: "k", quota: PER_MINUTE, cost: 4, shadow: false }];
     let taken = on.stores.counters.take(&twice).await.unwrap();
     assert_eq!((taken[0].remaining, taken[1].remaining), (7, 3));
     let refused = on.stores.counters.take(&twice).await.unwrap();
@@ -108,8 +108,8 @@ pub(super) async fn both_decide_as_the_pure_algorithm_does(on: Fixture) {
             } else {
                 meter.decision(level, Some(need))
             };
-            let found = on.stores.counters.take(&[Take { key: &key, quota, cost }]).await.unwrap();
-            assert_eq!(found, [expected], "{quota:?} cost {cost}");
+            let found = on.stores.counters.take(&[Take { key: &key, quota, cost, shadow: false }]).await.unwrap();
+            assert_eq!(found.as_slice(), [expected], "{quota:?} cost {cost}");
             on.clock.advance(quota.window * small(80) / (quota.limit * 4));
         }
     }
@@ -132,4 +132,45 @@ pub(super) async fn a_changed_quota_is_obeyed_at_once(on: Fixture) {
     assert_eq!(take_one(&on.stores, "k", faster).await.retry_after, Duration::from_millis(10));
     on.clock.advance(Duration::from_millis(100));
     assert!(take_one(&on.stores, "k", faster).await.allowed);
+}
+
+pub(super) async fn a_shadow_keeps_nobody_out_and_is_charged_like_the_others(on: Fixture) {
+    let tight = Quota { burst: 2, ..PER_MINUTE };
+    let take = async |cost| {
+        let takes = [
+            Take { key: "real", quota: PER_MINUTE, cost, shadow: false },
+            Take { key: "shadow", quota: tight, cost, shadow: true },
+        ];
+        on.stores.counters.take(&takes).await.unwrap().into_vec()
+    };
+    for left in [1, 0] {
+        let taken = take(1).await;
+        assert!(taken[1].allowed && taken[1].remaining == left);
+    }
+    let third = take(1).await;
+    assert!(third[0].allowed && third[0].remaining == 7, "the shadow is full, and nobody minds");
+    assert!(!third[1].allowed && third[1].retry_after == Duration::from_secs(1));
+    on.clock.advance(Duration::from_secs(1));
+    let refused = take(9).await;
+    assert!(!refused[0].allowed && on.stores.counters.peek("shadow", tight).await.unwrap().unwrap().remaining == 1);
+}
+
+pub(super) async fn looking_is_never_refused_and_charges_nothing(on: Fixture) {
+    let look = Take { key: "k", quota: PER_MINUTE, cost: 0, shadow: false };
+    for _ in 0..10 {
+        take_one(&on.stores, "k", PER_MINUTE).await;
+    }
+    let looked = on.stores.counters.take(&[look]).await.unwrap()[0];
+    assert!(looked.allowed && looked.remaining == 0 && looked.retry_after.is_zero());
+}
+
+pub(super) async fn decisions_in_bounded_time_are_the_same_decisions(on: Fixture) {
+    let terms = Terms { timeout: Duration::from_secs(20), instances: 4, alone: true };
+    let take = [Take { key: "k", quota: PER_MINUTE, cost: 1, shadow: false }];
+    for left in (0..10).rev() {
+        let ruling = on.stores.counters.decide(&take, terms).await.unwrap();
+        assert!(!ruling.alone && ruling.decisions[0].allowed && ruling.decisions[0].remaining == left);
+    }
+    assert!(!on.stores.counters.decide(&take, terms).await.unwrap().decisions[0].allowed);
+    assert!(on.stores.counters.stats().keys == 1 && !on.stores.counters.stats().down);
 }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::store::{Quota, RedisOptions, StoreError, Stores, Take};
 
 const QUOTA: Quota = Quota { limit: 10, window: Duration::from_secs(60), burst: 5 };
-const TAKE: Take<'static> = Take { key: "k", quota: QUOTA, cost: 1 };
+const TAKE: Take<'static> = Take { key: "k", quota: QUOTA, cost: 1, shadow: false };
 /// A deadline of 10 ms on a machine that is busy with other tests.
 const PROMPT: Duration = Duration::from_millis(250);
 
@@ -122,7 +122,7 @@ async fn counters_and_cache_leave_nothing_behind_under_the_servers_own_clock() {
     let server = RedisServer::start().await;
     let stores = Stores::redis_with(&server.url(), Clock::system(), patient_options()).await.unwrap();
     let quick = Quota { limit: 100, window: Duration::from_secs(1), burst: 5 };
-    let taken = stores.counters.take(&[Take { key: "k", quota: quick, cost: 5 }]).await.unwrap();
+    let taken = stores.counters.take(&[Take { key: "k", quota: quick, cost: 5, shadow: false }]).await.unwrap();
     assert_eq!((taken[0].allowed, taken[0].remaining), (true, 0));
     stores.cache.set("k", bytes::Bytes::from_static(b"v"), Duration::from_millis(50)).await.unwrap();
     eventually("only the marker is left", async || server.keys().await == 1).await;

@@ -140,6 +140,30 @@ proptest! {
     }
 
     #[test]
+    fn instances_that_cannot_ask_each_other_stay_within_the_quota_together(
+        quota in quotas(), instances in 1..6_u32, steps in steps()
+    ) {
+        let shared = Meter::of(quota);
+        let mut own: Vec<Option<Level>> = vec![None; usize::try_from(instances).unwrap_or(1)];
+        let (mut now, mut admitted) = (START, 0_u128);
+        for (index, (quarters, _)) in steps.into_iter().enumerate() {
+            now += elapse(quota, quarters);
+            let one = index % own.len();
+            let need = shared.need(1) * u64::from(instances);
+            let meter = shared.alone(instances, shared.need(1));
+            let level = meter.settle(own[one], now);
+            if meter.fits(level, need) {
+                own[one] = Some(meter.filled(own[one], level, need, now));
+                admitted += 1;
+            }
+        }
+        let stretch = u128::try_from(now - START).unwrap_or(0);
+        let earned = u128::from(quota.limit) * stretch / quota.window.as_micros();
+        // At least one each, however small the share.
+        prop_assert!(admitted <= u128::from(quota.burst.max(instances)) + earned);
+    }
+
+    #[test]
     fn a_changed_quota_never_owes_more_than_its_own_burst(before in quotas(), after in quotas()) {
         let mut key = Key::new(before);
         key.take(before.burst, START);
@@ -164,5 +188,20 @@ fn extremes_neither_panic_nor_let_more_through() {
     let mut key = Key::new(quota);
     assert!(!key.take(u32::MAX, START).allowed);
     assert!(key.take(1, i64::MAX).allowed);
-    assert_eq!(Quota { limit: 3, window: Duration::ZERO, burst: 9 }.share(4).limit, 1);
+    assert!(quota.exact_burst() < u64::from(u32::MAX));
+}
+
+#[test]
+fn a_clock_set_back_by_an_hour_locks_nobody_out() {
+    let quota = Quota { limit: 60, window: Duration::from_secs(60), burst: 10 };
+    let (mut key, back) = (Key::new(quota), START - 3_600_000_000);
+    assert!(key.take(9, START).allowed && key.take(1, back).allowed && !key.take(1, back).allowed);
+    assert!(key.take(1, back + 1_000_000).allowed, "it drains by the clock as it is now");
+}
+
+#[test]
+fn looking_is_never_refused() {
+    let mut key = Key::new(Quota { limit: 1, window: Duration::from_secs(1), burst: 1 });
+    assert!(key.take(1, START).allowed && key.take(0, START).allowed);
+    assert!(Key::new(Quota { limit: 0, window: Duration::from_secs(1), burst: 0 }).take(0, START).allowed);
 }
