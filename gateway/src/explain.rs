@@ -8,10 +8,10 @@ use actix_web::http::header::HeaderMap;
 use shared::domain::Roles;
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, KeysDown, LimitKey, LimiterDown, OnUnknown};
+use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown};
 use crate::docs;
 use crate::policy::idempotency::{Rule, needs_key};
-use crate::policy::rate_limit::Policy;
+use crate::policy::rate_limit::{Policy, describe_key};
 use crate::policy::version::VersionRule;
 use crate::route::{Found, Route, Wanted, path};
 use crate::tables::{CompileError, Tables, auth_word};
@@ -86,8 +86,12 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     if let Some(scope) = &route.scope {
         line("scope", scope.clone());
     }
-    for policy in &route.limits.of_roles(roles).policies {
+    let limits = route.limits.of_roles(roles);
+    for policy in &limits.policies {
         line("limit", limit(policy));
+    }
+    if limits.cost != 1 {
+        line("cost", format!("{} of each limit", limits.cost));
     }
     let down = match route.limiter_down {
         LimiterDown::Share => "this instance's share while counters cannot be reached",
@@ -105,13 +109,13 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
 }
 
 fn limit(policy: &Policy) -> String {
-    let key = match policy.key {
-        LimitKey::Address => "address",
-        LimitKey::User => "user",
-        LimitKey::All => "all callers",
-    };
-    let quota = policy.quota;
-    format!("{}: {} per {:?} and burst {}, by {key}", policy.name, quota.limit, quota.window, quota.burst)
+    let (quota, key) = (policy.quota, describe_key(&policy.key));
+    let scope = if policy.per_route { ", on this route alone" } else { "" };
+    let shadow = if policy.shadow { "; in shadow mode: only reported" } else { "" };
+    format!(
+        "{}: {} per {:?} and burst {}, by {key}{scope}{shadow}",
+        policy.name, quota.limit, quota.window, quota.burst
+    )
 }
 
 fn keys(rule: &Rule) -> String {
@@ -138,9 +142,12 @@ fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use shared::domain::Role;
 
     use super::*;
+    use crate::config::Window;
 
     fn ask(question: &str, roles: Option<Roles>) -> String {
         explain(&Config::load(None, &[]).unwrap(), question, roles).unwrap_or_else(|error| error.to_string())
@@ -175,6 +182,26 @@ mod tests {
             for part in parts {
                 assert!(answer.contains(part), "{question}: {part} is missing in\n{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn it_says_what_limits_would_apply() {
+        let mut config = Config::load(None, &[]).unwrap();
+        let limits = &mut config.rate_limit;
+        let sign_in = limits.policies.iter_mut().find(|policy| policy.name == "sign_in").unwrap();
+        (sign_in.shadow, sign_in.per_route) = (true, true);
+        sign_in.windows.push(Window { quota: 50, window: Duration::from_secs(3_600).into(), burst: None });
+        let token = config.routes.iter_mut().find(|route| route.path == "/api/auth/token").unwrap();
+        token.cost = 3;
+        let answer = explain(&config, "POST /api/auth/token", None).unwrap();
+        for part in [
+            "address: 100 per 60s and burst 200, by address\n",
+            "sign_in: 10 per 60s and burst 10, by address, on this route alone; in shadow mode: only reported",
+            "sign_in-1h: 50 per 3600s and burst 50",
+            "3 of each limit",
+        ] {
+            assert!(answer.contains(part), "{part} is missing in\n{answer}");
         }
     }
 }

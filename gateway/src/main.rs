@@ -97,11 +97,8 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
             Stores::memory(clock.clone())
         }
         url => {
-            let options = RedisOptions {
-                counters_deadline: config.rate_limit.timeout.get(),
-                idempotency_deadline: config.idempotency.timeout.get(),
-                ..RedisOptions::default()
-            };
+            let options =
+                RedisOptions { idempotency_deadline: config.idempotency.timeout.get(), ..RedisOptions::default() };
             Stores::redis_with(url, clock.clone(), options).await?
         }
     };

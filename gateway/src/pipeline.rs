@@ -23,7 +23,7 @@ use crate::policy::deadline::Deadline;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
-use crate::policy::rate_limit::PolicySets;
+use crate::policy::rate_limit::{Caller, PolicySets};
 use crate::policy::shape;
 use crate::policy::version::{VersionId, VersionRule, without_version};
 use crate::route::{Found, Route, Wanted, path};
@@ -201,7 +201,8 @@ async fn take(
     down: LimiterDown,
 ) -> Result<(), Problem> {
     let gateway = &worker.gateway;
-    let judged = gateway.limiter.take(sets.of(principal), exchange.client, principal, down, &gateway.metrics).await;
+    let caller = Caller { client: exchange.client, principal, headers: exchange.request.headers() };
+    let judged = gateway.limiter.take(sets.of(principal), caller, down, &gateway.metrics).await;
     exchange.limits = Counted::Done(judged.notice);
     judged.refused.map_or(Ok(()), Err)
 }

@@ -140,7 +140,7 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         authenticator: Authenticator::new(authentication, Arc::clone(&keys), Arc::clone(&revoked), clock.clone()),
         keys,
         revoked,
-        limiter: RateLimiter::new(stores.counters.clone(), config.rate_limit.instances, clock.clone()),
+        limiter: RateLimiter::new(stores.counters.clone()),
         idempotency: Arc::new(Idempotency::new(stores.idempotency.clone(), metrics.keys.clone())),
         in_flight: InFlight::new(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,

@@ -14,7 +14,7 @@ use crate::policy::fallback::Fallback;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::idempotency;
 use crate::policy::in_flight::Places;
-use crate::policy::rate_limit::PolicySets;
+use crate::policy::rate_limit::{Policies, PolicySets, Scope};
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
 use crate::upstream::forwarded::Forwarding;
@@ -39,6 +39,8 @@ pub struct Tables {
     pub upstreams: Vec<Arc<Upstream>>,
     /// The proxies whose word is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Every rate-limit policy.
+    pub policies: Policies,
     /// The policies of requests that fail before they have a route.
     pub unrouted: PolicySets,
     /// Which web pages may call.
@@ -104,6 +106,7 @@ impl Tables {
     fn compile_after(before: &[Arc<Upstream>], config: &Config, now: Instant) -> Result<Self, CompileError> {
         let versions = Versions::compile(&config.versions);
         let upstreams = Upstream::compile(config, now, before)?;
+        let policies = Policies::compile(&config.rate_limit);
         let mut routes = RouteTable::default();
         for (index, row) in config.routes.iter().enumerate() {
             let rest = below(&row.path, versions.prefix()).filter(|_| row.version.as_deref() != Some("none"));
@@ -134,7 +137,12 @@ impl Tables {
                 auth: row.auth,
                 roles: row.roles,
                 scope: row.scope.clone(),
-                limits: PolicySets::compile(&config.rate_limit, &row.limits, row.limited),
+                limits: policies.sets(Scope {
+                    own: &row.limits,
+                    general: row.limited,
+                    cost: row.cost,
+                    route: &row.title(),
+                }),
                 limiter_down: row.limiter_down,
                 idempotency: idempotency::Rule::compile(&config.idempotency, row),
                 timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
@@ -155,7 +163,8 @@ impl Tables {
             routes,
             upstreams,
             trusted_proxies: TrustedProxies::compile(&config.server.trusted_proxies, config.forwarding.trust),
-            unrouted: PolicySets::compile(&config.rate_limit, &[], true),
+            unrouted: policies.unrouted(),
+            policies,
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
             forwarding: Forwarding::compile(&config.forwarding),

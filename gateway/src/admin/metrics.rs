@@ -2,6 +2,7 @@
 
 pub mod compression;
 mod idempotency;
+pub mod limits;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -155,9 +156,14 @@ impl Metrics {
         Handles { requests: self.requests.get_or_create_owned(&labels), duration }
     }
 
-    /// One policy's decision.
-    pub fn rate_limit(&self, policy: &Arc<String>, allowed: bool) {
-        let decision = if allowed { "allowed" } else { "refused" };
+    /// One policy's decision; a shadow's is what it would have been.
+    pub fn rate_limit(&self, policy: &Arc<String>, allowed: bool, shadow: bool) {
+        let decision = match (allowed, shadow) {
+            (true, false) => "allowed",
+            (false, false) => "refused",
+            (true, true) => "shadow_allowed",
+            (false, true) => "shadow_refused",
+        };
         self.limits.get_or_create(&PolicyLabels { policy: Arc::clone(policy), decision }).inc();
     }
 

@@ -3,6 +3,7 @@
 mod compression;
 mod forwarding;
 mod idempotency;
+mod rate_limit;
 mod upstreams;
 
 use std::collections::HashSet;
@@ -33,11 +34,11 @@ impl Check for Config {
         upstreams::check(self, report);
         authentication(self, report);
         versions(self, report);
-        rate_limits(self, report);
         headers(self, report);
         compression::check(&self.compression, report);
         forwarding::check(&self.forwarding, report);
         let names = Names::of(self);
+        rate_limit::check(self, &names, report);
         for (i, route) in self.routes.iter().enumerate() {
             check_route(route, &format!("routes[{i}]"), &names, report);
         }
@@ -129,26 +130,6 @@ fn versions(config: &Config, report: &mut Report<'_>) {
         let successor = version.successor.as_deref();
         report.ensure(successor.is_none_or(known), &at("successor"), "this version is not served");
         report.ensure(successor != Some(&version.name), &at("successor"), "a version cannot follow itself");
-    }
-}
-
-fn rate_limits(config: &Config, report: &mut Report<'_>) {
-    let limits = &config.rate_limit;
-    let names = Names::of(config);
-    report.ensure(limits.instances > 0, "rate_limit.instances", "at least 1");
-    let mut seen = HashSet::new();
-    for (i, policy) in limits.policies.iter().enumerate() {
-        let at = |key: &str| format!("rate_limit.policies[{i}].{key}");
-        let word = policy.name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        report.ensure(word && !policy.name.is_empty(), &at("name"), "letters, digits, `_` and `-`");
-        report.ensure(seen.insert(&policy.name), &at("name"), "this policy stands twice");
-        report.ensure(policy.quota > 0, &at("quota"), "at least 1");
-        report.ensure(policy.burst > 0, &at("burst"), "at least 1");
-        report.ensure(policy.window.get().as_secs() > 0, &at("window"), "at least 1s");
-    }
-    policies_exist(&limits.anonymous, "rate_limit.anonymous", &names, report);
-    for (i, role) in limits.roles.iter().enumerate() {
-        policies_exist(&role.policies, &format!("rate_limit.roles[{i}].policies"), &names, report);
     }
 }
 

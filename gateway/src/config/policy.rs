@@ -1,45 +1,8 @@
-//! Settings of rate limits, breakers, CORS and security headers.
+//! Settings of breakers, CORS and security headers.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
 use serde::Deserialize;
 use shared::config::Dur;
-use shared::domain::Role;
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimit {
-    pub enabled: bool,
-    pub anonymous: Vec<String>,
-    pub timeout: Dur,
-    pub instances: u32,
-    pub policies: Vec<Policy>,
-    pub roles: Vec<RolePolicies>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policy {
-    pub name: String,
-    pub key: LimitKey,
-    pub quota: u32,
-    pub window: Dur,
-    pub burst: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitKey {
-    Address,
-    User,
-    All,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RolePolicies {
-    pub role: Role,
-    pub policies: Vec<String>,
-}
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -46,6 +46,8 @@ pub struct Route {
     pub limits: Vec<String>,
     #[serde(default = "yes")]
     pub limited: bool,
+    #[serde(default = "one")]
+    pub cost: u32,
     #[serde(default)]
     pub limiter_down: LimiterDown,
     #[serde(default)]
@@ -84,8 +86,22 @@ pub struct Route {
     pub fallback: Option<Fallback>,
 }
 
+impl Route {
+    /// What tells the row apart from others, for people and for counters: methods, host and path.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let methods = if self.methods.is_empty() { "*".to_owned() } else { self.methods.join(",") };
+        let version = self.version.as_deref().map_or_else(String::new, |version| format!(" ({version})"));
+        format!("{methods} {}{}{version}", self.host.as_deref().unwrap_or_default(), self.path)
+    }
+}
+
 const fn yes() -> bool {
     true
+}
+
+const fn one() -> u32 {
+    1
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -17,9 +17,9 @@ fn the_defaults_are_a_configuration() {
     assert_eq!(config.server.listen.port(), 8080);
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9090");
     let address = config.rate_limit.policies.iter().find(|policy| policy.name == "address").unwrap();
-    assert_eq!((address.quota, address.burst), (100, 200));
+    assert_eq!((address.quota, address.burst), (Some(100), Some(200)));
     let sign_in = config.rate_limit.policies.iter().find(|policy| policy.name == "sign_in").unwrap();
-    assert_eq!((sign_in.quota, sign_in.burst), (10, 10));
+    assert_eq!((sign_in.quota, sign_in.burst), (Some(10), Some(10)));
 }
 
 #[test]
@@ -160,4 +160,69 @@ version = "v9"
         assert!(errors.contains(part), "{part} is missing in\n{errors}");
     }
     assert!(read("[server]\nlisen = \"x\"", &[]).unwrap_err().contains("did you mean `listen`"));
+}
+
+#[test]
+fn limits_that_cannot_hold_are_refused() {
+    let errors = read(
+        r#"
+[rate_limit]
+timeout = "5s"
+ipv6_prefix = 129
+[[rate_limit.policies]]
+name = "a"
+key = "header"
+quota = 3
+window = "1500ms"
+[[rate_limit.policies]]
+name = "b"
+key = "user"
+header = "x-y"
+window = "1m"
+[[rate_limit.policies]]
+name = "address"
+key = "address"
+windows = [{ quota = 5, window = "1m" }, { quota = 5, window = "60s", burst = 0 }]
+[[rate_limit.policies]]
+name = "user"
+key = "user"
+[[rate_limit.policies]]
+name = "admin"
+key = "user"
+quota = 99991
+window = "30d"
+[[rate_limit.policies]]
+name = "staff"
+key = "header"
+header = "no header"
+quota = 1
+window = "1s"
+[[routes]]
+path = "/x"
+upstream = "users"
+cost = 6
+"#,
+        &[],
+    )
+    .unwrap_err();
+    for part in [
+        "rate_limit.timeout: 1ms to 1s",
+        "rate_limit.ipv6_prefix: 1 to 128",
+        "policies[0].header: the key `header` needs",
+        "policies[0].window: whole seconds",
+        "policies[1].header: only goes with",
+        "policies[1].quota: is missing",
+        "policies[2].windows[1].window: the policy has a window of this length",
+        "policies[2].windows[1].burst: at least 1",
+        "policies[3].quota: quota and window, or `windows`",
+        "policies[4].burst: at most 3474 can be counted exactly",
+        "policies[5].header: no name of a header",
+        "routes[0].cost: more than the burst of `address`",
+    ] {
+        assert!(
+            errors.contains(part),
+            "{part} is missing in
+{errors}"
+        );
+    }
 }

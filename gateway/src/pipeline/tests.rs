@@ -7,6 +7,7 @@ mod expect;
 mod forwarding;
 mod harness;
 mod keys;
+mod limits;
 mod operators;
 mod reloading;
 mod repeating;

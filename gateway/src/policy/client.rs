@@ -6,7 +6,7 @@ mod hops;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::config::Told;
@@ -25,9 +25,21 @@ impl Client {
     /// What one rate-limit counter stands for: an IPv4 address, or the /64 that one IPv6 subscriber has.
     #[must_use]
     pub fn bucket(&self) -> IpAddr {
-        match self.ip {
-            IpAddr::V4(_) => self.ip,
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+        network(self.ip, 32, 64)
+    }
+}
+
+/// The network that an address is in, by prefix lengths in bits for IPv4 and IPv6.
+#[must_use]
+pub fn network(ip: IpAddr, ipv4: u8, ipv6: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(ipv4.into())).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask))
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(ipv6.into())).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
         }
     }
 }

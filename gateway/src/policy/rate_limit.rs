@@ -2,51 +2,72 @@
 //! (draft-ietf-httpapi-ratelimit-headers-11).
 
 mod compile;
+mod key;
+mod shadow;
+mod top;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use shared::clock::Clock;
-use shared::domain::{Role, Roles};
 use shared::problem::{Code, Problem, whole_seconds};
-use shared::store::{Counters, Decision, Quota, StoreError, Take};
+use shared::store::{CounterStats, Counters, Decision, Quota, Take, Terms};
+use smallvec::SmallVec;
 
-pub use compile::PolicySets;
+pub use compile::{Policies, PolicySets, Scope};
+pub use key::{Caller, Key, Networks};
+pub use view::{LimitsView, describe_key};
 
-use super::authenticate::Principal;
-use super::client::Client;
 use crate::admin::metrics::Metrics;
-use crate::config::{LimitKey, LimiterDown};
+use crate::config::LimiterDown;
+use shadow::ShadowLog;
+use top::TopKeys;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// How long shared counters that did not answer in time are left alone: one second.
-const PAUSE_MICROS: i64 = 1_000_000;
-
-/// One policy: how much, and what has a counter of its own.
+/// One window of a policy: how much, and what has a counter of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// As clients see it.
     pub name: Arc<String>,
     /// Whose counter.
-    pub key: LimitKey,
+    pub key: Key,
     /// How much.
     pub quota: Quota,
+    /// Whether it only reports.
+    pub shadow: bool,
+    /// Whether each route has counters of its own.
+    pub per_route: bool,
+    /// What the names of its counters begin with.
+    counter: String,
 }
 
 /// Policies that hold together, and the `RateLimit-Policy` that says so.
 #[derive(Debug)]
 pub struct PolicySet {
-    /// Asked in one step: all have room, or none is charged.
+    /// Asked in one step: all have room, or none is charged. Shadows have no say.
     pub policies: Vec<Policy>,
+    /// Units that a request takes from each.
+    pub cost: u32,
     header: HeaderValue,
+    settings: Arc<Settings>,
+}
+
+/// What holds for all policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long shared counters may take.
+    pub timeout: Duration,
+    /// How many gateways share them.
+    pub instances: u32,
+    /// Which addresses are one client.
+    pub networks: Networks,
 }
 
 /// What an answer says about limits.
@@ -77,137 +98,86 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct RateLimiter {
     counters: Counters,
-    /// Where this instance counts its share while the shared counters cannot be reached.
-    own: Counters,
-    instances: u32,
-    clock: Clock,
-    /// Until when the shared counters are left alone after a timeout, in microseconds; 0: they are not.
-    paused_until: AtomicI64,
+    top: TopKeys,
+    shadows: ShadowLog,
 }
 
 impl RateLimiter {
-    /// On shared counters, of which this is one of `instances` users.
+    /// On these counters, its own or shared ones.
     #[must_use]
-    pub fn new(counters: Counters, instances: u32, clock: Clock) -> Self {
-        let own = Counters::memory(clock.clone());
-        Self { counters, own, instances, clock, paused_until: AtomicI64::new(0) }
+    pub fn new(counters: Counters) -> Self {
+        let now = Instant::now();
+        Self { counters, top: TopKeys::new(now), shadows: ShadowLog::new(now) }
     }
 
-    /// Takes one unit from every policy of the set, or from none.
-    pub async fn take(
-        &self,
-        set: &PolicySet,
-        client: Client,
-        principal: Option<&Principal>,
-        down: LimiterDown,
-        metrics: &Metrics,
-    ) -> Judgement {
+    /// Takes the set's cost from every policy, or from none.
+    pub async fn take(&self, set: &PolicySet, caller: Caller<'_>, down: LimiterDown, metrics: &Metrics) -> Judgement {
         if set.policies.is_empty() {
             return Judgement::default();
         }
-        let keys: Vec<String> = set.policies.iter().map(|policy| policy.counter(client, principal)).collect();
-        let takes = |quota: fn(Quota, u32) -> Quota| -> Vec<Take<'_>> {
-            let pairs = set.policies.iter().zip(&keys);
-            pairs.map(|(policy, key)| Take { key, quota: quota(policy.quota, self.instances), cost: 1 }).collect()
+        let Settings { timeout, instances, networks } = *set.settings;
+        let name = |policy: &Policy| policy.key.counter(&policy.counter, caller, networks);
+        let names: SmallVec<[String; 2]> = set.policies.iter().map(name).collect();
+        let mut takes: SmallVec<[Take<'_>; 2]> = SmallVec::new();
+        for (policy, key) in set.policies.iter().zip(&names) {
+            takes.push(Take { key, quota: policy.quota, cost: set.cost, shadow: policy.shadow });
+        }
+        let alone = match down {
+            LimiterDown::Share => true,
+            LimiterDown::Refuse => false,
         };
-        let mut decisions = self.take_shared(&takes(|quota, _| quota)).await;
-        if decisions.is_none() {
-            metrics.rate_limit_degraded();
-            decisions = match down {
-                LimiterDown::Share => self.own.take(&takes(Quota::share)).await.ok(),
-                LimiterDown::Refuse => None,
-            };
-        }
-        match decisions {
-            Some(decisions) => set.judge(&decisions, metrics),
-            None => Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) },
-        }
-    }
-
-    /// `None` when the shared counters cannot be reached. A store that hangs costs one wait, not one per request: after
-    /// a timeout it is left alone for a while, and then a single request asks whether it is back.
-    async fn take_shared(&self, takes: &[Take<'_>]) -> Option<Vec<Decision>> {
-        let until = self.paused_until.load(Ordering::Acquire);
-        if until != 0 {
-            let now = self.clock.now_micros();
-            let next = now.saturating_add(PAUSE_MICROS);
-            let claim = || self.paused_until.compare_exchange(until, next, Ordering::AcqRel, Ordering::Acquire);
-            if now < until || claim().is_err() {
-                return None;
-            }
-        }
-        match self.counters.take(takes).await {
-            Ok(decisions) => {
-                if until != 0 {
-                    self.paused_until.store(0, Ordering::Release);
+        match self.counters.decide(&takes, Terms { timeout, instances, alone }).await {
+            Ok(ruling) => {
+                if ruling.alone {
+                    metrics.rate_limit_degraded();
                 }
-                Some(decisions)
+                self.note(set, &names, &ruling.decisions, metrics);
+                set.judge(&ruling.decisions)
             }
             Err(error) => {
-                tracing::debug!(%error, "rate limits are counted by this instance alone");
-                if matches!(error, StoreError::Timeout(_)) {
-                    let next = self.clock.now_micros().saturating_add(PAUSE_MICROS);
-                    self.paused_until.store(next, Ordering::Release);
-                }
-                None
+                tracing::debug!(%error, "a route that needs the shared counters is refused");
+                metrics.rate_limit_degraded();
+                Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) }
             }
         }
     }
-}
 
-impl Policy {
-    /// The name of the counter. Users are told apart by id; a caller without one is told apart by address.
-    fn counter(&self, client: Client, principal: Option<&Principal>) -> String {
-        let mut key = String::with_capacity(self.name.len() + 48);
-        key.push_str(&self.name);
-        // Writing to a String cannot fail.
-        let _ = match (self.key, principal) {
-            (LimitKey::User, Some(principal)) => write!(key, ":u:{}", principal.token().id),
-            (LimitKey::Address, _) | (LimitKey::User, None) => write!(key, ":a:{}", client.bucket()),
-            (LimitKey::All, _) => Ok(()),
-        };
-        key
+    /// How the counters are doing.
+    #[must_use]
+    pub fn stats(&self) -> CounterStats {
+        self.counters.stats()
     }
-}
 
-/// How long until there is more than what remains: the `t` of a continuous window, in which `r` holds exactly, and the
-/// same answer as `Retry-After` when nothing remains. Zero when there is no more to come.
-fn more_after(quota: Quota, decision: &Decision) -> Duration {
-    let missing = quota.burst.saturating_sub(decision.remaining).saturating_sub(1);
-    let interval = quota.window / quota.limit.max(1);
-    decision.reset_after.saturating_sub(interval.saturating_mul(missing))
+    /// For metrics, the operators' view, and the log.
+    fn note(&self, set: &PolicySet, names: &[String], decisions: &[Decision], metrics: &Metrics) {
+        let sampled = self.top.samples();
+        for ((policy, name), decision) in set.policies.iter().zip(names).zip(decisions) {
+            metrics.rate_limit(&policy.name, decision.allowed, policy.shadow);
+            let limited = !decision.allowed;
+            if limited || sampled {
+                self.top.note(policy, name, limited, sampled);
+            }
+            if limited && policy.shadow {
+                self.shadows.would_refuse(&policy.name, name);
+            }
+        }
+    }
 }
 
 impl PolicySet {
-    fn judge(&self, decisions: &[Decision], metrics: &Metrics) -> Judgement {
+    fn judge(&self, decisions: &[Decision]) -> Judgement {
+        let real = || self.policies.iter().zip(decisions).filter(|(policy, _)| !policy.shadow);
         let mut text = String::with_capacity(32 * decisions.len());
-        for (policy, decision) in self.policies.iter().zip(decisions) {
+        for (policy, decision) in real() {
             let separator = if text.is_empty() { "" } else { ", " };
-            let more = more_after(policy.quota, decision);
-            let more = if more.is_zero() { 0 } else { whole_seconds(more) };
+            let more = if decision.more_after.is_zero() { 0 } else { whole_seconds(decision.more_after) };
+            // Writing to a String cannot fail.
             let _ = write!(text, "{separator}\"{}\";r={};t={more}", policy.name, decision.remaining);
-            metrics.rate_limit(&policy.name, decision.allowed);
         }
-        let limit = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok();
+        let limit = Some(text).filter(|text| !text.is_empty());
+        let limit = limit.and_then(|text| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok());
         let notice = limit.map(|limit| Notice { limit, policy: self.header.clone() });
-        let wait = decisions.iter().filter(|decision| !decision.allowed).map(|decision| decision.retry_after).max();
+        let wait = real().filter(|(_, decision)| !decision.allowed).map(|(_, decision)| decision.retry_after).max();
         Judgement { notice, refused: wait.map(|wait| Problem::new(Code::RateLimited).retry_after(wait)) }
-    }
-}
-
-/// The policies of each kind of caller, for one route.
-impl PolicySets {
-    /// The set that holds for this caller.
-    #[must_use]
-    pub fn of(&self, principal: Option<&Principal>) -> &Arc<PolicySet> {
-        self.of_roles(principal.map(|principal| principal.roles))
-    }
-
-    /// The set for a caller with these roles; `None` is an anonymous one.
-    #[must_use]
-    pub fn of_roles(&self, roles: Option<Roles>) -> &Arc<PolicySet> {
-        let Some(roles) = roles else { return &self.anonymous };
-        let by_role = self.by_role.iter().find(|(role, _): &&(Role, _)| roles.has(*role));
-        by_role.map_or(&self.anonymous, |(_, set)| set)
     }
 }

@@ -83,7 +83,10 @@ pub enum Counters {
 }
 
 impl Counters {
-    /// Counters of this process, at most 2^20 of them, in at most 48 MiB; the emptiest are forgotten first.
+    /// The most keys that a process holds: 2^20, in 40 MiB, or in 56 where they mirror shared ones.
+    pub const MAX_KEYS: usize = table::MAX_KEYS;
+
+    /// Counters of this process; when there are too many keys, the emptiest are forgotten first.
     #[must_use]
     pub fn memory(clock: Clock) -> Self {
         Self::Memory(memory::MemoryCounters::new(&clock))

@@ -45,6 +45,8 @@ pub struct Decision {
     pub limit: u32,
     /// Units that could pass right now, after this decision.
     pub remaining: u32,
+    /// How long until one more than that could; zero when there is no more to come.
+    pub more_after: Duration,
     /// How long until the refused cost would fit; zero when allowed.
     pub retry_after: Duration,
     /// How long until the whole burst is there again.
@@ -148,10 +150,13 @@ impl Meter {
     pub fn decision(&self, level: u64, refused: Option<u64>) -> Decision {
         let short = refused.map_or(0, |need| level.saturating_add(need).saturating_sub(self.capacity));
         let free = self.capacity.saturating_sub(level) / self.fill;
+        let one_more = (free + 1).saturating_mul(self.fill);
+        let beyond = if one_more > self.capacity { 0 } else { level.saturating_add(one_more) - self.capacity };
         Decision {
             allowed: refused.is_none(),
             limit: self.limit,
             remaining: u32::try_from(free).unwrap_or(u32::MAX),
+            more_after: self.time_for(beyond),
             retry_after: self.time_for(short),
             reset_after: self.time_for(level),
         }

@@ -9,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::admin::metrics::limits;
 use crate::app::Gateway;
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::View;
@@ -76,7 +77,8 @@ impl Collector for Gauges {
                 ConstGauge::new(value(upstream)).encode(family.encode_family(&labels)?)?;
             }
         }
-        endpoints(&mut encoder, upstreams, now)
+        endpoints(&mut encoder, upstreams, now)?;
+        limits::encode(&gateway.limiter, &mut encoder)
     }
 }
 

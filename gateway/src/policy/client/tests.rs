@@ -82,6 +82,8 @@ fn an_ipv6_subscriber_is_one_bucket() {
     let bucket = |ip: &str| Client { ip: ip.parse().unwrap(), tls: false }.bucket().to_string();
     assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     assert_eq!(bucket("192.0.2.1"), "192.0.2.1");
+    let wider = |ip: &str| network(ip.parse().unwrap(), 24, 48).to_string();
+    assert_eq!((wider("192.0.2.1"), wider("2001:db8:1:2::5")), ("192.0.2.0".to_owned(), "2001:db8:1::".to_owned()));
 }
 
 #[test]

@@ -1,51 +1,153 @@
 //! From the configuration to the policy sets of each route.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::http::header::HeaderValue;
-use shared::domain::Role;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use shared::domain::{Role, Roles};
 use shared::store::Quota;
 
-use super::{Policy, PolicySet};
-use crate::config;
+use super::{Key, Networks, Policy, PolicySet, Settings};
+use crate::config::{self, LimitKey, RolePolicies, Window};
+use crate::policy::authenticate::Principal;
+
+/// Everything that the configuration says of limits.
+#[derive(Debug)]
+pub struct Policies {
+    pub(super) enabled: bool,
+    pub(super) settings: Arc<Settings>,
+    pub(super) list: Vec<config::Policy>,
+    anonymous: Vec<String>,
+    roles: Vec<RolePolicies>,
+}
+
+/// What a set of policies is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The route's own further policies.
+    pub own: &'a [String],
+    /// Whether the policies for everybody hold too.
+    pub general: bool,
+    /// Units that a request takes.
+    pub cost: u32,
+    /// What the route is called, for policies that count each on its own.
+    pub route: &'a str,
+}
 
 /// The policies of one route, by who calls.
 #[derive(Clone, Debug)]
 pub struct PolicySets {
-    pub(super) anonymous: Arc<PolicySet>,
+    anonymous: Arc<PolicySet>,
     /// The first role that the caller has decides.
-    pub(super) by_role: Vec<(Role, Arc<PolicySet>)>,
+    by_role: Vec<(Role, Arc<PolicySet>)>,
+}
+
+impl Policies {
+    /// From the configuration, which has been checked.
+    #[must_use]
+    pub fn compile(config: &config::RateLimit) -> Self {
+        let networks = Networks { ipv4: config.ipv4_prefix, ipv6: config.ipv6_prefix };
+        let settings = Settings { timeout: config.timeout.get(), instances: config.instances, networks };
+        Self {
+            enabled: config.enabled,
+            settings: Arc::new(settings),
+            list: config.policies.clone(),
+            anonymous: config.anonymous.clone(),
+            roles: config.roles.clone(),
+        }
+    }
+
+    /// The policies of one route.
+    #[must_use]
+    pub fn sets(&self, scope: Scope<'_>) -> PolicySets {
+        let by_role = self.roles.iter().map(|entry| (entry.role, self.set(&entry.policies, scope))).collect();
+        PolicySets { anonymous: self.set(&self.anonymous, scope), by_role }
+    }
+
+    /// The policies of requests that fail before they have a route.
+    #[must_use]
+    pub fn unrouted(&self) -> PolicySets {
+        self.sets(Scope { own: &[], general: true, cost: 1, route: "none" })
+    }
+
+    fn set(&self, general: &[String], scope: Scope<'_>) -> Arc<PolicySet> {
+        let general = general.iter().filter(|_| scope.general);
+        let mut wanted: Vec<&String> = Vec::new();
+        for name in general.chain(scope.own).filter(|_| self.enabled) {
+            // A policy holds once, however often it is named.
+            if !wanted.contains(&name) {
+                wanted.push(name);
+            }
+        }
+        let found = wanted.iter().filter_map(|name| self.list.iter().find(|policy| policy.name == **name));
+        let policies: Vec<Policy> = found.flat_map(|policy| windows(policy, scope.route)).collect();
+        let header: Vec<String> = policies.iter().filter(|policy| !policy.shadow).map(describe).collect();
+        let header = HeaderValue::from_str(&header.join(", ")).unwrap_or(HeaderValue::from_static(""));
+        Arc::new(PolicySet { policies, cost: scope.cost, header, settings: Arc::clone(&self.settings) })
+    }
 }
 
 impl PolicySets {
-    /// The sets of a route with its own further policies. `general`: whether the policies for everybody hold too.
+    /// The set that holds for this caller.
     #[must_use]
-    pub fn compile(config: &config::RateLimit, own: &[String], general: bool) -> Self {
-        let set = |names: &[String]| {
-            let general = names.iter().filter(|_| general);
-            let mut wanted: Vec<&String> = general.chain(own).collect();
-            wanted.dedup();
-            Arc::new(PolicySet::compile(config, &wanted))
-        };
-        let by_role = config.roles.iter().map(|entry| (entry.role, set(&entry.policies))).collect();
-        Self { anonymous: set(&config.anonymous), by_role }
+    pub fn of(&self, principal: Option<&Principal>) -> &Arc<PolicySet> {
+        self.of_roles(principal.map(|principal| principal.roles))
+    }
+
+    /// The set for a caller with these roles; `None` is an anonymous one.
+    #[must_use]
+    pub fn of_roles(&self, roles: Option<Roles>) -> &Arc<PolicySet> {
+        let Some(roles) = roles else { return &self.anonymous };
+        let by_role = self.by_role.iter().find(|(role, _)| roles.has(*role));
+        by_role.map_or(&self.anonymous, |(_, set)| set)
     }
 }
 
-impl PolicySet {
-    fn compile(config: &config::RateLimit, names: &[&String]) -> Self {
-        let known = |name: &String| config.policies.iter().find(|policy| policy.name == *name);
-        let found = names.iter().filter(|_| config.enabled).filter_map(|name| known(name));
-        let policies: Vec<Policy> = found.map(policy).collect();
-        let header: Vec<String> = policies.iter().map(describe).collect();
-        let header = HeaderValue::from_str(&header.join(", ")).unwrap_or(HeaderValue::from_static(""));
-        Self { policies, header }
+/// Each window of a policy, as a policy of its own. The first has the policy's name, the others its name and their length.
+fn windows<'a>(policy: &'a config::Policy, route: &'a str) -> impl Iterator<Item = Policy> + 'a {
+    policy.all_windows().into_iter().enumerate().map(move |(index, window)| {
+        let name = window_name(&policy.name, index, window);
+        let counter = if policy.per_route { format!("{name}@{route}") } else { name.clone() };
+        Policy {
+            name: Arc::new(name),
+            key: key(policy),
+            quota: quota(window),
+            shadow: policy.shadow,
+            per_route: policy.per_route,
+            counter,
+        }
+    })
+}
+
+/// How a policy's window is called.
+pub(super) fn window_name(policy: &str, index: usize, window: Window) -> String {
+    if index == 0 { policy.to_owned() } else { format!("{policy}-{}", span(window.window.get())) }
+}
+
+/// How much a window lets through. Who names no burst may take the whole quota at once.
+pub(super) fn quota(window: Window) -> Quota {
+    Quota { limit: window.quota, window: window.window.get(), burst: window.burst.unwrap_or(window.quota) }
+}
+
+fn key(policy: &config::Policy) -> Key {
+    // Which header has been checked.
+    let header = || policy.header.as_deref().and_then(|name| name.parse::<HeaderName>().ok());
+    match policy.key {
+        LimitKey::Address => Key::Address,
+        LimitKey::User => Key::User,
+        LimitKey::ApiKey => Key::ApiKey,
+        LimitKey::Role => Key::Role,
+        LimitKey::Header => header().map_or(Key::Address, Key::Header),
+        LimitKey::All => Key::All,
     }
 }
 
-fn policy(config: &config::Policy) -> Policy {
-    let quota = Quota { limit: config.quota, window: config.window.get(), burst: config.burst };
-    Policy { name: Arc::new(config.name.clone()), key: config.key, quota }
+/// A span in the largest unit that it is a whole number of: `90s`, `1h`.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let unit = [(86_400, 'd'), (3_600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+    let (unit, letter) = unit.unwrap_or((1, 's'));
+    format!("{}{letter}", seconds / unit)
 }
 
 /// One item of `RateLimit-Policy`: quota and window as the draft has them, the burst as a parameter of ours.

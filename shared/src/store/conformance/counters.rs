@@ -25,7 +25,10 @@ pub(super) async fn two_hundred_at_once_on_a_burst_of_ten_let_exactly_ten_throug
 
 pub(super) async fn all_keys_or_none(on: Fixture) {
     let tight = Quota { burst: 1, ..PER_MINUTE };
-    let takes = [Take { key: "wide", quota: PER_MINUTE, cost: 2, shadow: false }, Take { key: "tight", quota: tight, cost: 1, shadow: false }];
+    let takes = [
+        Take { key: "wide", quota: PER_MINUTE, cost: 2, shadow: false },
+        Take { key: "tight", quota: tight, cost: 1, shadow: false },
+    ];
     let first = on.stores.counters.take(&takes).await.unwrap();
     assert!(first.iter().all(|decision| decision.allowed));
     assert_eq!((first[0].remaining, first[1].remaining), (8, 0));
@@ -46,7 +49,8 @@ pub(super) async fn calls_over_the_same_keys_in_any_order_neither_deadlock_nor_o
         }
         keys.rotate_left(call % 12);
         tokio::spawn(async move {
-            let takes: Vec<Take<'_>> = keys.iter().map(|key| Take { key, quota: PER_MINUTE, cost: 1, shadow: false }).collect();
+            let takes: Vec<Take<'_>> =
+                keys.iter().map(|key| Take { key, quota: PER_MINUTE, cost: 1, shadow: false }).collect();
             stores.counters.take(&takes).await.unwrap().iter().all(|decision| decision.allowed)
         })
     });
@@ -58,7 +62,10 @@ pub(super) async fn calls_over_the_same_keys_in_any_order_neither_deadlock_nor_o
 }
 
 pub(super) async fn a_key_named_twice_is_charged_twice(on: Fixture) {
-    let twice = [Take { key: "k", quota: PER_MINUTE, cost: 3, shadow: false }, Take { key: "k", quota: PER_MINUTE, cost: 4, shadow: false }];
+    let twice = [
+        Take { key: "k", quota: PER_MINUTE, cost: 3, shadow: false },
+        Take { key: "k", quota: PER_MINUTE, cost: 4, shadow: false },
+    ];
     let taken = on.stores.counters.take(&twice).await.unwrap();
     assert_eq!((taken[0].remaining, taken[1].remaining), (7, 3));
     let refused = on.stores.counters.take(&twice).await.unwrap();

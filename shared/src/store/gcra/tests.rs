@@ -132,6 +132,20 @@ proptest! {
     }
 
     #[test]
+    fn within_more_after_what_remains_is_exact_and_then_there_is_more(quota in quotas(), cost in 1..200_u32) {
+        let mut key = Key::new(quota);
+        key.take(cost, START);
+        let seen = key.take(0, START);
+        let wait = i64::try_from(seen.more_after.as_micros()).unwrap_or(i64::MAX);
+        if wait == 0 {
+            prop_assert_eq!(seen.remaining, quota.burst);
+        } else {
+            prop_assert_eq!(key.take(0, START + wait - 1).remaining, seen.remaining);
+            prop_assert!(key.take(0, START + wait).remaining > seen.remaining);
+        }
+    }
+
+    #[test]
     fn a_clock_that_goes_back_grants_nothing(quota in quotas(), back in 0..10_000_000_i64) {
         let mut key = Key::new(quota);
         prop_assert!(key.take(quota.burst, START).allowed);

@@ -69,9 +69,8 @@ impl Question {
             mirror.learn(one.print, &one.meter, self.instances, *level, if settles { one.cost } else { 0 });
         }
         if waits && let State::Waiting { tell, .. } = std::mem::replace(&mut *state, State::Answered) {
-            let decide = |(one, (room, level)): (&Asked, &(bool, u64))| {
-                one.meter.decision(*level, (!room).then_some(one.need))
-            };
+            let decide =
+                |(one, (room, level)): (&Asked, &(bool, u64))| one.meter.decision(*level, (!room).then_some(one.need));
             // Whoever asked may be gone.
             let _ = tell.send(Ok(self.asked.iter().zip(found).map(decide).collect()));
         }
