@@ -14,7 +14,7 @@ use crate::policy::fallback::Fallback;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::idempotency;
 use crate::policy::in_flight::Places;
-use crate::policy::rate_limit::{Policies, PolicySets, Scope};
+use crate::policy::rate_limit::{Policies, PolicySets};
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
 use crate::upstream::forwarded::Forwarding;
@@ -137,12 +137,7 @@ impl Tables {
                 auth: row.auth,
                 roles: row.roles,
                 scope: row.scope.clone(),
-                limits: policies.sets(Scope {
-                    own: &row.limits,
-                    general: row.limited,
-                    cost: row.cost,
-                    route: &row.title(),
-                }),
+                limits: policies.of_route(row),
                 limiter_down: row.limiter_down,
                 idempotency: idempotency::Rule::compile(&config.idempotency, row),
                 timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),

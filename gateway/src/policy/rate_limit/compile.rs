@@ -57,7 +57,13 @@ impl Policies {
         }
     }
 
-    /// The policies of one route.
+    /// The policies of a row of the table.
+    #[must_use]
+    pub fn of_route(&self, row: &config::Route) -> PolicySets {
+        self.sets(Scope { own: &row.limits, general: row.limited, cost: row.cost, route: &row.title() })
+    }
+
+    /// The policies of a scope, by who calls.
     #[must_use]
     pub fn sets(&self, scope: Scope<'_>) -> PolicySets {
         let by_role = self.roles.iter().map(|entry| (entry.role, self.set(&entry.policies, scope))).collect();
