@@ -103,6 +103,22 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     }
     line("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
     line("body", format!("at most {} bytes", route.body_limit));
+    line("retries", format!("at most {}, of what is safe", route.attempts));
+    if let Some(after) = route.hedge {
+        line("hedge", format!("GETs after {after:?}"));
+    }
+    for branch in route.split.branches() {
+        let header = branch.header.as_ref().map(|(name, _)| format!(", with the header {name}"));
+        let cookie = branch.cookie.as_ref().map(|(name, _)| format!(", with the cookie {name}"));
+        let (header, cookie) = (header.unwrap_or_default(), cookie.unwrap_or_default());
+        line("split", format!("{} % to {}{header}{cookie}", branch.percent, branch.upstream.name));
+    }
+    if let Some(mirror) = &route.mirror {
+        line("mirror", format!("{} % to {}", mirror.percent, mirror.upstream.name));
+    }
+    if let Some(fallback) = &route.fallback {
+        line("fallback", format!("{} in place of 502, 503, 504", fallback.status));
+    }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
     line("verdict", verdict(route, roles).to_owned());
     text

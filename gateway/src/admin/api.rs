@@ -91,6 +91,11 @@ struct RouteView<'a> {
     limits: Vec<&'a str>,
     timeout_ms: Option<u64>,
     body_bytes: u64,
+    retries: u32,
+    hedge_ms: Option<u64>,
+    split: Vec<String>,
+    mirror: Option<&'a str>,
+    has_fallback: bool,
 }
 
 /// `GET /admin/api/routes`: the compiled table.
@@ -111,6 +116,16 @@ pub async fn routes(gateway: web::Data<Gateway>) -> HttpResponse {
         limits: route.limits.of_roles(None).policies.iter().map(|policy| policy.name.as_str()).collect(),
         timeout_ms: route.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
         body_bytes: route.body_limit,
+        retries: route.attempts,
+        hedge_ms: route.hedge.map(millis),
+        split: route
+            .split
+            .branches()
+            .iter()
+            .map(|branch| format!("{} {} %", branch.upstream.name, branch.percent))
+            .collect(),
+        mirror: route.mirror.as_ref().map(|mirror| mirror.upstream.name.as_str()),
+        has_fallback: route.fallback.is_some(),
     });
     HttpResponse::Ok().json(json!({ "data": routes.collect::<Vec<_>>() }))
 }

@@ -15,7 +15,8 @@ const FALLBACK: HeaderName = HeaderName::from_static("x-tollgate-fallback");
 /// A prepared answer.
 #[derive(Debug)]
 pub struct Fallback {
-    status: StatusCode,
+    /// Its status.
+    pub status: StatusCode,
     content_type: HeaderValue,
     body: Bytes,
 }
