@@ -52,6 +52,7 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
                     .default_service(shared::http::method_not_allowed("GET, HEAD, POST")),
             )
             .service(resource("/admin/api/errors", reads().to(switches::errors)))
+            .service(resource("/admin/api/limits", reads().to(api::limits)))
             .service(resource("/admin/api/upstreams", reads().to(api::upstreams)))
             .service(resource("/admin/api/versions", reads().to(api::versions)))
             .service(resource("/admin/api/routes", reads().to(api::routes)))
@@ -82,6 +83,7 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 <li><a href="/admin/api/breakers">/admin/api/breakers</a>: the circuit breaker of each upstream
 <li><a href="/admin/api/errors">/admin/api/errors</a>: the last requests that failed
 <li><a href="/admin/api/log">/admin/api/log</a>: what is logged
+<li><a href="/admin/api/limits">/admin/api/limits</a>: rate limits, and the busiest keys
 <li><a href="/admin/api/reload">/admin/api/reload</a>: what became of the configuration; POST reads it anew
 <li><a href="/admin/api/upstreams">/admin/api/upstreams</a>: their endpoints, limits and retry budgets
 <li><a href="/admin/api/versions">/admin/api/versions</a>: API versions, and who still calls a deprecated one

@@ -74,6 +74,11 @@ pub async fn versions(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "data": versions.collect::<Vec<_>>() }))
 }
 
+/// `GET /admin/api/limits`: the policies, whether this instance decides alone, and the busiest keys.
+pub async fn limits(gateway: web::Data<Gateway>) -> HttpResponse {
+    HttpResponse::Ok().json(gateway.limiter.view(&gateway.tables.load().policies))
+}
+
 /// Whole milliseconds, rounded up: zero means now.
 fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)

@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let Config { rate_limit, services, .. } = config;
+    let services = &config.services;
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -34,8 +34,6 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
             if authentication.jwks_url.is_empty() { services.users.url.clone() } else { String::new() },
         ),
         ("authentication", text(authentication)),
-        ("rate_limit.timeout", text(&rate_limit.timeout)),
-        ("rate_limit.instances", text(&rate_limit.instances)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),

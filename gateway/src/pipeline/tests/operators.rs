@@ -54,6 +54,17 @@ async fn what_failed_last_can_be_looked_up() {
 }
 
 #[tokio::test]
+async fn the_limits_and_their_busiest_keys_are_shown() {
+    let gate = Gate::start(dead().await, "").await;
+    for _ in 0..5 {
+        gate.get("/nothing").await;
+    }
+    let view = gate.view("limits").await;
+    assert_eq!((&view["store"], &view["enabled"]), (&json!("memory"), &json!(true)));
+    assert!(view["policies"].as_array().unwrap().iter().any(|policy| policy["name"] == "address"), "{view}");
+}
+
+#[tokio::test]
 async fn a_log_filter_that_is_none_is_refused() {
     let gate = Gate::start(dead().await, "").await;
     assert_eq!(gate.put("log", &json!({"filter": "gateway=loudly"})).await.0, 422);

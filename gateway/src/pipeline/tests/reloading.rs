@@ -80,6 +80,20 @@ async fn the_file_is_watched_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
+async fn limits_are_in_force_at_once() {
+    let gate = Gate::start(dead().await, "").await;
+    assert_eq!(gate.get("/nothing").await.headers()["ratelimit-policy"], "\"address\";q=100;w=60;tollgate-burst=200");
+    let raw = "{ name = \"raw\", url = \"http://127.0.0.1:1\" }";
+    let limit = "rate_limit.roles = []\nrate_limit.anonymous = [\"tight\"]\nrate_limit.policies = [{ name = \"tight\", key = \"address\", quota = 2, window = \"1h\", burst = 2 }]\n";
+    gate.rewrite(raw, limit);
+    let (status, view) = reload(&gate).await;
+    assert_eq!(status, 200, "{view}");
+    let statuses =
+        [gate.get("/nothing").await.status(), gate.get("/nothing").await.status(), gate.get("/nothing").await.status()];
+    assert_eq!(statuses, [404, 404, 429]);
+}
+
+#[tokio::test]
 async fn what_is_known_of_an_upstream_outlives_a_reload_unless_it_is_another() {
     let stub = Stub::start(|_, _| ok("")).await;
     let raw = format!("{{ name = \"raw\", url = \"http://{}\" }}", dead().await);
