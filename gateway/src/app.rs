@@ -32,11 +32,14 @@ use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
 use crate::policy::headers::REQUEST_ID;
 use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
+use crate::policy::lasting::Lasting;
 use crate::policy::rate_limit::RateLimiter;
 use crate::policy::version::VersionId;
+use crate::policy::websocket::Tunnels;
 use crate::reload::Reloads;
 use crate::tables::Tables;
 use crate::upstream::client::{Clients, Pool};
+use crate::upstream::send::Tools;
 
 /// What all workers share. There are no globals beside it.
 #[derive(Debug)]
@@ -71,8 +74,12 @@ pub struct Gateway {
     pub reloads: Reloads,
     /// Shared state.
     pub stores: Stores,
+    /// The WebSockets that are open.
+    pub tunnels: Arc<Tunnels>,
     /// Whether a stop has been asked for.
     pub draining: AtomicBool,
+    /// Whether what lasts is to end: a load balancer has had its time.
+    pub closing: AtomicBool,
     /// Whether everything was up at once since the start.
     pub started: AtomicBool,
 }
@@ -82,6 +89,12 @@ impl Gateway {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether what lasts is to end.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 }
 
@@ -104,6 +117,8 @@ pub struct Worker {
     pub pool: Pool,
     /// Verified tokens.
     pub tokens: RefCell<TokenCache>,
+    /// Tunnels and event streams.
+    pub lasting: Rc<Lasting>,
     handles: RefCell<HandleCache>,
 }
 
@@ -114,11 +129,18 @@ impl Worker {
     /// When no HTTP client can be made.
     pub fn new(gateway: Arc<Gateway>, clients: &Clients, tokens: usize) -> Result<Self, reqwest::Error> {
         Ok(Self {
+            lasting: Lasting::new(Arc::clone(&gateway)),
             gateway,
             pool: clients.pool()?,
             tokens: RefCell::new(TokenCache::new(tokens)),
             handles: RefCell::default(),
         })
+    }
+
+    /// What calls are made with.
+    #[must_use]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools { pool: &self.pool, signer: &self.gateway.signer, metrics: &self.gateway.metrics }
     }
 
     /// Counts an answer, and logs it where that is wanted.

@@ -9,6 +9,7 @@ mod rate_limit;
 mod route;
 mod server;
 mod upstream;
+mod websocket;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ pub use rate_limit::{LimitKey, Policy, RateLimit, RolePolicies, Window};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
 pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
 pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};
+pub use websocket::WebSocket;
 
 /// The documented defaults, which are also the schema.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -49,6 +51,7 @@ pub struct Config {
     pub security_headers: SecurityHeaders,
     pub forwarding: Forwarding,
     pub compression: Compression,
+    pub websocket: WebSocket,
     pub documents: Documents,
     pub telemetry: TelemetryConfig,
     pub routes: Vec<Route>,

@@ -119,6 +119,10 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     if let Some(fallback) = &route.fallback {
         line("fallback", format!("{} in place of 502, 503, 504", fallback.status));
     }
+    if route.websocket {
+        let most = tables.websocket.max_per_caller;
+        line("websocket", format!("tunnelled, at most {most} of one caller"));
+    }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
     line("verdict", verdict(route, roles).to_owned());
     text

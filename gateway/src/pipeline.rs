@@ -5,6 +5,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
@@ -17,20 +18,24 @@ use crate::app::Worker;
 use crate::config::{LimiterDown, Priority};
 use crate::docs;
 use crate::exchange::{Counted, Exchange};
+use crate::listener::Consent;
 use crate::policy::authenticate::Principal;
 use crate::policy::authorize::authorize;
 use crate::policy::deadline::Deadline;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
+use crate::policy::in_flight::Permit;
 use crate::policy::rate_limit::{Caller, PolicySets};
 use crate::policy::shape;
 use crate::policy::version::{VersionId, VersionRule, without_version};
+use crate::policy::websocket;
 use crate::route::{Found, Route, Wanted, path};
 use crate::tables::Tables;
 use crate::upstream::body;
 use crate::upstream::convert::Forward;
-use crate::upstream::send::{Call, Tools};
+use crate::upstream::send::Call;
+use crate::upstream::tunnel::Opening;
 
 /// Serves one request, whatever comes of it.
 pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
@@ -89,18 +94,38 @@ async fn forward(
     let deadline = Deadline::new(exchange.started, route.timeout);
     let (path, query, principal) = (&*found.upstream_path, &*found.query, principal.as_ref());
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
+    if route.websocket && websocket::is_asked(head) {
+        return tunnel(worker, exchange, call(exchange, route, asked, priority), payload.take(), permit).await;
+    }
     let key = match gateway.idempotency.enter(route, asked, payload).await? {
         Entry::Earlier(answer) => return Ok(answer),
         Entry::Open(key) => key,
     };
     let call = Call { keyed: key.as_ref().is_some_and(Held::makes_safe), ..call(exchange, route, asked, priority) };
-    let tools = Tools { pool: &worker.pool, signer: &gateway.signer, metrics: &gateway.metrics };
-    let answer = call.send(&tools, payload.take(), permit).await;
+    let answer = call.send(&worker.tools(), payload.take(), permit).await;
     let answer = Held::settle(key, answer).await;
+    let answer = answer.map(|answer| worker.lasting.events(answer, principal, route));
     answer.or_else(|problem| match &route.fallback {
         Some(fallback) => fallback.instead(problem),
         None => Err(problem),
     })
+}
+
+/// Opens a WebSocket for a caller who may.
+async fn tunnel(
+    worker: &Worker,
+    exchange: &Exchange<'_>,
+    call: Call<'_>,
+    payload: Payload,
+    permit: Permit,
+) -> Result<HttpResponse<BoxBody>, Problem> {
+    let (tables, gateway) = (exchange.tables, &worker.gateway);
+    websocket::check_origin(call.head, &tables.cors)?;
+    let place = gateway.tunnels.enter(&tables.websocket, call.principal, call.client)?;
+    let Some(route) = &exchange.route else { return Err(Problem::internal("a tunnel without a route")) };
+    let consent = exchange.request.conn_data::<Consent>().cloned();
+    let opening = Opening { place, lasting: &worker.lasting, route, span: tables.websocket.span(), consent };
+    Call { upgrade: true, hedge: None, mirror: None, ..call }.tunnel(&worker.tools(), payload, permit, opening).await
 }
 
 /// What a route's upstream is asked.
@@ -128,6 +153,7 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
         attempts: route.attempts,
         hedge: route.hedge,
         keyed: false,
+        upgrade: false,
         mirror: route.mirror.as_ref(),
     }
 }
@@ -142,7 +168,7 @@ enum Target<'a> {
 
 /// A route, with the path and the query that its upstream is asked with.
 struct Matched<'a> {
-    route: &'a Route,
+    route: &'a Arc<Route>,
     upstream_path: Cow<'a, str>,
     query: Cow<'a, str>,
 }
@@ -179,7 +205,7 @@ fn find<'p, 'a: 'p>(exchange: &mut Exchange<'a>, path: &'p str) -> Result<Target
         }
         Found::Nothing => return Err(Problem::new(Code::NotFound)),
     };
-    exchange.route = Some(std::sync::Arc::clone(route));
+    exchange.route = Some(Arc::clone(route));
     let Some((id, rest)) = versioned else {
         let (upstream_path, query) = (Cow::Borrowed(path), Cow::Borrowed(query));
         return Ok(Target::Route(Matched { route, upstream_path, query }));

@@ -73,6 +73,8 @@ pub struct Route {
     pub fallback: Option<Fallback>,
     /// What `Cache-Control` becomes when the upstream says nothing.
     pub default_cache_control: Option<HeaderValue>,
+    /// Whether WebSockets may be opened.
+    pub websocket: bool,
     /// Whether answers may be compressed.
     pub compress: bool,
 }

@@ -152,7 +152,9 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         reloads: Reloads::new(source, config, &clock),
         stores,
         clock,
+        tunnels: Arc::default(),
         draining: AtomicBool::new(false),
+        closing: AtomicBool::new(false),
         started: AtomicBool::new(false),
     }))
 }
@@ -237,6 +239,7 @@ impl Handle {
     pub async fn stop(&self, grace: Duration) {
         self.gateway.draining.store(true, Ordering::Release);
         tokio::time::sleep(self.delay).await;
+        self.gateway.closing.store(true, Ordering::Release);
         let stopped = async {
             // No connection waits for these any more, and their worker would end with its last connection.
             while self.gateway.idempotency.unattended() > 0 {

@@ -49,6 +49,8 @@ pub struct Tables {
     pub security: SecurityHeaders,
     /// What upstreams are told of a request's way.
     pub forwarding: Forwarding,
+    /// How many tunnels there may be, and for how long.
+    pub websocket: config::WebSocket,
     /// How answers become smaller.
     pub compression: Compression,
     /// Request bodies up to this size are held whole.
@@ -147,6 +149,7 @@ impl Tables {
                 oauth: row.oauth,
                 default_cache_control: row.private.then_some(NO_STORE),
                 compress: row.compress && config.compression.enabled,
+                websocket: row.websocket,
             };
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
@@ -163,6 +166,7 @@ impl Tables {
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
             forwarding: Forwarding::compile(&config.forwarding),
+            websocket: config.websocket,
             compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
             places: {

@@ -16,6 +16,7 @@ mod origin;
 pub mod resolve;
 pub mod send;
 pub mod split;
+pub mod tunnel;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

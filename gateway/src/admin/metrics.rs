@@ -3,6 +3,7 @@
 pub mod compression;
 mod idempotency;
 pub mod limits;
+pub mod tunnels;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -100,6 +101,8 @@ pub struct Metrics {
     pub keys: KeyEvents,
     deprecated: Family<VersionLabel, Counter>,
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
+    /// What becomes of tunnels.
+    pub tunnels: tunnels::Counters,
     /// What compression does.
     pub compression: compression::Counters,
     extra: Family<ExtraLabels, Counter>,
@@ -119,6 +122,7 @@ impl Default for Metrics {
             keys: KeyEvents::default(),
             deprecated: Family::default(),
             callers: Mutex::default(),
+            tunnels: tunnels::Counters::register(&mut registry),
             compression: compression::Counters::register(&mut registry),
             extra: Family::default(),
             registry: Mutex::default(),

@@ -5,6 +5,7 @@ mod forwarding;
 mod idempotency;
 mod rate_limit;
 mod upstreams;
+mod websocket;
 
 use std::collections::HashSet;
 
@@ -37,6 +38,7 @@ impl Check for Config {
         headers(self, report);
         compression::check(&self.compression, report);
         forwarding::check(&self.forwarding, report);
+        websocket::check(self, report);
         let names = Names::of(self);
         rate_limit::check(self, &names, report);
         for (i, route) in self.routes.iter().enumerate() {

@@ -73,6 +73,8 @@ pub struct Route {
     #[serde(default = "yes")]
     pub compress: bool,
     #[serde(default)]
+    pub websocket: bool,
+    #[serde(default)]
     pub retries: Option<u32>,
     #[serde(default)]
     pub hedge: Option<Dur>,

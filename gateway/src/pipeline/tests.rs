@@ -15,3 +15,4 @@ mod shapes;
 mod spreading;
 mod streams;
 mod stub;
+mod websocket;

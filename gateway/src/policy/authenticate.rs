@@ -108,6 +108,13 @@ impl Authenticator {
         self.current(verified).map(Some)
     }
 
+    /// The caller as they are now, if their token still holds; for what lasts longer than a request. That it expires ends
+    /// nothing: what ends a session does.
+    #[must_use]
+    pub fn recheck(&self, principal: &Principal) -> Option<Principal> {
+        self.current(Rc::clone(&principal.verified)).ok()
+    }
+
     /// A token that was good is held against what happened since, on every request.
     fn current(&self, verified: Rc<Verified>) -> Result<Principal, Problem> {
         let user = &verified.user;

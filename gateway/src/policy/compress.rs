@@ -26,6 +26,7 @@ use actix_web::http::{Method, StatusCode, Version};
 
 use crate::admin::metrics::compression::Counters;
 use crate::config::{self, Coding};
+use crate::policy::lasting::is_event_stream;
 use body::{Held, Packing};
 use encoder::{Encoder, Levels};
 
@@ -205,15 +206,11 @@ fn may_change(head: &RequestHead, answer: &HttpResponse) -> bool {
         && !status.is_informational()
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
+        // Events are small, and each is for now: a window that waits for more would hold them back.
         && !is_event_stream(headers)
         && !forbids(&head.headers)
         && !forbids(headers)
         && !DIGESTS.iter().any(|name| headers.contains_key(*name))
-}
-
-/// Events are small, and each is for now: a window that waits for more would hold them back.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| media_type(kind.as_bytes()).eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 fn forbids(headers: &HeaderMap) -> bool {

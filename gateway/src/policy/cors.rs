@@ -88,6 +88,12 @@ impl Cors {
         }
     }
 
+    /// Whether the page that asks is one that may.
+    #[must_use]
+    pub fn allows(&self, request: &HeaderMap) -> bool {
+        self.allowed(request).is_some()
+    }
+
     fn allowed(&self, request: &HeaderMap) -> Option<HeaderValue> {
         let origin = request.get(ORIGIN)?;
         if self.any {

@@ -10,7 +10,8 @@ use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
+use reqwest::header::UPGRADE as UPGRADE_TO;
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use reqwest::{Request, Response, StatusCode, Url};
 use shared::auth::{Caller, HEADER, Signer};
 use shared::problem::{Code, Problem};
@@ -85,6 +86,8 @@ pub struct Call<'a> {
     pub hedge: Option<Duration>,
     /// Whether the gateway itself sees to it that nothing is done twice for one `Idempotency-Key`.
     pub keyed: bool,
+    /// Whether it asks for a WebSocket.
+    pub upgrade: bool,
     /// Who is shown the call as well.
     pub mirror: Option<&'a Mirror>,
 }
@@ -106,6 +109,15 @@ pub(super) struct Answered {
     pub(super) headers: HeaderMap,
     pub(super) incoming: Incoming,
     trial: Trial,
+}
+
+impl Answered {
+    /// The head, what comes behind it, and what is held until that ends: of an answer that switches protocols.
+    pub(super) fn split(self) -> (HeaderMap, Incoming, Guards) {
+        let Trial { admission, lease, .. } = self.trial;
+        let guards = Guards { permit: None, admission: Some(admission), lease: Some(lease) };
+        (self.headers, self.incoming, guards)
+    }
 }
 
 /// The body of an answer.
@@ -212,7 +224,7 @@ impl Call<'_> {
         let (status, headers) = (answered.status(), std::mem::take(answered.headers_mut()));
         let outcome = outcome(status, &headers, slow);
         // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
-        if status == StatusCode::SWITCHING_PROTOCOLS {
+        if status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade {
             trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
             return Err(
                 Problem::unavailable(Code::BadGateway, "it switched to a protocol that nobody asked for").into()
@@ -221,6 +233,8 @@ impl Call<'_> {
         // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
         let incoming = if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             Incoming::Whole(Bytes::new())
+        } else if status == StatusCode::SWITCHING_PROTOCOLS {
+            Incoming::Stream(answered, None)
         } else {
             // For HEAD the length is that of the body that GET would bring.
             let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -265,6 +279,10 @@ impl Call<'_> {
             let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
             headers.extend(HeaderValue::try_from(assertion).ok().map(|assertion| (ASSERTION, assertion)));
         }
+        if self.upgrade {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE_TO, HeaderValue::from_static("websocket"));
+        }
         if let Some(length) = outgoing.length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -303,7 +321,7 @@ impl Call<'_> {
     }
 
     /// The client's answer.
-    fn answer(&self, answered: Answered, permit: Permit) -> HttpResponse<BoxBody> {
+    pub(super) fn answer(&self, answered: Answered, permit: Permit) -> HttpResponse<BoxBody> {
         let Answered { status, headers, incoming, trial: Trial { admission, lease, .. } } = answered;
         let mut answer = HttpResponseBuilder::new(convert::status(status)).finish();
         convert::response_headers(&headers, answer.headers_mut());
@@ -350,7 +368,7 @@ async fn execute(
     work.await
 }
 
-fn refused(refused: Refused) -> Problem {
+pub(super) fn refused(refused: Refused) -> Problem {
     Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
 }
 

@@ -29,7 +29,9 @@ impl Collector for Gauges {
         let counts = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let reloads = gateway.reloads.state();
         let (generation, refused) = (counts(reloads.generation), counts(reloads.refused));
+        let tunnels = i64::try_from(gateway.tunnels.count()).unwrap_or(i64::MAX);
         for (name, help, value) in [
+            ("websockets_open", "WebSockets that are open", tunnels),
             ("in_flight", "Requests that are being served", in_flight),
             ("config_generation", "Which configuration is in force, counted from the start", generation),
             ("config_refused", "Configurations that were refused since the start", refused),
