@@ -41,6 +41,7 @@ mod revocation;
 mod road;
 mod sessions;
 mod tokens;
+mod tunnels;
 mod users;
 mod versions;
 mod writes;

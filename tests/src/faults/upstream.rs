@@ -5,19 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::io::{self, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{self, AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What a request meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Play {
-    /// The upstream's body (an empty JSON object until told otherwise) with this status.
-    Answer(u16),
-    /// Silence until the play changes.
-    Hold,
-}
+use super::play::{Play, perform};
+use super::tap::Tap;
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
@@ -52,6 +46,8 @@ struct Shared {
     play: watch::Sender<Play>,
     body: Mutex<String>,
     requests: Mutex<Vec<Recorded>>,
+    /// The bytes of every connection.
+    connections: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
     held: AtomicUsize,
 }
 
@@ -67,12 +63,15 @@ impl Upstream {
             play: watch::Sender::new(play),
             body: Mutex::new("{}".to_owned()),
             requests: Mutex::default(),
+            connections: Mutex::default(),
             held: AtomicUsize::new(0),
         });
         let accepting = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&accepting)));
+                let kept = Arc::<Mutex<Vec<u8>>>::default();
+                accepting.connections.lock().push(Arc::clone(&kept));
+                tokio::spawn(serve(Tap { stream, kept }, Arc::clone(&accepting)));
             }
         });
         Ok(Self { addr, shared, task: task.abort_handle() })
@@ -94,6 +93,13 @@ impl Upstream {
         self.shared.requests.lock().clone()
     }
 
+    /// Every byte that arrived, one text for each connection, oldest first.
+    #[must_use]
+    pub fn connections(&self) -> Vec<String> {
+        let connections = self.shared.connections.lock();
+        connections.iter().map(|kept| String::from_utf8_lossy(&kept.lock()).into_owned()).collect()
+    }
+
     /// How many requests are being held now.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -107,36 +113,32 @@ impl Drop for Upstream {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: Tap, shared: Arc<Shared>) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(request)) = read(&mut stream).await {
         shared.requests.lock().push(request);
-        let Ok(status) = status(&shared).await else { return };
+        let Ok(play) = play(&shared).await else { return };
         let body = shared.body.lock().clone();
-        let head =
-            format!("HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-        let answer = format!("{head}\r\n\r\n{body}");
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        if !matches!(perform(play, &mut stream, &body).await, Ok(true)) {
             return;
         }
     }
 }
 
-async fn status(shared: &Shared) -> Result<u16, watch::error::RecvError> {
+/// The present play, or the one that ends the holding.
+async fn play(shared: &Shared) -> Result<Play, watch::error::RecvError> {
     let mut plays = shared.play.subscribe();
-    if let Play::Answer(status) = *plays.borrow_and_update() {
-        return Ok(status);
+    let now = *plays.borrow_and_update();
+    if now != Play::Hold {
+        return Ok(now);
     }
     shared.held.fetch_add(1, Ordering::SeqCst);
     let told = plays.wait_for(|play| *play != Play::Hold).await.map(|play| *play);
     shared.held.fetch_sub(1, Ordering::SeqCst);
-    Ok(match told? {
-        Play::Answer(status) => status,
-        Play::Hold => 500,
-    })
+    told
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Recorded>> {
+async fn read(stream: &mut BufReader<Tap>) -> io::Result<Option<Recorded>> {
     let Some(line) = read_line(stream).await? else { return Ok(None) };
     let mut request = Recorded { line, headers: Vec::new(), body: Vec::new() };
     while let Some(header) = read_line(stream).await?.filter(|header| !header.is_empty()) {
@@ -151,7 +153,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Recorded>>
     Ok(Some(request))
 }
 
-async fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+async fn read_chunks(stream: &mut BufReader<Tap>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let size = read_line(stream).await?.and_then(|line| usize::from_str_radix(line.trim(), 16).ok()).unwrap_or(0);
@@ -163,13 +165,13 @@ async fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
     }
 }
 
-async fn read_exactly(stream: &mut BufReader<TcpStream>, length: usize) -> io::Result<Vec<u8>> {
+async fn read_exactly(stream: &mut BufReader<Tap>, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }
 
-async fn read_line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+async fn read_line(stream: &mut BufReader<Tap>) -> io::Result<Option<String>> {
     let mut line = String::new();
     Ok((stream.read_line(&mut line).await? > 0).then(|| line.trim_end().to_owned()))
 }
