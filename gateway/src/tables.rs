@@ -119,11 +119,6 @@ impl Tables {
                 found.cloned().ok_or_else(|| CompileError::Upstream(name.clone()))
             };
             let upstream = find(&row.upstream)?;
-            let rule = match row.version.as_deref() {
-                _ if rest.is_none() => VersionRule::None,
-                None | Some("all" | "none") => VersionRule::All,
-                Some(name) => versions.by_name(name).map_or(VersionRule::All, VersionRule::Only),
-            };
             let timeout = row.timeout.unwrap_or(config.upstream.timeout).get();
             let route = Route {
                 index,
@@ -144,7 +139,7 @@ impl Tables {
                 idempotency: idempotency::Rule::compile(&config.idempotency, row),
                 timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
                 body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
-                version: rule,
+                version: rest.map_or(VersionRule::None, |_| rule(row.version.as_deref(), &versions)),
                 forward_authorization: row.forward_authorization,
                 oauth: row.oauth,
                 default_cache_control: row.private.then_some(NO_STORE),
@@ -169,14 +164,25 @@ impl Tables {
             websocket: config.websocket,
             compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
-            places: {
-                let parts = &config.upstream.concurrency;
-                Places::new(config.server.max_in_flight, parts.normal_percent, parts.low_percent)
-            },
+            places: places(config),
             health: config.upstream.health,
             versions,
         })
     }
+}
+
+/// Which versions a row below the prefix has.
+fn rule(version: Option<&str>, versions: &Versions) -> VersionRule {
+    match version {
+        None | Some("all" | "none") => VersionRule::All,
+        Some(name) => versions.by_name(name).map_or(VersionRule::All, VersionRule::Only),
+    }
+}
+
+/// How many requests of each importance there may be.
+fn places(config: &Config) -> Places {
+    let parts = &config.upstream.concurrency;
+    Places::new(config.server.max_in_flight, parts.normal_percent, parts.low_percent)
 }
 
 fn split(

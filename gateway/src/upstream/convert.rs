@@ -95,6 +95,12 @@ pub fn response_headers(from: &HeaderMap, to: &mut ActixHeaders) {
     }
 }
 
+/// Says on this connection what the client has said on its own.
+pub fn ask_for_websocket(headers: &mut HeaderMap) {
+    headers.insert(reqwest::header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(reqwest::header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
 /// Adds one more value for the client.
 pub fn append(value: &HeaderValue, name: &HeaderName, to: &mut ActixHeaders) {
     let name = ActixName::from_bytes(name.as_str().as_bytes());

@@ -10,8 +10,7 @@ use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use reqwest::header::UPGRADE as UPGRADE_TO;
-use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use reqwest::{Request, Response, StatusCode, Url};
 use shared::auth::{Caller, HEADER, Signer};
 use shared::problem::{Code, Problem};
@@ -280,8 +279,7 @@ impl Call<'_> {
             headers.extend(HeaderValue::try_from(assertion).ok().map(|assertion| (ASSERTION, assertion)));
         }
         if self.upgrade {
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(UPGRADE_TO, HeaderValue::from_static("websocket"));
+            convert::ask_for_websocket(headers);
         }
         if let Some(length) = outgoing.length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
