@@ -154,6 +154,7 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
         hedge: route.hedge,
         keyed: false,
         upgrade: false,
+        oauth: route.oauth,
         mirror: route.mirror.as_ref(),
     }
 }

@@ -3,6 +3,7 @@
 mod envoy;
 mod haproxy;
 mod nginx;
+pub mod soak;
 mod tollgate;
 
 use std::fs;

@@ -53,12 +53,13 @@ enum Part {
     Transfers,
     SignIns,
     Memory,
+    Soak,
 }
 
 /// With more CPU than this for everybody else, the kernel's own threads among them, a run is no measurement.
 const QUIET_PERCENT: f64 = 8.0;
 
-const PARTS: [Part; 4] = [Part::Memory, Part::Gateway, Part::Transfers, Part::SignIns];
+const PARTS: [Part; 5] = [Part::Memory, Part::Soak, Part::Gateway, Part::Transfers, Part::SignIns];
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +106,7 @@ async fn all(cli: &Cli) -> Result<(), Failure> {
         let others = Others::watch();
         let ran = run(part, scale, &mut report).await;
         let share = others.percent();
-        if share > QUIET_PERCENT && part != Part::Memory {
+        if share > QUIET_PERCENT && !matches!(part, Part::Memory | Part::Soak) {
             let what = "measure again when it is quiet";
             report.note(format!("{part:?}: other programs took {share:.0} % of this machine meanwhile; {what}"));
         }
@@ -127,6 +128,7 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
         Part::Gateway => gateways::compare(scale, folder.path(), &secret, report).await,
         Part::Transfers => transfers::compare(scale, folder.path(), &secret, report).await,
         Part::SignIns => sign_ins::compare(scale, folder.path(), &secret, report).await,
+        Part::Soak => gateways::soak::soak(scale, folder.path(), &secret, report).await,
         Part::Memory => memory::weigh(folder.path(), &secret, report).await,
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
 fn is_safe(call: &Call<'_>) -> bool {
     let method = &call.head.method;
     let idempotent = method.is_idempotent() && *method != Method::CONNECT;
-    let keyed = call.upstream.honours_keys || call.keyed;
+    let keyed = (call.upstream.honours_keys && !call.oauth) || call.keyed;
     idempotent || (keyed && call.head.headers.contains_key(idempotency::HEADER))
 }
 

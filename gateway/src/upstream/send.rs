@@ -87,6 +87,8 @@ pub struct Call<'a> {
     pub keyed: bool,
     /// Whether it asks for a WebSocket.
     pub upgrade: bool,
+    /// Whether it asks an endpoint of OAuth, where keys are ignored.
+    pub oauth: bool,
     /// Who is shown the call as well.
     pub mirror: Option<&'a Mirror>,
 }

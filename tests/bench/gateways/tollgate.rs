@@ -10,21 +10,27 @@ use crate::server::{Server, ours};
 use crate::token::{AUDIENCE, ISSUER};
 
 pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
+    behind(setup, "[]").await
+}
+
+/// Behind these proxies, whose word about clients' addresses is taken.
+pub async fn behind(setup: &Setup<'_>, proxies: &str) -> Result<Server, Failure> {
     let port = free_port()?;
     let file = setup.folder.join("gateway.toml");
-    fs::write(&file, config(setup, port, free_port()?))?;
+    fs::write(&file, config(setup, port, free_port()?, proxies))?;
     let mut command = ours("gateway")?;
     command.arg("serve").arg("--config").arg(file);
     Server::start("gateway", port, command, setup.folder)?.accepting().await
 }
 
-fn config(setup: &Setup<'_>, port: u16, admin: u16) -> String {
+fn config(setup: &Setup<'_>, port: u16, admin: u16, proxies: &str) -> String {
     let (upstream, secret) = (format!("http://127.0.0.1:{}", setup.upstream), &setup.secret);
     format!(
         r#"upstreams = [{{ name = "bench", url = "{upstream}", assertion = true }}]
 [server]
 listen = "127.0.0.1:{port}"
 workers = 2
+trusted_proxies = {proxies}
 [admin]
 listen = "127.0.0.1:{admin}"
 [identity]
@@ -35,6 +41,8 @@ audience = "{AUDIENCE}"
 jwks_url = "{upstream}/.well-known/jwks.json"
 [documents]
 enabled = false
+[rate_limit]
+anonymous = ["address"]
 [[rate_limit.policies]]
 name = "address"
 key = "address"
@@ -54,6 +62,10 @@ policies = ["user"]
 path = "/api/items/{{id}}"
 upstream = "bench"
 roles = ["user"]
+[[routes]]
+path = "/api/open/{{id}}"
+upstream = "bench"
+auth = "none"
 "#
     )
 }
