@@ -7,7 +7,6 @@ pub mod tunnels;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
@@ -50,7 +49,7 @@ struct RouteLabel {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicyLabels {
-    policy: Arc<String>,
+    policy: String,
     decision: &'static str,
 }
 
@@ -77,6 +76,15 @@ pub struct Handles {
     pub requests: Counter,
     /// How long they took.
     pub duration: Histogram,
+}
+
+/// A rate-limit policy's counters.
+#[derive(Clone, Debug)]
+pub struct Decisions {
+    /// There was room.
+    pub allowed: Counter,
+    /// There was none.
+    pub refused: Counter,
 }
 
 /// Who called a deprecated version.
@@ -160,15 +168,12 @@ impl Metrics {
         Handles { requests: self.requests.get_or_create_owned(&labels), duration }
     }
 
-    /// One policy's decision; a shadow's is what it would have been.
-    pub fn rate_limit(&self, policy: &Arc<String>, allowed: bool, shadow: bool) {
-        let decision = match (allowed, shadow) {
-            (true, false) => "allowed",
-            (false, false) => "refused",
-            (true, true) => "shadow_allowed",
-            (false, true) => "shadow_refused",
-        };
-        self.limits.get_or_create(&PolicyLabels { policy: Arc::clone(policy), decision }).inc();
+    /// The counters of a policy's decisions; a shadow's say what they would have been.
+    #[must_use]
+    pub fn rate_limit(&self, policy: &str, shadow: bool) -> Decisions {
+        let [allowed, refused] = if shadow { ["shadow_allowed", "shadow_refused"] } else { ["allowed", "refused"] };
+        let count = |decision| self.limits.get_or_create_owned(&PolicyLabels { policy: policy.to_owned(), decision });
+        Decisions { allowed: count(allowed), refused: count(refused) }
     }
 
     /// A decision that had to be made without the shared counters.

@@ -11,7 +11,7 @@ mod view;
 mod tests;
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -23,7 +23,7 @@ pub use compile::{Policies, PolicySets, Scope};
 pub use key::{Caller, Key, Networks};
 pub use view::{LimitsView, describe_key};
 
-use crate::admin::metrics::Metrics;
+use crate::admin::metrics::{self, Metrics};
 use crate::config::LimiterDown;
 use shadow::ShadowLog;
 use top::TopKeys;
@@ -32,10 +32,10 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// One window of a policy: how much, and what has a counter of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Policy {
     /// As clients see it.
-    pub name: Arc<String>,
+    pub name: String,
     /// Whose counter.
     pub key: Key,
     /// How much.
@@ -46,6 +46,8 @@ pub struct Policy {
     pub per_route: bool,
     /// What the names of its counters begin with.
     counter: String,
+    /// Looked up once.
+    counts: OnceLock<metrics::Decisions>,
 }
 
 /// Policies that hold together, and the `RateLimit-Policy` that says so.
@@ -152,7 +154,12 @@ impl RateLimiter {
     fn note(&self, set: &PolicySet, names: &[String], decisions: &[Decision], metrics: &Metrics) {
         let sampled = self.top.samples();
         for ((policy, name), decision) in set.policies.iter().zip(names).zip(decisions) {
-            metrics.rate_limit(&policy.name, decision.allowed, policy.shadow);
+            let counts = policy.counts.get_or_init(|| metrics.rate_limit(&policy.name, policy.shadow));
+            if decision.allowed {
+                counts.allowed.inc()
+            } else {
+                counts.refused.inc()
+            };
             let limited = !decision.allowed;
             if limited || sampled {
                 self.top.note(policy, name, limited, sampled);

@@ -35,7 +35,8 @@ pub type Decisions = SmallVec<[Decision; 2]>;
 pub struct Terms {
     /// The longest that it may take. Then this instance decides alone.
     pub timeout: Duration,
-    /// How many instances share the counters, and so the quota while they cannot ask.
+    /// How many instances share the counters, and so the quota while they cannot ask; 0: as many as were seen to use them
+    /// in the last ten seconds.
     pub instances: u32,
     /// Whether this instance may decide alone. If not, a slow answer is waited for, until the call is given up as lost.
     pub alone: bool,
@@ -63,6 +64,8 @@ pub struct CounterStats {
     pub lost: u64,
     /// Whether the shared counters are out of reach right now.
     pub down: bool,
+    /// How many instances have used the counters in the last ten seconds, as far as is known.
+    pub instances: u32,
 }
 
 impl Take<'_> {
@@ -151,7 +154,7 @@ impl Counters {
     pub fn stats(&self) -> CounterStats {
         match self {
             Self::Redis(counters) => counters.stats(),
-            Self::Memory(counters) => CounterStats { keys: counters.len(), ..CounterStats::default() },
+            Self::Memory(counters) => CounterStats { keys: counters.len(), instances: 1, ..CounterStats::default() },
         }
     }
 

@@ -14,7 +14,6 @@ const MAX_TIMEOUT: u128 = 1_000;
 
 pub(super) fn check(config: &Config, names: &Names<'_>, report: &mut Report<'_>) {
     let limits = &config.rate_limit;
-    report.ensure(limits.instances > 0, "rate_limit.instances", "at least 1");
     let timeout = limits.timeout.get().as_millis();
     report.ensure((1..=MAX_TIMEOUT).contains(&timeout), "rate_limit.timeout", "1ms to 1s");
     report.ensure((1..=32).contains(&limits.ipv4_prefix), "rate_limit.ipv4_prefix", "1 to 32");

@@ -1,6 +1,6 @@
 //! From the configuration to the policy sets of each route.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -115,12 +115,13 @@ fn windows<'a>(policy: &'a config::Policy, route: &'a str) -> impl Iterator<Item
         let name = window_name(&policy.name, index, window);
         let counter = if policy.per_route { format!("{name}@{route}") } else { name.clone() };
         Policy {
-            name: Arc::new(name),
+            name,
             key: key(policy),
             quota: quota(window),
             shadow: policy.shadow,
             per_route: policy.per_route,
             counter,
+            counts: OnceLock::new(),
         }
     })
 }

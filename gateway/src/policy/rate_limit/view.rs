@@ -76,7 +76,7 @@ impl RateLimiter {
         LimitsView {
             enabled: policies.enabled,
             store: self.counters.kind(),
-            instances: settings.instances,
+            instances: if settings.instances == 0 { stats.instances } else { settings.instances },
             timeout_ms: u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX),
             degraded: stats.down,
             keys: stats.keys,

@@ -14,6 +14,7 @@ const TIMEOUT: Duration = Duration::from_millis(10);
 
 /// One gateway of `instances` on a server.
 struct Instance {
+    clock: Clock,
     stores: Stores,
     terms: Terms,
 }
@@ -25,8 +26,9 @@ impl Instance {
             counters_deadline: RedisOptions::default().counters_deadline,
             ..patient_options()
         };
-        let stores = Stores::redis_with(&server.url(), manual_clock(), options).await.unwrap();
-        let instance = Self { stores, terms: Terms { timeout: TIMEOUT, instances, alone: true } };
+        let clock = manual_clock();
+        let stores = Stores::redis_with(&server.url(), clock.clone(), options).await.unwrap();
+        let instance = Self { clock, stores, terms: Terms { timeout: TIMEOUT, instances, alone: true } };
         instance.is_shared().await;
         instance
     }
@@ -154,6 +156,30 @@ async fn what_asks_at_the_same_time_goes_in_one_call() {
     let (questions, calls) = (after.questions - before.questions, after.calls - before.calls);
     assert_eq!((passed, questions), (100, 2_000));
     assert!(calls <= questions / 4, "{calls} calls for {questions} questions");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_count_each_other_and_miss_who_is_gone() {
+    let server = RedisServer::start().await;
+    let (one, two) = (Instance::start(&server, "count", 0).await, Instance::start(&server, "count", 0).await);
+    for instance in [&one, &two] {
+        eventually("they are two", async || {
+            instance.is_shared().await;
+            instance.stores.counters.stats().instances == 2
+        })
+        .await;
+    }
+    server.freeze();
+    assert_eq!(one.passing("k", 120).await, 50, "half");
+    server.thaw();
+    one.is_shared().await;
+    drop(two);
+    one.clock.advance(Duration::from_secs(11));
+    eventually("one is left", async || {
+        one.is_shared().await;
+        one.stores.counters.stats().instances == 1
+    })
+    .await;
 }
 
 /// Two gateways on one Redis, each with more load than the limit, under the product's ten milliseconds on a machine that is

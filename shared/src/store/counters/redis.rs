@@ -52,7 +52,8 @@ impl RedisCounters {
         if takes.is_empty() {
             return Ok(Ruling { decisions: Decisions::new(), alone: false });
         }
-        let (question, mut told) = self.question(takes, terms);
+        let instances = if terms.instances == 0 { self.0.lane.pulse().instances() } else { terms.instances };
+        let (question, mut told) = self.question(takes, Terms { instances, ..terms });
         let patience = if terms.alone { terms.timeout } else { self.0.deadline };
         let mut why = StoreError::Unavailable("the shared counters do not answer".to_owned());
         if self.0.lane.is_prompt(patience) && self.0.lane.put(&question) {
@@ -104,6 +105,13 @@ impl RedisCounters {
     pub(super) fn stats(&self) -> CounterStats {
         let pulse = self.0.lane.pulse();
         let [questions, calls, lost] = pulse.counts();
-        CounterStats { keys: self.0.mirror.len(), questions, calls, lost, down: pulse.is_down() }
+        CounterStats {
+            keys: self.0.mirror.len(),
+            questions,
+            calls,
+            lost,
+            down: pulse.is_down(),
+            instances: pulse.instances(),
+        }
     }
 }

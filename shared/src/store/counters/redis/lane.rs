@@ -5,7 +5,7 @@
 //! that no request waits for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Script;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::question::Question;
-use super::script::{self, Batch};
+use super::script::{self, Batch, Presence};
 use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::counters::mirror::Mirror;
@@ -25,6 +25,9 @@ const MAX_QUEUED: usize = 8_192;
 const MAX_TOGETHER: usize = 256;
 /// How long a Redis that gave no answer is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often an instance that asks says that it is there.
+const ANNOUNCE: Duration = Duration::from_secs(1);
 
 /// No call is under way.
 const RESTING: i64 = 0;
@@ -54,6 +57,7 @@ pub(super) struct Pulse {
     questions: AtomicU64,
     calls: AtomicU64,
     lost: AtomicU64,
+    instances: AtomicU32,
 }
 
 impl Pulse {
@@ -78,6 +82,11 @@ impl Pulse {
         self.since.load(Ordering::Acquire) == DOWN
     }
 
+    /// How many instances have used the counters lately.
+    pub fn instances(&self) -> u32 {
+        self.instances.load(Ordering::Relaxed)
+    }
+
     /// Questions, calls, lost calls.
     pub fn counts(&self) -> [u64; 3] {
         [&self.questions, &self.calls, &self.lost].map(|count| count.load(Ordering::Relaxed))
@@ -94,10 +103,23 @@ impl Lane {
             questions: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            instances: AtomicU32::new(1),
         });
         let epoch = link.epoch();
-        let driver =
-            Driver { queued, epoch, link, clock, mirror, deadline, pulse: Arc::clone(&pulse), script: script::take() };
+        let presence =
+            Presence { key: link.key("{counters}/instances"), id: format!("{:032x}", rand::random::<u128>()) };
+        let driver = Driver {
+            queued,
+            epoch,
+            link,
+            clock,
+            mirror,
+            deadline,
+            pulse: Arc::clone(&pulse),
+            script: script::take(),
+            presence,
+            announced: None,
+        };
         Self { queue, pulse, driver: tokio::spawn(driver.run()) }
     }
 
@@ -133,6 +155,8 @@ struct Driver {
     deadline: Duration,
     pulse: Arc<Pulse>,
     script: Script,
+    presence: Presence,
+    announced: Option<Instant>,
 }
 
 impl Driver {
@@ -163,7 +187,12 @@ impl Driver {
     }
 
     /// One round trip that requests may wait for. Says whether it was one.
-    async fn carry(&self, batch: Batch) -> bool {
+    async fn carry(&mut self, batch: Batch) -> bool {
+        let is_due = self.announced.is_none_or(|last| last.elapsed() >= ANNOUNCE);
+        let batch = if is_due { batch.present(&self.presence) } else { batch };
+        if batch.is_present() {
+            self.announced = Some(Instant::now());
+        }
         self.pulse.begin(batch.questions());
         let answered = self.ask(batch).await;
         self.pulse.end(answered);
@@ -171,9 +200,9 @@ impl Driver {
     }
 
     async fn ask(&self, batch: Batch) -> bool {
-        let call = batch.call(&self.script, &self.clock);
-        let answer: Result<Vec<u64>, StoreError> =
-            self.link.call(self.deadline, async |mut connection| call.invoke_async(&mut connection).await).await;
+        let (call, script) = (batch.command(&self.script, &self.clock), &self.script);
+        let run = async |mut connection| script::run(script, &call, &mut connection).await;
+        let answer: Result<Vec<u64>, StoreError> = self.link.call(self.deadline, run).await;
         let done = match answer {
             Ok(answer) => batch.answered(&answer, &self.mirror),
             Err(error) => {
@@ -181,8 +210,10 @@ impl Driver {
                 Err(error)
             }
         };
-        if let Err(error) = &done {
-            tracing::debug!(%error, "a call to the shared counters was given up");
+        match &done {
+            Ok(Some(instances)) => self.pulse.instances.store((*instances).max(1), Ordering::Relaxed),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "a call to the shared counters was given up"),
         }
         done.is_ok()
     }

@@ -38,6 +38,11 @@ impl Question {
         (Self { asked, instances, may_leave, state: Mutex::new(State::Waiting { tell, promised: false }) }, told)
     }
 
+    /// Whether its caller may stop waiting and decide alone.
+    pub const fn may_leave(&self) -> bool {
+        self.may_leave
+    }
+
     /// Whether anybody still waits for its answer.
     pub fn is_open(&self) -> bool {
         matches!(&*self.state.lock(), State::Waiting { tell, .. } if !tell.is_closed())

@@ -1,23 +1,37 @@
 //! What one call carries to the script, and what comes back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use redis::{Script, ScriptInvocation};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisResult, Script, ServerErrorKind};
 
 use super::question::Question;
 use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::counters::mirror::{Debt, Mirror, Owing};
 
-/// How much longer than needed a key lives under a manual clock, whose time may stand still while Redis's goes on.
-const MANUAL_CLOCK_GRACE: Duration = Duration::from_secs(3_600);
+/// How many milliseconds longer than needed a key lives under a manual clock, whose time may stand still while Redis's
+/// goes on.
+const MANUAL_CLOCK_GRACE: u64 = 3_600_000;
+/// How long an instance counts as present after it last said so, in microseconds.
+const HORIZON: u64 = 10_000_000;
 /// Listed debts that one call settles along with its questions.
 const MAX_SETTLED: usize = 256;
 
-/// The script, which goes by its hash (EVALSHA); a server that does not know it yet is told, once, on NOSCRIPT.
+/// The script.
 pub(super) fn take() -> Script {
     Script::new(include_str!("take.lua"))
+}
+
+/// It goes by its hash (EVALSHA); a server that does not know it yet is told, once, on NOSCRIPT.
+pub(super) async fn run(script: &Script, call: &Cmd, to: &mut MultiplexedConnection) -> RedisResult<Vec<u64>> {
+    match call.query_async(to).await {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            script.load_async(to).await?;
+            call.query_async(to).await
+        }
+        answer => answer,
+    }
 }
 
 /// What is charged without a question.
@@ -32,6 +46,14 @@ struct Settlement {
 pub(super) struct Batch {
     settlements: Vec<Settlement>,
     questions: Vec<Arc<Question>>,
+    presence: Option<Presence>,
+}
+
+/// That an instance is there: the set of all, and its own name in it.
+#[derive(Clone, Debug)]
+pub(super) struct Presence {
+    pub key: String,
+    pub id: String,
 }
 
 impl Batch {
@@ -59,7 +81,18 @@ impl Batch {
             }
         }
         questions.iter().for_each(|question| question.promise(mirror));
-        Self { settlements, questions }
+        Self { settlements, questions, presence: None }
+    }
+
+    /// The same, and says that this instance is there, if one of its questions may have to be decided alone.
+    pub fn present(self, presence: &Presence) -> Self {
+        let matters = self.questions.iter().any(|question| question.may_leave());
+        Self { presence: matters.then(|| presence.clone()), ..self }
+    }
+
+    /// Whether it says that this instance is there.
+    pub const fn is_present(&self) -> bool {
+        self.presence.is_some()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -70,38 +103,52 @@ impl Batch {
         u64::try_from(self.questions.len()).unwrap_or(u64::MAX)
     }
 
-    pub fn call<'a>(&self, script: &'a Script, clock: &Clock) -> ScriptInvocation<'a> {
-        let mut call = script.prepare_invoke();
-        if clock.is_manual() {
-            call.arg(clock.now_micros()).arg(MANUAL_CLOCK_GRACE.as_millis().to_string());
-        } else {
-            call.arg("").arg("0");
+    /// The command: all keys, then all that is said of them.
+    pub fn command(&self, script: &Script, clock: &Clock) -> Cmd {
+        let Self { settlements, questions, presence } = self;
+        let asked: usize = questions.iter().map(|question| question.asked.len()).sum();
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(script.get_hash()).arg(usize::from(presence.is_some()) + settlements.len() + asked);
+        call.arg(presence.as_ref().map(|presence| &presence.key));
+        for settlement in settlements {
+            call.arg(&settlement.of.key);
         }
-        if !self.settlements.is_empty() {
-            call.arg("settle").arg(self.settlements.len());
+        for one in questions.iter().flat_map(|question| &question.asked) {
+            call.arg(&one.key);
         }
-        for Settlement { of, debt } in &self.settlements {
-            call.key(&of.key).arg(of.meter.drain).arg(of.meter.capacity).arg(debt.floor).arg(debt.owed);
+        match clock.is_manual() {
+            true => call.arg(clock.now_micros()).arg(MANUAL_CLOCK_GRACE),
+            false => call.arg("").arg(0),
+        };
+        if let Some(Presence { id, .. }) = presence {
+            call.arg("present").arg(1).arg(id).arg(HORIZON).arg("").arg("");
         }
-        for question in &self.questions {
+        if !settlements.is_empty() {
+            call.arg("settle").arg(settlements.len());
+        }
+        for Settlement { of, debt } in settlements {
+            call.arg(of.meter.drain).arg(of.meter.capacity).arg(debt.floor).arg(debt.owed);
+        }
+        for question in questions {
             call.arg("ask").arg(question.asked.len());
             for one in &question.asked {
-                let shadow = u8::from(one.shadow);
-                call.key(&one.key).arg(one.meter.drain).arg(one.meter.capacity).arg(one.need).arg(shadow);
+                call.arg(one.meter.drain).arg(one.meter.capacity).arg(one.need).arg(u8::from(one.shadow));
             }
         }
         call
     }
 
-    /// Hands the script's answer to the mirror, and to whoever waits.
-    pub fn answered(self, answer: &[u64], mirror: &Mirror) -> Result<(), StoreError> {
+    /// Hands the script's answer to the mirror, and to whoever waits. Says how many instances there are, if that was asked.
+    pub fn answered(self, answer: &[u64], mirror: &Mirror) -> Result<Option<u32>, StoreError> {
         let asked: usize = self.questions.iter().map(|question| question.asked.len()).sum();
-        if answer.len() != 2 * (self.settlements.len() + asked) {
+        if answer.len() != 2 * (usize::from(self.presence.is_some()) + self.settlements.len() + asked) {
             let odd = StoreError::Unavailable("an odd answer from the counter script".to_owned());
             self.lost(&odd, mirror);
             return Err(odd);
         }
         let mut found = answer.chunks_exact(2).map(|pair| (pair[0] == 1, pair[1]));
+        let instances = self.presence.as_ref().and_then(|_| found.next());
+        let instances = instances.and_then(|(_, count)| u32::try_from(count).ok());
         for (Settlement { of, debt }, (_, level)) in self.settlements.iter().zip(found.by_ref()) {
             mirror.learn(of.print, &of.meter, of.instances, level, debt.owed);
         }
@@ -109,7 +156,7 @@ impl Batch {
             let own: Vec<_> = found.by_ref().take(question.asked.len()).collect();
             question.answer(&own, mirror);
         }
-        Ok(())
+        Ok(instances)
     }
 
     /// The call was given up: whoever waits decides alone, and the debts are listed again.

@@ -1,9 +1,11 @@
 -- GCRA over several keys for several callers in one step; the arithmetic of gcra.rs, exact because no number passes 2^53.
 -- ARGV: now in microseconds or '' for the server's own time, extra life of a key in milliseconds, then groups of keys,
--- in the order of KEYS: a word, how many keys, and per key drain, capacity and two numbers more:
+-- in the order of KEYS: a word, how many keys, and four values per key. With drain, capacity and two numbers more:
 --   ask     need (it counts what earlier keys of the group want of the same one), 1 for a shadow. Takes from every key of
 --           the group or from none; a shadow is charged if it has room, and keeps nobody out.
 --   settle  the least that the level has to be, and what has been let through without asking: charged whatever is left.
+-- And for one key that is the set of those who use the counters:
+--   present who, and for how many microseconds that holds. The level in the answer is how many there are.
 -- Answer: per key 1 or 0 (has room) and the level after its group.
 local now = tonumber(ARGV[1])
 if not now then
@@ -54,6 +56,14 @@ while arg < #ARGV do
   local word, count = ARGV[arg + 1], tonumber(ARGV[arg + 2])
   arg = arg + 2
   local found, open = {}, true
+  if word == 'present' then
+    local all, horizon = KEYS[key + 1], tonumber(ARGV[arg + 2])
+    redis.call('ZADD', all, string.format('%.0f', now), ARGV[arg + 1])
+    redis.call('ZREMRANGEBYSCORE', all, '-inf', string.format('(%.0f', now - horizon))
+    redis.call('PEXPIRE', all, string.format('%.0f', horizon / 1000 + extra))
+    report(true, redis.call('ZCARD', all))
+    key, arg, count = key + 1, arg + 4, 0
+  end
   for i = 1, count do
     local drain, capacity = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
     local third, fourth = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
