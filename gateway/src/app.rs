@@ -27,6 +27,7 @@ use crate::admin::recent::{Failure, Recent};
 use crate::config::AccessLog;
 use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
+use crate::listener::Connections;
 use crate::pipeline;
 use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
 use crate::policy::headers::REQUEST_ID;
@@ -38,6 +39,7 @@ use crate::policy::version::VersionId;
 use crate::policy::websocket::Tunnels;
 use crate::reload::Reloads;
 use crate::tables::Tables;
+use crate::tls::Tls;
 use crate::upstream::client::{Clients, Pool};
 use crate::upstream::send::Tools;
 
@@ -58,6 +60,10 @@ pub struct Gateway {
     pub limiter: RateLimiter,
     /// What was asked under which key.
     pub idempotency: Arc<Idempotency>,
+    /// What is presented to clients that come over TLS.
+    pub tls: Arc<Tls>,
+    /// How many clients are connected.
+    pub connections: Arc<Connections>,
     /// How many may be inside.
     pub in_flight: Arc<InFlight>,
     /// What vouches for callers.

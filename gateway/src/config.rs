@@ -8,6 +8,7 @@ mod policy;
 mod rate_limit;
 mod route;
 mod server;
+mod tls;
 mod upstream;
 mod websocket;
 
@@ -24,6 +25,7 @@ pub use policy::{Breaker, Cors, SecurityHeaders};
 pub use rate_limit::{LimitKey, Policy, RateLimit, RolePolicies, Window};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
 pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
+pub use tls::{CertificateFiles, ClientAuth, Tls, TlsVersion, UnknownName};
 pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};
 pub use websocket::WebSocket;
 
@@ -36,6 +38,7 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 #[expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 pub struct Config {
     pub server: Server,
+    pub tls: Tls,
     pub admin: Admin,
     pub services: Services,
     pub upstreams: Vec<Upstream>,

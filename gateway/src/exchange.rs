@@ -9,7 +9,9 @@ use shared::clock::Clock;
 use shared::problem::{Code, Context};
 
 use crate::app::Gateway;
+use crate::listener::Arrival;
 use crate::policy::authenticate::Principal;
+use crate::policy::certificate::ClientCertificate;
 use crate::policy::client::{Client, Origin};
 use crate::policy::rate_limit::Notice;
 use crate::policy::trace::Trace;
@@ -29,6 +31,8 @@ pub struct Exchange<'a> {
     pub client: Client,
     /// And by which way.
     pub origin: Origin,
+    /// The certificate that its connection has shown.
+    pub certificate: Option<&'a ClientCertificate>,
     /// What it is called.
     pub trace: Trace,
     /// The API version it means; the default until that is known.
@@ -62,13 +66,16 @@ impl<'a> Exchange<'a> {
     pub fn begin(request: &'a HttpRequest, tables: &'a Tables, clock: &'a Clock) -> Self {
         let head = request.head();
         let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let origin = tables.trusted_proxies.origin(peer, false, &head.headers);
+        let arrival = request.conn_data::<Arrival>();
+        let tls = arrival.is_some_and(|arrival| arrival.tls);
+        let origin = tables.trusted_proxies.origin(peer, tls, &head.headers);
         Self {
             started: Instant::now(),
             request,
             tables,
             client: origin.client,
             origin,
+            certificate: arrival.and_then(|arrival| arrival.certificate.as_deref()),
             trace: Trace::begin(&head.headers),
             version: tables.versions.default(),
             rest: None,

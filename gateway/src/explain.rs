@@ -86,6 +86,10 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     if let Some(scope) = &route.scope {
         line("scope", scope.clone());
     }
+    if route.certificate.required {
+        let names = route.certificate.names.join(" or ");
+        line("certificate", if names.is_empty() { "of any client of ours".to_owned() } else { names });
+    }
     let limits = route.limits.of_roles(roles);
     for policy in &limits.policies {
         line("limit", limit(policy));

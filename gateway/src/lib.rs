@@ -13,6 +13,7 @@ pub mod reload;
 pub mod route;
 mod service;
 pub mod tables;
+pub mod tls;
 pub mod upstream;
 
 pub use config::Config;

@@ -70,6 +70,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve(config, Source { file: cli.config, env }).await,
         Command::CheckConfig => {
             config.fit_to_serve()?;
+            gateway::tls::examine(&config.tls, &Clock::system())
+                .map_err(|mistakes| format!("the certificates do not hold:\n  {mistakes}"))?;
             print("the configuration is fine\n")
         }
         Command::Explain { request, role } => {

@@ -82,6 +82,7 @@ async fn forward(
     };
     let route = found.route;
     let permit = gateway.in_flight.enter(tables.places)?;
+    route.certificate.check(exchange.certificate, &gateway.clock)?;
     let principal =
         gateway.authenticator.authenticate(&worker.tokens, &head.headers, route.auth, &gateway.metrics).await?;
     let permitted = authorize(route, principal.as_ref());
@@ -140,6 +141,7 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
         client: exchange.client,
         origin: &exchange.origin,
         forwarding: &tables.forwarding,
+        certificate: exchange.certificate.filter(|_| route.certificate.forward),
         trace: &exchange.trace,
         deadline: asked.deadline,
         forward: Forward {

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::tables::CompileError;
+use crate::tls::Mistakes;
 
 /// How often the file is looked at. Its bytes are compared, so that every way of replacing it is noticed: written in
 /// place, renamed over, or a symbolic link that points elsewhere, as in a mounted ConfigMap.
@@ -50,6 +51,9 @@ pub enum ReloadError {
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// The certificates do not hold.
+    #[error(transparent)]
+    Certificates(#[from] Mistakes),
 }
 
 /// What became of the configurations so far.
@@ -128,6 +132,7 @@ impl Gateway {
         // One at a time: each goes on from the tables of the one before.
         let mut state = self.reloads.state.lock();
         let mut tables = self.tables.load().recompile(&config, Instant::now())?;
+        self.tls.apply(&config.tls)?;
         state.generation += 1;
         tables.generation = state.generation;
         state.since = self.clock.now();

@@ -18,6 +18,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::config::{Auth, LimiterDown, Priority};
+use crate::policy::certificate::CertificateRule;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
@@ -43,6 +44,8 @@ pub struct Route {
     pub roles: Roles,
     /// A word that the token's scope must have.
     pub scope: Option<String>,
+    /// What is asked of the client's certificate.
+    pub certificate: CertificateRule,
     /// The rate-limit policies, by who calls.
     pub limits: PolicySets,
     /// What to do when counters cannot be reached.

@@ -20,17 +20,19 @@ use crate::admin;
 use crate::admin::access::Access;
 use crate::admin::api::gauges::Gauges;
 use crate::admin::metrics::Metrics;
+use crate::admin::metrics::listeners::Listeners;
 use crate::admin::recent::Recent;
 use crate::app::{self, Gateway, Worker};
 use crate::config::{self, Config};
 use crate::docs::Documents;
-use crate::listener::{self, Manners, Patience};
+use crate::listener::{self, BodyPatience, Door, Kind, Manners, Patience, redirect};
 use crate::policy::authenticate::{Authenticator, Jwks, Rules};
 use crate::policy::idempotency::Idempotency;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
 use crate::reload::{self, Reloads, Source};
 use crate::tables::{CompileError, Tables};
+use crate::tls::{Tls, TlsError};
 use crate::upstream::client::Clients;
 use crate::upstream::client::Pool;
 use crate::upstream::{health, resolve};
@@ -63,6 +65,9 @@ pub enum StartError {
     /// No HTTP client can be made.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// No TLS can be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener cannot be used.
     #[error("a listener: {0}")]
     Listen(#[from] std::io::Error),
@@ -75,8 +80,11 @@ pub struct Service {
     pub addr: SocketAddr,
     /// Where operators come in.
     pub admin_addr: SocketAddr,
+    /// Where clients are told to come over TLS.
+    pub redirect_addr: Option<SocketAddr>,
     public: Server,
     admin: Server,
+    redirect: Option<Server>,
     handle: Handle,
     _background: Background,
     _follower: Follower,
@@ -87,6 +95,7 @@ pub struct Service {
 pub struct Handle {
     public: ServerHandle,
     admin: ServerHandle,
+    redirect: Option<ServerHandle>,
     gateway: Arc<Gateway>,
     delay: Duration,
 }
@@ -117,12 +126,29 @@ pub async fn build(
     let background_pool = Clients::new(&config).pool()?;
     let gateway = gateway(&config, deps, revoked)?;
     gateway.metrics.watch(Gauges(Arc::downgrade(&gateway)));
+    gateway.metrics.watch(Listeners(Arc::downgrade(&gateway)));
     let background = background(&gateway, background_pool);
     let public = public_server(&config, Arc::clone(&gateway), public)?;
     let admin = admin_server(&config, Arc::clone(&gateway), admin_listener)?;
-    let delay = config.server.shutdown_delay.get();
-    let handle = Handle { public: public.handle(), admin: admin.handle(), gateway, delay };
-    Ok(Service { addr, admin_addr, public, admin, handle, _background: background, _follower: follower })
+    let (redirect_addr, redirect) = redirect_server(&config, Arc::clone(&gateway))?.unzip();
+    let handle = Handle {
+        public: public.handle(),
+        admin: admin.handle(),
+        redirect: redirect.as_ref().map(Server::handle),
+        gateway,
+        delay: config.server.shutdown_delay.get(),
+    };
+    Ok(Service {
+        addr,
+        admin_addr,
+        redirect_addr,
+        public,
+        admin,
+        redirect,
+        handle,
+        _background: background,
+        _follower: follower,
+    })
 }
 
 fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<Arc<Gateway>, StartError> {
@@ -144,6 +170,8 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         idempotency: Arc::new(Idempotency::new(stores.idempotency.clone(), metrics.keys.clone())),
         in_flight: InFlight::new(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,
+        tls: Arc::new(Tls::new(&config.tls, clock.clone(), metrics.connections.clone())?),
+        connections: Arc::default(),
         metrics,
         documents: Documents::new(config.documents.enabled, config.documents.refresh.get()),
         tables: ArcSwap::from_pointee(tables),
@@ -164,7 +192,9 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
     let (keys, key_client) = (Arc::clone(gateway), client.clone());
     let (probed, resolved, documents) = (Arc::clone(gateway), Arc::clone(gateway), Arc::clone(gateway));
     let reloaded = Arc::clone(gateway);
+    let tls = Arc::clone(&gateway.tls);
     Background(vec![
+        tokio::spawn(tls.watch()),
         tokio::spawn(async move { keys.keys.run(&key_client).await }),
         tokio::spawn(async move {
             let round = || {
@@ -185,29 +215,50 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
 
 fn public_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let (clients, tokens) = (Clients::new(config), config.authentication.cache_capacity);
-    let manners = manners(&config.server, &gateway);
+    let door = door(config, &gateway, Kind::Public);
     // Runs on each worker's own thread, where its client's connections shall live.
     let configure = move |app: &mut ServiceConfig| match Worker::new(Arc::clone(&gateway), &clients, tokens) {
         Ok(worker) => app::configure(Rc::new(worker))(app),
         // `build` has made the same client already; without one this worker answers 404 and says why.
         Err(error) => tracing::error!(%error, "a worker has no HTTP client"),
     };
-    Ok(listener::serve(&config.server, &manners, socket, configure)?)
+    Ok(listener::serve(&config.server, door, socket, configure)?)
 }
 
 fn admin_server(config: &Config, gateway: Arc<Gateway>, socket: TcpListener) -> Result<Server, StartError> {
     let server =
         config::Server { workers: 1, shutdown_grace: Dur::from(Duration::from_secs(1)), ..config.server.clone() };
-    let manners = manners(&config.server, &gateway);
     let access = Access::new(config.admin.token.clone(), socket.local_addr()?.ip().is_loopback());
+    let door = door(config, &gateway, Kind::Admin { tls: config.tls.admin });
     let configure = move |app: &mut ServiceConfig| admin::configure(Arc::clone(&gateway), access.clone())(app);
-    Ok(listener::serve(&server, &manners, socket, configure)?)
+    Ok(listener::serve(&server, door, socket, configure)?)
 }
 
-fn manners(config: &config::Server, gateway: &Gateway) -> Arc<Manners> {
-    let patience = Patience { head: config.header_timeout.get(), write: config.write_timeout.get() };
+/// The listener that leads plain HTTP to TLS, where one is wanted.
+fn redirect_server(config: &Config, gateway: Arc<Gateway>) -> Result<Option<(SocketAddr, Server)>, StartError> {
+    let tls = &config.tls;
+    if tls.redirect_listen.is_empty() {
+        return Ok(None);
+    }
+    let socket = TcpListener::bind(&tls.redirect_listen)?;
+    let (address, port) = (socket.local_addr()?, tls.redirect_port);
+    let server = config::Server { workers: 1, ..config.server.clone() };
+    let door = door(config, &gateway, Kind::Redirect);
+    let configure = move |app: &mut ServiceConfig| redirect::configure(Arc::clone(&gateway), port)(app);
+    Ok(Some((address, listener::serve(&server, door, socket, configure)?)))
+}
+
+fn door(config: &Config, gateway: &Arc<Gateway>, kind: Kind) -> Door {
+    let server = &config.server;
+    let patience = Patience {
+        head: server.header_timeout.get(),
+        body: BodyPatience { timeout: server.body_timeout.get(), rate: server.body_rate },
+        write: server.write_timeout.get(),
+    };
     let headers = gateway.tables.load().standing_headers();
-    Manners::new(gateway.clock.clone(), &headers, config.limits.url_bytes, &patience)
+    let metrics = gateway.metrics.connections.clone();
+    let manners = Manners::new(gateway.clock.clone(), &headers, server.limits.url_bytes, patience, metrics);
+    Door::new(Arc::clone(gateway), manners, kind)
 }
 
 impl Service {
@@ -222,15 +273,17 @@ impl Service {
     /// # Errors
     /// When a listener breaks.
     pub async fn run(self) -> std::io::Result<()> {
-        let (public, admin) = tokio::join!(
+        let redirect = async { if let Some(redirect) = self.redirect { redirect.await } else { Ok(()) } };
+        let (public, admin, redirect) = tokio::join!(
             async {
                 let ended = self.public.await;
-                self.handle.admin.stop(false).await;
+                self.handle.stop_others(false).await;
                 ended
             },
-            self.admin
+            self.admin,
+            redirect
         );
-        public.and(admin)
+        public.and(admin).and(redirect)
     }
 }
 
@@ -250,6 +303,13 @@ impl Handle {
         if tokio::time::timeout(grace, stopped).await.is_err() {
             self.public.stop(false).await;
         }
-        self.admin.stop(true).await;
+        self.stop_others(true).await;
+    }
+
+    async fn stop_others(&self, graceful: bool) {
+        if let Some(redirect) = &self.redirect {
+            redirect.stop(graceful).await;
+        }
+        self.admin.stop(graceful).await;
     }
 }

@@ -7,6 +7,8 @@ use actix_web::http::header::{HeaderMap, VARY};
 use shared::config::Dur;
 
 use crate::config::{self, AccessLog, Auth, Config, Limits};
+use crate::listener::Caps;
+use crate::policy::certificate::CertificateRule;
 use crate::policy::client::TrustedProxies;
 use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
@@ -41,6 +43,8 @@ pub struct Tables {
     pub trusted_proxies: TrustedProxies,
     /// Every rate-limit policy.
     pub policies: Policies,
+    /// How many connections there may be.
+    pub caps: Caps,
     /// The policies of requests that fail before they have a route.
     pub unrouted: PolicySets,
     /// Which web pages may call.
@@ -134,6 +138,7 @@ impl Tables {
                 auth: row.auth,
                 roles: row.roles,
                 scope: row.scope.clone(),
+                certificate: CertificateRule::compile(row),
                 limits: policies.of_route(row),
                 limiter_down: row.limiter_down,
                 idempotency: idempotency::Rule::compile(&config.idempotency, row),
@@ -156,6 +161,7 @@ impl Tables {
             routes,
             upstreams,
             trusted_proxies: TrustedProxies::compile(&config.server.trusted_proxies, config.forwarding.trust),
+            caps: Caps::compile(&config.server),
             unrouted: policies.unrouted(),
             policies,
             cors: Cors::compile(&config.cors),

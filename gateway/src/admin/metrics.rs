@@ -1,9 +1,11 @@
 //! What the gateway counts, in the names that dashboards know.
 
 pub mod compression;
+mod connections;
 mod idempotency;
 pub mod limits;
 pub mod tunnels;
+pub mod listeners;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +13,7 @@ use std::fmt;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
 use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,8 +24,9 @@ use time::OffsetDateTime;
 
 pub use idempotency::{Event, KeyEvents};
 
-use super::api::gauges::Gauges;
 use crate::app::Gateway;
+
+pub use connections::{ConnectionMetrics, Handshake, Slow};
 
 /// Upper bounds of the latency histogram, in seconds: from a cached 404 to a slow export.
 const BUCKETS: [f64; 14] =
@@ -114,6 +118,8 @@ pub struct Metrics {
     /// What compression does.
     pub compression: compression::Counters,
     extra: Family<ExtraLabels, Counter>,
+    /// What is counted below requests.
+    pub connections: ConnectionMetrics,
 }
 
 impl Default for Metrics {
@@ -133,6 +139,7 @@ impl Default for Metrics {
             tunnels: tunnels::Counters::register(&mut registry),
             compression: compression::Counters::register(&mut registry),
             extra: Family::default(),
+            connections: ConnectionMetrics::default(),
             registry: Mutex::default(),
         };
         registry.register("requests", "Answers by route, API version and status", metrics.requests.clone());
@@ -155,6 +162,7 @@ impl Default for Metrics {
             metrics.extra.clone(),
         );
         metrics.keys.register(&mut registry);
+        metrics.connections.register(&mut registry);
         *metrics.registry.lock() = registry;
         metrics
     }
@@ -232,7 +240,7 @@ impl Metrics {
     }
 
     /// Adds what is read from the gateway's state at each scrape.
-    pub fn watch(&self, gauges: Gauges) {
+    pub fn watch(&self, gauges: impl Collector) {
         self.registry.lock().register_collector(Box::new(gauges));
     }
 

@@ -4,6 +4,7 @@ mod compression;
 mod forwarding;
 mod idempotency;
 mod rate_limit;
+mod tls;
 mod upstreams;
 mod websocket;
 
@@ -39,10 +40,12 @@ impl Check for Config {
         compression::check(&self.compression, report);
         forwarding::check(&self.forwarding, report);
         websocket::check(self, report);
+        tls::check(self, report);
         let names = Names::of(self);
         rate_limit::check(self, &names, report);
         for (i, route) in self.routes.iter().enumerate() {
             check_route(route, &format!("routes[{i}]"), &names, report);
+            tls::route(route, &format!("routes[{i}]"), self, report);
         }
         duplicates(&self.routes, report);
         idempotency::check(self, report);
@@ -82,6 +85,11 @@ fn server(config: &Config, report: &mut Report<'_>) {
     let redis = config.redis.url.expose();
     report.ensure(redis.is_empty() || check_address(redis).is_ok(), "redis.url", "no address of a Redis server");
     report.ensure(server.max_connections > 0, "server.max_connections", "at least 1");
+    report.ensure(
+        server.body_rate == 0 || !server.body_timeout.get().is_zero(),
+        "server.body_rate",
+        "only with server.body_timeout",
+    );
     report.ensure(server.max_in_flight > 0, "server.max_in_flight", "at least 1");
     let url_bytes = 1..=MAX_URL_BYTES;
     report.ensure(url_bytes.contains(&server.limits.url_bytes), "server.limits.url_bytes", "1 to 60000");

@@ -86,6 +86,12 @@ pub struct Route {
     pub mirror: Option<Mirror>,
     #[serde(default)]
     pub fallback: Option<Fallback>,
+    #[serde(default)]
+    pub client_certificate: bool,
+    #[serde(default)]
+    pub client_names: Vec<String>,
+    #[serde(default)]
+    pub forward_client_certificate: bool,
 }
 
 impl Route {

@@ -226,3 +226,36 @@ cost = 6
         );
     }
 }
+
+#[test]
+fn tls_wants_certificates_and_authorities_before_it_asks_for_any() {
+    let errors = read(
+        r#"
+[server]
+body_timeout = "0s"
+[tls]
+redirect_listen = "nowhere"
+client_auth = "required"
+admin = true
+[[routes]]
+path = "/x"
+upstream = "users"
+client_names = ["a"]
+"#,
+        &[],
+    )
+    .unwrap_err();
+    for part in [
+        "server.body_rate: only with server.body_timeout",
+        "tls.redirect_listen: there is no certificate",
+        "tls.redirect_listen: an address and a port",
+        "tls.client_auth: there is no certificate",
+        "tls.client_ca: who issues",
+        "tls.admin: there is no certificate",
+        "routes[0].client_names: only with `client_certificate = true`",
+    ] {
+        assert!(errors.contains(part), "{part} is missing in\n{errors}");
+    }
+    let asked = "[[routes]]\npath = \"/x\"\nupstream = \"users\"\nclient_certificate = true\n";
+    assert!(read(asked, &[]).unwrap_err().contains("routes[0].client_certificate: nobody is asked for one"));
+}

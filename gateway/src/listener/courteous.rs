@@ -4,6 +4,7 @@
 
 mod ahead;
 mod consent;
+mod pace;
 mod watch;
 
 #[cfg(test)]
@@ -15,15 +16,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
-use shared::problem::{self, CONTENT_TYPE_PROBLEM, Code, Problem};
+use shared::problem::{Code, Problem};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::Manners;
+use super::manners::Manners;
+use crate::admin::metrics::Slow;
 use crate::policy::headers::REQUEST_ID;
 use ahead::Ahead;
 use consent::CONTINUE;
 pub use consent::Consent;
+use pace::Pace;
 use watch::{Kind, Watch};
 
 /// The parser's own answers are short; ours never are.
@@ -40,6 +43,8 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     problem: Bytes,
     /// Whether the last answer said that it is the last: what the parser adds to it is for nobody.
     closing: bool,
+    /// Whether the client has been told that nothing more comes.
+    ended: bool,
     requests: Watch,
     answers: Watch,
     /// The request whose head has come, and which nothing has begun to answer.
@@ -53,6 +58,8 @@ pub(super) struct Courteous<S: AsyncWrite + Unpin> {
     fault: Option<Code>,
     /// The end of the time for a head that has begun, or for a body that nobody waits for.
     patience: Option<Pin<Box<Sleep>>>,
+    /// How fast a body comes that is wanted.
+    pace: Pace,
     /// The end of the time for a client that does not take what is written.
     stuck: Option<Pin<Box<Sleep>>>,
 }
@@ -66,12 +73,14 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
             manners,
             problem: Bytes::new(),
             closing: false,
+            ended: false,
             asked: None,
             ahead: Ahead::default(),
             consent: Consent::default(),
             asks: false,
             fault: None,
             patience: None,
+            pace: Pace::default(),
             stuck: None,
         }
     }
@@ -79,6 +88,11 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     /// What the app tells this stream with.
     pub(super) fn consent(&self) -> Consent {
         self.consent.clone()
+    }
+
+    /// The client's stream itself.
+    pub(super) const fn inner(&self) -> &S {
+        &self.stream
     }
 
     fn poll_problem(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -95,13 +109,20 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
 }
 
 /// A body whose framing breaks makes the parser drop the connection without a word. The word is said here, when there is
-/// no doubt whose it is.
+/// no doubt whose it is; and an end that cuts off nothing is made a proper one, without which TLS clients suspect that
+/// somebody else cut them off (RFC 8446, section 6.1).
 impl<S: AsyncWrite + Unpin> Drop for Courteous<S> {
     fn drop(&mut self) {
-        if let Some(code) = self.fault.filter(|_| self.asked.is_some() && self.answers.is_between() && !self.closing) {
-            self.problem = answer(code, &self.manners);
-            // It fits into the socket's buffer, or it is not worth waiting for.
-            let _ = self.poll_problem(&mut Context::from_waker(Waker::noop()));
+        if self.ended || !self.answers.is_between() {
+            return;
+        }
+        if let Some(code) = self.fault.filter(|_| self.asked.is_some() && !self.closing) {
+            self.problem = self.manners.answer(&Problem::new(code));
+        }
+        // It fits into the socket's buffer, or it is not worth waiting for.
+        let mut nobody = Context::from_waker(Waker::noop());
+        if self.poll_problem(&mut nobody).is_ready() {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(&mut nobody);
         }
     }
 }
@@ -134,9 +155,10 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
             self.stuck = None;
             return polled;
         }
-        let timeout = self.manners.write_timeout;
+        let timeout = self.manners.patience.write;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(stuck.as_mut().poll(context));
+        self.manners.metrics.slow(Slow::Answer);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -161,6 +183,11 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
         if !self.is_unfinished() {
             self.patience = None;
         }
+        if self.requests.is_in_body() {
+            self.pace.came(looked_at);
+        } else {
+            self.pace.reset();
+        }
         Ok(looked_at)
     }
 
@@ -170,12 +197,17 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     }
 
     /// Waits for more of what has begun: a head, for which the parser has a timer only on a connection's first, or the rest
-    /// of a body whose request has been answered already. Never for a body that is wanted: its exchange has a deadline.
+    /// of a body whose request has been answered already. A body that is wanted has a pace to keep.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_unfinished() {
-            return Poll::Pending;
+            // Who has not been asked for it yet is not slow.
+            return if self.requests.is_in_framed_body() && !self.asks {
+                self.pace.poll(self.manners.patience.body, context)
+            } else {
+                Poll::Pending
+            };
         }
-        let timeout = self.manners.header_timeout;
+        let timeout = self.manners.patience.head;
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(patience.as_mut().poll(context));
         self.patience = None;
@@ -215,6 +247,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Courteous<S> {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
                 this.fault = Some(Code::RequestTimeout);
+                if this.requests.is_in_body() {
+                    this.manners.metrics.slow(Slow::Body);
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                this.manners.metrics.slow(Slow::Head);
                 into.put_slice(&[0]);
                 return Poll::Ready(Ok(()));
             }
@@ -251,7 +288,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
             Some((0, code)) => {
                 if !self.closing {
                     self.closing = true;
-                    self.problem = answer(self.fault.unwrap_or(code), &self.manners);
+                    self.problem = self.manners.answer(&Problem::new(self.fault.unwrap_or(code)));
                     // Taken, whether or not it could leave at once: the rest goes with the next write or flush.
                     let _ = self.poll_problem(context)?;
                 }
@@ -291,7 +328,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_problem(context))?;
         self.closing = true;
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.ended = ended.is_ready();
+        ended
     }
 }
 
@@ -334,21 +373,4 @@ fn bare(bytes: &[u8]) -> Option<Code> {
         "431" => Some(Code::HeadersTooLarge),
         _ => None,
     }
-}
-
-fn answer(code: Code, manners: &Manners) -> Bytes {
-    let request_id = uuid::Uuid::new_v4().simple().to_string();
-    let context = problem::Context { instance: String::new(), request_id, clock: manners.clock.clone() };
-    let problem = Problem::new(code);
-    let (body, status) = (problem.body(&context), problem.status());
-    let mut answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: {CONTENT_TYPE_PROBLEM}\r\n\
-         cache-control: no-store\r\n{}x-request-id: {}\r\n\r\n",
-        body.len(),
-        manners.lines,
-        context.request_id,
-    )
-    .into_bytes();
-    answer.extend_from_slice(&body);
-    Bytes::from(answer)
 }

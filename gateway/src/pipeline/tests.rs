@@ -3,6 +3,7 @@
 mod breaking;
 mod compression;
 mod corpus;
+mod crowds;
 mod expect;
 mod forwarding;
 mod harness;
@@ -16,3 +17,4 @@ mod spreading;
 mod streams;
 mod stub;
 mod websocket;
+mod tls;

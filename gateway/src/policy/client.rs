@@ -17,7 +17,7 @@ pub use hops::Origin;
 pub struct Client {
     /// Its address.
     pub ip: IpAddr,
-    /// Whether it came over TLS, as a trusted proxy says.
+    /// Whether it came over TLS, to the gateway itself or as a trusted proxy says.
     pub tls: bool,
 }
 
@@ -60,7 +60,9 @@ impl TrustedProxies {
         Self { networks: networks.iter().filter_map(|network| network.parse().ok()).collect(), told }
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Whether what comes from there is believed.
+    #[must_use]
+    pub fn trusts(&self, ip: IpAddr) -> bool {
         self.networks.iter().any(|network| network.holds(ip))
     }
 }

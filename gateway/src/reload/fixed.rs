@@ -11,17 +11,21 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let services = &config.services;
+    let Config { services, tls, .. } = config;
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
         ("server.workers", text(&server.workers)),
         ("server.keep_alive", text(&server.keep_alive)),
         ("server.header_timeout", text(&server.header_timeout)),
+        ("server.body_timeout", text(&server.body_timeout)),
+        ("server.body_rate", text(&server.body_rate)),
         ("server.write_timeout", text(&server.write_timeout)),
-        ("server.max_connections", text(&server.max_connections)),
         ("server.shutdown_grace", text(&server.shutdown_grace)),
         ("server.shutdown_delay", text(&server.shutdown_delay)),
+        ("tls.admin", text(&tls.admin)),
+        ("tls.redirect_listen", tls.redirect_listen.clone()),
+        ("tls.redirect_port", text(&tls.redirect_port)),
         ("admin.listen", text(&admin.listen)),
         ("admin.token", admin.token.expose().to_owned()),
         ("upstream.connect_timeout", text(&upstream.connect_timeout)),

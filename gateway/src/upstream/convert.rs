@@ -160,7 +160,7 @@ fn kind(name: &str) -> Kind {
 }
 
 /// Header families that say who calls or from where.
-const IDENTITY: [&str; 17] = [
+const IDENTITY: [&str; 21] = [
     "x-tollgate-",
     "x-user",
     "x-forwarded-",
@@ -178,6 +178,10 @@ const IDENTITY: [&str; 17] = [
     "x-rewrite-",
     "x-ssl-client",
     "x-client-cert",
+    "x-arr-clientcert",
+    "x-amzn-mtls-",
+    "client-cert",
+    "ssl-client",
 ];
 
 /// Some servers read `_` as `-`, so both spellings count.
@@ -185,7 +189,7 @@ fn is_identity(name: &str) -> bool {
     if name.contains('_') {
         return kind(&name.replace('_', "-")) != Kind::End;
     }
-    if !name.starts_with(['x', 'r']) {
+    if !name.starts_with(['x', 'r', 'c', 's']) {
         return false;
     }
     IDENTITY.iter().any(|family| name.starts_with(family))

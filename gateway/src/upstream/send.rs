@@ -29,6 +29,7 @@ use super::mirror::Mirror;
 use crate::admin::metrics::Metrics;
 use crate::config::Priority;
 use crate::policy::authenticate::Principal;
+use crate::policy::certificate::ClientCertificate;
 use crate::policy::client::{Client, Origin};
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
@@ -39,6 +40,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(shared::wire::REQUEST_ID)
 const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_MS);
 const TRACE_PARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
 const TRACE_STATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
+/// RFC 9440, section 2.2.
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
@@ -73,6 +76,8 @@ pub struct Call<'a> {
     pub deadline: Deadline,
     /// Which of the client's headers go on.
     pub forward: Forward,
+    /// The client's certificate, where the route says that the upstream is told it.
+    pub certificate: Option<&'a ClientCertificate>,
     /// Largest request body in bytes.
     pub body_limit: u64,
     /// Request bodies up to this size are held whole.
@@ -300,6 +305,7 @@ impl Call<'_> {
         };
         set(REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
         set(DEADLINE, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
+        set(CLIENT_CERT, self.certificate.map(|certificate| certificate.header.clone()));
         if trace::is_exporting() {
             trace::inject(|name, value| {
                 if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {

@@ -62,6 +62,7 @@ catalogue! {
     TokenRequired "token_required" 401 false "This needs a signed-in user: send an access token.";
     TokenInvalid "token_invalid" 401 false "The access token is not valid, has expired or was revoked.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
+    CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
     OriginNotAllowed "origin_not_allowed" 403 false "The origin is not one that may call this API from a browser.";
     // What it is about.

@@ -8,10 +8,14 @@ use actix_web::http::header::HeaderMap;
 use shared::clock::Clock;
 
 use super::*;
-use crate::listener::Patience;
+use crate::admin::metrics::ConnectionMetrics;
+use crate::listener::manners::{BodyPatience, Patience};
 
 fn courteous(stream: tokio::io::DuplexStream) -> Courteous<tokio::io::DuplexStream> {
-    Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0, &Patience { head: LONG, write: LONG }))
+    let body = BodyPatience { timeout: LONG / 2, rate: 100 };
+    let patience = Patience { head: LONG, body, write: LONG };
+    let metrics = ConnectionMetrics::default();
+    Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0, patience, metrics))
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -74,4 +78,41 @@ async fn a_client_that_takes_nothing_is_left() {
     let error = server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_while_it_is_wanted_is_a_408_and_the_end() {
+    let (mut client, server) = tokio::io::duplex(4096);
+    let mut server = courteous(server);
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
+    let mut space = [0; 4096];
+    let read = server.read(&mut space).await.unwrap();
+    assert!(space[..read].ends_with(b"{"));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(server.read(&mut space).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed(), LONG / 2);
+    drop(server);
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("request_timeout"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_answer_and_who_is_idle_has_no_pace_to_keep() {
+    let (mut client, server) = tokio::io::duplex(4096);
+    let mut server = courteous(server);
+    let mut space = [0; 4096];
+    for request in
+        [&b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{"[..], b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"]
+    {
+        client.write_all(request).await.unwrap();
+        assert_eq!(server.read(&mut space).await.unwrap(), request.len());
+        for answered in [false, true] {
+            let waits = tokio::time::timeout(LONG * 100, server.read(&mut space)).await;
+            assert!(waits.is_err(), "answered: {answered}");
+            if !answered {
+                server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            }
+        }
+    }
 }

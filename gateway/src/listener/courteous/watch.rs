@@ -126,6 +126,11 @@ impl Watch {
         !self.is_in_head() && !self.is_between()
     }
 
+    /// Whether a body is under way that has an end.
+    pub(super) const fn is_in_framed_body(&self) -> bool {
+        self.is_in_body() && !matches!(self.part, Part::Rest)
+    }
+
     /// Whether a head has begun and not ended.
     pub(super) const fn is_in_head(&self) -> bool {
         match self.part {

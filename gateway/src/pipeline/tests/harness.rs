@@ -21,6 +21,7 @@ pub const SECRET: &str = "an assertion secret for the tests, long enough";
 pub struct Gate {
     pub addr: SocketAddr,
     pub admin: SocketAddr,
+    pub redirect: Option<SocketAddr>,
     pub handle: Handle,
     pub client: reqwest::Client,
     file: PathBuf,
@@ -56,10 +57,12 @@ impl Gate {
         let deps = Deps { stores, log, source, clock };
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
+        let redirect = service.redirect_addr;
         tokio::spawn(service.run());
         Self {
             addr,
             admin,
+            redirect,
             handle,
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             file,
