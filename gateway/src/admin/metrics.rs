@@ -4,8 +4,8 @@ pub mod compression;
 mod connections;
 mod idempotency;
 pub mod limits;
-pub mod tunnels;
 pub mod listeners;
+pub mod tunnels;
 
 use std::collections::HashMap;
 use std::fmt;

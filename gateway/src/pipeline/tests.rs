@@ -16,5 +16,5 @@ mod shapes;
 mod spreading;
 mod streams;
 mod stub;
-mod websocket;
 mod tls;
+mod websocket;
