@@ -1,5 +1,7 @@
 //! One call of an upstream: breaker, deadline, identity, and the answer turned into the client's.
 
+mod describe;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +16,6 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_
 use reqwest::{Request, Response, StatusCode, Url};
 use shared::auth::{Caller, HEADER, Signer};
 use shared::problem::{Code, Problem};
-use shared::telemetry::trace;
-use shared::wire::DEADLINE_MS;
 
 use super::Upstream;
 use super::attempts::{self, Again, Failed};
@@ -36,12 +36,6 @@ use crate::policy::in_flight::Permit;
 use crate::policy::trace::Trace;
 
 const ASSERTION: HeaderName = HeaderName::from_static(HEADER);
-const REQUEST_ID: HeaderName = HeaderName::from_static(shared::wire::REQUEST_ID);
-const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_MS);
-const TRACE_PARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
-const TRACE_STATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
-/// RFC 9440, section 2.2.
-const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
 /// Answers up to this size are read whole before they are sent on.
 const WHOLE_ANSWER: u64 = 65_536;
@@ -293,29 +287,6 @@ impl Call<'_> {
         }
         *request.body_mut() = outgoing.take();
         Ok(request)
-    }
-
-    /// What the gateway says about the request: its names, its end, and where it came from.
-    fn describe(&self, headers: &mut HeaderMap) {
-        self.forwarding.describe(self.origin, self.head, headers);
-        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        };
-        set(REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
-        set(DEADLINE, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
-        set(CLIENT_CERT, self.certificate.map(|certificate| certificate.header.clone()));
-        if trace::is_exporting() {
-            trace::inject(|name, value| {
-                if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                    set(name, HeaderValue::try_from(value).ok());
-                }
-            });
-        } else {
-            set(TRACE_PARENT, convert::value_to_upstream(&self.trace.parent));
-            set(TRACE_STATE, self.trace.state(&self.head.headers).and_then(convert::value_to_upstream));
-        }
     }
 
     fn failed(&self, error: &reqwest::Error) -> Failed {
