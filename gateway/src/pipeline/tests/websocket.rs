@@ -252,3 +252,21 @@ async fn a_stop_ends_event_streams_properly() {
     assert!(read_all(&mut client).await.ends_with("0\r\n\r\n"), "complete, so that the client comes back");
     within(stopping).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_reload_leaves_open_ones_alone() {
+    let Tunnel { gate, mut client, mut upstream, listener } = open("").await;
+    let raw = format!("{{ name = \"raw\", url = \"http://{}\" }}", listener.addr());
+    for settings in
+        ["websocket.idle_timeout = \"20m\"\n".to_owned(), format!("server.max_in_flight = 9\n{ROUTE}"), String::new()]
+    {
+        gate.rewrite(&raw, &settings);
+        let answer = gate.client.post(format!("http://{}/admin/api/reload", gate.admin)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        within(client.write_all(MASKED)).await.unwrap();
+        read_exactly(&mut upstream, MASKED).await;
+        within(upstream.write_all(HELLO)).await.unwrap();
+        read_exactly(&mut client, HELLO).await;
+    }
+    assert!(metric(&gate, "tollgate_gateway_websockets_open 1").await);
+}
