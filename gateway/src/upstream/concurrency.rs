@@ -2,7 +2,9 @@
 //! multiplicative decrease; Jacobson 1988). A fixed cap turns a slow hour into an outage; this one finds its own level.
 //!
 //! It goes by a latency that operators choose, and not by a ratio to the best one seen: an upstream that serves its
-//! callers in sets (as our ledger does) answers many at once later than one alone, and is all the faster for it.
+//! callers in sets (as our ledger does) answers many at once later than one alone, and is all the faster for it. And it
+//! goes by the fastest answer of a while (CoDel; Nichols and Jacobson 2012): where even that is late, all are, and no few
+//! callers who ask for what takes long can talk the limit down for everybody.
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,12 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Fewer answers than this say nothing about a latency.
 const FEWEST: u32 = 10;
 
+/// One answer in so many that says that it was too much is believed.
+const BELIEVED: u32 = 10;
+
+/// The part of the limit that it rises by, beside one call: one in so many.
+const RISE: u32 = 20;
+
 /// What a decrease leaves of the limit, in percent.
 const LEFT: u32 = 90;
 
@@ -39,7 +47,7 @@ pub struct Settings {
     pub least: u32,
     /// It does not rise above this.
     pub most: u32,
-    /// Answers that take longer than this on average mean too much at once.
+    /// When even the fastest answer takes longer than this, too much is out at once.
     pub latency: Duration,
     /// What calls of normal priority may fill of the limit, in percent.
     pub normal_percent: u32,
@@ -73,16 +81,16 @@ pub struct Concurrency {
 struct Sample {
     since: Instant,
     answers: u32,
-    micros: u64,
-    /// An answer that says by itself that it was too much: a timeout, a 503, a 429.
-    overloaded: bool,
+    fastest: Duration,
+    /// Answers that say by themselves that it was too much: a timeout, a 503, a 504.
+    signs: u32,
     /// The most calls that were out.
     peak: u32,
 }
 
 impl Sample {
     const fn new(since: Instant) -> Self {
-        Self { since, answers: 0, micros: 0, overloaded: false, peak: 0 }
+        Self { since, answers: 0, fastest: Duration::MAX, signs: 0, peak: 0 }
     }
 }
 
@@ -133,22 +141,23 @@ impl Concurrency {
         let pending = self.pending.load(Ordering::Acquire);
         let mut sample = self.sample.lock();
         sample.answers = sample.answers.saturating_add(1);
-        sample.micros = sample.micros.saturating_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        sample.overloaded |= overloaded;
+        sample.fastest = sample.fastest.min(took);
+        sample.signs = sample.signs.saturating_add(u32::from(overloaded));
         sample.peak = sample.peak.max(pending);
-        let mean = Duration::from_micros(sample.micros / u64::from(sample.answers));
         // What a change of the limit has brought is not seen before an answer's time has passed.
-        if now.saturating_duration_since(sample.since) < INTERVAL.max(mean) {
+        let early = now.saturating_duration_since(sample.since) < INTERVAL.max(sample.fastest);
+        if early || (sample.answers < FEWEST && sample.signs == 0) {
             return;
         }
-        let slow = sample.answers >= FEWEST && mean > self.settings.latency;
-        if sample.overloaded || slow {
+        let limit = self.limit.load(Ordering::Acquire);
+        let refused = sample.signs.saturating_mul(BELIEVED) >= sample.answers;
+        let slow = sample.answers >= FEWEST && sample.fastest > self.settings.latency;
+        if refused || slow {
             // From what was out, not from a limit that nobody had reached.
-            let reached = self.limit.load(Ordering::Acquire).min(sample.peak.max(self.settings.least));
+            let reached = limit.min(sample.peak.max(self.settings.least));
             self.limit.store((reached * LEFT / 100).max(self.settings.least), Ordering::Release);
-        } else if sample.peak.saturating_mul(2) > self.limit.load(Ordering::Acquire) {
-            let limit = self.limit.load(Ordering::Acquire);
-            self.limit.store(limit.saturating_add(1 + limit / 100).min(self.settings.most), Ordering::Release);
+        } else if sample.peak.saturating_mul(2) > limit {
+            self.limit.store(limit.saturating_add(1 + limit / RISE).min(self.settings.most), Ordering::Release);
         }
         *sample = Sample::new(now);
     }

@@ -33,10 +33,7 @@ fn it_falls_while_answers_are_late_and_rises_when_they_are_not() {
     }
     assert_eq!(limit.view().limit, 10, "it stops at the least");
     let before = limit.view().limit;
-    // The first of them still has late answers of the round before in its sample.
-    for _ in 0..3 {
-        round(&limit, 300, MILLI, &mut now);
-    }
+    round(&limit, 300, MILLI, &mut now);
     assert!(limit.view().limit > before);
     for _ in 0..500 {
         round(&limit, 300, MILLI, &mut now);
@@ -63,6 +60,22 @@ fn one_word_of_the_upstream_is_enough() {
     assert_eq!(limit.view().limit, 90);
     limit.learn(MILLI, true, now + INTERVAL);
     assert_eq!(limit.view().limit, 90, "once in an interval");
+    drop(places);
+}
+
+#[test]
+fn a_few_who_ask_for_what_takes_long_do_not_talk_it_down() {
+    let mut now = Instant::now();
+    let limit = Concurrency::new(settings(), now);
+    let places: Vec<_> = (0..60).map(|_| limit.enter(Priority::High).unwrap()).collect();
+    for _ in 0..100 {
+        now += INTERVAL;
+        (0..30).for_each(|_| limit.learn(2_000 * MILLI, false, now));
+        limit.learn(MILLI, false, now);
+        // One refusal among many answers is about one caller.
+        limit.learn(MILLI, true, now);
+    }
+    assert!(limit.view().limit >= 100, "{:?}", limit.view());
     drop(places);
 }
 
