@@ -29,7 +29,7 @@ use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
 use crate::listener::Connections;
 use crate::pipeline;
-use crate::policy::authenticate::{Authenticator, Jwks, TokenCache};
+use crate::policy::authenticate::{Authenticator, Means, TokenCache};
 use crate::policy::headers::REQUEST_ID;
 use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
@@ -52,8 +52,6 @@ pub struct Gateway {
     pub clock: Clock,
     /// Who calls.
     pub authenticator: Authenticator,
-    /// The issuer's keys.
-    pub keys: Arc<Jwks>,
     /// What was revoked.
     pub revoked: Arc<RevocationList>,
     /// Who may how often.
@@ -121,7 +119,7 @@ pub struct Worker {
     pub gateway: Arc<Gateway>,
     /// Connections to the upstreams.
     pub pool: Pool,
-    /// Verified tokens.
+    /// Verified credentials.
     pub tokens: RefCell<TokenCache>,
     /// Tunnels and event streams.
     pub lasting: Rc<Lasting>,
@@ -147,6 +145,13 @@ impl Worker {
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools { pool: &self.pool, signer: &self.gateway.signer, metrics: &self.gateway.metrics }
+    }
+
+    /// What this worker has for verifying credentials.
+    #[must_use]
+    pub fn means(&self) -> Means<'_> {
+        let (signer, metrics) = (&self.gateway.signer, &self.gateway.metrics);
+        Means { tokens: &self.tokens, client: self.pool.plain(), signer, metrics }
     }
 
     /// Counts an answer, and logs it where that is wanted.

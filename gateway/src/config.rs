@@ -1,5 +1,6 @@
 //! The gateway's settings as they are written; `tables` turns them into what requests read.
 
+mod authentication;
 mod check;
 mod compression;
 mod forwarding;
@@ -18,13 +19,14 @@ use serde::Deserialize;
 use shared::config::{ConfigErrors, Secret, Spec, load};
 use shared::telemetry::TelemetryConfig;
 
+pub use authentication::{ApiKeys, Authentication, Cookie, Introspecting, Introspection, Issuer, StaticKey};
 pub use compression::{Coding, Compression};
 pub use forwarding::{Forwarding, Tells, Told};
 pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
 pub use policy::{Breaker, Cors, SecurityHeaders};
 pub use rate_limit::{LimitKey, Policy, RateLimit, RolePolicies, Window};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
-pub use server::{AccessLog, Admin, Authentication, Documents, Identity, Limits, Server};
+pub use server::{AccessLog, Admin, Documents, Identity, Limits, Server};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsVersion, UnknownName};
 pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};
 pub use websocket::WebSocket;

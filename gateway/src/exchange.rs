@@ -89,7 +89,7 @@ impl<'a> Exchange<'a> {
     /// Notes who still calls a version that is going to end.
     pub fn note_caller(&self, gateway: &Gateway, principal: Option<&Principal>) {
         if self.rest.is_some() {
-            let who = principal.map_or_else(|| self.client.bucket().to_string(), |p| p.token().id.to_string());
+            let who = principal.map_or_else(|| self.client.bucket().to_string(), |p| p.who().to_owned());
             gateway.metrics.deprecated_call(&self.tables.versions.get(self.version).name, who, self.clock.now());
         }
     }

@@ -83,8 +83,12 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     if !route.roles.is_empty() {
         line("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));
     }
-    if let Some(scope) = &route.scope {
-        line("scope", scope.clone());
+    if route.auth != Auth::None {
+        let implied = || format!("{} for keys and clients", route.scopes.implied(method));
+        line("scope", if route.scopes.is_named() { route.scopes.to_string() } else { implied() });
+        line("issuers", tables.issuers.names(route.issuers).join(", "));
+        let cookie = tables.issuers.cookie.as_deref();
+        line("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
     }
     if route.certificate.required {
         let names = route.certificate.names.join(" or ");

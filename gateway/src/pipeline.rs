@@ -1,4 +1,4 @@
-//! A request from top to bottom: begin, route, version, in-flight permit, authenticate, authorize, rate limit,
+//! A request from top to bottom: begin, route, version, in-flight permit, authenticate, CSRF, authorize, rate limit,
 //! idempotency, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::config::{LimiterDown, Priority};
 use crate::docs;
 use crate::exchange::{Counted, Exchange};
 use crate::listener::Consent;
-use crate::policy::authenticate::Principal;
+use crate::policy::authenticate::{Need, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::deadline::Deadline;
 use crate::policy::expect;
@@ -83,17 +83,19 @@ async fn forward(
     let route = found.route;
     let permit = gateway.in_flight.enter(tables.places)?;
     route.certificate.check(exchange.certificate, &gateway.clock)?;
-    let principal =
-        gateway.authenticator.authenticate(&worker.tokens, &head.headers, route.auth, &gateway.metrics).await?;
-    let permitted = authorize(route, principal.as_ref());
+    let (issuers, need) = (&tables.issuers, Need { auth: route.auth, accepted: route.issuers });
+    let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, worker.means()).await?;
+    let principal = principal.as_ref();
+    let permitted =
+        tables.csrf.check(principal, head, exchange.client).and_then(|()| authorize(route, principal, &head.method));
     // What is forbidden counts too, and against whoever asked.
-    take(worker, exchange, &route.limits, principal.as_ref(), route.limiter_down).await?;
+    take(worker, exchange, &route.limits, principal, route.limiter_down).await?;
     permitted?;
     let priority = route.priority(&head.method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;
-    exchange.note_caller(gateway, principal.as_ref());
+    exchange.note_caller(gateway, principal);
     let deadline = Deadline::new(exchange.started, route.timeout);
-    let (path, query, principal) = (&*found.upstream_path, &*found.query, principal.as_ref());
+    let (path, query) = (&*found.upstream_path, &*found.query);
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
     if route.websocket && websocket::is_asked(head) {
         return tunnel(worker, exchange, call(exchange, route, asked, priority), payload.take(), permit).await;
@@ -148,6 +150,8 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
             authorization: route.forward_authorization,
             version: route.version == VersionRule::None,
             compress: route.compress,
+            key_header: tables.issuers.keys.header.as_ref(),
+            cookie: tables.issuers.cookie.as_deref(),
         },
         body_limit: route.body_limit,
         buffer: tables.buffer,

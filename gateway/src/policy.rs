@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod client;
 pub mod compress;
 pub mod cors;
+pub mod csrf;
 pub mod deadline;
 pub mod expect;
 pub mod fallback;

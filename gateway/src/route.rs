@@ -18,6 +18,8 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::config::{Auth, LimiterDown, Priority};
+use crate::policy::authenticate::Accepted;
+use crate::policy::authorize::Scopes;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
@@ -42,8 +44,10 @@ pub struct Route {
     pub auth: Auth,
     /// At least one of these, unless empty.
     pub roles: Roles,
-    /// A word that the token's scope must have.
-    pub scope: Option<String>,
+    /// What a credential's scope must have.
+    pub scopes: Scopes,
+    /// Whose credentials it takes.
+    pub issuers: Accepted,
     /// What is asked of the client's certificate.
     pub certificate: CertificateRule,
     /// The rate-limit policies, by who calls.
@@ -58,7 +62,7 @@ pub struct Route {
     pub body_limit: u64,
     /// Whether and which versions it has.
     pub version: VersionRule,
-    /// Whether the upstream gets the Authorization header.
+    /// Whether the upstream gets the Authorization header, and that of API keys.
     pub forward_authorization: bool,
     /// Whether the gateway's own problems carry OAuth's `error` as well.
     pub oauth: bool,

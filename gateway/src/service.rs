@@ -26,7 +26,7 @@ use crate::app::{self, Gateway, Worker};
 use crate::config::{self, Config};
 use crate::docs::Documents;
 use crate::listener::{self, BodyPatience, Door, Kind, Manners, Patience, redirect};
-use crate::policy::authenticate::{Authenticator, Jwks, Rules};
+use crate::policy::authenticate::{self, Authenticator};
 use crate::policy::idempotency::Idempotency;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
@@ -154,17 +154,9 @@ pub async fn build(
 fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<Arc<Gateway>, StartError> {
     let Deps { clock, stores, log, source } = deps;
     let tables = Tables::compile(config, Instant::now())?;
-    let authentication = &config.authentication;
-    let jwks_url = if authentication.jwks_url.is_empty() {
-        format!("{}/.well-known/jwks.json", config.services.users.url.trim_end_matches('/'))
-    } else {
-        authentication.jwks_url.clone()
-    };
-    let keys = Jwks::new(authentication, jwks_url, Rules::compile(authentication).pinned);
     let metrics = Metrics::default();
     Ok(Arc::new(Gateway {
-        authenticator: Authenticator::new(authentication, Arc::clone(&keys), Arc::clone(&revoked), clock.clone()),
-        keys,
+        authenticator: Authenticator::new(Arc::clone(&revoked), clock.clone()),
         revoked,
         limiter: RateLimiter::new(stores.counters.clone()),
         idempotency: Arc::new(Idempotency::new(stores.idempotency.clone(), metrics.keys.clone())),
@@ -189,13 +181,11 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
 
 fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
     let client = pool.plain().clone();
-    let (keys, key_client) = (Arc::clone(gateway), client.clone());
     let (probed, resolved, documents) = (Arc::clone(gateway), Arc::clone(gateway), Arc::clone(gateway));
-    let reloaded = Arc::clone(gateway);
+    let (reloaded, issuers, keys) = (Arc::clone(gateway), Arc::clone(gateway), client.clone());
     let tls = Arc::clone(&gateway.tls);
     Background(vec![
         tokio::spawn(tls.watch()),
-        tokio::spawn(async move { keys.keys.run(&key_client).await }),
         tokio::spawn(async move {
             let round = || {
                 let tables = probed.tables.load();
@@ -204,6 +194,7 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
             health::run(&pool, round, || probed.documents.refresh()).await;
         }),
         tokio::spawn(async move { reload::watch(&reloaded).await }),
+        tokio::spawn(async move { authenticate::tend(|| Arc::clone(&issuers.tables.load().issuers), &keys).await }),
         tokio::spawn(async move { resolve::run(|| resolved.tables.load().upstreams.clone()).await }),
         tokio::spawn(async move {
             if documents.documents.is_on() {

@@ -8,10 +8,13 @@ use shared::config::Dur;
 
 use crate::config::{self, AccessLog, Auth, Config, Limits};
 use crate::listener::Caps;
+use crate::policy::authenticate::{Issuers, NoSecret};
+use crate::policy::authorize::Scopes;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::client::TrustedProxies;
 use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
+use crate::policy::csrf::Csrf;
 use crate::policy::fallback::Fallback;
 use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::idempotency;
@@ -45,6 +48,10 @@ pub struct Tables {
     pub policies: Policies,
     /// How many connections there may be.
     pub caps: Caps,
+    /// Whose credentials are taken.
+    pub issuers: Arc<Issuers>,
+    /// Which pages may use the cookie.
+    pub csrf: Csrf,
     /// The policies of requests that fail before they have a route.
     pub unrouted: PolicySets,
     /// Which web pages may call.
@@ -76,6 +83,9 @@ pub enum CompileError {
     /// A route's path.
     #[error("the path `{0}`: {1}")]
     Pattern(String, InvalidPattern),
+    /// An issuer's secret.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
     /// A route's upstream.
     #[error("there is no upstream `{0}`")]
     Upstream(String),
@@ -98,20 +108,22 @@ impl Tables {
     /// # Errors
     /// What the check would have reported.
     pub fn compile(config: &Config, now: Instant) -> Result<Self, CompileError> {
-        Self::compile_after(&[], config, now)
+        Self::compile_after(None, config, now)
     }
 
-    /// Compiles the configuration that follows this one: upstreams that are the same keep what is known of them.
+    /// Compiles the configuration that follows this one: upstreams that are the same keep what is known of them,
+    /// and issuers their keys.
     ///
     /// # Errors
     /// What the check would have reported.
     pub fn recompile(&self, config: &Config, now: Instant) -> Result<Self, CompileError> {
-        Self::compile_after(&self.upstreams, config, now)
+        Self::compile_after(Some(self), config, now)
     }
 
-    fn compile_after(before: &[Arc<Upstream>], config: &Config, now: Instant) -> Result<Self, CompileError> {
+    fn compile_after(before: Option<&Self>, config: &Config, now: Instant) -> Result<Self, CompileError> {
         let versions = Versions::compile(&config.versions);
-        let upstreams = Upstream::compile(config, now, before)?;
+        let upstreams = Upstream::compile(config, now, before.map_or(&[], |before| &before.upstreams))?;
+        let issuers = Issuers::compile(config, before.map(|before| &*before.issuers))?;
         let policies = Policies::compile(&config.rate_limit);
         let mut routes = RouteTable::default();
         for (index, row) in config.routes.iter().enumerate() {
@@ -137,7 +149,8 @@ impl Tables {
                 upstream,
                 auth: row.auth,
                 roles: row.roles,
-                scope: row.scope.clone(),
+                scopes: Scopes::compile(row),
+                issuers: issuers.accepted(&row.issuers, leads_home(row, &upstreams)),
                 certificate: CertificateRule::compile(row),
                 limits: policies.of_route(row),
                 limiter_down: row.limiter_down,
@@ -164,6 +177,8 @@ impl Tables {
             caps: Caps::compile(&config.server),
             unrouted: policies.unrouted(),
             policies,
+            issuers: Arc::new(issuers),
+            csrf: Csrf::compile(&config.cors),
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
             forwarding: Forwarding::compile(&config.forwarding),
@@ -189,6 +204,11 @@ fn rule(version: Option<&str>, versions: &Versions) -> VersionRule {
 fn places(config: &Config) -> Places {
     let parts = &config.upstream.concurrency;
     Places::new(config.server.max_in_flight, parts.normal_percent, parts.low_percent)
+}
+
+/// Whether a row's requests may come to one of our own services.
+fn leads_home(row: &config::Route, upstreams: &[Arc<Upstream>]) -> bool {
+    row.upstreams().any(|name| upstreams.iter().any(|known| known.is_ours && known.name == name))
 }
 
 fn split(

@@ -50,7 +50,7 @@ struct Inner {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     allow: Option<Cow<'static, str>>,
-    challenge: Option<Cow<'static, str>>,
+    challenges: Vec<Cow<'static, str>>,
     oauth: Option<&'static str>,
     extensions: Map<String, Value>,
 }
@@ -65,7 +65,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: (code.status() == 503).then_some(Duration::from_secs(1)),
             allow: None,
-            challenge: None,
+            challenges: Vec::new(),
             oauth: None,
             extensions: Map::new(),
         }))
@@ -111,10 +111,11 @@ impl Problem {
         self
     }
 
-    /// The `WWW-Authenticate` challenge in place of the plain `Bearer` (RFC 6750, section 3).
+    /// A `WWW-Authenticate` challenge in place of the plain `Bearer` (RFC 6750, section 3); several stand in lines of
+    /// their own, which every client can take apart (RFC 9110, section 11.6.1).
     #[must_use]
     pub fn challenge(mut self, challenge: impl Into<Cow<'static, str>>) -> Self {
-        self.0.challenge = Some(challenge.into());
+        self.0.challenges.push(challenge.into());
         self
     }
 
@@ -212,8 +213,11 @@ impl Problem {
             response.insert_header((ALLOW, methods.as_ref()));
         }
         // A 403 carries one only where the token's scope is what lacks (RFC 6750, section 3.1).
-        if inner.code.status() == 401 || inner.challenge.is_some() {
-            response.insert_header((WWW_AUTHENTICATE, inner.challenge.as_deref().unwrap_or("Bearer")));
+        if inner.code.status() == 401 && inner.challenges.is_empty() {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        for challenge in &inner.challenges {
+            response.append_header((WWW_AUTHENTICATE, challenge.as_ref()));
         }
         response.body(self.body(context))
     }
@@ -310,6 +314,8 @@ mod tests {
         let of = |problem: Problem| problem.response(&context());
         let unauthorized = of(Problem::new(Code::TokenRequired));
         assert_eq!(unauthorized.headers().get(WWW_AUTHENTICATE).unwrap(), "Bearer");
+        let two = of(Problem::new(Code::TokenRequired).challenge("A realm=\"x\"").challenge("B realm=\"x\""));
+        assert_eq!(two.headers().get_all(WWW_AUTHENTICATE).count(), 2);
         let busy = of(Problem::new(Code::RateLimited).retry_after(Duration::from_millis(1_001)));
         assert_eq!(busy.headers().get(RETRY_AFTER).unwrap(), "2");
         assert_eq!(of(Problem::new(Code::Overloaded)).headers().get(RETRY_AFTER).unwrap(), "1");

@@ -36,14 +36,15 @@ impl Endpoint {
         let clock = Clock::system();
         let user = user.map(|id| User {
             id: id.into(),
-            session: SessionId::generate(&clock),
+            session: Some(SessionId::generate(&clock)),
+            api_key: None,
             roles: [Role::User].into_iter().collect(),
             scope: String::new(),
             ver: 1,
         });
         let signer =
             Signer::new(&Secret::from(secret.to_owned()), clock).map_err(|error| Failure::said(error.to_string()))?;
-        let caller = Caller { user, client_ip: None };
+        let caller = Caller { user, ..Caller::default() };
         Ok(Rc::new(Self { signer, caller, audience, method, path, held: RefCell::new(None) }))
     }
 

@@ -56,7 +56,8 @@ pub fn someone(roles: &[Role]) -> User {
     let clock = Clock::system();
     User {
         id: UserId::generate(&clock),
-        session: SessionId::generate(&clock),
+        session: Some(SessionId::generate(&clock)),
+        api_key: None,
         roles: roles.iter().copied().collect::<Roles>(),
         scope: String::new(),
         ver: 1,
@@ -105,7 +106,7 @@ impl Client {
         headers: Headers<'_>,
         (kind, body): (&str, Option<String>),
     ) -> Answer {
-        let caller = Caller { user: Some(who.clone()), client_ip: None };
+        let caller = Caller { user: Some(who.clone()), ..Caller::default() };
         let bare = path.split('?').next().unwrap();
         let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, method, bare, &caller).unwrap();
         let verb = method;

@@ -34,7 +34,7 @@ pub async fn readyz(gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem
     let redis = gateway.stores.health().await.is_ok();
     let ready = is_ready(&gateway);
     let tables = gateway.tables.load_full();
-    let dependencies: Vec<_> = required(&gateway, &tables)
+    let dependencies: Vec<_> = required(&tables)
         .chain((gateway.stores.kind() == "redis").then_some(Dependency { name: "redis", ready: redis }))
         .chain([Dependency { name: "revocations", ready: gateway.revoked.is_live() }])
         .collect();
@@ -64,13 +64,13 @@ fn is_ready(gateway: &Gateway) -> bool {
     if gateway.is_draining() {
         return false;
     }
-    if !gateway.started.load(Ordering::Acquire) && required(gateway, &gateway.tables.load()).all(|d| d.ready) {
+    if !gateway.started.load(Ordering::Acquire) && required(&gateway.tables.load()).all(|d| d.ready) {
         gateway.started.store(true, Ordering::Release);
     }
     gateway.started.load(Ordering::Acquire)
 }
 
-fn required<'a>(gateway: &'a Gateway, tables: &'a Tables) -> impl Iterator<Item = Dependency<'a>> {
+fn required(tables: &Tables) -> impl Iterator<Item = Dependency<'_>> {
     let upstreams = states(&tables.upstreams).map(|(name, ready)| Dependency { name, ready });
-    upstreams.chain([Dependency { name: "jwks", ready: gateway.keys.current().is_some() }])
+    upstreams.chain([Dependency { name: "jwks", ready: tables.issuers.is_ready() }])
 }

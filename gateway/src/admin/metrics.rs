@@ -1,5 +1,6 @@
 //! What the gateway counts, in the names that dashboards know.
 
+mod authentication;
 pub mod compression;
 mod connections;
 mod idempotency;
@@ -25,6 +26,7 @@ use time::OffsetDateTime;
 pub use idempotency::{Event, KeyEvents};
 
 use crate::app::Gateway;
+use authentication::Authentications;
 
 pub use connections::{ConnectionMetrics, Handshake, Slow};
 
@@ -111,6 +113,7 @@ pub struct Metrics {
     misses: Counter,
     /// Requests with a key.
     pub keys: KeyEvents,
+    authentications: Authentications,
     deprecated: Family<VersionLabel, Counter>,
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
     /// What becomes of tunnels.
@@ -134,6 +137,7 @@ impl Default for Metrics {
             hits: token_cache.get_or_create_owned(&ResultLabel { result: "hit" }),
             misses: token_cache.get_or_create_owned(&ResultLabel { result: "miss" }),
             keys: KeyEvents::default(),
+            authentications: Authentications::register(&mut registry),
             deprecated: Family::default(),
             callers: Mutex::default(),
             tunnels: tunnels::Counters::register(&mut registry),
@@ -150,7 +154,7 @@ impl Default for Metrics {
             "Decisions made without the shared counters",
             metrics.degraded.clone(),
         );
-        registry.register("token_cache", "Look-ups of verified tokens", token_cache);
+        registry.register("token_cache", "Look-ups of verified credentials", token_cache);
         registry.register(
             "deprecated_version_calls",
             "Calls of versions that are going to end",
@@ -189,7 +193,7 @@ impl Metrics {
         self.degraded.inc();
     }
 
-    /// A look-up of a verified token.
+    /// A look-up of a verified credential.
     pub fn token_cache(&self, hit: bool) {
         if hit {
             self.hits.inc()

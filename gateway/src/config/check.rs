@@ -1,5 +1,6 @@
 //! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
 
+mod authentication;
 mod compression;
 mod forwarding;
 mod idempotency;
@@ -16,7 +17,6 @@ use shared::config::{Check, Report};
 use shared::store::check_address;
 
 use super::{Config, Route};
-use crate::policy::authenticate::keys::algorithm;
 use crate::policy::client::Network;
 use crate::policy::version::{is_version, parse_instant};
 use crate::route::Pattern;
@@ -34,7 +34,7 @@ impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
         server(self, report);
         upstreams::check(self, report);
-        authentication(self, report);
+        authentication::check(self, report);
         versions(self, report);
         headers(self, report);
         compression::check(&self.compression, report);
@@ -56,6 +56,7 @@ impl Check for Config {
 struct Names<'a> {
     upstreams: HashSet<&'a str>,
     policies: HashSet<&'a str>,
+    issuers: Vec<(&'a str, bool)>,
     versions: HashSet<&'a str>,
     prefix: &'a str,
 }
@@ -66,6 +67,7 @@ impl<'a> Names<'a> {
         Self {
             upstreams: OUR_SERVICES.into_iter().chain(upstreams).collect(),
             policies: config.rate_limit.policies.iter().map(|policy| policy.name.as_str()).collect(),
+            issuers: authentication::names(config),
             versions: config.versions.served.iter().map(|version| version.name.as_str()).collect(),
             prefix: &config.versions.prefix,
         }
@@ -101,21 +103,6 @@ fn server(config: &Config, report: &mut Report<'_>) {
         }
     }
     report.ensure(!config.documents.refresh.get().is_zero(), "documents.refresh", "more than 0s");
-}
-
-fn authentication(config: &Config, report: &mut Report<'_>) {
-    let authentication = &config.authentication;
-    report.ensure(!authentication.issuer.is_empty(), "authentication.issuer", "may not be empty");
-    report.ensure(!authentication.audience.is_empty(), "authentication.audience", "may not be empty");
-    report.ensure(!authentication.algorithms.is_empty(), "authentication.algorithms", "at least one");
-    report.ensure(authentication.cache_capacity > 0, "authentication.cache_capacity", "at least 1");
-    report.ensure(!authentication.refresh.get().is_zero(), "authentication.refresh", "more than 0s");
-    for name in authentication.algorithms.iter().filter(|name| algorithm(name).is_none()) {
-        report.error("authentication.algorithms", format!("`{name}` is none of EdDSA, ES256, RS256"));
-    }
-    let is_web = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    let jwks_url = &authentication.jwks_url;
-    report.ensure(jwks_url.is_empty() || is_web(jwks_url), "authentication.jwks_url", "an http:// or https:// URL");
 }
 
 fn versions(config: &Config, report: &mut Report<'_>) {
@@ -193,8 +180,7 @@ fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'
         first.is_some_and(|first| names.versions.contains(first)) && route.version.as_deref() != Some("none");
     report.ensure(!names_one, &key("path"), "written without the version; `version` says which it has");
     policies_exist(&route.limits, &key("limits"), names, report);
-    let needs_user = !route.roles.is_empty() || route.scope.is_some();
-    report.ensure(!needs_user || route.auth == super::Auth::Required, &key("auth"), "roles and scope need `required`");
+    authentication::check_route(route, at, &names.issuers, report);
     match route.version.as_deref() {
         None | Some("none") => {}
         Some(name) => {

@@ -43,6 +43,12 @@ pub struct Route {
     #[serde(default)]
     pub scope: Option<String>,
     #[serde(default)]
+    pub scopes: Vec<String>,
+    #[serde(default)]
+    pub scope_any: Vec<String>,
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    #[serde(default)]
     pub limits: Vec<String>,
     #[serde(default = "yes")]
     pub limited: bool,
@@ -101,6 +107,13 @@ impl Route {
         let methods = if self.methods.is_empty() { "*".to_owned() } else { self.methods.join(",") };
         let version = self.version.as_deref().map_or_else(String::new, |version| format!(" ({version})"));
         format!("{methods} {}{}{version}", self.host.as_deref().unwrap_or_default(), self.path)
+    }
+
+    /// Every upstream that its requests may come to.
+    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
+        let split = self.split.iter().map(|split| &split.upstream);
+        let mirror = self.mirror.iter().map(|mirror| &mirror.upstream);
+        [&self.upstream].into_iter().chain(split).chain(mirror).map(String::as_str)
     }
 }
 

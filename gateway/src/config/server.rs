@@ -50,21 +50,6 @@ pub struct Identity {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Authentication {
-    pub issuer: String,
-    pub audience: String,
-    pub jwks_url: String,
-    pub algorithms: Vec<String>,
-    pub leeway: Dur,
-    pub refresh: Dur,
-    pub cool_down: Dur,
-    pub refetch_timeout: Dur,
-    pub cache_capacity: usize,
-    pub max_token_bytes: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Documents {
     pub enabled: bool,
     pub refresh: Dur,

@@ -3,6 +3,7 @@
 mod breaking;
 mod compression;
 mod corpus;
+mod credentials;
 mod crowds;
 mod expect;
 mod forwarding;

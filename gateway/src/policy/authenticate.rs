@@ -1,9 +1,18 @@
-//! Who calls: the bearer token, verified against the issuer's keys, remembered, and held against what was revoked.
+//! Who calls: the credential of a request, verified with its issuer's keys or by asking, remembered, and held against
+//! what was revoked.
 
-mod bearer;
+mod accepted;
+mod api_keys;
 mod cache;
+mod challenge;
+mod claims;
+mod credential;
+mod fetch;
+mod introspect;
+mod issuers;
 mod jwks;
 pub mod keys;
+mod principal;
 mod verify;
 
 #[cfg(test)]
@@ -14,136 +23,240 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
-use shared::auth::User;
+use shared::auth::Signer;
 use shared::clock::Clock;
-use shared::domain::Roles;
 use shared::problem::{Code, Problem};
 use shared::store::{RevocationList, Verdict};
 
-pub(super) use bearer::insufficient_scope;
+pub use accepted::{Accepted, MAX_ISSUERS, STATIC_KEYS, TAKEN};
+pub use api_keys::hash;
 pub use cache::TokenCache;
-pub use jwks::Jwks;
-pub use verify::{Refusal, Rules, Verified};
+pub(super) use challenge::insufficient_scope;
+pub use credential::Carrier;
+pub use issuers::{Issuers, NoSecret, tend};
+pub use jwks::{Health, Jwks};
+pub use principal::{Principal, Reach, Subject, Verified};
+pub use verify::Refusal;
+
+use credential::Credential;
+use introspect::Answer;
+use issuers::Source;
 
 use crate::admin::metrics::Metrics;
-use crate::config::{Auth, Authentication};
+use crate::config::Auth;
 
 /// What every worker shares.
 #[derive(Debug)]
 pub struct Authenticator {
-    rules: Rules,
-    keys: Arc<Jwks>,
     revoked: Arc<RevocationList>,
     clock: Clock,
-    max_token_bytes: usize,
 }
 
-/// A caller who proved who they are.
-#[derive(Clone, Debug)]
-pub struct Principal {
-    verified: Rc<Verified>,
-    /// The token's roles, less those that were taken away since.
-    pub roles: Roles,
+/// What one worker brings along.
+pub struct Means<'a> {
+    /// What it has verified already.
+    pub tokens: &'a RefCell<TokenCache>,
+    /// Its connections.
+    pub client: &'a reqwest::Client,
+    /// What vouches for the gateway itself.
+    pub signer: &'a Signer,
+    /// Where it is counted.
+    pub metrics: &'a Metrics,
 }
 
-impl Principal {
-    /// A caller with these roles and this scope.
-    #[cfg(test)]
-    pub(in crate::policy) fn sample(roles: Roles, scope: &str) -> Self {
-        let clock = Clock::system();
-        let (id, session) = (shared::domain::UserId::generate(&clock), shared::domain::SessionId::generate(&clock));
-        let user = User { id, session, roles, scope: scope.to_owned(), ver: 1 };
-        Self { verified: Rc::new(Verified { user, expires_at: i64::MAX }), roles }
-    }
+/// What a route asks of a caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// Whether there has to be one.
+    pub auth: Auth,
+    /// Whose word is taken.
+    pub accepted: Accepted,
+}
 
-    /// The user as an upstream is told of them.
-    #[must_use]
-    pub fn user(&self) -> User {
-        User { roles: self.roles, ..self.verified.user.clone() }
-    }
+/// Why there is no principal.
+enum Failure {
+    /// The credential does not hold: the client's fault.
+    Refused(Refusal),
+    /// Nobody can tell whether it does: not the client's fault.
+    Unavailable(Code),
+}
 
-    /// The user as the token has them; its roles may be out of date.
-    #[must_use]
-    pub fn token(&self) -> &User {
-        &self.verified.user
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
 impl Authenticator {
-    /// With the issuer's rules, its keys, and the list of what was revoked.
+    /// With the list of what was revoked.
     #[must_use]
-    pub fn new(config: &Authentication, keys: Arc<Jwks>, revoked: Arc<RevocationList>, clock: Clock) -> Self {
-        Self { rules: Rules::compile(config), keys, revoked, clock, max_token_bytes: config.max_token_bytes }
+    pub const fn new(revoked: Arc<RevocationList>, clock: Clock) -> Self {
+        Self { revoked, clock }
     }
 
     /// The caller, or `None` for an anonymous one where that is allowed.
     ///
     /// # Errors
-    /// 401 for a token that is missing or does not hold, 503 when there are no keys to check one with.
+    /// 401 for a credential that is missing or does not hold, 400 for two of them, 503 when nobody can tell whether it
+    /// holds.
     pub async fn authenticate(
         &self,
-        cache: &RefCell<TokenCache>,
+        issuers: &Arc<Issuers>,
         headers: &HeaderMap,
-        need: Auth,
-        metrics: &Metrics,
+        need: Need,
+        means: Means<'_>,
     ) -> Result<Option<Principal>, Problem> {
-        let token = match need {
-            Auth::None => return Ok(None),
-            Auth::Required | Auth::Optional => bearer::token(headers)?,
+        if need.auth == Auth::None {
+            return Ok(None);
+        }
+        let Some(credential) = credential::find(headers, &issuers.keys, issuers.cookie.as_deref())? else {
+            return match need.auth {
+                Auth::Required => {
+                    means.metrics.unauthenticated("none", "missing");
+                    Err(challenge::required(issuers.keys.header.is_some()))
+                }
+                Auth::Optional | Auth::None => Ok(None),
+            };
         };
-        let Some(token) = token else {
-            return if need == Auth::Required { Err(bearer::required()) } else { Ok(None) };
-        };
-        let now = self.clock.now_seconds();
-        let hit = cache.borrow_mut().get(token, now);
-        metrics.token_cache(hit.is_some());
-        let verified = match hit {
-            Some(verified) => verified,
-            None => {
-                let verified = Rc::new(self.verify(token, now).await?);
-                cache.borrow_mut().put(token, Rc::clone(&verified));
-                verified
+        let Credential { carrier, is_key, .. } = credential;
+        match self.principal(issuers, credential, need.accepted, &means).await {
+            Ok(principal) => {
+                means.metrics.authenticated(carrier, is_key);
+                Ok(Some(principal))
             }
-        };
-        self.current(verified).map(Some)
+            // A cookie that is out of date is nobody's claim: the browser sends it by itself.
+            Err(Failure::Refused(_)) if carrier == Carrier::Cookie && need.auth == Auth::Optional => Ok(None),
+            Err(Failure::Refused(refusal)) => {
+                means.metrics.unauthenticated(kind(carrier, is_key), refusal.word());
+                Err(challenge::refused(refusal, carrier, is_key))
+            }
+            Err(Failure::Unavailable(code)) => {
+                means.metrics.unauthenticated(kind(carrier, is_key), "unavailable");
+                Err(Problem::new(code))
+            }
+        }
     }
 
-    /// The caller as they are now, if their token still holds; for what lasts longer than a request. That it expires ends
-    /// nothing: what ends a session does.
+    /// The caller as they are now, if their credential still holds; for what lasts longer than a request. That the token
+    /// of a session expires ends nothing: what ends the session does. Whatever has no session ends with its credential.
     #[must_use]
     pub fn recheck(&self, principal: &Principal) -> Option<Principal> {
-        self.current(Rc::clone(&principal.verified)).ok()
+        let verified = &principal.verified;
+        let over = !verified.has_session() && verified.ends_at <= self.clock.now_seconds();
+        let roles = self.current(verified).ok().filter(|_| !over)?;
+        Some(Principal { roles, ..principal.clone() })
     }
 
-    /// A token that was good is held against what happened since, on every request.
-    fn current(&self, verified: Rc<Verified>) -> Result<Principal, Problem> {
-        let user = &verified.user;
-        match self.revoked.check(user.id, user.session, user.ver) {
-            Verdict::Valid => Ok(Principal { roles: user.roles, verified }),
-            Verdict::Roles(left) => Ok(Principal { roles: user.roles.intersect(left), verified }),
-            Verdict::Revoked => Err(bearer::invalid("The token was revoked.")),
-        }
-    }
-
-    async fn verify(&self, token: &str, now: i64) -> Result<Verified, Problem> {
-        if token.len() > self.max_token_bytes {
-            return Err(bearer::invalid("The token is too long."));
-        }
-        let first = self.attempt(token, now)?;
-        let refusal = match first {
-            Ok(verified) => return Ok(verified),
-            // Perhaps a key that is newer than our copy of the set.
-            Err(Refusal::UnknownKey) if self.keys.refetch().await => match self.attempt(token, now)? {
-                Ok(verified) => return Ok(verified),
-                Err(refusal) => refusal,
-            },
-            Err(refusal) => refusal,
+    async fn principal(
+        &self,
+        issuers: &Arc<Issuers>,
+        credential: Credential<'_>,
+        accepted: Accepted,
+        means: &Means<'_>,
+    ) -> Result<Principal, Failure> {
+        let now = self.clock.now_seconds();
+        let known = means.tokens.borrow_mut().under(issuers).get(credential.text, now);
+        // A token is no key, whatever header it comes in.
+        let known = known.filter(|verified| verified.api_key.is_some() == credential.is_key);
+        means.metrics.token_cache(known.is_some());
+        let verified = match known {
+            Some(verified) => verified,
+            None => self.learn(issuers, credential, now, i64::MIN, means).await?,
         };
-        Err(bearer::invalid(refusal.detail()))
+        let by_cookie = credential.carrier == Carrier::Cookie;
+        let (verified, roles) = match (self.current(&verified), verified.asked_at) {
+            (Ok(roles), _) => (verified, roles),
+            // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
+            (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(&verified) => {
+                let verified = self.learn(issuers, credential, now, now, means).await?;
+                let roles = self.current(&verified)?;
+                (verified, roles)
+            }
+            (Err(refusal), _) => return Err(refusal.into()),
+        };
+        if !accepted.has(verified.place) {
+            return Err(Refusal::NotHere.into());
+        }
+        Ok(Principal { verified, roles, by_cookie })
     }
 
-    fn attempt(&self, token: &str, now: i64) -> Result<Result<Verified, Refusal>, Problem> {
-        let keys = self.keys.current().ok_or_else(|| Problem::new(Code::KeysUnavailable))?;
-        Ok(self.rules.verify(token, &keys, now))
+    /// What was good is held against what happened since, on every request: the roles that are left.
+    fn current(&self, verified: &Verified) -> Result<shared::domain::Roles, Refusal> {
+        let stated = verified.subject.roles();
+        let Subject::User(user) = &verified.subject else { return Ok(stated) };
+        if !verified.watched {
+            return Ok(stated);
+        }
+        if self.is_revoked_key(verified) {
+            return Err(Refusal::Revoked);
+        }
+        match self.revoked.check(user.id, user.session, user.ver) {
+            Verdict::Valid => Ok(stated),
+            Verdict::Roles(left) => Ok(stated.intersect(left)),
+            Verdict::Revoked => Err(Refusal::Revoked),
+        }
+    }
+
+    fn is_revoked_key(&self, verified: &Verified) -> bool {
+        verified.revocable_key.is_some_and(|key| self.revoked.has_key(key))
+    }
+
+    /// Verifies a credential and remembers it. What was asked before `since` is asked again.
+    async fn learn(
+        &self,
+        issuers: &Arc<Issuers>,
+        credential: Credential<'_>,
+        now: i64,
+        since: i64,
+        means: &Means<'_>,
+    ) -> Result<Rc<Verified>, Failure> {
+        let text = credential.text;
+        if text.len() > issuers.max_bytes {
+            return Err(Refusal::TooLong.into());
+        }
+        let verified = if credential.is_key {
+            known(issuers.keys.about(text, now, since, means).await)?
+        } else {
+            let issuer = issuers.of(text)?;
+            let verified = match &issuer.source {
+                Source::Keys(keys) => issuer.verify(text, keys, now).await?,
+                Source::Asked { introspector, .. } => known(introspector.about(text, now, since, means).await)?,
+            };
+            Verified { place: issuer.place, ..verified }
+        };
+        let verified = Rc::new(verified);
+        means.tokens.borrow_mut().under(issuers).put(text, Rc::clone(&verified));
+        Ok(verified)
+    }
+}
+
+impl issuers::Issuer {
+    async fn verify(&self, token: &str, keys: &Jwks, now: i64) -> Result<Verified, Failure> {
+        let attempt = || {
+            let keys = keys.current().ok_or(Failure::Unavailable(Code::KeysUnavailable))?;
+            Ok::<_, Failure>(self.rules.verify(token, &keys, now))
+        };
+        match attempt()? {
+            // Perhaps a key that is newer than our copy of the set.
+            Err(Refusal::UnknownKey) if keys.refetch().await => Ok(attempt()??),
+            verified => Ok(verified?),
+        }
+    }
+}
+
+fn known(answer: Answer) -> Result<Verified, Failure> {
+    match answer {
+        Answer::Active(verified) => Ok(*verified),
+        Answer::Refused(refusal) => Err(refusal.into()),
+        Answer::Unavailable => Err(Failure::Unavailable(Code::IssuerUnavailable)),
+    }
+}
+
+/// What a credential is counted as.
+const fn kind(carrier: Carrier, is_key: bool) -> &'static str {
+    match (carrier, is_key) {
+        (Carrier::Cookie, _) => "cookie",
+        (Carrier::Bearer | Carrier::KeyHeader, true) => "api_key",
+        (Carrier::Bearer | Carrier::KeyHeader, false) => "token",
     }
 }

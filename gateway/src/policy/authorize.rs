@@ -1,84 +1,92 @@
-//! Whether the caller may: the roles and the scope that a route asks for.
+//! Whether the caller may: the roles and the scopes that a route asks for.
 
+use std::fmt;
+
+use actix_web::http::Method;
 use shared::problem::{Code, Problem};
 
-use super::authenticate::{Principal, insufficient_scope};
+use super::authenticate::{Principal, Reach, insufficient_scope};
+use crate::config;
 use crate::route::Route;
 
-/// 403 unless the caller has one of the route's roles and its scope. Routes that ask for either require a token, so a
-/// caller without one never comes here.
-pub fn authorize(route: &Route, principal: Option<&Principal>) -> Result<(), Problem> {
+/// What a credential's scope must have.
+#[derive(Clone, Debug)]
+pub struct Scopes {
+    /// Every one of these.
+    all: Vec<String>,
+    /// At least one of these, unless there is none.
+    any: Vec<String>,
+    /// Where the route names neither, a credential that is bound to its scope needs one of these.
+    reads: String,
+    writes: String,
+}
+
+impl Scopes {
+    /// From the configuration, which has been checked.
+    #[must_use]
+    pub fn compile(route: &config::Route) -> Self {
+        Self {
+            all: route.scope.iter().chain(&route.scopes).cloned().collect(),
+            any: route.scope_any.clone(),
+            reads: format!("{}:read", route.upstream),
+            writes: format!("{}:write", route.upstream),
+        }
+    }
+
+    /// Whether the route names any scope.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        !self.all.is_empty() || !self.any.is_empty()
+    }
+
+    /// What a credential that is bound to its scope needs where the route names nothing.
+    #[must_use]
+    pub fn implied(&self, method: &Method) -> &str {
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) { &self.reads } else { &self.writes }
+    }
+
+    fn check(&self, principal: &Principal, method: &Method) -> Result<(), Problem> {
+        if !self.is_named() {
+            let wanted = self.implied(method);
+            let bound = principal.reach() == Reach::Bounded && !principal.has_scope(wanted);
+            return if bound { Err(insufficient_scope(wanted)) } else { Ok(()) };
+        }
+        let has = |word: &String| principal.has_scope(word);
+        if !self.all.iter().all(has) {
+            return Err(insufficient_scope(&self.all.join(" ")));
+        }
+        if !self.any.is_empty() && !self.any.iter().any(has) {
+            return Err(insufficient_scope(&self.any.join(" ")));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let any = [self.any.join(" or ")];
+        let parts: Vec<&str> =
+            self.all.iter().chain(&any).map(String::as_str).filter(|part| !part.is_empty()).collect();
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+/// Whether the caller has one of the route's roles. They may go while something lasts; a scope does not.
+#[must_use]
+pub fn has_role(route: &Route, principal: &Principal) -> bool {
+    route.roles.is_empty() || principal.roles.has_any(route.roles)
+}
+
+/// 403 unless the caller has one of the route's roles and its scopes. Routes that ask for either require a credential, so
+/// a caller without one never comes here.
+pub fn authorize(route: &Route, principal: Option<&Principal>, method: &Method) -> Result<(), Problem> {
     let Some(principal) = principal else { return Ok(()) };
-    if !route.roles.is_empty() && !principal.roles.has_any(route.roles) {
+    if !has_role(route, principal) {
         let wanted: Vec<_> = route.roles.iter().map(|role| role.as_str()).collect();
         return Err(Problem::new(Code::Forbidden).detail(format!("This needs the role {}.", wanted.join(" or "))));
     }
-    match &route.scope {
-        Some(scope) if !principal.token().scope.split(' ').any(|word| word == scope) => Err(insufficient_scope(scope)),
-        Some(_) | None => Ok(()),
-    }
+    route.scopes.check(principal, method)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use actix_web::http::Method;
-    use shared::domain::{Role, Roles};
-
-    use super::*;
-    use crate::config::Config;
-    use crate::route::{Found, Wanted};
-    use crate::tables::Tables;
-
-    const NOBODY: Roles = Roles::NONE;
-
-    /// Whether a caller with `roles` may, by the shipped table.
-    fn may(tables: &Tables, method: Method, rest: &str, roles: Roles) -> bool {
-        let path = format!("/api/v1{rest}");
-        let wanted = Wanted { host: None, path: &path, versioned: Some((0, rest)), method: &method };
-        match tables.routes.find(wanted) {
-            Found::Route(route) => authorize(route, Some(&Principal::sample(roles, ""))).is_ok(),
-            Found::OtherMethods(_) | Found::Nothing => panic!("no route for {method} {path}"),
-        }
-    }
-
-    #[test]
-    fn the_shipped_table_lets_each_role_do_its_own() {
-        let tables = Tables::compile(&Config::load(None, &[]).unwrap(), Instant::now()).unwrap();
-        let (user, support) = (NOBODY.with(Role::User), NOBODY.with(Role::Support));
-        let (treasurer, admin) = (NOBODY.with(Role::Treasurer), NOBODY.with(Role::Admin));
-        for (method, path, allowed, refused) in [
-            (Method::GET, "/users", vec![support, admin, user.with(Role::Admin)], vec![NOBODY, user, treasurer]),
-            (Method::PUT, "/users/7/roles", vec![admin], vec![NOBODY, user, support, treasurer]),
-            (Method::POST, "/users/7/disable", vec![admin], vec![user, support, treasurer]),
-            (Method::POST, "/users/7/enable", vec![admin], vec![user, support, treasurer]),
-            (Method::POST, "/users/7/restore", vec![admin], vec![user, support, treasurer]),
-            (Method::POST, "/accounts/7/freeze", vec![treasurer, admin], vec![user, support]),
-            (Method::POST, "/accounts/7/unfreeze", vec![treasurer, admin], vec![user, support]),
-            (Method::GET, "/users/me", vec![NOBODY, user, support, treasurer, admin], vec![]),
-            (Method::POST, "/transfers", vec![NOBODY, user, support, treasurer, admin], vec![]),
-        ] {
-            for roles in allowed {
-                assert!(may(&tables, method.clone(), path, roles), "{method} {path} {roles:?}");
-            }
-            for roles in refused {
-                assert!(!may(&tables, method.clone(), path, roles), "{method} {path} {roles:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_scope_is_a_whole_word() {
-        let file = std::env::temp_dir().join(format!("tollgate-scope-{}.toml", uuid::Uuid::new_v4()));
-        std::fs::write(&file, "[[routes]]\npath = \"/x\"\nupstream = \"users\"\nscope = \"pay\"\n").unwrap();
-        let config = Config::load(Some(&file), &[]).unwrap();
-        std::fs::remove_file(&file).unwrap();
-        let tables = Tables::compile(&config, Instant::now()).unwrap();
-        let route = &tables.routes.routes()[0];
-        let verdict = |scope: &str| authorize(route, Some(&Principal::sample(NOBODY, scope))).map_err(|p| p.code());
-        assert_eq!(verdict("read pay"), Ok(()));
-        assert_eq!(verdict("read paying"), Err(Code::Forbidden));
-        assert_eq!(verdict(""), Err(Code::Forbidden));
-    }
-}
+mod tests;

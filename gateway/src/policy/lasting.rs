@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::authenticate::Principal;
-use super::authorize::authorize;
+use super::authorize::has_role;
 use crate::app::Gateway;
 use crate::route::Route;
 
@@ -131,7 +131,7 @@ impl Live {
             |limit: Option<Duration>, since| limit.is_some_and(|limit| now.saturating_duration_since(since) > limit);
         let may = |principal: &Principal| {
             let current = gateway.authenticator.recheck(principal);
-            current.is_some_and(|current| authorize(&self.route, Some(&current)).is_ok())
+            current.is_some_and(|current| has_role(&self.route, &current))
         };
         if gateway.is_closing() {
             Some(End::Stopping)

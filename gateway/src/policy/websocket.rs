@@ -10,7 +10,6 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{CONNECTION, HOST, HeaderValue, ORIGIN, UPGRADE};
 use actix_web::http::{Method, Version};
 use parking_lot::Mutex;
-use shared::domain::UserId;
 use shared::problem::{Code, Problem};
 
 use super::authenticate::Principal;
@@ -54,9 +53,9 @@ pub struct Tunnels {
 }
 
 /// Whose tunnels are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Caller {
-    User(UserId),
+    Known(Box<str>),
     Address(IpAddr),
 }
 
@@ -84,8 +83,9 @@ impl Tunnels {
         principal: Option<&Principal>,
         client: Client,
     ) -> Result<Place, Problem> {
-        let caller = principal.map_or(Caller::Address(client.bucket()), |principal| Caller::User(principal.token().id));
-        let place = Place { tunnels: Arc::clone(self), caller };
+        let caller =
+            principal.map_or(Caller::Address(client.bucket()), |principal| Caller::Known(principal.who().into()));
+        let place = Place { tunnels: Arc::clone(self), caller: caller.clone() };
         let before = self.now.fetch_add(1, Ordering::AcqRel);
         let own = {
             let mut callers = self.callers.lock();

@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let Config { services, tls, .. } = config;
+    let tls = &config.tls;
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -32,12 +32,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("upstream.idle_timeout", text(&upstream.idle_timeout)),
         ("upstream.max_idle", text(&upstream.max_idle)),
         ("identity.secret", identity.secret.expose().to_owned()),
-        // Where the keys are, unless it is said.
-        (
-            "services.users.url",
-            if authentication.jwks_url.is_empty() { services.users.url.clone() } else { String::new() },
-        ),
-        ("authentication", text(authentication)),
+        ("authentication.cache_capacity", text(&authentication.cache_capacity)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),

@@ -28,7 +28,11 @@ impl Clients {
         let ours = [&config.services.users, &config.services.accounts];
         let ours = ours.into_iter().flat_map(|service| service.endpoints.iter().chain([&service.url]));
         let others = config.upstreams.iter().flat_map(|upstream| upstream.endpoints.iter().chain([&upstream.url]));
-        let mut urls = ours.chain(others).chain([&config.authentication.jwks_url]);
+        let issuers = config.authentication.issuers.iter().flat_map(|issuer| {
+            let asked = issuer.introspection.as_ref().map(|asked| &asked.url);
+            [Some(&issuer.jwks_url), Some(&issuer.issuer).filter(|_| issuer.discovery), asked].into_iter().flatten()
+        });
+        let mut urls = ours.chain(others).chain(issuers).chain([&config.authentication.jwks_url]);
         Self { settings: config.upstream.clone(), trusts: urls.any(|url| url.starts_with("https:")) }
     }
 
@@ -113,4 +117,17 @@ fn trusting_nobody(client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         // The provider has no usable protocol: let the client find its own way and say what is wrong.
         Err(_) => client,
     }
+}
+
+/// An error with its causes, for the log: reqwest's own text names only the outermost.
+#[must_use]
+pub fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

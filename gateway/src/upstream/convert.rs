@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::{HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
+use actix_web::http::header::{COOKIE, HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
 use actix_web::http::{Method as ActixMethod, StatusCode as ActixStatus};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use reqwest::{Method, StatusCode};
@@ -32,24 +32,35 @@ enum Kind {
     Tags,
 }
 
-/// What goes on to an upstream beside the plain end-to-end headers.
+/// What goes on to an upstream beside the plain end-to-end headers, and what does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// The client's Authorization.
+pub struct Forward<'a> {
+    /// The client's Authorization, and its API key.
     pub authorization: bool,
     /// The client's version headers, where the route has no versions.
     pub version: bool,
     /// Whether the gateway compresses the answer itself: the upstream is asked for a plain one.
     pub compress: bool,
+    /// The header of API keys, which goes where Authorization goes.
+    pub key_header: Option<&'a ActixName>,
+    /// The cookie that holds a token, which goes nowhere.
+    pub cookie: Option<&'a str>,
 }
 
 /// Copies what may go on to an upstream.
 #[must_use]
-pub fn request_headers(from: &ActixHeaders, forward: Forward) -> HeaderMap {
+pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 8);
     let named = connection_options(from.get_all(actix_web::http::header::CONNECTION).map(ActixValue::as_bytes));
     for (name, value) in from {
         let goes = match kind(name.as_str()) {
+            Kind::End if forward.key_header == Some(name) => forward.authorization,
+            Kind::End if *name == COOKIE => {
+                if let Some(value) = without(value, forward.cookie) {
+                    to.append(reqwest::header::COOKIE, value);
+                }
+                false
+            }
             Kind::End => !is_named(&named, name.as_str()),
             Kind::Authorization => forward.authorization,
             Kind::Version => forward.version,
@@ -71,6 +82,21 @@ pub fn request_headers(from: &ActixHeaders, forward: Forward) -> HeaderMap {
         to.insert(ACCEPT_ENCODING, IDENTITY_CODING);
     }
     to
+}
+
+/// The cookies of one line, less the one with this name.
+fn without(value: &ActixValue, name: Option<&str>) -> Option<HeaderValue> {
+    let is_it = |pair: &[u8], name: &str| {
+        pair.trim_ascii().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+    };
+    let pairs = || value.as_bytes().split(|b| *b == b';');
+    match name.filter(|name| pairs().any(|pair| is_it(pair, name))) {
+        None => value_to_upstream(value),
+        Some(name) => {
+            let kept: Vec<&[u8]> = pairs().filter(|pair| !is_it(pair, name)).map(<[u8]>::trim_ascii).collect();
+            HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok().filter(|value| !value.is_empty())
+        }
+    }
 }
 
 fn request_header(name: &ActixName, value: &ActixValue) -> Option<(HeaderName, HeaderValue)> {

@@ -14,14 +14,14 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
 use reqwest::{Request, Response, StatusCode, Url};
-use shared::auth::{Caller, HEADER, Signer};
+use shared::auth::{HEADER, Signer};
 use shared::problem::{Code, Problem};
 
 use super::Upstream;
 use super::attempts::{self, Again, Failed};
 use super::body::{self, Answer, Guards, Outgoing, Progress, Stage};
 use super::breaker::{Admission, Outcome, Refused};
-use super::client::Pool;
+use super::client::{Pool, causes};
 use super::convert::{self, Forward};
 use super::endpoint::{Endpoint, Lease};
 use super::forwarded::Forwarding;
@@ -69,7 +69,7 @@ pub struct Call<'a> {
     /// Until when.
     pub deadline: Deadline,
     /// Which of the client's headers go on.
-    pub forward: Forward,
+    pub forward: Forward<'a>,
     /// The client's certificate, where the route says that the upstream is told it.
     pub certificate: Option<&'a ClientCertificate>,
     /// Largest request body in bytes.
@@ -274,7 +274,7 @@ impl Call<'_> {
         *headers = convert::request_headers(&self.head.headers, self.forward);
         self.describe(headers);
         if let Some(audience) = &self.upstream.audience {
-            let caller = Caller { user: self.principal.map(Principal::user), client_ip: Some(self.client.ip) };
+            let caller = Principal::vouched(self.principal, self.client.ip);
             let assertion = signer.sign(audience, self.head.method.as_str(), self.path, &caller);
             let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
             headers.extend(HeaderValue::try_from(assertion).ok().map(|assertion| (ASSERTION, assertion)));
@@ -364,16 +364,4 @@ fn outcome(status: StatusCode, headers: &HeaderMap, slow: bool) -> Outcome {
     } else {
         Outcome::Success
     }
-}
-
-/// An error with its causes, for the log: reqwest's own text names only the outermost.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

@@ -84,7 +84,7 @@ fn has_cookie(headers: &HeaderMap, name: &str, value: &str) -> bool {
 fn place(client: Client, principal: Option<&Principal>) -> u32 {
     let mut hasher = DefaultHasher::new();
     match principal {
-        Some(principal) => principal.token().id.hash(&mut hasher),
+        Some(principal) => principal.who().hash(&mut hasher),
         None => client.bucket().hash(&mut hasher),
     }
     (hasher.finish() % 100) as u32

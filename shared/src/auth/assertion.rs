@@ -10,10 +10,10 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::caller::{Caller, User};
+use super::caller::{Caller, External, User};
 use crate::clock::Clock;
 use crate::config::Secret;
-use crate::domain::{Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
 
 /// The header that carries it.
 pub const HEADER: &str = "x-tollgate-assertion";
@@ -46,7 +46,7 @@ pub struct SecretTooShort;
 #[error("the identity assertion does not hold")]
 pub struct InvalidAssertion;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
@@ -59,12 +59,30 @@ struct Claims<'a> {
     sub: Option<UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<SessionId>,
-    #[serde(default, skip_serializing_if = "Roles::is_empty_ref")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<ApiKeyId>,
+    /// A name with another issuer. Apart from `sub`, so that no reader can take it for a user of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ext: Option<Name<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    gateway: bool,
+    #[serde(skip_serializing_if = "Roles::is_empty_ref")]
     roles: Roles,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
-    #[serde(default)]
     ver: i64,
+}
+
+#[derive(Serialize)]
+struct Name<'a> {
+    iss: &'a str,
+    sub: &'a str,
+}
+
+#[derive(Deserialize)]
+struct ReadName {
+    iss: String,
+    sub: String,
 }
 
 /// The same, owning its text, as it is read.
@@ -79,6 +97,10 @@ struct Read {
     ip: Option<IpAddr>,
     sub: Option<UserId>,
     sid: Option<SessionId>,
+    key: Option<ApiKeyId>,
+    ext: Option<ReadName>,
+    #[serde(default)]
+    gateway: bool,
     #[serde(default)]
     roles: Roles,
     #[serde(default)]
@@ -118,7 +140,9 @@ impl Signer {
         caller: &Caller,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let iat = self.clock.now_seconds();
-        let user = caller.user.as_ref();
+        let (user, external) = (caller.user.as_ref(), caller.external.as_ref());
+        let roles = user.map(|user| user.roles).or(external.map(|external| external.roles));
+        let scope = user.map(|user| &user.scope).or(external.map(|external| &external.scope));
         let claims = Claims {
             iss: ISSUER,
             aud: audience,
@@ -128,9 +152,12 @@ impl Signer {
             htu: path,
             ip: caller.client_ip,
             sub: user.map(|user| user.id),
-            sid: user.map(|user| user.session),
-            roles: user.map_or(Roles::NONE, |user| user.roles),
-            scope: user.map_or("", |user| &user.scope),
+            sid: user.and_then(|user| user.session),
+            key: user.and_then(|user| user.api_key),
+            ext: external.map(|external| Name { iss: &external.issuer, sub: &external.subject }),
+            gateway: caller.is_gateway,
+            roles: roles.unwrap_or(Roles::NONE),
+            scope: scope.map_or("", String::as_str),
             ver: user.map_or(0, |user| user.ver),
         };
         jsonwebtoken::encode(&self.header, &claims, &self.key)
@@ -176,14 +203,21 @@ impl Verifier {
         if !(timely && bound && header.typ.as_deref() == Some(TYPE)) {
             return Err(InvalidAssertion);
         }
-        let user = read.sub.zip(read.sid).map(|(id, session)| User {
-            id,
-            session,
-            roles: read.roles,
-            scope: read.scope,
-            ver: read.ver,
-        });
-        Ok(Caller { user, client_ip: read.ip })
+        let (roles, client_ip, is_gateway) = (read.roles, read.ip, read.gateway);
+        Ok(match (read.sub, read.ext) {
+            // Whoever is two at once is neither.
+            (Some(_), Some(_)) => return Err(InvalidAssertion),
+            (Some(id), None) => {
+                let (session, api_key) = (read.sid, read.key);
+                let user = User { id, session, api_key, roles, scope: read.scope, ver: read.ver };
+                Caller { user: Some(user), external: None, is_gateway, client_ip }
+            }
+            (None, Some(ReadName { iss: issuer, sub: subject })) => {
+                let external = External { issuer, subject, roles, scope: read.scope };
+                Caller { user: None, external: Some(external), is_gateway, client_ip }
+            }
+            (None, None) => Caller { user: None, external: None, is_gateway, client_ip },
+        })
     }
 }
 

@@ -8,14 +8,18 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 
 use super::assertion::{HEADER, Verifier};
-use crate::domain::{Role, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
 use crate::problem::{Code, Problem};
 
 /// Whom the gateway vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The signed-in user, if any.
+    /// The signed-in user of ours, if any.
     pub user: Option<User>,
+    /// Somebody who proved who they are, but is no user of ours. Never set together with `user`.
+    pub external: Option<External>,
+    /// Whether the gateway asks for itself and not for a client. No client's request ever says so.
+    pub is_gateway: bool,
     /// The client's address, as the gateway saw it behind its trusted hops.
     pub client_ip: Option<IpAddr>,
 }
@@ -25,14 +29,30 @@ pub struct Caller {
 pub struct User {
     /// The token's `sub`.
     pub id: UserId,
-    /// The token's `sid`.
-    pub session: SessionId,
+    /// The token's `sid`. An API key has none.
+    pub session: Option<SessionId>,
+    /// The API key that stood for the user, if it was one: it may do no more than its scope says.
+    pub api_key: Option<ApiKeyId>,
     /// The token's `roles`, less those taken away since.
     pub roles: Roles,
     /// The token's `scope`, space-separated.
     pub scope: String,
     /// The token's `ver`.
     pub ver: i64,
+}
+
+/// Somebody whom an issuer vouches for, but who is no user of ours: another identity provider's user, an OAuth client,
+/// a key of the gateway's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct External {
+    /// Who vouches: an issuer's `iss`.
+    pub issuer: String,
+    /// The name that is unique with that issuer.
+    pub subject: String,
+    /// Roles of ours that the gateway's configuration gives.
+    pub roles: Roles,
+    /// What it may be used for, space-separated.
+    pub scope: String,
 }
 
 /// Anybody, signed in or not, that comes through the gateway.
@@ -66,7 +86,7 @@ fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
 }
 
 fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
-    let Caller { user, client_ip } = caller(request)?;
+    let Caller { user, client_ip, .. } = caller(request)?;
     let user = user.ok_or_else(|| Problem::new(Code::TokenRequired))?;
     Ok(SignedIn { user, client_ip })
 }
@@ -86,6 +106,25 @@ impl FromRequest for SignedIn {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(signed_in(request))
+    }
+}
+
+/// The gateway itself, asking about a credential; 403 for everybody else.
+#[derive(Clone, Copy, Debug)]
+pub struct TheGateway(());
+
+impl FromRequest for TheGateway {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(
+            caller(request).and_then(
+                |caller| {
+                    if caller.is_gateway { Ok(Self(())) } else { Err(Problem::new(Code::Forbidden)) }
+                },
+            ),
+        )
     }
 }
 

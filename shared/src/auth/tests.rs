@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Clock;
 use crate::config::Secret;
-use crate::domain::{Role, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
 
 fn secret(letter: &str) -> Secret {
     Secret::from(letter.repeat(32))
@@ -14,12 +14,13 @@ fn secret(letter: &str) -> Secret {
 fn caller(clock: &Clock) -> Caller {
     let user = User {
         id: UserId::generate(clock),
-        session: SessionId::generate(clock),
+        session: Some(SessionId::generate(clock)),
+        api_key: None,
         roles: Roles::NONE.with(Role::User),
         scope: "accounts".to_owned(),
         ver: 3,
     };
-    Caller { user: Some(user), client_ip: Some([192, 0, 2, 7].into()) }
+    Caller { user: Some(user), client_ip: Some([192, 0, 2, 7].into()), ..Caller::default() }
 }
 
 #[test]
@@ -57,8 +58,30 @@ fn nobody_signed_in_stays_nobody_and_short_secrets_are_refused() {
     let clock = Clock::system();
     let signer = Signer::new(&secret("k"), clock.clone()).unwrap();
     let verifier = Verifier::new(&secret("k"), AUDIENCE_USERS, clock.clone()).unwrap();
-    let nobody = Caller { user: None, client_ip: None };
+    let nobody = Caller::default();
     let assertion = signer.sign(AUDIENCE_USERS, "POST", "/x", &nobody).unwrap();
     assert_eq!(verifier.verify(&assertion, "POST", "/x"), Ok(nobody));
     assert!(Signer::new(&Secret::from("short".to_owned()), clock).is_err());
+}
+
+#[test]
+fn api_keys_outsiders_and_the_gateway_read_back_as_what_they_are() {
+    let clock = Clock::system();
+    let signer = Signer::new(&secret("k"), clock.clone()).unwrap();
+    let verifier = Verifier::new(&secret("k"), AUDIENCE_USERS, clock.clone()).unwrap();
+    let user = User { session: None, api_key: Some(ApiKeyId::generate(&clock)), ..caller(&clock).user.unwrap() };
+    let outsider = External {
+        issuer: "https://corp.example".to_owned(),
+        subject: UserId::generate(&clock).to_string(),
+        roles: Roles::NONE.with(Role::Support),
+        scope: "read".to_owned(),
+    };
+    for caller in [
+        Caller { user: Some(user), ..Caller::default() },
+        Caller { external: Some(outsider), ..Caller::default() },
+        Caller { is_gateway: true, ..Caller::default() },
+    ] {
+        let assertion = signer.sign(AUDIENCE_USERS, "POST", "/x", &caller).unwrap();
+        assert_eq!(verifier.verify(&assertion, "POST", "/x"), Ok(caller), "{assertion}");
+    }
 }

@@ -61,9 +61,11 @@ catalogue! {
     // Who is asking.
     TokenRequired "token_required" 401 false "This needs a signed-in user: send an access token.";
     TokenInvalid "token_invalid" 401 false "The access token is not valid, has expired or was revoked.";
+    ApiKeyInvalid "api_key_invalid" 401 false "The API key is not known, has expired or was revoked.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
+    CsrfRefused "csrf_refused" 403 false "A request with a cookie that changes something must come from a page that may make it.";
     OriginNotAllowed "origin_not_allowed" 403 false "The origin is not one that may call this API from a browser.";
     // What it is about.
     NotFound "not_found" 404 false "There is nothing at this address for you.";
@@ -113,6 +115,7 @@ catalogue! {
     RateLimiterUnavailable "rate_limiter_unavailable" 503 true "This route refuses while rate limits cannot be checked.";
     IdempotencyUnavailable "idempotency_unavailable" 503 true "This route refuses while idempotency keys cannot be kept.";
     KeysUnavailable "keys_unavailable" 503 true "Tokens cannot be checked: the signing keys are not available.";
+    IssuerUnavailable "issuer_unavailable" 503 true "The credential cannot be checked: its issuer does not answer.";
     ShuttingDown "shutting_down" 503 true "This instance is shutting down.";
     GatewayTimeout "gateway_timeout" 504 true "The service behind the gateway did not answer in time.";
 }

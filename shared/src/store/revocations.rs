@@ -16,7 +16,7 @@ pub use list::{RevocationList, Verdict};
 use super::StoreError;
 use super::link::Link;
 use crate::clock::{Clock, instant};
-use crate::domain::{Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
 
 /// How far ahead `expires_at` may lie: Redis keeps a revocation for a day. Tokens live minutes.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -57,6 +57,14 @@ pub enum Revocation {
         #[serde(with = "instant")]
         expires_at: OffsetDateTime,
     },
+    /// The API key is void.
+    ApiKey {
+        /// The key.
+        key: ApiKeyId,
+        /// Until when it matters: as long as a gateway may remember what it was told of the key.
+        #[serde(with = "instant")]
+        expires_at: OffsetDateTime,
+    },
 }
 
 impl Revocation {
@@ -64,9 +72,10 @@ impl Revocation {
     #[must_use]
     pub const fn expires_at(&self) -> OffsetDateTime {
         match self {
-            Self::Session { expires_at, .. } | Self::User { expires_at, .. } | Self::Roles { expires_at, .. } => {
-                *expires_at
-            }
+            Self::Session { expires_at, .. }
+            | Self::User { expires_at, .. }
+            | Self::Roles { expires_at, .. }
+            | Self::ApiKey { expires_at, .. } => *expires_at,
         }
     }
 }

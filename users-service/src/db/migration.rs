@@ -10,11 +10,18 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Step {
-            name: "m2026_11_21_000001_identity",
-            postgres: include_str!("migration/identity.postgres.sql"),
-            sqlite: include_str!("migration/identity.sqlite.sql"),
-        })]
+        vec![
+            Box::new(Step {
+                name: "m2026_11_21_000001_identity",
+                postgres: include_str!("migration/identity.postgres.sql"),
+                sqlite: include_str!("migration/identity.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000002_api_key_revocations",
+                postgres: include_str!("migration/api_key_revocations.postgres.sql"),
+                sqlite: include_str!("migration/api_key_revocations.sqlite.sql"),
+            }),
+        ]
     }
 }
 

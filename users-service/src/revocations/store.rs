@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use shared::clock::{from_micros, to_micros};
-use shared::domain::{Roles, SessionId, UserId};
+use shared::domain::{ApiKeyId, Roles, SessionId, UserId};
 use shared::store::Revocation;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ const BATCH: u64 = 256;
 const SESSION: &str = "session";
 const USER: &str = "user";
 const ROLES: &str = "roles";
+const API_KEY: &str = "api_key";
 
 /// Writes a revocation in the transaction of the change that makes it so.
 ///
@@ -30,12 +31,16 @@ pub async fn record(write: &Write, revocation: &Revocation) -> Result<(), Fault>
         user_id: Set(None),
         ver: Set(None),
         roles: Set(None),
+        api_key_id: Set(None),
         expires_at: Set(to_micros(revocation.expires_at())),
         published_at: Set(None),
     };
     let row = match *revocation {
         Revocation::Session { sid, .. } => {
             ActiveModel { kind: Set(SESSION.to_owned()), session_id: Set(Some(sid.as_uuid())), ..empty }
+        }
+        Revocation::ApiKey { key, .. } => {
+            ActiveModel { kind: Set(API_KEY.to_owned()), api_key_id: Set(Some(key.as_uuid())), ..empty }
         }
         Revocation::User { user, ver, .. } => {
             ActiveModel { kind: Set(USER.to_owned()), user_id: Set(Some(user.as_uuid())), ver: Set(Some(ver)), ..empty }
@@ -101,6 +106,10 @@ fn revocation(row: &Model) -> Result<Revocation, Fault> {
         SESSION => {
             let sid = row.session_id.map(SessionId::from).ok_or_else(wrong)?;
             Ok(Revocation::Session { sid, expires_at })
+        }
+        API_KEY => {
+            let key = row.api_key_id.map(ApiKeyId::from).ok_or_else(wrong)?;
+            Ok(Revocation::ApiKey { key, expires_at })
         }
         USER => user().map(|(user, ver)| Revocation::User { user, ver, expires_at }),
         ROLES => {

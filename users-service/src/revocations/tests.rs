@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::domain::{Role, Roles, SessionId, UserId};
+use shared::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
 use shared::store::{Revocation, RevocationList, Stores, Verdict};
 
 use super::*;
@@ -22,12 +22,14 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder).await;
     let (user, other, sid) = (UserId::generate(&clock), UserId::generate(&clock), SessionId::generate(&clock));
+    let key = ApiKeyId::generate(&clock);
     let expires_at = clock.now() + Duration::from_secs(60);
     let roles = Roles::NONE.with(Role::User);
     let write = database.write().await.unwrap();
     record(&write, &Revocation::Session { sid, expires_at }).await.unwrap();
     record(&write, &Revocation::User { user, ver: 2, expires_at }).await.unwrap();
     record(&write, &Revocation::Roles { user: other, ver: 5, roles, expires_at }).await.unwrap();
+    record(&write, &Revocation::ApiKey { key, expires_at }).await.unwrap();
     write.commit().await.unwrap();
 
     for round in 0..2 {
@@ -41,7 +43,8 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
         } else {
             tokio::spawn(relay.run());
         }
-        crate::testing::until(|| list.len() == 3).await;
+        crate::testing::until(|| list.len() == 4).await;
+        assert!(list.has_key(key));
         assert_eq!(list.check(other, sid, 9), Verdict::Revoked);
         assert_eq!((list.check(user, None, 1), list.check(user, None, 2)), (Verdict::Revoked, Verdict::Valid));
         assert_eq!(list.check(other, None, 4), Verdict::Roles(roles));

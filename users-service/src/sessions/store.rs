@@ -108,8 +108,16 @@ pub async fn end_all(write: &Write, user: UserId, now: i64) -> Result<(), Fault>
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn end_others(write: &Write, user: UserId, keep: SessionId, now: i64) -> Result<Vec<SessionId>, Fault> {
-    let others = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null()).and(Column::Id.ne(keep.as_uuid()));
+pub async fn end_others(
+    write: &Write,
+    user: UserId,
+    keep: Option<SessionId>,
+    now: i64,
+) -> Result<Vec<SessionId>, Fault> {
+    let mut others = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
+    if let Some(keep) = keep {
+        others = others.and(Column::Id.ne(keep.as_uuid()));
+    }
     let ids = Entity::find().select_only().column(Column::Id).filter(others.clone());
     let ids: Vec<uuid::Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };

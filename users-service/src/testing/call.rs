@@ -22,7 +22,7 @@ pub struct Call<'a> {
 impl Running {
     /// A call by nobody.
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
-        let caller = Caller { user: None, client_ip: "192.0.2.7".parse().ok() };
+        let caller = Caller { client_ip: "192.0.2.7".parse().ok(), ..Caller::default() };
         Call { service: self, method, path: path.to_owned(), caller, headers: Vec::new(), body: None }
     }
 }

@@ -32,6 +32,6 @@ impl Person {
     /// As the gateway would vouch for them.
     pub fn user(&self) -> User {
         let Claims { sub, sid, roles, ref scope, ver, .. } = self.claims;
-        User { id: sub, session: sid, roles, scope: scope.clone(), ver }
+        User { id: sub, session: Some(sid), api_key: None, roles, scope: scope.clone(), ver }
     }
 }

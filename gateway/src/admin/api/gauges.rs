@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::admin::metrics::limits;
 use crate::app::Gateway;
+use crate::policy::authenticate::{Health, Issuers};
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::View;
 
@@ -24,7 +25,6 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(gateway) = self.0.upgrade() else { return Ok(()) };
         let in_flight = i64::try_from(gateway.in_flight.count()).unwrap_or(i64::MAX);
-        let keys = gateway.keys.current().map_or(0, |keys| i64::try_from(keys.len()).unwrap_or(i64::MAX));
         let revoked = i64::try_from(gateway.revoked.len()).unwrap_or(i64::MAX);
         let counts = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let reloads = gateway.reloads.state();
@@ -35,12 +35,12 @@ impl Collector for Gauges {
             ("in_flight", "Requests that are being served", in_flight),
             ("config_generation", "Which configuration is in force, counted from the start", generation),
             ("config_refused", "Configurations that were refused since the start", refused),
-            ("signing_keys", "Keys that tokens are checked with", keys),
             ("revocations", "Sessions and users whose tokens are held against a revocation", revoked),
         ] {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        issuers(&gateway.tables.load().issuers, &mut encoder)?;
         let now = Instant::now();
         let mut family = encoder.encode_descriptor(
             "breaker_state",
@@ -104,6 +104,30 @@ fn endpoints(encoder: &mut DescriptorEncoder<'_>, upstreams: &[Arc<Upstream>], n
                 let view = endpoint.view(now, upstream.balancer.settings().decay);
                 let labels = [("upstream", upstream.name.as_str()), ("endpoint", view.address.as_str())];
                 ConstGauge::new(value(&view)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the fetching of each issuer's keys goes.
+fn issuers(issuers: &Issuers, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    type Reading = fn(&Health) -> Option<u64>;
+    let families: [(&str, &str, Reading); 4] = [
+        ("signing_keys", "Keys that an issuer's tokens are checked with", |health| u64::try_from(health.keys).ok()),
+        ("signing_keys_age_seconds", "How long ago an issuer's keys were fetched", |health| {
+            health.age.map(|age| age.as_secs())
+        }),
+        ("signing_keys_fetches", "How often an issuer's keys were asked for", |health| Some(health.attempts)),
+        ("signing_keys_failures", "How often an issuer's keys were asked for in vain", |health| Some(health.failures)),
+    ];
+    for (name, help, read) in families {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (issuer, keys) in issuers.key_sets() {
+            if let Some(value) = read(&keys.health()) {
+                let labels = [("issuer", issuer)];
+                ConstGauge::new(count(value)).encode(family.encode_family(&labels)?)?;
             }
         }
     }

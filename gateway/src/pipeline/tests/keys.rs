@@ -1,7 +1,7 @@
 //! Idempotency keys that the gateway keeps for an upstream that knows none.
 
 mod refusals;
-mod shop;
+pub mod shop;
 
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder, Response};
@@ -42,7 +42,7 @@ impl Counter {
         let gate = Gate::start(shop.addr, &more).await;
         let token = issuer.token();
         let counter = Self { shop, issuer, gate, token };
-        within(async { while counter.metric("signing_keys ").await == 0 {} }).await;
+        within(async { while counter.metric("signing_keys{issuer=\"default\"} ").await == 0 {} }).await;
         counter
     }
 

@@ -73,7 +73,7 @@ async fn what_is_refused_at_the_border_is_a_problem_with_its_status() {
         (get("/", &format!("X-A: {}\r\n", "y".repeat(40_000))), 431, "headers_too_large"),
         (get("/nothing", ""), 404, "not_found"),
         (get("/api/users/me", ""), 401, "token_required"),
-        (get("/api/users/me", "Authorization: Bearer a.b.c\r\n"), 503, "keys_unavailable"),
+        (get("/api/users/me", "Authorization: Bearer a.b.c\r\n"), 401, "token_invalid"),
         (get("/api/t/x", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400, "malformed_request"),
         ("PUT /.well-known/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 404, "not_found"),
         ("DELETE /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 405, "method_not_allowed"),

@@ -1,67 +1,78 @@
-//! Tokens that were verified already, until they expire. One per worker, so that a look-up takes no lock.
+//! Credentials that were verified already, while they are good. One per worker, so that a look-up takes no lock.
 //!
-//! The map hashes the whole token under a random key and compares it whole, so nobody can craft a token that is taken
+//! The map hashes the whole credential under a random key and compares it whole, so nobody can craft one that is taken
 //! for another. Bounded by two generations: when the young one is full it becomes the old one, and what was not asked
 //! for in between is forgotten.
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::verify::Verified;
+use super::{Issuers, Verified};
 
 type Generation = HashMap<Box<str>, Rc<Verified>>;
 
-/// Verified tokens of one worker.
+/// Verified credentials of one worker.
 #[derive(Debug)]
 pub struct TokenCache {
     young: Generation,
     old: Generation,
-    /// Most tokens in one generation.
+    /// Most credentials in one generation.
     half: usize,
+    /// Under whose rules they were verified.
+    under: Option<Arc<Issuers>>,
 }
 
 impl TokenCache {
-    /// Holds at most `capacity` tokens.
+    /// Holds at most `capacity` credentials.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { young: Generation::new(), old: Generation::new(), half: (capacity / 2).max(1) }
+        Self { young: Generation::new(), old: Generation::new(), half: (capacity / 2).max(1), under: None }
     }
 
-    /// What is known of a token, unless it has expired.
-    pub fn get(&mut self, token: &str, now: i64) -> Option<Rc<Verified>> {
-        if let Some(verified) = self.young.get(token) {
-            return (verified.expires_at > now).then(|| Rc::clone(verified));
+    /// The same, with what was verified under other rules forgotten: after a reload an issuer may be gone.
+    pub fn under(&mut self, issuers: &Arc<Issuers>) -> &mut Self {
+        if !self.under.as_ref().is_some_and(|under| Arc::ptr_eq(under, issuers)) {
+            *self = Self { under: Some(Arc::clone(issuers)), ..Self::new(2 * self.half) };
         }
-        let (token, verified) = self.old.remove_entry(token).filter(|(_, verified)| verified.expires_at > now)?;
-        self.insert(token, Rc::clone(&verified));
+        self
+    }
+
+    /// What is known of a credential, unless that is no longer good.
+    pub fn get(&mut self, text: &str, now: i64) -> Option<Rc<Verified>> {
+        if let Some(verified) = self.young.get(text) {
+            return (verified.good_until > now).then(|| Rc::clone(verified));
+        }
+        let (text, verified) = self.old.remove_entry(text).filter(|(_, verified)| verified.good_until > now)?;
+        self.insert(text, Rc::clone(&verified));
         Some(verified)
     }
 
-    /// Remembers a token.
-    pub fn put(&mut self, token: &str, verified: Rc<Verified>) {
-        self.insert(token.into(), verified);
+    /// Remembers a credential.
+    pub fn put(&mut self, text: &str, verified: Rc<Verified>) {
+        self.insert(text.into(), verified);
     }
 
-    fn insert(&mut self, token: Box<str>, verified: Rc<Verified>) {
+    fn insert(&mut self, text: Box<str>, verified: Rc<Verified>) {
         if self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(token, verified);
+        self.young.insert(text, verified);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::auth::User;
-    use shared::clock::Clock;
-    use shared::domain::{Roles, SessionId, UserId};
+    use shared::auth::External;
+    use shared::domain::Roles;
 
+    use super::super::Subject;
     use super::*;
 
-    fn verified(expires_at: i64) -> Rc<Verified> {
-        let clock = Clock::system();
-        let (id, session) = (UserId::generate(&clock), SessionId::generate(&clock));
-        Rc::new(Verified { user: User { id, session, roles: Roles::NONE, scope: String::new(), ver: 0 }, expires_at })
+    fn verified(good_until: i64) -> Rc<Verified> {
+        let (issuer, subject) = ("https://issuer.example".to_owned(), "somebody".to_owned());
+        let somebody = External { issuer, subject, roles: Roles::NONE, scope: String::new() };
+        Rc::new(Verified::of(Subject::External(somebody), good_until))
     }
 
     #[test]
@@ -83,5 +94,16 @@ mod tests {
             assert!(cache.young.len() + cache.old.len() <= 10);
         }
         assert!(cache.get("3", 1).is_none());
+    }
+
+    #[test]
+    fn other_rules_forget_everything() {
+        let config = crate::config::Config::load(None, &[]).unwrap();
+        let issuers = || Arc::new(Issuers::compile(&config, None).unwrap());
+        let (before, after) = (issuers(), issuers());
+        let mut cache = TokenCache::new(10);
+        cache.under(&before).put("a", verified(100));
+        assert!(cache.under(&before).get("a", 1).is_some());
+        assert!(cache.under(&after).get("a", 1).is_none());
     }
 }

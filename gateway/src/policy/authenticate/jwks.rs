@@ -1,74 +1,119 @@
 //! The keys' life: one task fetches, requests read. Fetched at start with retry, then at intervals, and once more when
 //! a token names a key that is not there, with a cool-down. When the issuer is down, the old keys serve on.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
 use parking_lot::Mutex;
+use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 
+use super::fetch::{self, FetchError};
 use super::keys::KeySet;
 use crate::config::Authentication;
 
 /// The first wait after a failure while there are no keys at all; it doubles up to the cool-down.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
-/// A JWK set is a few kilobytes; more is not read.
+/// A JWK set is a few kilobytes, and so is an issuer's metadata; more is not read.
 const MAX_DOCUMENT: usize = 262_144;
 
-/// The issuer's keys as last fetched.
+/// Appended to an issuer (OpenID Connect Discovery 1.0, section 4).
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this address.
+    Url(String),
+    /// Where this issuer's metadata says.
+    Discovered(String),
+}
+
+/// An issuer's keys as last fetched.
 #[derive(Debug)]
 pub struct Jwks {
-    url: String,
+    place: Place,
     pinned: Vec<Algorithm>,
     refresh: Duration,
     cool_down: Duration,
     refetch_timeout: Duration,
     current: ArcSwapOption<KeySet>,
-    wanted: Notify,
+    wanted: Arc<Notify>,
     attempts: watch::Sender<u64>,
     fetching: AtomicBool,
     last_attempt: Mutex<Option<Instant>>,
+    last_success: Mutex<Option<Instant>>,
+    failures: AtomicU64,
+    tended: AtomicBool,
 }
 
-/// Why a fetch brought nothing. For the log.
-#[derive(Debug, thiserror::Error)]
-enum FetchError {
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
-    #[error("the answer is no JWK set: {0}")]
-    Document(#[from] serde_json::Error),
-    #[error("the answer is larger than {MAX_DOCUMENT} bytes")]
-    TooLarge,
-    #[error("the set has no key that could be used")]
-    NoKeys,
+/// The part of an issuer's metadata that we need.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// How the fetching goes. For metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Keys there are.
+    pub keys: usize,
+    /// How long ago they were fetched; `None`: never.
+    pub age: Option<Duration>,
+    /// How often they were asked for.
+    pub attempts: u64,
+    /// How often in vain.
+    pub failures: u64,
 }
 
 impl Jwks {
-    /// Without keys yet. `url` is where they are, `pinned` the algorithms that the issuer may use.
+    /// Without keys yet. `pinned` are the algorithms that the issuer may use.
     #[must_use]
-    pub fn new(config: &Authentication, url: String, pinned: Vec<Algorithm>) -> Arc<Self> {
+    pub fn new(config: &Authentication, place: Place, pinned: Vec<Algorithm>) -> Arc<Self> {
         Arc::new(Self {
-            url,
+            place,
             pinned,
             refresh: config.refresh.get(),
             cool_down: config.cool_down.get(),
             refetch_timeout: config.refetch_timeout.get(),
             current: ArcSwapOption::empty(),
-            wanted: Notify::new(),
+            wanted: Arc::default(),
             attempts: watch::Sender::new(0),
             fetching: AtomicBool::new(false),
             last_attempt: Mutex::new(None),
+            last_success: Mutex::new(None),
+            failures: AtomicU64::new(0),
+            tended: AtomicBool::new(false),
         })
+    }
+
+    /// Whether this does all that `other` would: then its keys need not be fetched again.
+    #[must_use]
+    pub fn does_for(&self, other: &Self) -> bool {
+        let times = |keys: &Self| (keys.refresh, keys.cool_down, keys.refetch_timeout);
+        self.place == other.place && self.pinned == other.pinned && times(self) == times(other)
     }
 
     /// The keys, if there ever were any.
     #[must_use]
     pub fn current(&self) -> Option<Arc<KeySet>> {
         self.current.load_full()
+    }
+
+    /// How the fetching goes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            keys: self.current().map_or(0, |keys| keys.len()),
+            age: self.last_success.lock().map(|at| at.elapsed()),
+            attempts: *self.attempts.borrow(),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
     }
 
     /// Puts a set in place, as a fetch does.
@@ -90,41 +135,102 @@ impl Jwks {
         tokio::time::timeout(self.refetch_timeout, attempts.changed()).await.is_ok()
     }
 
-    /// Fetches for as long as it is polled.
-    pub async fn run(&self, client: &reqwest::Client) {
-        let mut retry = FIRST_RETRY;
-        loop {
-            self.fetching.store(true, Ordering::Release);
-            *self.last_attempt.lock() = Some(Instant::now());
-            let pause = match self.fetch(client).await {
-                Ok(keys) => {
-                    tracing::debug!(keys = keys.len(), "signing keys fetched");
-                    self.replace(keys);
-                    retry = FIRST_RETRY;
-                    self.refresh
-                }
-                Err(error) => {
-                    tracing::warn!(%error, url = self.url, "signing keys could not be fetched");
-                    let pause = retry.min(self.cool_down);
-                    retry = retry.saturating_mul(2);
-                    pause
-                }
-            };
-            self.fetching.store(false, Ordering::Release);
-            self.attempts.send_modify(|attempts| *attempts += 1);
-            // A refused refetch returns at once, so a wake-up here means that the cool-down is over.
-            let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+    /// Starts the task that fetches, unless there is one; it ends when nobody holds the keys any more.
+    pub fn tend(self: &Arc<Self>, client: &reqwest::Client) {
+        if !self.tended.swap(true, Ordering::AcqRel) {
+            tokio::spawn(run(Arc::downgrade(self), client.clone()));
         }
     }
 
+    async fn attempt(&self, client: &reqwest::Client, retry: &mut Duration) -> Duration {
+        self.fetching.store(true, Ordering::Release);
+        *self.last_attempt.lock() = Some(Instant::now());
+        let pause = match self.fetch(client).await {
+            Ok(keys) => {
+                tracing::debug!(keys = keys.len(), "signing keys fetched");
+                self.replace(keys);
+                *self.last_success.lock() = Some(Instant::now());
+                *retry = FIRST_RETRY;
+                self.refresh
+            }
+            Err(error) => {
+                tracing::warn!(%error, place = ?self.place, "signing keys could not be fetched");
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                let pause = (*retry).min(self.cool_down);
+                *retry = retry.saturating_mul(2);
+                pause
+            }
+        };
+        self.fetching.store(false, Ordering::Release);
+        self.attempts.send_modify(|attempts| *attempts += 1);
+        pause
+    }
+
     async fn fetch(&self, client: &reqwest::Client) -> Result<KeySet, FetchError> {
-        let answer = client.get(&self.url).timeout(self.cool_down.max(Duration::from_secs(2))).send().await?;
-        let body = answer.error_for_status()?.bytes().await?;
-        if body.len() > MAX_DOCUMENT {
-            return Err(FetchError::TooLarge);
-        }
-        let keys = KeySet::parse(&body, &self.pinned)?;
+        let timeout = self.cool_down.max(Duration::from_secs(2));
+        let document = match &self.place {
+            Place::Url(url) => fetch::get(client, url, timeout, MAX_DOCUMENT).await?,
+            Place::Discovered(issuer) => {
+                let url = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+                let metadata = fetch::get(client, &url, timeout, MAX_DOCUMENT).await?;
+                let url = keys_of(issuer, serde_json::from_slice(&metadata)?)?;
+                fetch::get(client, &url, timeout, MAX_DOCUMENT).await?
+            }
+        };
+        let keys = KeySet::parse(&document, &self.pinned)?;
         // An empty set would turn every token away; the old keys are the better guess.
         if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok(keys) }
+    }
+}
+
+impl Drop for Jwks {
+    fn drop(&mut self) {
+        // The task that waits sees that it is over.
+        self.wanted.notify_one();
+    }
+}
+
+/// Metadata of another issuer, or keys that come over a weaker channel than the metadata did, are somebody's trick.
+fn keys_of(issuer: &str, metadata: Metadata) -> Result<String, FetchError> {
+    if metadata.issuer != issuer {
+        return Err(FetchError::WrongIssuer(metadata.issuer));
+    }
+    let scheme = |url: &str| reqwest::Url::parse(url).ok().map(|url| url.scheme().to_owned());
+    let fine = match (scheme(issuer).as_deref(), scheme(&metadata.jwks_uri).as_deref()) {
+        (_, Some("https")) => true,
+        (Some("http"), Some("http")) => true,
+        (_, Some(_) | None) => false,
+    };
+    if fine { Ok(metadata.jwks_uri) } else { Err(FetchError::WrongAddress(metadata.jwks_uri)) }
+}
+
+async fn run(keys: Weak<Jwks>, client: reqwest::Client) {
+    let mut retry = FIRST_RETRY;
+    loop {
+        let Some(held) = keys.upgrade() else { return };
+        let (pause, wanted) = (held.attempt(&client, &mut retry).await, Arc::clone(&held.wanted));
+        drop(held);
+        // A refused refetch returns at once, so a wake-up here means that the cool-down is over.
+        let _ = tokio::time::timeout(pause, wanted.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_counts_only_for_its_own_issuer_and_over_a_channel_as_good() {
+        let of = |issuer: &str, said: &str, keys: &str| {
+            keys_of(issuer, Metadata { issuer: said.to_owned(), jwks_uri: keys.to_owned() }).is_ok()
+        };
+        let (plain, safe) = ("http://id.internal", "https://id.example");
+        assert!(of(safe, safe, "https://keys.example/jwks"));
+        assert!(of(plain, plain, "http://id.internal/jwks") && of(plain, plain, "https://id.internal/jwks"));
+        assert!(!of(safe, "https://evil.example", "https://keys.example/jwks"));
+        assert!(!of(safe, "https://id.example/", "https://keys.example/jwks"), "compared as text, not as addresses");
+        for keys in ["http://keys.example/jwks", "file:///etc/passwd", "jwks", ""] {
+            assert!(!of(safe, safe, keys), "{keys}");
+        }
     }
 }

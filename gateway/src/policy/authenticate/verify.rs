@@ -2,42 +2,44 @@
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
-use serde::Deserialize;
-use shared::auth::User;
-use shared::domain::{Roles, SessionId, UserId};
 
+use super::Verified;
+use super::claims::{Claims, Mapping, Standing};
 use super::keys::{KeySet, algorithm};
-use crate::config::Authentication;
+use crate::config;
 
-/// The only type of an access token (RFC 9068, section 2.1), with and without its media type's prefix.
-const TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
+/// The only type of an access token of ours (RFC 9068, section 2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
 
-const REQUIRED: [&str; 4] = ["iss", "aud", "sub", "exp"];
+/// A type may stand with its media type's prefix (RFC 7515, section 4.1.9).
+const MEDIA_TYPE: &str = "application/";
+
+const REQUIRED: [&str; 3] = ["iss", "aud", "exp"];
 
 /// What a token must say to be taken.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    issuer: String,
-    audience: String,
+    /// The only `iss`.
+    pub issuer: String,
+    /// At least one of these in `aud`. Only where somebody is asked about a token may there be none.
+    pub audiences: Vec<String>,
     /// The algorithms that this issuer may use.
     pub pinned: Vec<Algorithm>,
+    /// The types that its access tokens may have; empty: any, or none.
+    types: Vec<String>,
+    /// In seconds.
     leeway: i64,
+    /// Where in its claims is what we need.
+    pub mapping: Mapping,
 }
 
-/// A token that holds.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// Whom it is about.
-    pub user: User,
-    /// Seconds since the epoch.
-    pub expires_at: i64,
-}
-
-/// Why a token does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a credential does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// It is no JWT, or one of another shape.
+    /// It is no token, or one of another shape.
     Malformed,
+    /// It is longer than anything that is looked at.
+    TooLong,
     /// It is not an access token.
     WrongType,
     /// Its algorithm is not the key's.
@@ -54,6 +56,12 @@ pub enum Refusal {
     Expired,
     /// Its time has not come.
     NotYetValid,
+    /// Its issuer does not know it, or has ended it.
+    NotActive,
+    /// It was revoked.
+    Revoked,
+    /// It holds, but not here.
+    NotHere,
 }
 
 impl Refusal {
@@ -62,6 +70,7 @@ impl Refusal {
     pub const fn detail(self) -> &'static str {
         match self {
             Self::Malformed => "The token is not well-formed.",
+            Self::TooLong => "The token is too long.",
             Self::WrongType => "The token is not an access token.",
             Self::WrongAlgorithm => "The token is signed with an algorithm that is not accepted.",
             Self::UnknownKey => "The token is signed with an unknown key.",
@@ -70,33 +79,85 @@ impl Refusal {
             Self::WrongAudience => "The token is meant for somebody else.",
             Self::Expired => "The token has expired.",
             Self::NotYetValid => "The token is not valid yet.",
+            Self::NotActive => "The token is not known, has expired or was revoked.",
+            Self::Revoked => "The token was revoked.",
+            Self::NotHere => "The token's issuer is not accepted here.",
+        }
+    }
+
+    /// What it is counted as.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed | Self::TooLong => "malformed",
+            Self::WrongType => "wrong_type",
+            Self::WrongAlgorithm => "wrong_algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::WrongSignature => "wrong_signature",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongAudience => "wrong_audience",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::NotActive => "not_active",
+            Self::Revoked => "revoked",
+            Self::NotHere => "not_accepted_here",
         }
     }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: UserId,
-    sid: SessionId,
-    exp: i64,
-    #[serde(default)]
-    nbf: Option<i64>,
-    ver: i64,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default)]
-    scope: String,
-}
-
 impl Rules {
-    /// From the configuration, which has been checked.
+    /// Those of our own issuer. The configuration has been checked.
     #[must_use]
-    pub fn compile(config: &Authentication) -> Self {
+    pub fn ours(config: &config::Authentication) -> Self {
         Self {
             issuer: config.issuer.clone(),
-            audience: config.audience.clone(),
-            pinned: config.algorithms.iter().filter_map(|name| algorithm(name)).collect(),
-            leeway: i64::try_from(config.leeway.get().as_secs()).unwrap_or(i64::MAX),
+            audiences: vec![config.audience.clone()],
+            pinned: pinned(&config.algorithms),
+            types: vec![ACCESS_TOKEN.to_owned()],
+            leeway: seconds(config.leeway),
+            mapping: Mapping {
+                standing: Standing::Ours,
+                issuer: config.issuer.clone(),
+                subject: "sub".to_owned(),
+                roles: "roles".to_owned(),
+                role_map: None,
+                scope: "scope".to_owned(),
+                full_scope: config.full_scope.clone(),
+            },
+        }
+    }
+
+    /// Those of users-service's answers about API keys: `active`, `sub` (the user), `jti` (the key), `ver`, `roles`,
+    /// `scope`, and `exp` if it ends.
+    #[must_use]
+    pub fn of_our_keys(config: &config::Authentication) -> Self {
+        let ours = Self::ours(config);
+        let mapping = Mapping { standing: Standing::OurKeys, ..ours.mapping };
+        Self { audiences: Vec::new(), mapping, ..ours }
+    }
+
+    /// Those of another issuer.
+    #[must_use]
+    pub fn of(config: &config::Issuer, leeway: shared::config::Dur) -> Self {
+        let standing = match config.trusted {
+            true => Standing::Trusted { watched: config.watermarks },
+            false => Standing::Foreign,
+        };
+        Self {
+            issuer: config.issuer.clone(),
+            audiences: config.audiences.clone(),
+            pinned: pinned(&config.algorithms),
+            types: config.types.clone(),
+            leeway: seconds(config.leeway.unwrap_or(leeway)),
+            mapping: Mapping {
+                standing,
+                issuer: config.issuer.clone(),
+                subject: config.subject_claim.clone(),
+                roles: config.roles_claim.clone(),
+                role_map: Some(config.role_map.clone()),
+                scope: config.scope_claim.clone(),
+                full_scope: config.full_scope.clone(),
+            },
         }
     }
 
@@ -105,12 +166,13 @@ impl Rules {
     /// # Errors
     /// The first rule that it breaks.
     pub fn verify(&self, token: &str, keys: &KeySet, now: i64) -> Result<Verified, Refusal> {
+        // What a header brings along (`jwk`, `jku`, `x5u`, `x5c`) is never looked at: only `kid` chooses, and only here.
         let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
         // RFC 7515, section 4.1.11: whoever does not understand an extension that is critical must refuse.
         if header.crit.is_some() {
             return Err(Refusal::Malformed);
         }
-        if !header.typ.as_deref().is_some_and(|typ| TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
+        if !self.is_type(header.typ.as_deref()) {
             return Err(Refusal::WrongType);
         }
         if !self.pinned.contains(&header.alg) {
@@ -121,16 +183,22 @@ impl Rules {
             return Err(Refusal::WrongAlgorithm);
         }
         let claims = decode::<Claims>(token, &key.decoding, &self.validation(key.algorithm)).map_err(refusal)?.claims;
-        self.judge_time(&claims, now)?;
-        let roles: Roles = claims.roles.iter().filter_map(|role| role.parse().ok()).collect();
-        let user = User { id: claims.sub, session: claims.sid, roles, scope: claims.scope, ver: claims.ver };
-        Ok(Verified { user, expires_at: claims.exp })
+        let expires_at = self.judge_time(&claims, now)?.ok_or(Refusal::Malformed)?;
+        self.mapping.verified(&claims, expires_at)
+    }
+
+    fn is_type(&self, typ: Option<&str>) -> bool {
+        let bare = typ.map(|typ| match typ.split_at_checked(MEDIA_TYPE.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(MEDIA_TYPE) => rest,
+            Some(_) | None => typ,
+        });
+        self.types.is_empty() || bare.is_some_and(|typ| self.types.iter().any(|known| typ.eq_ignore_ascii_case(known)))
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
+        validation.set_audience(&self.audiences);
         validation.set_required_spec_claims(&REQUIRED);
         // Judged below against our own clock, so that a test can move it.
         validation.validate_exp = false;
@@ -138,15 +206,28 @@ impl Rules {
         validation
     }
 
-    fn judge_time(&self, claims: &Claims, now: i64) -> Result<(), Refusal> {
-        if claims.exp.saturating_add(self.leeway) <= now {
+    /// The end of what is claimed, if it has one.
+    ///
+    /// # Errors
+    /// It is over, or has not begun.
+    pub fn judge_time(&self, claims: &Claims, now: i64) -> Result<Option<i64>, Refusal> {
+        let expires_at = claims.instant("exp")?;
+        if expires_at.is_some_and(|exp| exp.saturating_add(self.leeway) <= now) {
             return Err(Refusal::Expired);
         }
-        match claims.nbf {
+        match claims.instant("nbf")? {
             Some(nbf) if nbf.saturating_sub(self.leeway) > now => Err(Refusal::NotYetValid),
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(expires_at),
         }
     }
+}
+
+fn pinned(names: &[String]) -> Vec<Algorithm> {
+    names.iter().filter_map(|name| algorithm(name)).collect()
+}
+
+fn seconds(span: shared::config::Dur) -> i64 {
+    i64::try_from(span.get().as_secs()).unwrap_or(i64::MAX)
 }
 
 fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {

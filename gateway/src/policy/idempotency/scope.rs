@@ -34,7 +34,7 @@ pub fn key(headers: &HeaderMap) -> Result<Option<Key>, Problem> {
 /// still the same request, and what the path's parameters name is part of the fingerprint.
 pub fn digest(principal: &Principal, method: &Method, route: &Route, key: &Key) -> Digest {
     let mut hash = Sha256::new();
-    feed(&mut hash, principal.token().id.as_uuid().as_bytes());
+    feed(&mut hash, principal.who().as_bytes());
     for part in [method.as_str(), &route.pattern, &route.upstream.name, key.as_str()] {
         feed(&mut hash, part.as_bytes());
     }

@@ -63,13 +63,17 @@ impl Key {
         name.push_str(prefix);
         let by_address = |name: &mut String| write!(name, ":address:{}", networks.of(caller.client.ip));
         let by_user = |name: &mut String| match caller.principal {
-            Some(principal) => write!(name, ":user:{}", principal.token().id),
+            Some(principal) => write!(name, ":user:{}", principal.who()),
             None => by_address(name),
         };
         // Writing to a String cannot fail.
         let _ = match self {
             Self::Address => by_address(&mut name),
-            Self::User | Self::ApiKey => by_user(&mut name),
+            Self::User => by_user(&mut name),
+            Self::ApiKey => match caller.principal.and_then(Principal::api_key) {
+                Some(key) => write!(name, ":api_key:{key}"),
+                None => by_user(&mut name),
+            },
             Self::Role => match caller.principal.and_then(highest) {
                 Some(role) => write!(name, ":role:{role}"),
                 None => write!(name, ":role:none"),

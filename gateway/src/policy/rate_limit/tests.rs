@@ -154,13 +154,18 @@ async fn each_key_tells_callers_apart_in_its_own_way() {
     let bare = HeaderMap::new;
     type Who = (Option<Principal>, &'static str, HeaderMap);
     let (ann, one, other) = (user(), "2001:db8:0:1::1", "2001:db8:0:2::1");
-    let rows: [(&str, Who, Who, bool); 15] = [
+    let key = |id: &str| ann.clone().map(|ann| ann.with_key(id));
+    let rows: [(&str, Who, Who, bool); 19] = [
         ("address", (None, one, bare()), (ann.clone(), "2001:db8:0:1::2", bare()), true),
         ("address", (None, one, bare()), (None, other, bare()), false),
         ("user", (ann.clone(), one, bare()), (ann.clone(), other, bare()), true),
         ("user", (ann.clone(), one, bare()), (user(), one, bare()), false),
         ("user", (None, one, bare()), (None, one, bare()), true),
         ("api_key", (ann.clone(), one, bare()), (ann.clone(), other, bare()), true),
+        ("api_key", (key("a"), one, bare()), (key("a"), other, bare()), true),
+        ("api_key", (key("a"), one, bare()), (key("b"), one, bare()), false),
+        ("api_key", (key("a"), one, bare()), (ann.clone(), one, bare()), false),
+        ("user", (key("a"), one, bare()), (ann.clone(), one, bare()), true),
         ("role", (user(), one, bare()), (user(), other, bare()), true),
         ("role", (user(), one, bare()), (treasurer(), one, bare()), false),
         ("role", (None, one, bare()), (None, other, bare()), true),
@@ -169,7 +174,7 @@ async fn each_key_tells_callers_apart_in_its_own_way() {
         ("header", (None, one, bare()), (None, one, bare()), true),
         ("header", (None, one, bare()), (None, other, bare()), false),
         ("header", (None, one, header("")), (None, one, bare()), true),
-        ("all", (None, one, bare()), (ann, other, bare()), true),
+        ("all", (None, one, bare()), (ann.clone(), other, bare()), true),
     ];
     for (key, first, second, same) in rows {
         let named = if key == "header" { "header = \"X-Tenant\"" } else { "" };

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const NOTHING: Forward = Forward { authorization: false, version: false, compress: false };
+const NOTHING: Forward<'_> =
+    Forward { authorization: false, version: false, compress: false, key_header: None, cookie: None };
 
 fn actix(pairs: &[(&str, &str)]) -> ActixHeaders {
     let mut headers = ActixHeaders::new();
@@ -106,7 +107,7 @@ fn what_connection_names_stays_here_in_both_directions() {
 #[test]
 fn a_route_may_let_authorization_and_version_through() {
     let from = actix(&[("authorization", "Basic x"), ("api-version", "2")]);
-    let sent = request_headers(&from, Forward { authorization: true, version: true, compress: false });
+    let sent = request_headers(&from, Forward { authorization: true, version: true, ..NOTHING });
     assert_eq!(sent.len(), 2);
 }
 
@@ -151,4 +152,37 @@ fn where_the_gateway_compresses_upstreams_are_asked_for_plain_answers_and_know_t
     assert_eq!(sent["if-none-match"], "W/\"a\"", "it compares weakly");
     let sent = request_headers(&from, NOTHING);
     assert!(sent["accept-encoding"] == "gzip" && sent["if-match"] == "W/\"a\", \"b\"", "{sent:?}");
+}
+
+#[test]
+fn credentials_of_ours_stay_here() {
+    let key = ActixName::from_static("x-api-key");
+    let here = Forward { key_header: Some(&key), cookie: Some("__Host-tollgate"), ..NOTHING };
+    let sent = |lines: &[(&'static str, &str)], forward: Forward<'_>| {
+        let mut from = ActixHeaders::new();
+        for (name, value) in lines {
+            from.append(ActixName::from_static(name), ActixValue::from_str(value).unwrap());
+        }
+        let to = request_headers(&from, forward);
+        to.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
+    };
+    assert!(sent(&[("x-api-key", "k")], here).is_empty());
+    assert_eq!(sent(&[("x-api-key", "k")], Forward { authorization: true, ..here }), ["x-api-key: k"]);
+    assert_eq!(sent(&[("x-api-key", "k")], NOTHING), ["x-api-key: k"], "the header is the upstream's own");
+    for (cookie, left) in [
+        ("a=1; __Host-tollgate=t; b=2", Some("cookie: a=1; b=2")),
+        ("__Host-tollgate=t", None),
+        (" __Host-tollgate =t ;__Host-tollgate=u", None),
+        (
+            "__Host-tollgate-theme=dark; x__Host-tollgate=1",
+            Some("cookie: __Host-tollgate-theme=dark; x__Host-tollgate=1"),
+        ),
+        ("a=1;b=2", Some("cookie: a=1;b=2")),
+    ] {
+        let sent = sent(&[("cookie", cookie)], here);
+        assert_eq!(sent.first().map(String::as_str), left, "{cookie}");
+        assert!(sent.len() <= 1);
+    }
+    let lines = [("cookie", "__Host-tollgate=t"), ("cookie", "c=3")];
+    assert_eq!(sent(&lines, Forward { authorization: true, ..here }), ["cookie: c=3"], "whatever the route forwards");
 }

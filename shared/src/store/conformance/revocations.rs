@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fixture::{Fixture, eventually, within};
 use crate::clock::Clock;
-use crate::domain::{SessionId, UserId};
+use crate::domain::{ApiKeyId, SessionId, UserId};
 use crate::store::{Follower, Revocation, RevocationList, Stores, Verdict};
 
 /// What the contract allows from a revocation to its effect.
@@ -38,6 +38,18 @@ pub(super) async fn a_follower_knows_within_a_second(on: Fixture) {
     on.stores.revocations.publish(&revocation).await.unwrap();
     let known = async || revoked(&first, &on.clock, sid) && revoked(&second, &on.clock, sid);
     within(PROMPTLY, "both lists know", known).await;
+}
+
+pub(super) async fn an_api_key_is_void_everywhere_within_a_second(on: Fixture) {
+    let (first, _first) = followed(&on.stores, &on.clock).await;
+    let key = ApiKeyId::generate(&on.clock);
+    assert!(!first.has_key(key));
+    on.stores.revocations.publish(&Revocation::ApiKey { key, expires_at: on.clock.now() + LIFE }).await.unwrap();
+    within(PROMPTLY, "the list knows", async || first.has_key(key)).await;
+    let (late, _late) = followed(&on.stores, &on.clock).await;
+    assert!(late.has_key(key) && !late.has_key(ApiKeyId::generate(&on.clock)));
+    on.clock.advance(LIFE);
+    assert!(!late.has_key(key));
 }
 
 pub(super) async fn a_late_follower_learns_what_still_matters(on: Fixture) {

@@ -8,9 +8,9 @@ use parking_lot::RwLock;
 
 use super::Revocation;
 use crate::clock::{Clock, to_micros};
-use crate::domain::{Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
 
-/// Sessions, and users, that may be listed at once. More are not taken in, and counted: forgetting one that still
+/// Sessions, users, and API keys, that may be listed at once. More are not taken in, and counted: forgetting one that still
 /// matters to make room would let a stolen token back in just the same.
 const MAX_ENTRIES: usize = 1 << 20;
 /// A map is swept of what has expired when it has grown to this, and then whenever it has doubled.
@@ -33,7 +33,8 @@ pub struct RevocationList {
     clock: Clock,
     sessions: RwLock<Table<SessionId, i64>>,
     users: RwLock<Table<UserId, UserEntry>>,
-    /// Entries in both tables, so that the usual case, an empty list, takes no lock.
+    keys: RwLock<Table<ApiKeyId, i64>>,
+    /// Entries in all tables, so that the usual case, an empty list, takes no lock.
     len: AtomicUsize,
     live: AtomicBool,
     refused: AtomicU64,
@@ -67,6 +68,7 @@ impl RevocationList {
             clock,
             sessions: RwLock::new(Table::new()),
             users: RwLock::new(Table::new()),
+            keys: RwLock::new(Table::new()),
             len: AtomicUsize::new(0),
             live: AtomicBool::new(false),
             refused: AtomicU64::new(0),
@@ -97,6 +99,16 @@ impl RevocationList {
         }
     }
 
+    /// Whether this API key was revoked. Its user is another question: see [`Self::check`].
+    #[must_use]
+    pub fn has_key(&self, key: ApiKeyId) -> bool {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let expires_at = self.keys.read().entries.get(&key).copied();
+        expires_at.is_some_and(|expires_at| self.clock.now_micros() < expires_at)
+    }
+
     /// Takes one in. The order in which they come does not matter, nor how often.
     pub fn apply(&self, revocation: &Revocation) {
         let now = self.clock.now_micros();
@@ -104,11 +116,10 @@ impl RevocationList {
         if expires_at <= now {
             return;
         }
+        let later = |known: &mut i64| *known = expires_at.max(*known);
         let taken = match *revocation {
-            Revocation::Session { sid, .. } => {
-                let later = |known: &mut i64| *known = expires_at.max(*known);
-                self.sessions.write().update(sid, now, later)
-            }
+            Revocation::Session { sid, .. } => self.sessions.write().update(sid, now, later),
+            Revocation::ApiKey { key, .. } => self.keys.write().update(key, now, later),
             Revocation::User { user, ver, .. } => {
                 self.users.write().update(user, now, |entry| entry.end(Ended { ver, expires_at }))
             }
@@ -119,8 +130,8 @@ impl RevocationList {
         if !taken && self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!(limit = MAX_ENTRIES, "the revocation list is full; revocations are being lost");
         }
-        let len = self.sessions.read().entries.len() + self.users.read().entries.len();
-        self.len.store(len, Ordering::Release);
+        let (sessions, users) = (self.sessions.read().entries.len(), self.users.read().entries.len());
+        self.len.store(sessions + users + self.keys.read().entries.len(), Ordering::Release);
     }
 
     /// Whether the list is being kept in step right now. While it is not, what it says may be out of date.
@@ -129,7 +140,7 @@ impl RevocationList {
         self.live.load(Ordering::Acquire)
     }
 
-    /// Sessions and users listed.
+    /// Sessions, users and API keys listed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)

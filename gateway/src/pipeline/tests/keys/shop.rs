@@ -144,13 +144,21 @@ impl Issuer {
 
     /// Somebody new.
     pub fn token(&self) -> String {
+        self.token_of(json!({}))
+    }
+
+    /// Somebody of whom this is claimed.
+    pub fn token_of(&self, changed: serde_json::Value) -> String {
         let clock = Clock::system();
         let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
         let now = clock.now_seconds();
-        let claims = json!({
+        let mut claims = json!({
             "iss": "http://127.0.0.1:8080", "aud": "tollgate", "sub": user, "sid": session, "iat": now, "nbf": now,
             "exp": now + 300, "jti": "j", "ver": 1, "roles": ["user"], "scope": "",
         });
+        for (name, value) in changed.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
         let header =
             Header { typ: Some("at+jwt".to_owned()), kid: Some("k1".to_owned()), ..Header::new(Algorithm::EdDSA) };
         encode(&header, &claims, &self.key).unwrap()

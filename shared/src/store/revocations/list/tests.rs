@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FIRST_SWEEP, RevocationList, Verdict};
 use crate::clock::Clock;
-use crate::domain::{Role, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
 use crate::store::Revocation;
 
 fn clock() -> Clock {
@@ -45,6 +45,19 @@ fn a_session_ends_for_every_version_until_it_no_longer_matters() {
     assert_eq!(list.check(user, SessionId::generate(&clock), 0), Verdict::Valid);
     clock.advance(Duration::from_secs(60));
     assert_eq!(list.check(user, sid, 0), Verdict::Valid);
+}
+
+#[test]
+fn a_key_is_void_without_its_user_and_until_it_no_longer_matters() {
+    let clock = clock();
+    let (user, key) = (UserId::generate(&clock), ApiKeyId::generate(&clock));
+    let list = RevocationList::new(clock.clone());
+    assert!(!list.has_key(key));
+    list.apply(&Revocation::ApiKey { key, expires_at: clock.now() + Duration::from_secs(60) });
+    assert!(list.has_key(key) && !list.has_key(ApiKeyId::generate(&clock)));
+    assert_eq!((list.check(user, None, 0), list.len()), (Verdict::Valid, 1));
+    clock.advance(Duration::from_secs(60));
+    assert!(!list.has_key(key));
 }
 
 #[test]

@@ -1,0 +1,230 @@
+//! Asking an issuer about a token or a key that only it can read (RFC 7662), and remembering the answer for a while.
+//!
+//! One question at a time per credential: whoever comes meanwhile waits for the same answer. What is remembered is
+//! bounded, and what is asked for often is not pushed out by what comes once (moka's TinyLFU), so a flood of invented
+//! tokens costs the known ones nothing. An issuer that cannot be asked is 503, never 401.
+
+mod answer;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::future::Cache;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{ACCEPT, HeaderValue};
+use sha2::{Digest, Sha256};
+use shared::auth::{AUDIENCE_USERS, Caller, HEADER, Signer};
+use shared::config::Secret;
+use tokio::sync::Semaphore;
+
+use super::fetch;
+use super::verify::{Refusal, Rules};
+use super::{Means, Verified};
+use crate::config::Introspecting;
+
+/// An answer is a few hundred bytes; more than this is not read.
+const MAX_ANSWER: usize = 65_536;
+
+/// How long an issuer that did not answer in time is left alone, in seconds.
+const PAUSE: i64 = 1;
+
+/// The hash of a credential: the credential itself is not kept.
+type Fingerprint = [u8; 32];
+
+/// Who is asked, and as whom.
+#[derive(Debug)]
+pub enum Asking {
+    /// An issuer, as one of its clients (RFC 6749, section 2.3.1).
+    Client {
+        /// Who we are there.
+        id: String,
+        /// And the proof; `None`: the endpoint asks for none.
+        secret: Option<Secret>,
+    },
+    /// Our users-service, with an assertion of our own for this path.
+    Gateway {
+        /// The path of its endpoint.
+        path: String,
+    },
+}
+
+/// What an issuer said of a credential.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It holds.
+    Active(Box<Verified>),
+    /// It does not.
+    Refused(Refusal),
+    /// Nothing that could be understood, or nothing in time.
+    Unavailable,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    answer: Answer,
+    /// In seconds since the epoch.
+    asked_at: i64,
+    until: i64,
+}
+
+/// One issuer that is asked.
+#[derive(Debug)]
+pub struct Introspector {
+    /// As metrics and logs call it.
+    name: String,
+    url: String,
+    asking: Asking,
+    rules: Rules,
+    timeout: Duration,
+    /// In seconds.
+    remember: i64,
+    remember_unknown: i64,
+    known: Cache<Fingerprint, Known>,
+    places: Semaphore,
+    /// Until when it is left alone, in seconds since the epoch.
+    paused_until: AtomicI64,
+}
+
+/// The hash that a credential is known by.
+#[must_use]
+pub fn fingerprint(credential: &str) -> Fingerprint {
+    Sha256::digest(credential).into()
+}
+
+impl Introspector {
+    /// For one endpoint.
+    #[must_use]
+    pub fn new(name: &str, url: String, asking: Asking, rules: Rules, config: &Introspecting) -> Self {
+        let (remember, remember_unknown) = (config.remember.get(), config.remember_unknown.get());
+        let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            name: name.to_owned(),
+            url,
+            asking,
+            rules,
+            timeout: config.timeout.get(),
+            remember: seconds(remember),
+            remember_unknown: seconds(remember_unknown),
+            known: Cache::builder()
+                .max_capacity(config.capacity)
+                // Only gives memory back: what an entry is worth is judged by our own clock.
+                .time_to_live(remember.max(remember_unknown).max(Duration::from_secs(1)))
+                .build(),
+            places: Semaphore::new(config.max_in_flight),
+            paused_until: AtomicI64::new(0),
+        }
+    }
+
+    /// What the issuer says of `credential`, or said not long ago. `since`: an older answer than this is not enough.
+    pub async fn about(&self, credential: &str, now: i64, since: i64, means: &Means<'_>) -> Answer {
+        let stale = |known: &Known| known.until <= now || known.asked_at < since;
+        let asked = self.ask(credential, now, means);
+        self.known.entry(fingerprint(credential)).or_insert_with_if(asked, stale).await.into_value().answer
+    }
+
+    async fn ask(&self, credential: &str, now: i64, means: &Means<'_>) -> Known {
+        let started = Instant::now();
+        let mut exchange = pin!(self.exchange(credential, now, means));
+        let (answer, outcome) = if self.is_paused(now) {
+            (Answer::Unavailable, "paused")
+        } else {
+            match tokio::time::timeout(self.timeout, &mut exchange).await {
+                Ok(answer) => {
+                    let outcome = answer.word();
+                    (answer, outcome)
+                }
+                Err(_) => {
+                    tracing::warn!(issuer = self.name, "introspection did not answer in time");
+                    self.paused_until.store(now + PAUSE, Ordering::Release);
+                    (Answer::Unavailable, "timeout")
+                }
+            }
+        };
+        means.metrics.introspected(&self.name, outcome, started.elapsed());
+        let until = match &answer {
+            Answer::Active(verified) => verified.good_until,
+            Answer::Refused(_) => now + self.remember_unknown,
+            Answer::Unavailable => now,
+        };
+        Known { answer, asked_at: now, until }
+    }
+
+    fn is_paused(&self, now: i64) -> bool {
+        now < self.paused_until.load(Ordering::Acquire)
+    }
+
+    async fn exchange(&self, credential: &str, now: i64, means: &Means<'_>) -> Answer {
+        let unavailable = |error: &dyn std::fmt::Display| {
+            tracing::warn!(issuer = self.name, %error, "introspection failed");
+            Answer::Unavailable
+        };
+        // Closed never; a question that waits here is under the timeout like one that was sent.
+        let _place = match self.places.acquire().await {
+            Ok(place) => place,
+            Err(error) => return unavailable(&error),
+        };
+        // Whoever had the place before may have waited in vain.
+        if self.is_paused(now) {
+            return Answer::Unavailable;
+        }
+        let form = [("token", credential), ("token_type_hint", self.asking.hint())];
+        let request = means.client.post(&self.url).header(ACCEPT, "application/json").form(&form);
+        let request = match self.asking.sign(request, means.signer) {
+            Ok(request) => request,
+            Err(error) => return unavailable(&error),
+        };
+        let answered = match request.send().await {
+            Ok(answered) => answered,
+            Err(error) => return unavailable(&error),
+        };
+        let status = answered.status();
+        match fetch::body(answered, MAX_ANSWER).await {
+            Ok(body) => self.read(status, &body, now),
+            Err(error) => unavailable(&error),
+        }
+    }
+}
+
+impl Asking {
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::Client { .. } => "access_token",
+            Self::Gateway { .. } => "api_key",
+        }
+    }
+
+    fn sign(
+        &self,
+        request: reqwest::RequestBuilder,
+        signer: &Signer,
+    ) -> Result<reqwest::RequestBuilder, jsonwebtoken::errors::Error> {
+        match self {
+            Self::Client { id, secret } if id.is_empty() && secret.is_none() => Ok(request),
+            Self::Client { id, secret } => {
+                let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+                Ok(request.basic_auth(encode(id), secret.as_ref().map(|secret| encode(secret.expose()))))
+            }
+            Self::Gateway { path } => {
+                let gateway = Caller { is_gateway: true, ..Caller::default() };
+                let assertion = signer.sign(AUDIENCE_USERS, "POST", path, &gateway)?;
+                Ok(request.headers(
+                    HeaderValue::try_from(assertion).ok().into_iter().map(|value| (ASSERTION, value)).collect(),
+                ))
+            }
+        }
+    }
+}
+
+const ASSERTION: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static(HEADER);
+
+impl Answer {
+    /// What it is counted as.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Active(_) => "active",
+            Self::Refused(_) => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}

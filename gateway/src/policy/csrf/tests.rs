@@ -1,0 +1,113 @@
+//! Methods by what a browser says of the page, with the cookie and without.
+
+use actix_web::test::TestRequest;
+use shared::domain::Roles;
+
+use super::*;
+
+const OWN: &str = "https://api.example";
+const FRIEND: &str = "https://app.example";
+
+fn csrf(origins: &[&str], credentials: bool) -> Csrf {
+    let cors = config::Config::load(None, &[]).unwrap().cors;
+    let origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+    Csrf::compile(&config::Cors { origins, credentials, ..cors })
+}
+
+fn client(tls: bool) -> Client {
+    Client { ip: [192, 0, 2, 1].into(), tls }
+}
+
+fn passes(csrf: &Csrf, by_cookie: bool, method: &Method, lines: &[(&str, &str)]) -> bool {
+    let mut principal = Principal::sample(Roles::NONE, "");
+    principal.by_cookie = by_cookie;
+    let request = TestRequest::default().method(method.clone()).insert_header((HOST, "api.example"));
+    let request = lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request();
+    let checked = csrf.check(Some(&principal), request.head(), client(true));
+    assert!(checked.as_ref().err().is_none_or(|problem| problem.code() == Code::CsrfRefused));
+    checked.is_ok()
+}
+
+#[test]
+fn a_page_s_word_decides_over_what_a_cookie_may_do() {
+    let csrf = csrf(&[FRIEND], true);
+    let page = "https://api.example/settings?x=1";
+    for (lines, expected) in [
+        (&[][..], false),
+        (&[("sec-fetch-site", "same-origin")], true),
+        (&[("sec-fetch-site", "same-site")], false),
+        (&[("sec-fetch-site", "cross-site")], false),
+        (&[("sec-fetch-site", "none")], false),
+        (&[("sec-fetch-site", "SAME-ORIGIN")], false),
+        (&[("sec-fetch-site", "")], false),
+        (&[("sec-fetch-site", "same-origin, cross-site")], false),
+        (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false),
+        (&[("sec-fetch-site", "same-origin"), ("origin", OWN)], true),
+        // What one header grants the other does not take back by saying nothing of weight.
+        (&[("sec-fetch-site", "cross-site"), ("origin", OWN)], false),
+        (&[("sec-fetch-site", "cross-site"), ("referer", page)], false),
+        (&[("sec-fetch-site", "cross-site"), ("origin", FRIEND)], true),
+        (&[("sec-fetch-site", "same-site"), ("origin", FRIEND)], true),
+        (&[("sec-fetch-site", "same-site"), ("origin", "https://other.example")], false),
+        (&[("origin", OWN)], true),
+        (&[("origin", FRIEND)], true),
+        (&[("origin", "https://evil.example")], false),
+        (&[("origin", "https://api.example.evil.example")], false),
+        (&[("origin", "https://evil.example/https://api.example")], false),
+        (&[("origin", "http://api.example")], false),
+        (&[("origin", "https://api.example:8443")], false),
+        (&[("origin", "https://api.example:443")], false),
+        (&[("origin", "https://user@api.example")], false),
+        (&[("origin", "null")], false),
+        (&[("origin", "")], false),
+        (&[("origin", "null"), ("referer", page)], false),
+        (&[("origin", OWN), ("origin", "https://evil.example")], false),
+        (&[("origin", "https://api.example https://evil.example")], false),
+        (&[("referer", page)], true),
+        (&[("referer", "https://app.example/")], true),
+        (&[("referer", "https://evil.example/?https://api.example/")], false),
+        (&[("referer", "https://api.example@evil.example/")], false),
+        (&[("referer", "/settings")], false),
+        (&[("referer", page), ("referer", page)], false),
+    ] {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE, Method::CONNECT] {
+            assert_eq!(passes(&csrf, true, &method, lines), expected, "{method} {lines:?}");
+            assert!(passes(&csrf, false, &method, lines), "without the cookie nobody asks: {method} {lines:?}");
+        }
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(passes(&csrf, true, &method, lines), "{method} changes nothing: {lines:?}");
+        }
+        let socket = [lines, &[("connection", "upgrade"), ("upgrade", "websocket")]].concat();
+        assert_eq!(passes(&csrf, true, &Method::GET, &socket), expected, "a WebSocket does: {lines:?}");
+    }
+}
+
+#[test]
+fn only_origins_that_may_send_credentials_are_friends() {
+    let lines = [("origin", FRIEND)];
+    assert!(!passes(&csrf(&[FRIEND], false), true, &Method::POST, &lines));
+    assert!(!passes(&csrf(&["*"], true), true, &Method::POST, &lines));
+    assert!(!passes(&csrf(&[], true), true, &Method::POST, &lines));
+}
+
+#[test]
+fn the_own_origin_is_the_host_that_was_asked_over_the_channel_it_came() {
+    let own = |origin: &str, host: &str, tls: bool| {
+        let request = TestRequest::default().insert_header((HOST, host)).to_http_request();
+        is_own(origin, request.headers(), client(tls))
+    };
+    assert!(own("https://api.example", "api.example", true) && own("https://api.example", "api.example:443", true));
+    assert!(own("https://api.example", "API.example", true), "a host has no case");
+    assert!(own("https://api.example:8443", "api.example:8443", true));
+    assert!(!own("https://api.example", "api.example:8443", true));
+    assert!(!own("http://api.example", "api.example", true), "a page that came in the clear may be anybody's");
+    assert!(own("http://api.example", "api.example", false) && own("https://api.example", "api.example", false));
+    assert!(own("http://[::1]:8080", "[::1]:8080", false));
+    assert!(!own("null", "null", false) && !own("https://", "", true));
+}
+
+#[test]
+fn nobody_signed_in_is_nobody_s_victim() {
+    let request = TestRequest::post().to_http_request();
+    assert!(csrf(&[], false).check(None, request.head(), client(true)).is_ok());
+}
