@@ -30,7 +30,10 @@ kustomize() { # folder
 # The local overlay reads secrets that are not in git: rendered from a copy with secrets of its own.
 cp -r deploy "$work/deploy"
 "$work/deploy/secrets.sh" "$work/deploy/k8s/overlays/local/secrets" >/dev/null
-for folder in base overlays/local; do
+# A component is nothing by itself: rendered over the base.
+mkdir "$work/deploy/k8s/overlays/with-tls"
+printf 'resources: [../../base]\ncomponents: [../../components/gateway-tls]\n' >"$work/deploy/k8s/overlays/with-tls/kustomization.yaml"
+for folder in base overlays/local overlays/with-tls; do
   rendered="$work/$(basename "$folder").yaml"
   kustomize "$work/deploy/k8s/$folder" >"$rendered"
   "$tools/bin/kubernetes-validate" --strict --quiet "$rendered"

@@ -104,6 +104,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
             Stores::redis_with(url, clock.clone(), options).await?
         }
     };
+    open_files(config.server.max_connections);
     let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
     let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
     let grace = config.server.shutdown_grace.get();
@@ -118,6 +119,20 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
     service.run().await?;
     stopper.abort();
     Ok(())
+}
+
+/// Takes as many open files as the machine allows: each connection is one, and most shells give 1,024. The hard limit is
+/// not ours to raise.
+fn open_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    // A request may need a connection to its upstream too.
+    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < 2 * connections as u64) {
+        tracing::warn!(connections, most, "server.max_connections needs twice as many open files as that");
+    }
 }
 
 /// reqwest and rustls are told which cryptography to use; without that they would guess.

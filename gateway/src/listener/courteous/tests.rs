@@ -116,3 +116,18 @@ async fn who_waits_for_an_answer_and_who_is_idle_has_no_pace_to_keep() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_to_be_asked_for_a_body_is_not_slow() {
+    let (mut client, server) = tokio::io::duplex(4096);
+    let mut server = courteous(server);
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n").await.unwrap();
+    let mut space = [0; 4096];
+    assert!(server.read(&mut space).await.unwrap() > 0);
+    // The parser asks at once; nobody has begun to read.
+    server.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+    assert!(tokio::time::timeout(LONG * 100, server.read(&mut space)).await.is_err());
+    server.consent().give();
+    server.flush().await.unwrap();
+    assert_eq!(server.read(&mut space).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

@@ -102,3 +102,14 @@ async fn an_upstream_that_takes_its_time_makes_no_client_slow() {
     write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
+
+#[tokio::test]
+async fn who_is_asked_for_a_body_is_waited_for_from_then_on() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "server.body_timeout = \"300ms\"\n").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "POST /api/t/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").await;
+    assert_eq!(read_head(&mut client).await, "HTTP/1.1 100 Continue\r\n\r\n");
+    let answer = read_all(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}

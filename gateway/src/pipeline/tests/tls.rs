@@ -326,3 +326,68 @@ async fn tls_comes_and_goes_with_the_configuration() {
     assert_eq!(gate.get("/livez").await.status(), 200, "plain again");
     assert!(ask(&mut stream, GET).await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
+
+#[tokio::test]
+async fn sessions_are_resumed_unless_certificates_are_asked_for() {
+    use rustls::HandshakeKind;
+    let authority = Authority::new();
+    let plain = one(&authority, &authority.issue(&["a.example"]), "");
+    for (more, resumes) in [(plain, true), (asking(&authority, "optional"), false)] {
+        let gate = Gate::start(dead().await, &more).await;
+        let client = authority.client(None);
+        for again in [false, true] {
+            let mut stream = hello(&gate, &client, "a.example").await.unwrap();
+            // Tickets come behind the handshake.
+            assert!(ask(&mut stream, GET).await.starts_with("HTTP/1.1 200 OK\r\n"));
+            let kind = stream.get_ref().1.handshake_kind().unwrap();
+            assert_eq!(kind == HandshakeKind::Resumed, resumes && again, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn operators_may_have_tls_too_and_old_tls_can_be_switched_off() {
+    let authority = Authority::new();
+    let more = "tls.admin = true\ntls.min_version = \"1.3\"\n";
+    let gate = Gate::start(dead().await, &one(&authority, &authority.issue(&["a.example"]), more)).await;
+    let client = authority.client(None);
+    let stream = TcpStream::connect(gate.admin).await.unwrap();
+    let name = ServerName::try_from("a.example").unwrap();
+    let mut admin = within(TlsConnector::from(Arc::clone(&client)).connect(name, stream)).await.unwrap();
+    assert!(ask(&mut admin, GET).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let old = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS12]).unwrap();
+    let old = old.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    let refusal = hello(&gate, &Arc::new(old), "a.example").await.unwrap_err().to_string();
+    assert!(refusal.contains("ProtocolVersion"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_websocket_goes_through_tls_both_ways() {
+    let authority = Authority::new();
+    let upstream = Upstream::start().await;
+    let route =
+        "[[routes]]\npath = \"/api/t/ws\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nwebsocket = true\n";
+    let gate = Gate::start(upstream.addr(), &one(&authority, &authority.issue(&["a.example"]), route)).await;
+    let mut client = hello(&gate, &authority.client(None), "a.example").await.unwrap();
+    let asks = "GET /api/t/ws HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let (answer, mut service) = tokio::join!(ask(&mut client, asks), async {
+        let (mut stream, _) = upstream.accept().await;
+        let agrees = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        write(&mut stream, agrees).await;
+        stream
+    });
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    for frame in [&b"\x81\x82\x01\x02\x03\x04``"[..], b"\x81\x80\x01\x02\x03\x04"] {
+        within(client.write_all(frame)).await.unwrap();
+        let mut come = vec![0; frame.len()];
+        within(service.read_exact(&mut come)).await.unwrap();
+        assert_eq!(come, frame);
+        within(service.write_all(b"\x81\x05hello")).await.unwrap();
+        let mut back = [0; 7];
+        within(client.read_exact(&mut back)).await.unwrap();
+        assert_eq!(&back, b"\x81\x05hello");
+    }
+}
