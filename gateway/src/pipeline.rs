@@ -123,7 +123,7 @@ async fn tunnel(
     permit: Permit,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway) = (exchange.tables, &worker.gateway);
-    websocket::check_origin(call.head, &tables.cors)?;
+    websocket::check_origin(call.head, call.origin, &tables.cors)?;
     let place = gateway.tunnels.enter(&tables.websocket, call.principal, call.client)?;
     let Some(route) = &exchange.route else { return Err(Problem::internal("a tunnel without a route")) };
     let consent = exchange.request.conn_data::<Consent>().cloned();

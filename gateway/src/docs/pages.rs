@@ -1,6 +1,7 @@
 //! The pages: Swagger UI, Redoc and the catalogue of problems. Every script comes from this binary, and each page's
 //! Content-Security-Policy allows just what it needs.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use shared::problem::{Code, Problem};
 use utoipa_swagger_ui::{Config, Url, serve};
 
+use crate::policy::compress::Same;
 use crate::policy::version::Versions;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -39,9 +41,9 @@ static PROBLEMS_PAGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(problems_pa
 /// Redoc and its script.
 pub(super) fn redoc(path: &str) -> HttpResponse {
     if path == "/redoc" {
-        page(HTML, REDOC_CSP, Bytes::from_static(REDOC_PAGE.as_bytes()))
+        page("/redoc", HTML, REDOC_CSP, Bytes::from_static(REDOC_PAGE.as_bytes()))
     } else {
-        page(SCRIPT, REDOC_CSP, Bytes::from_static(REDOC_SCRIPT))
+        page("/redoc.js", SCRIPT, REDOC_CSP, Bytes::from_static(REDOC_SCRIPT))
     }
 }
 
@@ -59,7 +61,8 @@ pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResp
         Config::new(urls).try_it_out_enabled(true).persist_authorization(true).deep_linking(true).validator_url("none");
     match serve(if file.is_empty() { "index.html" } else { file }, Arc::new(config)) {
         Ok(Some(found)) => {
-            let mut answer = page(&found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));
+            let mut answer =
+                page(file.to_owned(), &found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));
             if found.gzpipped {
                 answer
                     .headers_mut()
@@ -74,15 +77,17 @@ pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResp
 
 /// Where the `type` of every problem leads: `/docs/problems#<code>`.
 pub(super) fn problems() -> HttpResponse {
-    page(HTML, PROBLEMS_CSP, PROBLEMS_PAGE.clone())
+    page("/problems", HTML, PROBLEMS_CSP, PROBLEMS_PAGE.clone())
 }
 
-fn page(kind: &str, policy: &'static str, body: Bytes) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, kind))
+/// `name`: what is the same has the same.
+fn page(name: impl Into<Cow<'static, str>>, kind: &str, policy: &'static str, body: Bytes) -> HttpResponse {
+    let mut page = HttpResponse::Ok();
+    page.insert_header((CONTENT_TYPE, kind))
         .insert_header((CONTENT_SECURITY_POLICY, policy))
-        .insert_header((CACHE_CONTROL, CACHED))
-        .body(body)
+        .insert_header((CACHE_CONTROL, CACHED));
+    page.extensions_mut().insert(Same(name.into()));
+    page.body(body)
 }
 
 fn problems_page() -> String {

@@ -1,12 +1,13 @@
 //! Answers made smaller for clients that ask for it (RFC 9110, sections 8.4 and 12.5.3).
 //!
 //! What is compressed gets a weak `ETag`, because the same representation may be packed differently next time. Such a tag
-//! comes back in `If-None-Match`, which compares weakly anyway, and in `If-Match`, which does not: there it is made strong
-//! again on its way to the upstream (`upstream::convert`), whose tag it was.
+//! comes back in `If-Match`, which compares strongly, and in `If-None-Match`, which some servers compare strongly too: on
+//! its way to the upstream (`upstream::convert`) its strong form, which the upstream knows, is put beside it.
 
 mod accept;
 mod body;
 mod encoder;
+mod kept;
 pub mod tag;
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ use crate::config::{self, Coding};
 use crate::policy::lasting::is_event_stream;
 use body::{Held, Packing};
 use encoder::{Encoder, Levels};
+use kept::Kept;
+pub use kept::Same;
 
 /// Digests of what is sent: whoever changes that would have to sign it anew (RFC 9530, RFC 3230, RFC 1864).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
@@ -43,6 +46,7 @@ pub struct Compression {
     levels: Levels,
     inline: usize,
     streams: Arc<Streams>,
+    kept: Kept,
 }
 
 /// How many answers are being compressed while they are made. Each holds a window and tables.
@@ -80,6 +84,7 @@ impl Compression {
             levels: Levels { zstd: config.zstd_level, brotli: config.brotli_level, gzip: config.gzip_level },
             inline: config.inline_bytes,
             streams: Arc::new(Streams { now: AtomicUsize::new(0), most: config.max_streams }),
+            kept: Kept::default(),
         }
     }
 
@@ -131,7 +136,20 @@ impl Compression {
         answer: HttpResponse,
         counters: &Counters,
     ) -> HttpResponse {
+        let same = answer.extensions().get::<Same>().cloned();
         let (mut answer, mut body) = answer.into_parts();
+        if let Some(name) = same {
+            let bytes = match body.try_into_bytes() {
+                Ok(bytes) => bytes,
+                Err(body) => return answer.set_body(body),
+            };
+            if let Some(packed) = self.kept.find(&name, coding, self.levels, &bytes) {
+                counters.of(coding).count(bytes.len(), packed.len());
+                announce(coding, answer.headers_mut());
+                return answer.set_body(packed).map_into_boxed_body();
+            }
+            body = BoxBody::new(bytes);
+        }
         let held = match size {
             BodySize::Sized(length) if length <= self.inline as u64 => Held::whole(&mut body, length),
             BodySize::Sized(_) | BodySize::Stream | BodySize::None => Held::Nothing,

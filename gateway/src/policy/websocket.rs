@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use shared::problem::{Code, Problem};
 
 use super::authenticate::Principal;
-use super::client::Client;
+use super::client::{Client, Origin};
 use super::cors::Cors;
 use crate::config;
 
@@ -36,10 +36,11 @@ pub fn is_asked(head: &RequestHead) -> bool {
 ///
 /// # Errors
 /// 403 `origin_not_allowed`.
-pub fn check_origin(head: &RequestHead, cors: &Cors) -> Result<(), Problem> {
+pub fn check_origin(head: &RequestHead, came: &Origin, cors: &Cors) -> Result<(), Problem> {
     let Some(origin) = head.headers.get(ORIGIN) else { return Ok(()) };
     let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    // The host that the client meant: a trusted proxy may have asked us under another name.
+    let host = came.host.as_deref().or_else(|| head.headers.get(HOST)?.to_str().ok());
     let is_same = page.zip(host).is_some_and(|(page, host)| page.eq_ignore_ascii_case(host));
     if is_same || cors.allows(&head.headers) { Ok(()) } else { Err(Problem::new(Code::OriginNotAllowed)) }
 }

@@ -6,7 +6,7 @@ mod tests;
 
 use actix_web::http::header::{COOKIE, HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
 use actix_web::http::{Method as ActixMethod, StatusCode as ActixStatus};
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use crate::policy::compress::tag;
@@ -66,8 +66,10 @@ pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>) -> HeaderMap {
             Kind::Version => forward.version,
             Kind::Coding => !forward.compress,
             Kind::Tags if forward.compress => {
-                if let Ok(strong) = HeaderValue::try_from(tag::strong(value.as_bytes())) {
-                    to.append(IF_MATCH, strong);
+                // Where the list is too long for a header, nothing would match anyway.
+                let (name, both) = (request_header(name, value), HeaderValue::try_from(tag::both(value.as_bytes())));
+                if let (Some((name, _)), Ok(both)) = (name, both) {
+                    to.append(name, both);
                 }
                 false
             }
@@ -176,7 +178,7 @@ fn kind(name: &str) -> Kind {
         "authorization" => Kind::Authorization,
         "api-version" | "x-api-version" => Kind::Version,
         "accept-encoding" => Kind::Coding,
-        "if-match" => Kind::Tags,
+        "if-match" | "if-none-match" => Kind::Tags,
         "forwarded" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip" | "x-client-ip" | "x-cluster-client-ip" => {
             Kind::Identity
         }

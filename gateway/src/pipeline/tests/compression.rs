@@ -119,7 +119,7 @@ async fn a_tag_that_was_weakened_comes_back_strong_where_that_matters() {
         write(&mut stream, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
         head
     });
-    assert!(head.contains("if-match: \"1\"\r\n"), "{head}");
+    assert!(head.contains("if-match: \"1\", W/\"1\"\r\n"), "{head}");
     let again =
         gate.client.get(gate.url("/api/t/x")).header("if-none-match", &tag).header("accept-encoding", "br").send();
     let (again, head) = tokio::join!(again, async {
@@ -127,7 +127,7 @@ async fn a_tag_that_was_weakened_comes_back_strong_where_that_matters() {
         write(&mut stream, "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n").await;
         head
     });
-    assert!(head.contains("if-none-match: W/\"1\"\r\n"), "{head}");
+    assert!(head.contains("if-none-match: \"1\", W/\"1\"\r\n"), "{head}");
     assert_eq!(again.unwrap().headers()["etag"], tag);
 }
 
@@ -181,10 +181,20 @@ async fn the_gateways_own_pages_are_compressed_too() {
     let gate = Gate::start(dead().await, "").await;
     for path in ["/redoc/redoc.standalone.js", "/docs/problems"] {
         let plain = gate.get(path).await.text().await.unwrap();
-        let packed = gate.client.get(gate.url(path)).header("accept-encoding", "br").send().await.unwrap();
-        assert_eq!(packed.headers()["content-encoding"], "br", "{path}");
-        assert!(unpack("br", &packed.bytes().await.unwrap()) == plain, "{path}");
+        // The first ones are compressed on their way; then there is one that is kept.
+        within(async {
+            loop {
+                let packed = gate.client.get(gate.url(path)).header("accept-encoding", "br").send().await.unwrap();
+                assert_eq!(packed.headers()["content-encoding"], "br", "{path}");
+                let is_kept = packed.headers().contains_key("content-length");
+                assert!(unpack("br", &packed.bytes().await.unwrap()) == plain, "{path}");
+                if is_kept {
+                    return;
+                }
+            }
+        })
+        .await;
     }
     let metrics = gate.client.get(format!("http://{}/metrics", gate.admin)).send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("tollgate_gateway_compressed_answers_total{coding=\"br\"} 2"), "{metrics}");
+    assert!(metrics.contains("tollgate_gateway_compressed_answers_total{coding=\"br\"} "), "{metrics}");
 }

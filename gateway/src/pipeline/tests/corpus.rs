@@ -53,15 +53,24 @@ fn passes(name: &'static str, requests: usize, bytes: impl Into<Vec<u8>>) -> Cas
     Case { name, bytes: bytes.into(), then: Then::Passes(requests) }
 }
 
+/// The longest request that is sent byte by byte.
+const DRIBBLED: usize = 1_000;
+
 /// What a smuggler wants to be taken for a request of its own.
 const SMUGGLED: &str = "GET /api/t/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 
-async fn run(cases: Vec<Case>) {
+/// In one write, and byte by byte: nobody's reading may depend on how the bytes are cut.
+async fn run(cases: impl Fn() -> Vec<Case>) {
+    run_in(cases(), usize::MAX).await;
+    run_in(cases().into_iter().filter(|case| case.bytes.len() <= DRIBBLED).collect(), 1).await;
+}
+
+async fn run_in(cases: Vec<Case>, piece: usize) {
     let recorder = Recorder::start().await;
     let gate = Gate::start(recorder.addr, "rate_limit.enabled = false").await;
     for (number, case) in cases.into_iter().enumerate() {
         let name = case.name;
-        let answers = converse(&gate, &case.bytes).await;
+        let answers = converse(&gate, &case.bytes, piece).await;
         let seen = recorder.take();
         match case.then {
             Then::Refused(status) => {
@@ -104,10 +113,14 @@ fn check_framing(name: &str, request: &Seen) {
 }
 
 /// Sends the bytes, reads one answer, says that nothing follows, and reads the rest.
-async fn converse(gate: &Gate, bytes: &[u8]) -> String {
+async fn converse(gate: &Gate, bytes: &[u8], piece: usize) -> String {
     let mut client = gate.connect().await;
-    // A server may refuse and close before it has read everything.
-    let _ = within(client.write_all(bytes)).await;
+    client.set_nodelay(true).unwrap();
+    for piece in bytes.chunks(piece) {
+        // A server may refuse and close before it has read everything.
+        let _ = within(client.write_all(piece)).await;
+        tokio::task::yield_now().await;
+    }
     let first = read_until(&mut client, is_whole).await;
     first + &rest(&mut client).await
 }

@@ -9,20 +9,25 @@ pub fn weak(tag: &HeaderValue) -> Option<HeaderValue> {
     strong.starts_with(b"\"").then(|| HeaderValue::from_bytes(&[b"W/", strong].concat()).ok()).flatten()
 }
 
-/// A list of tags with each weak one made strong. For `If-Match`: its comparison is strong, so that a tag that was
-/// weakened on the way out would never match again. One that an upstream weakened itself matches as little as before.
+/// A list of tags with the strong form before each weak one. For `If-Match`: its comparison is strong, so that a tag that
+/// was weakened on the way out would never match again. One that an upstream weakened itself matches as little, or as
+/// much, as before.
 #[must_use]
-pub fn strong(tags: &[u8]) -> Vec<u8> {
-    let (mut made, mut quoted, mut rest) = (Vec::with_capacity(tags.len()), false, tags);
-    while let Some((&byte, behind)) = rest.split_first() {
-        if !quoted && rest.starts_with(b"W/\"") {
-            rest = &rest[2..];
-            continue;
+pub fn both(tags: &[u8]) -> Vec<u8> {
+    let mut made = Vec::with_capacity(tags.len() * 2);
+    let mut rest = tags;
+    while let Some(at) = memchr::memchr(b'"', rest) {
+        // Quotes cannot be escaped in a tag.
+        let end = memchr::memchr(b'"', &rest[at + 1..]).map_or(rest.len(), |end| at + end + 2);
+        match rest[..at].strip_suffix(b"W/") {
+            Some(before) => {
+                [before, &rest[at..end], b", W/", &rest[at..end]].iter().for_each(|part| made.extend(*part))
+            }
+            None => made.extend(&rest[..end]),
         }
-        quoted ^= byte == b'"';
-        made.push(byte);
-        rest = behind;
+        rest = &rest[end..];
     }
+    made.extend(rest);
     made
 }
 
@@ -38,13 +43,14 @@ mod tests {
         assert_eq!(weak("x"), None);
         for (tags, made) in [
             ("\"x\"", "\"x\""),
-            ("W/\"x\"", "\"x\""),
-            ("W/\"x\", \"y\",W/\"W/z\"", "\"x\", \"y\",\"W/z\""),
-            ("\"a W/\", W/\"b\"", "\"a W/\", \"b\""),
+            ("W/\"x\"", "\"x\", W/\"x\""),
+            ("W/\"x\", \"y\",W/\"W/z\"", "\"x\", W/\"x\", \"y\",\"W/z\", W/\"W/z\""),
+            ("\"a W/\", W/\"b\"", "\"a W/\", \"b\", W/\"b\""),
             ("*", "*"),
             ("W/", "W/"),
+            ("W/\"x", "\"x, W/\"x"),
         ] {
-            assert_eq!(strong(tags.as_bytes()), made.as_bytes(), "{tags}");
+            assert_eq!(both(tags.as_bytes()), made.as_bytes(), "{tags}");
         }
     }
 }

@@ -48,5 +48,5 @@ pub fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn nobody_reads_a_chunk_differently() {
-    run(cases()).await;
+    run(cases).await;
 }

@@ -155,5 +155,5 @@ fn honest() -> Vec<Case> {
 
 #[tokio::test]
 async fn nobody_reads_a_body_differently() {
-    run(cases()).await;
+    run(cases).await;
 }

@@ -113,5 +113,5 @@ fn honest() -> Vec<Case> {
 
 #[tokio::test]
 async fn nobody_reads_a_head_differently() {
-    run(cases()).await;
+    run(cases).await;
 }

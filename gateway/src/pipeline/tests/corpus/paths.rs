@@ -42,5 +42,5 @@ pub fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn nobody_reads_a_path_differently() {
-    run(cases()).await;
+    run(cases).await;
 }
