@@ -1,5 +1,6 @@
 //! The gateway's settings as they are written; `tables` turns them into what requests read.
 
+mod cache;
 mod check;
 mod compression;
 mod forwarding;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use shared::config::{ConfigErrors, Secret, Spec, load};
 use shared::telemetry::TelemetryConfig;
 
+pub use cache::{Cache, CacheMode, RouteCache};
 pub use compression::{Coding, Compression};
 pub use forwarding::{Forwarding, Tells, Told};
 pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
@@ -48,6 +50,7 @@ pub struct Config {
     pub versions: Versions,
     pub rate_limit: RateLimit,
     pub idempotency: Idempotency,
+    pub cache: Cache,
     pub redis: Redis,
     pub breaker: Breaker,
     pub cors: Cors,

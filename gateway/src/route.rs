@@ -18,6 +18,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::config::{Auth, LimiterDown, Priority};
+use crate::policy::cache;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
@@ -80,6 +81,10 @@ pub struct Route {
     pub websocket: bool,
     /// Whether answers may be compressed.
     pub compress: bool,
+    /// Whether and how answers are kept.
+    pub cache: Option<Arc<cache::Settings>>,
+    /// The tags of what a successful unsafe request changes beside its own address.
+    pub invalidates: Vec<String>,
 }
 
 impl Route {

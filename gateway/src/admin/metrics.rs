@@ -1,5 +1,6 @@
 //! What the gateway counts, in the names that dashboards know.
 
+pub mod cache;
 pub mod compression;
 mod connections;
 mod idempotency;
@@ -117,6 +118,8 @@ pub struct Metrics {
     pub tunnels: tunnels::Counters,
     /// What compression does.
     pub compression: compression::Counters,
+    /// What the response cache does.
+    pub cache: cache::Counters,
     extra: Family<ExtraLabels, Counter>,
     /// What is counted below requests.
     pub connections: ConnectionMetrics,
@@ -138,6 +141,7 @@ impl Default for Metrics {
             callers: Mutex::default(),
             tunnels: tunnels::Counters::register(&mut registry),
             compression: compression::Counters::register(&mut registry),
+            cache: cache::Counters::register(&mut registry),
             extra: Family::default(),
             connections: ConnectionMetrics::default(),
             registry: Mutex::default(),

@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let Config { services, tls, .. } = config;
+    let Config { services, tls, cache, .. } = config;
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -38,6 +38,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
             if authentication.jwks_url.is_empty() { services.users.url.clone() } else { String::new() },
         ),
         ("authentication", text(authentication)),
+        ("cache.memory_bytes", text(&cache.memory_bytes)),
+        ("cache.timeout", text(&cache.timeout)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),

@@ -1,7 +1,7 @@
 //! Idempotency keys that the gateway keeps for an upstream that knows none.
 
 mod refusals;
-mod shop;
+pub(super) mod shop;
 
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder, Response};
