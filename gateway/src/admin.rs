@@ -51,6 +51,11 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
                     .route(web::post().to(config::reload))
                     .default_service(shared::http::method_not_allowed("GET, HEAD, POST")),
             )
+            .service(
+                web::resource("/admin/api/cache/purge")
+                    .route(web::post().to(api::cache::purge))
+                    .default_service(shared::http::method_not_allowed("POST")),
+            )
             .service(resource("/admin/api/errors", reads().to(switches::errors)))
             .service(resource("/admin/api/limits", reads().to(api::limits)))
             .service(resource("/admin/api/upstreams", reads().to(api::upstreams)))

@@ -30,6 +30,7 @@ use crate::exchange::{Counted, Exchange};
 use crate::listener::Connections;
 use crate::pipeline;
 use crate::policy::authenticate::{Authenticator, Means, TokenCache};
+use crate::policy::cache::ResponseCache;
 use crate::policy::headers::REQUEST_ID;
 use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
@@ -62,6 +63,8 @@ pub struct Gateway {
     pub tls: Arc<Tls>,
     /// How many clients are connected.
     pub connections: Arc<Connections>,
+    /// Answers that are given again.
+    pub responses: ResponseCache,
     /// How many may be inside.
     pub in_flight: Arc<InFlight>,
     /// What vouches for callers.
@@ -238,7 +241,7 @@ async fn in_a_task(hold: Hold, worker: Rc<Worker>, request: HttpRequest, payload
     served.unwrap_or_else(|| Problem::internal("a request's task ended without an answer").error_response())
 }
 
-async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+async fn answer(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
     let served = AssertUnwindSafe(pipeline::serve(worker, request, payload)).catch_unwind();
     let served = if trace::is_exporting() {
         let head = request.head();

@@ -1,6 +1,7 @@
 //! The gateway's settings as they are written; `tables` turns them into what requests read.
 
 mod authentication;
+mod cache;
 mod check;
 mod compression;
 mod forwarding;
@@ -20,6 +21,7 @@ use shared::config::{ConfigErrors, Secret, Spec, load};
 use shared::telemetry::TelemetryConfig;
 
 pub use authentication::{ApiKeys, Authentication, Cookie, Introspecting, Introspection, Issuer, StaticKey};
+pub use cache::{Cache, CacheMode, RouteCache};
 pub use compression::{Coding, Compression};
 pub use forwarding::{Forwarding, Tells, Told};
 pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
@@ -50,6 +52,7 @@ pub struct Config {
     pub versions: Versions,
     pub rate_limit: RateLimit,
     pub idempotency: Idempotency,
+    pub cache: Cache,
     pub redis: Redis,
     pub breaker: Breaker,
     pub cors: Cors,

@@ -132,6 +132,7 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
         line("websocket", format!("tunnelled, at most {most} of one caller"));
     }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
+    line("cache", route.cache.as_ref().map_or("never".to_owned(), |settings| settings.describe()));
     line("verdict", verdict(route, roles).to_owned());
     text
 }

@@ -99,8 +99,11 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
             Stores::memory(clock.clone())
         }
         url => {
-            let options =
-                RedisOptions { idempotency_deadline: config.idempotency.timeout.get(), ..RedisOptions::default() };
+            let options = RedisOptions {
+                idempotency_deadline: config.idempotency.timeout.get(),
+                cache_deadline: config.cache.timeout.get(),
+                ..RedisOptions::default()
+            };
             Stores::redis_with(url, clock.clone(), options).await?
         }
     };

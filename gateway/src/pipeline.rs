@@ -1,10 +1,11 @@
 //! A request from top to bottom: begin, route, version, in-flight permit, authenticate, CSRF, authorize, rate limit,
-//! idempotency, send, finish. Each step is a policy of its own; each early exit is a `?`.
+//! idempotency, cache, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
@@ -21,6 +22,7 @@ use crate::exchange::{Counted, Exchange};
 use crate::listener::Consent;
 use crate::policy::authenticate::{Need, Principal};
 use crate::policy::authorize::authorize;
+use crate::policy::cache::Turn;
 use crate::policy::deadline::Deadline;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
@@ -33,12 +35,11 @@ use crate::policy::websocket;
 use crate::route::{Found, Route, Wanted, path};
 use crate::tables::Tables;
 use crate::upstream::body;
-use crate::upstream::convert::Forward;
 use crate::upstream::send::Call;
 use crate::upstream::tunnel::Opening;
 
 /// Serves one request, whatever comes of it.
-pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
+pub async fn serve(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
     let tables = worker.gateway.tables.load_full();
     let mut exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
     let (mut payload, expected) = expect::on_demand(request, payload);
@@ -56,7 +57,7 @@ pub async fn serve(worker: &Worker, request: &HttpRequest, payload: Payload) -> 
 }
 
 async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Exchange<'_>,
     payload: &mut Payload,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
@@ -105,7 +106,8 @@ async fn forward(
         Entry::Open(key) => key,
     };
     let call = Call { keyed: key.as_ref().is_some_and(Held::makes_safe), ..call(exchange, route, asked, priority) };
-    let answer = call.send(&worker.tools(), payload.take(), permit).await;
+    let turn = Turn { worker, tables, route, call: &call, is_errand: false };
+    let answer = gateway.responses.serve(&turn, payload.take(), permit).await;
     let answer = Held::settle(key, answer).await;
     let answer = answer.map(|answer| worker.lasting.events(answer, principal, route));
     answer.or_else(|problem| match &route.fallback {
@@ -146,13 +148,7 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
         certificate: exchange.certificate.filter(|_| route.certificate.forward),
         trace: &exchange.trace,
         deadline: asked.deadline,
-        forward: Forward {
-            authorization: route.forward_authorization,
-            version: route.version == VersionRule::None,
-            compress: route.compress,
-            key_header: tables.issuers.keys.header.as_ref(),
-            cookie: tables.issuers.cookie.as_deref(),
-        },
+        forward: route.forward(&tables.issuers),
         body_limit: route.body_limit,
         buffer: tables.buffer,
         priority,

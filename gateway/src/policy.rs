@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod authorize;
+pub mod cache;
 pub mod certificate;
 pub mod client;
 pub mod compress;

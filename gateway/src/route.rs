@@ -18,14 +18,16 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::config::{Auth, LimiterDown, Priority};
-use crate::policy::authenticate::Accepted;
+use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
+use crate::policy::cache;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
 use crate::policy::version::VersionRule;
 use crate::upstream::Upstream;
+use crate::upstream::convert::Forward;
 use crate::upstream::mirror::Mirror;
 use crate::upstream::split::Split;
 
@@ -84,6 +86,10 @@ pub struct Route {
     pub websocket: bool,
     /// Whether answers may be compressed.
     pub compress: bool,
+    /// Whether and how answers are kept.
+    pub cache: Option<Arc<cache::Settings>>,
+    /// The tags of what a successful unsafe request changes beside its own address.
+    pub invalidates: Vec<String>,
 }
 
 impl Route {
@@ -95,6 +101,18 @@ impl Route {
         (self.methods.is_empty() && !is("CONNECT") && !is("TRACE"))
             || self.methods.contains(method)
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+
+    /// Which of the client's headers go on to the upstream.
+    #[must_use]
+    pub fn forward<'a>(&self, issuers: &'a Issuers) -> Forward<'a> {
+        Forward {
+            authorization: self.forward_authorization,
+            version: self.version == VersionRule::None,
+            compress: self.compress,
+            key_header: issuers.keys.header.as_ref(),
+            cookie: issuers.cookie.as_deref(),
+        }
     }
 
     /// How important a request is: what moves money before what reads, and both before who is not known.

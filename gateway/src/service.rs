@@ -27,6 +27,7 @@ use crate::config::{self, Config};
 use crate::docs::Documents;
 use crate::listener::{self, BodyPatience, Door, Kind, Manners, Patience, redirect};
 use crate::policy::authenticate::{self, Authenticator};
+use crate::policy::cache::ResponseCache;
 use crate::policy::idempotency::Idempotency;
 use crate::policy::in_flight::InFlight;
 use crate::policy::rate_limit::RateLimiter;
@@ -160,6 +161,11 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
         revoked,
         limiter: RateLimiter::new(stores.counters.clone()),
         idempotency: Arc::new(Idempotency::new(stores.idempotency.clone(), metrics.keys.clone())),
+        responses: ResponseCache::new(
+            stores.tagged("responses", config.cache.memory_bytes),
+            clock.clone(),
+            metrics.cache.clone(),
+        ),
         in_flight: InFlight::new(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,
         tls: Arc::new(Tls::new(&config.tls, clock.clone(), metrics.connections.clone())?),

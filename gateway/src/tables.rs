@@ -10,6 +10,7 @@ use crate::config::{self, AccessLog, Auth, Config, Limits};
 use crate::listener::Caps;
 use crate::policy::authenticate::{Issuers, NoSecret};
 use crate::policy::authorize::Scopes;
+use crate::policy::cache;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::client::TrustedProxies;
 use crate::policy::compress::Compression;
@@ -72,6 +73,8 @@ pub struct Tables {
     pub health: config::Health,
     /// Whether any route keeps idempotency keys.
     pub keeps_keys: bool,
+    /// Whether any route keeps answers.
+    pub caches: bool,
 }
 
 /// What kept the tables from being built.
@@ -163,12 +166,15 @@ impl Tables {
                 default_cache_control: row.private.then_some(NO_STORE),
                 compress: row.compress && config.compression.enabled,
                 websocket: row.websocket,
+                cache: cache::Settings::compile(&config.cache, row.cache.as_ref()),
+                invalidates: row.invalidates.iter().map(|tag| cache::tags::own_tag(tag)).collect(),
             };
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
         Ok(Self {
             keeps_keys: routes.routes().iter().any(|route| route.idempotency.is_some()),
             generation: 1,
+            caches: routes.routes().iter().any(|route| route.cache.is_some()),
             limits: config.server.limits,
             access_log: config.server.access_log,
             routes,

@@ -1,5 +1,6 @@
 //! Views for operators, as JSON: breakers, versions, routes.
 
+pub mod cache;
 pub mod config;
 pub mod gauges;
 pub mod switches;
@@ -102,6 +103,7 @@ struct RouteView<'a> {
     split: Vec<String>,
     mirror: Option<&'a str>,
     has_fallback: bool,
+    cache: Option<String>,
 }
 
 /// `GET /admin/api/routes`: the compiled table.
@@ -133,6 +135,7 @@ pub async fn routes(gateway: web::Data<Gateway>) -> HttpResponse {
             .collect(),
         mirror: route.mirror.as_ref().map(|mirror| mirror.upstream.name.as_str()),
         has_fallback: route.fallback.is_some(),
+        cache: route.cache.as_ref().map(|settings| settings.describe()),
     });
     HttpResponse::Ok().json(json!({ "data": routes.collect::<Vec<_>>() }))
 }

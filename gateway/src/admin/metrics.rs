@@ -1,6 +1,7 @@
 //! What the gateway counts, in the names that dashboards know.
 
 mod authentication;
+pub mod cache;
 pub mod compression;
 mod connections;
 mod idempotency;
@@ -120,6 +121,8 @@ pub struct Metrics {
     pub tunnels: tunnels::Counters,
     /// What compression does.
     pub compression: compression::Counters,
+    /// What the response cache does.
+    pub cache: cache::Counters,
     extra: Family<ExtraLabels, Counter>,
     /// What is counted below requests.
     pub connections: ConnectionMetrics,
@@ -142,6 +145,7 @@ impl Default for Metrics {
             callers: Mutex::default(),
             tunnels: tunnels::Counters::register(&mut registry),
             compression: compression::Counters::register(&mut registry),
+            cache: cache::Counters::register(&mut registry),
             extra: Family::default(),
             connections: ConnectionMetrics::default(),
             registry: Mutex::default(),

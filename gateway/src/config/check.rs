@@ -1,6 +1,7 @@
 //! What a configuration must hold beyond the types of its values; every mistake under the path of its key.
 
 mod authentication;
+mod cache;
 mod compression;
 mod forwarding;
 mod idempotency;
@@ -49,6 +50,7 @@ impl Check for Config {
         }
         duplicates(&self.routes, report);
         idempotency::check(self, report);
+        cache::check(self, report);
     }
 }
 

@@ -98,6 +98,10 @@ pub struct Route {
     pub client_names: Vec<String>,
     #[serde(default)]
     pub forward_client_certificate: bool,
+    #[serde(default)]
+    pub cache: Option<super::RouteCache>,
+    #[serde(default)]
+    pub invalidates: Vec<String>,
 }
 
 impl Route {

@@ -1,6 +1,7 @@
 //! The whole pipeline over real sockets, against an upstream whose every byte the test writes itself.
 
 mod breaking;
+mod cache;
 mod compression;
 mod corpus;
 mod credentials;

@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let tls = &config.tls;
+    let (tls, cache) = (&config.tls, &config.cache);
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -33,6 +33,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("upstream.max_idle", text(&upstream.max_idle)),
         ("identity.secret", identity.secret.expose().to_owned()),
         ("authentication.cache_capacity", text(&authentication.cache_capacity)),
+        ("cache.memory_bytes", text(&cache.memory_bytes)),
+        ("cache.timeout", text(&cache.timeout)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),

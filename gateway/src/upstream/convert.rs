@@ -159,6 +159,33 @@ pub fn status(status: StatusCode) -> ActixStatus {
     ActixStatus::from_u16(status.as_u16()).unwrap_or(ActixStatus::BAD_GATEWAY)
 }
 
+/// Whose word an upstream gets under a header's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The client's, as it came.
+    Client,
+    /// The gateway's, about the scheme, the host and the port that the client came to.
+    Way,
+    /// The gateway's, about this one request.
+    Request,
+    /// Nobody's: it is not sent, or is the same for all.
+    Nobody,
+}
+
+/// Whose word an upstream gets under this name.
+#[must_use]
+pub fn word(name: &str, forward: Forward) -> Word {
+    let sent = |sent: bool| if sent { Word::Client } else { Word::Nobody };
+    match (name, kind(name)) {
+        ("host" | "x-forwarded-host" | "x-forwarded-proto" | "x-forwarded-port", _) => Word::Way,
+        (_, Kind::End | Kind::Tags) => Word::Client,
+        (_, Kind::Authorization) => sent(forward.authorization),
+        (_, Kind::Version) => sent(forward.version),
+        (_, Kind::Coding) => sent(!forward.compress),
+        (_, Kind::Hop | Kind::Identity) => Word::Request,
+    }
+}
+
 fn kind(name: &str) -> Kind {
     match name {
         "connection"

@@ -26,6 +26,17 @@ pub const EVERYTHING: &str = "";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(u64);
 
+impl Stamp {
+    /// Before every purge.
+    pub const ZERO: Self = Self(0);
+
+    /// The moment after.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// What a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookUp {

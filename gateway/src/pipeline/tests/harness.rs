@@ -43,6 +43,11 @@ impl Gate {
 
     /// The same with these upstreams, among which is one of the name `raw`.
     pub async fn among(upstreams: &str, more: &str) -> Self {
+        Self::at(Clock::system(), upstreams, more).await
+    }
+
+    /// The same under a clock of one's own.
+    pub async fn at(clock: Clock, upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
         std::fs::write(&file, settings(upstreams, dead, more)).unwrap();
@@ -50,7 +55,6 @@ impl Gate {
         let env: Vec<_> =
             env.iter().map(|(key, value)| (format!("TOLLGATE_GATEWAY__{key}"), (*value).to_owned())).collect();
         let config = Config::load(Some(&file), &env).unwrap();
-        let clock = Clock::system();
         let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let source = Source { file: Some(file.clone()), env };
         let (stores, log) = (Stores::memory(clock.clone()), LogLevel::default());

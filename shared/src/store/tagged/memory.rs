@@ -57,8 +57,8 @@ impl MemoryTagged {
         let room = Room {
             entries: Generations::new(bound),
             marks: HashMap::new(),
-            everything: Stamp(0),
-            now: Stamp(1),
+            everything: Stamp::ZERO,
+            now: Stamp::ZERO.next(),
             bound,
         };
         Self { clock, room: Arc::new(Mutex::new(room)) }
@@ -92,7 +92,7 @@ impl MemoryTagged {
 
     pub(super) fn purge(&self, tags: &[&str]) {
         let mut room = self.room.lock();
-        room.now.0 += 1;
+        room.now = room.now.next();
         let now = room.now;
         for tag in tags {
             room.marks.insert((*tag).into(), now);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::domain::{SessionId, UserId};
 use tokio::io::AsyncReadExt;
@@ -148,19 +148,29 @@ impl Issuer {
     }
 
     /// Somebody of whom this is claimed.
-    pub fn token_of(&self, changed: serde_json::Value) -> String {
-        let clock = Clock::system();
-        let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
-        let now = clock.now_seconds();
-        let mut claims = json!({
-            "iss": "http://127.0.0.1:8080", "aud": "tollgate", "sub": user, "sid": session, "iat": now, "nbf": now,
-            "exp": now + 300, "jti": "j", "ver": 1, "roles": ["user"], "scope": "",
-        });
+    pub fn token_of(&self, changed: Value) -> String {
+        let mut claims = Self::claims();
         for (name, value) in changed.as_object().unwrap() {
             claims[name] = value.clone();
         }
+        self.sign(&claims)
+    }
+
+    /// What is said of somebody new.
+    pub fn claims() -> Value {
+        let clock = Clock::system();
+        let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
+        let now = clock.now_seconds();
+        json!({
+            "iss": "http://127.0.0.1:8080", "aud": "tollgate", "sub": user, "sid": session, "iat": now, "nbf": now,
+            "exp": now + 300, "jti": "j", "ver": 1, "roles": ["user"], "scope": "",
+        })
+    }
+
+    /// A token that says so.
+    pub fn sign(&self, claims: &Value) -> String {
         let header =
             Header { typ: Some("at+jwt".to_owned()), kid: Some("k1".to_owned()), ..Header::new(Algorithm::EdDSA) };
-        encode(&header, &claims, &self.key).unwrap()
+        encode(&header, claims, &self.key).unwrap()
     }
 }

@@ -1,0 +1,144 @@
+//! What one caller got, no other gets.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::super::harness::within;
+use super::super::keys::shop::Issuer;
+use super::origin::{Act, Cached, ok};
+
+/// The caller's name in an assertion is not readable here, so the upstream numbers its answers: whoever gets a number
+/// that another got before was given another's answer.
+async fn numbered(settings: &str, headers: &'static str) -> (Cached, Issuer) {
+    asked(settings, "auth = \"optional\"", move |n, _| ok(headers, &n.to_string())).await
+}
+
+async fn asked(
+    settings: &str,
+    route: &str,
+    reply: impl Fn(usize, &str) -> Act + Send + Sync + 'static,
+) -> (Cached, Issuer) {
+    let issuer = Issuer::start().await;
+    let more = format!("authentication.jwks_url = \"http://{}/\"", issuer.addr);
+    let cached = Cached::with(&format!("mode = \"honour\"{settings}"), route, &more, reply).await;
+    within(async { while cached.metric("signing_keys").await == 0 {} }).await;
+    (cached, issuer)
+}
+
+impl Cached {
+    async fn of(&self, path: &str, token: &str) -> String {
+        let got = self.ask(path, &[("authorization", &format!("Bearer {token}"))]).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        got.body
+    }
+}
+
+#[tokio::test]
+async fn every_caller_has_answers_of_their_own() {
+    for headers in
+        ["Cache-Control: private, max-age=60", "Cache-Control: max-age=60", "Cache-Control: public, max-age=60"]
+    {
+        let (cached, issuer) = numbered("", headers).await;
+        let (ann, ben) = (issuer.token(), issuer.token());
+        assert_eq!(cached.of("/api/c/me", &ann).await, "0");
+        assert_eq!(cached.of("/api/c/me", &ben).await, "1");
+        assert_eq!(cached.get("/api/c/me").await.body, "2", "nor does an anonymous caller get it");
+        assert_eq!(cached.of("/api/c/me", &ann).await, "0");
+        assert_eq!(cached.of("/api/c/me", &ben).await, "1");
+    }
+}
+
+#[tokio::test]
+async fn another_role_session_scope_or_version_is_another_caller() {
+    let (cached, issuer) = numbered("", "Cache-Control: private, max-age=60").await;
+    let claims = Issuer::claims();
+    let with = |changes: Value| {
+        let mut claims = claims.clone();
+        changes.as_object().unwrap().iter().for_each(|(name, value)| claims[name] = value.clone());
+        issuer.sign(&claims)
+    };
+    let other_session = Issuer::claims()["sid"].clone();
+    let tokens = [
+        with(json!({})),
+        with(json!({"roles": ["user", "admin"]})),
+        with(json!({"roles": []})),
+        with(json!({"sid": other_session})),
+        with(json!({"scope": "read"})),
+        with(json!({"ver": 2})),
+    ];
+    for _ in 0..2 {
+        for (n, token) in tokens.iter().enumerate() {
+            assert_eq!(cached.of("/api/c/me", token).await, n.to_string());
+        }
+    }
+    // A token that is renewed with the same rights is the same caller.
+    assert_eq!(cached.of("/api/c/me", &with(json!({"jti": "another"}))).await, "0");
+}
+
+#[tokio::test]
+async fn an_answer_for_everybody_is_one_that_both_the_upstream_and_the_route_call_so() {
+    let (cached, issuer) = numbered(", shared = true", "Cache-Control: public, max-age=60").await;
+    let (ann, ben) = (issuer.token(), issuer.token());
+    assert_eq!(cached.of("/api/c/x", &ann).await, "0");
+    assert_eq!(cached.of("/api/c/x", &ben).await, "0");
+    assert_eq!(cached.get("/api/c/x").await.body, "0");
+    assert!(cached.ask("/api/c/x", &[("cookie", "s=1")]).await.is_hit());
+
+    for headers in [
+        "Cache-Control: private, max-age=60",
+        "Cache-Control: max-age=60",
+        "Cache-Control: public, private, max-age=60",
+    ] {
+        let (cached, issuer) = numbered(", shared = true", headers).await;
+        let (ann, ben) = (issuer.token(), issuer.token());
+        assert_eq!(cached.of("/api/c/x", &ann).await, "0", "{headers}");
+        assert_eq!(cached.of("/api/c/x", &ben).await, "1", "{headers}");
+        assert_eq!(cached.of("/api/c/x", &ann).await, "0", "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_who_waits_beside_a_caller_gets_that_callers_answer() {
+    for settings in ["", ", shared = true"] {
+        let (cached, issuer) = asked(settings, "auth = \"optional\"", |n, _| {
+            let (head, body) = ("HTTP/1.1 200 OK\r\nCache-Control: private, max-age=60\r\n", n.to_string());
+            Act::Wait(String::new(), format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+        })
+        .await;
+        let tokens: Vec<_> = (0..20).map(|_| issuer.token()).collect();
+        let asking = join_all(tokens.iter().map(|token| cached.of("/api/c/me", token)));
+        let letting_go = async {
+            cached.origin.called(1).await;
+            cached.origin.let_go();
+        };
+        let (mut bodies, ()) = tokio::join!(asking, letting_go);
+        bodies.sort();
+        bodies.dedup();
+        assert_eq!((bodies.len(), cached.origin.calls()), (20, 20), "{settings}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_the_gateway_has_not_checked_are_nobodys() {
+    let (cached, _issuer) = asked("", "auth = \"none\"\nforward_authorization = true", |n, _| {
+        ok("Cache-Control: max-age=60", &n.to_string())
+    })
+    .await;
+    assert_eq!(cached.get("/api/c/x").await.body, "0");
+    for (n, name) in ["cookie", "authorization", "x-api-key"].into_iter().enumerate() {
+        let got = cached.ask("/api/c/x", &[(name, "Basic eDp5")]).await;
+        assert!(got.body == (n + 1).to_string() && got.cache().contains("fwd=bypass"), "{name}: {got:?}");
+    }
+    assert!(cached.get("/api/c/x").await.body == "0", "what is kept for those without stays theirs");
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_hold_gets_nothing_that_is_kept() {
+    let (cached, issuer) = numbered("", "Cache-Control: private, max-age=60").await;
+    let claims = Issuer::claims();
+    assert_eq!(cached.of("/api/c/me", &issuer.sign(&claims)).await, "0");
+    let forged = Issuer::start().await.sign(&claims);
+    let got = cached.ask("/api/c/me", &[("authorization", &format!("Bearer {forged}"))]).await;
+    assert_eq!(got.status, 401, "{got:?}");
+    assert!(!got.headers.contains_key("age"));
+}

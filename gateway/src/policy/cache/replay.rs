@@ -1,0 +1,87 @@
+//! Bodies of answers on cached routes: from the cache in one piece, or from the upstream while they are being kept.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// A body that is here already, and what must be held until it has been sent: a place among the requests in flight.
+pub struct Replay<G> {
+    body: Bytes,
+    _held: G,
+}
+
+impl<G> Replay<G> {
+    /// A body.
+    pub const fn new(body: Bytes, held: G) -> Self {
+        Self { body, _held: held }
+    }
+}
+
+impl<G: Unpin> MessageBody for Replay<G> {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.body.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let body = std::mem::take(&mut self.body);
+        Poll::Ready(Some(body).filter(|body| !body.is_empty()).map(Ok))
+    }
+}
+
+/// What comes next of a body that somebody else reads.
+pub enum Next {
+    /// A piece.
+    Piece(Bytes),
+    /// All that follows, to be read by oneself: it is too large to be kept.
+    Rest(BoxBody),
+    /// It broke off.
+    Broken(Box<dyn Error>),
+    /// That was all.
+    End,
+}
+
+/// The reader's side of a body that is read ahead of its client.
+pub struct Following {
+    next: mpsc::UnboundedReceiver<Next>,
+    rest: Option<BoxBody>,
+    size: BodySize,
+}
+
+impl Following {
+    /// Follows what is sent.
+    pub const fn new(next: mpsc::UnboundedReceiver<Next>, size: BodySize) -> Self {
+        Self { next, rest: None, size }
+    }
+}
+
+impl MessageBody for Following {
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(rest) = &mut self.rest {
+            return rest.as_pin_mut().poll_next(context);
+        }
+        match std::task::ready!(self.next.poll_recv(context)) {
+            Some(Next::Piece(piece)) => Poll::Ready(Some(Ok(piece))),
+            Some(Next::Broken(error)) => Poll::Ready(Some(Err(error))),
+            Some(Next::End) => Poll::Ready(None),
+            Some(Next::Rest(rest)) => {
+                self.rest = Some(rest);
+                self.poll_next(context)
+            }
+            // Whoever read it is gone: what has come so far must not look complete.
+            None => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()))),
+        }
+    }
+}
