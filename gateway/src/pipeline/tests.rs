@@ -2,6 +2,7 @@
 
 mod breaking;
 mod compression;
+mod configuration;
 mod corpus;
 mod credentials;
 mod crowds;

@@ -3,7 +3,7 @@
 use crate::config::Config;
 
 /// The keys whose value differs, and which take effect with a restart only.
-pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
+pub fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     let (before, after) = (values(before), values(after));
     before.into_iter().zip(after).filter(|(before, after)| before != after).map(|((key, _), _)| key).collect()
 }
@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let tls = &config.tls;
+    let (idempotency, tls) = (&config.idempotency, &config.tls);
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -33,6 +33,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("upstream.max_idle", text(&upstream.max_idle)),
         ("identity.secret", identity.secret.expose().to_owned()),
         ("authentication.cache_capacity", text(&authentication.cache_capacity)),
+        ("idempotency.timeout", text(&idempotency.timeout)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),
