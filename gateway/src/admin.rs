@@ -46,6 +46,7 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
                     .route(web::put().to(switches::set_log))
                     .default_service(shared::http::method_not_allowed("GET, HEAD, PUT")),
             )
+            .service(resource("/admin/api/config", reads().to(config::effective)))
             .service(
                 resource("/admin/api/reload", reads().to(config::state))
                     .route(web::post().to(config::reload))
@@ -89,6 +90,7 @@ const INDEX: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><tit
 <li><a href="/admin/api/errors">/admin/api/errors</a>: the last requests that failed
 <li><a href="/admin/api/log">/admin/api/log</a>: what is logged
 <li><a href="/admin/api/limits">/admin/api/limits</a>: rate limits, and the busiest keys
+<li><a href="/admin/api/config">/admin/api/config</a>: the configuration in force, secrets hidden
 <li><a href="/admin/api/reload">/admin/api/reload</a>: what became of the configuration; POST reads it anew
 <li><a href="/admin/api/upstreams">/admin/api/upstreams</a>: their endpoints, limits and retry budgets
 <li><a href="/admin/api/versions">/admin/api/versions</a>: API versions, and who still calls a deprecated one

@@ -4,6 +4,8 @@ mod authentication;
 mod cache;
 mod check;
 mod compression;
+pub mod diff;
+pub mod effective;
 mod forwarding;
 mod idempotency;
 mod policy;
@@ -16,9 +18,10 @@ mod websocket;
 
 use std::path::Path;
 
-use serde::Deserialize;
-use shared::config::{ConfigErrors, Secret, Spec, load};
+use serde::{Deserialize, Serialize};
+use shared::config::{ConfigErrors, Secret, Spec, load, load_written};
 use shared::telemetry::TelemetryConfig;
+use toml::Table;
 
 pub use authentication::{ApiKeys, Authentication, Cookie, Introspecting, Introspection, Issuer, StaticKey};
 pub use cache::{Cache, CacheMode, RouteCache};
@@ -36,8 +39,10 @@ pub use websocket::WebSocket;
 /// The documented defaults, which are also the schema.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
+const SPEC: Spec = Spec { service: "gateway", defaults: DEFAULTS };
+
 /// Everything that can be set. The keys are documented in `config.default.toml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 pub struct Config {
@@ -66,7 +71,7 @@ pub struct Config {
 }
 
 /// Where counters and revocations are shared.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 pub struct Redis {
@@ -84,7 +89,15 @@ impl Config {
 
     /// Reads defaults, file and environment. Errors: every mistake in them, at once.
     pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
-        load(Spec { service: "gateway", defaults: DEFAULTS }, file, env)
+        load(SPEC, file, env)
+    }
+
+    /// The same, with everything as it was written, secrets and all.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_written(file: Option<&Path>, env: &[(String, String)]) -> Result<(Self, Table), ConfigErrors> {
+        load_written(SPEC, file, env)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway's command line: serve, check-config, explain, openapi.
+//! The gateway's command line: serve, check-config, config, diff, explain, openapi.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gateway::config::diff::{self, Side};
 use gateway::reload::Source;
 use gateway::{Config, Deps, explain};
 use shared::clock::Clock;
@@ -33,6 +34,25 @@ enum Command {
     Serve,
     /// Reads the configuration and reports every mistake in it.
     CheckConfig,
+    /// Prints the configuration that holds, with every default, secrets hidden.
+    Config {
+        /// `toml`, or `json` as the operators' listener shows it.
+        #[arg(long, default_value = "toml", value_parser = ["toml", "json"])]
+        format: String,
+    },
+    /// Says what would change from one configuration to another. The environment lies over both.
+    Diff {
+        /// The file to compare from; without one, the built-in defaults.
+        #[arg(long)]
+        from: Option<PathBuf>,
+        /// The gateway to compare from, by the URL of its operators' listener: http://127.0.0.1:9090. It shows no
+        /// secrets, so whether those change is not said.
+        #[arg(long, conflicts_with = "from")]
+        against: Option<String>,
+        /// The file to compare to; without one, that of --config.
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
     /// Says which route, checks and limits would apply to a request.
     Explain {
         /// Method and path: "GET /api/v2/users/me".
@@ -73,6 +93,25 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             gateway::tls::examine(&config.tls, &Clock::system())
                 .map_err(|mistakes| format!("the certificates do not hold:\n  {mistakes}"))?;
             print("the configuration is fine\n")
+        }
+        Command::Config { format } => {
+            let shown = config.effective()?;
+            print(&if format == "json" {
+                serde_json::to_string_pretty(&shown)? + "\n"
+            } else {
+                toml::to_string(&shown)?
+            })
+        }
+        Command::Diff { from, against, to } => {
+            let from = match against {
+                Some(url) => {
+                    crypto()?;
+                    Side::running(&url, &config.admin.token).await?
+                }
+                None => Side::read(from.as_deref(), &env)?,
+            };
+            let to = Side::read(to.or(cli.config).as_deref(), &env)?;
+            print(&diff::describe(&from, &to))
         }
         Command::Explain { request, role } => {
             let roles = if role.is_empty() { None } else { Some(role.into_iter().collect()) };

@@ -1,7 +1,7 @@
 //! A new configuration while requests are served: read anew, checked whole, compiled, and swapped in one step. A request
 //! ends under the configuration that it began with; a bad file changes nothing.
 
-mod fixed;
+pub(crate) mod fixed;
 
 use std::path::PathBuf;
 use std::sync::Arc;

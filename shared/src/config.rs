@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 pub use report::{ConfigError, ConfigErrors, Report};
-pub use types::{Dur, Secret};
+pub use types::{Dur, HIDDEN, Secret};
 
 use layer::Merged;
 
@@ -47,13 +47,22 @@ pub fn load<T: DeserializeOwned + Check>(
     file: Option<&Path>,
     env: &[(String, String)],
 ) -> Result<T, ConfigErrors> {
+    load_written(spec, file, env).map(|(value, _)| value)
+}
+
+/// The same, with the merged layers as they were written: secrets and all, and without the defaults of rows.
+pub fn load_written<T: DeserializeOwned + Check>(
+    spec: Spec,
+    file: Option<&Path>,
+    env: &[(String, String)],
+) -> Result<(T, toml::Table), ConfigErrors> {
     let Merged { schema, mut table, origins, mut errors } = layer::merge(spec, file, env);
     let value = mend::read::<T>(&schema, &mut table, &mut |path, message| {
         errors.push(ConfigError::at(&origins, path, message));
     });
     let Some(value) = value else { return Err(ConfigErrors::of(spec.service, errors)) };
     value.check(&mut Report::new(&origins, &mut errors));
-    if errors.is_empty() { Ok(value) } else { Err(ConfigErrors::of(spec.service, errors)) }
+    if errors.is_empty() { Ok((value, table)) } else { Err(ConfigErrors::of(spec.service, errors)) }
 }
 
 #[cfg(test)]

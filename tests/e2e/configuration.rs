@@ -48,3 +48,41 @@ fn a_stack_says_in_one_line_that_its_port_is_taken() {
         "{said}"
     );
 }
+
+#[test]
+fn what_holds_and_what_would_change_are_printed_without_secrets() {
+    let file = |text: &str| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        file
+    };
+    let secret = "an assertion secret for the tests, long enough";
+    let old = file(&format!("identity.secret = \"{secret}\"\nredis.url = \"redis://:hunter2@r\"\n"));
+    let new = file(&format!(
+        "identity.secret = \"another{secret}\"\nserver.max_in_flight = 7\nupstreams = [{{ name = \"shop\", url = \"http://shop\" }}]\n"
+    ));
+    let broken = file("[server]\nmax_in_flihgt = 7\n");
+    let run = |args: &[&std::ffi::OsStr]| {
+        let output =
+            Command::new(binary("gateway").expect("the binary is built")).args(args).output().expect("it runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (old, new, broken) = (old.path().as_os_str(), new.path().as_os_str(), broken.path().as_os_str());
+    for format in ["toml", "json"] {
+        let (fine, shown, said) =
+            run(&["config".as_ref(), "--format".as_ref(), format.as_ref(), "--config".as_ref(), old]);
+        assert!(fine && shown.contains("***") && shown.contains("/api/transfers"), "{said}{shown}");
+        assert!(!shown.contains(secret) && !shown.contains("hunter2"), "{shown}");
+    }
+    let told = "~ identity.secret: another secret\n~ redis.url: \"***\" -> \"\"\n~ server.max_in_flight: 8192 -> 7\n\
+                + upstreams \"shop\": { name = \"shop\", url = \"http://shop\" }\n\
+                with a restart only: identity.secret, redis.url\n";
+    assert_eq!(
+        run(&["diff".as_ref(), "--from".as_ref(), old, "--to".as_ref(), new]),
+        (true, told.to_owned(), String::new())
+    );
+    assert_eq!(run(&["diff".as_ref(), "--from".as_ref(), old, "--config".as_ref(), old]).1, "nothing would change\n");
+    let (fine, _, said) = run(&["diff".as_ref(), "--from".as_ref(), old, "--to".as_ref(), broken]);
+    assert!(!fine && said.contains(":2: server.max_in_flihgt: unknown key; did you mean `max_in_flight`?"), "{said}");
+}

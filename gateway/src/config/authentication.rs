@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::{Dur, Secret};
 use shared::domain::{Role, Roles};
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authentication {
     pub issuer: String,
@@ -29,7 +29,7 @@ pub struct Authentication {
 }
 
 /// An issuer beside our own users-service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     pub name: String,
@@ -65,7 +65,7 @@ pub struct Issuer {
 }
 
 /// Where an issuer is asked about a token, and as whom.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Introspection {
     pub url: String,
@@ -80,7 +80,7 @@ pub struct Introspection {
 }
 
 /// What holds whenever somebody is asked about a token or a key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Introspecting {
     pub timeout: Dur,
@@ -90,7 +90,7 @@ pub struct Introspecting {
     pub max_in_flight: usize,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeys {
     pub header: String,
@@ -100,7 +100,7 @@ pub struct ApiKeys {
 }
 
 /// A key that stands in the configuration, by its hash.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticKey {
     pub name: String,
@@ -113,7 +113,7 @@ pub struct StaticKey {
     pub expires_at: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cookie {
     pub name: String,

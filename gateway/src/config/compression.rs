@@ -1,9 +1,9 @@
 //! Settings of compressed answers.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compression {
     pub enabled: bool,
@@ -18,7 +18,7 @@ pub struct Compression {
 }
 
 /// A content coding that answers can have (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coding {
     Zstd,

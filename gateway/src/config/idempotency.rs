@@ -1,10 +1,10 @@
 //! Settings of idempotency keys that the gateway keeps for its upstreams.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
     pub keep: Dur,
@@ -16,7 +16,7 @@ pub struct Idempotency {
 }
 
 /// Who keeps the keys of a route.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
     #[default]
@@ -25,7 +25,7 @@ pub enum Keys {
 }
 
 /// What a retry meets when nobody knows what came of the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
     #[default]
@@ -34,7 +34,7 @@ pub enum OnUnknown {
 }
 
 /// What happens while keys cannot be kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeysDown {
     #[default]

@@ -1,10 +1,10 @@
 //! Settings of breakers, CORS and security headers.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Breaker {
     pub consecutive_failures: u32,
@@ -19,7 +19,7 @@ pub struct Breaker {
     pub probes: u32,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cors {
     pub origins: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Cors {
     pub max_age: Dur,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecurityHeaders {
     pub strict_transport_security: String,

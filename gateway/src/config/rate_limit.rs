@@ -1,11 +1,11 @@
 //! Settings of rate limits.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 use shared::domain::Role;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     pub enabled: bool,
@@ -18,7 +18,7 @@ pub struct RateLimit {
     pub roles: Vec<RolePolicies>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     pub name: String,
@@ -39,7 +39,7 @@ pub struct Policy {
     pub shadow: bool,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     pub quota: u32,
@@ -48,7 +48,7 @@ pub struct Window {
     pub burst: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKey {
     Address,
@@ -59,7 +59,7 @@ pub enum LimitKey {
     All,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RolePolicies {
     pub role: Role,

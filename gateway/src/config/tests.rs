@@ -1,5 +1,7 @@
 //! The shipped defaults are valid and documented; mistakes are reported all at once.
 
+mod unknown;
+
 use super::*;
 
 fn read(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {

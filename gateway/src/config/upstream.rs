@@ -1,17 +1,17 @@
 //! Settings of the upstreams: where they are, and how calls of them are spread, repeated, bounded and given up.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Services {
     pub users: Service,
     pub accounts: Service,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub url: String,
@@ -19,7 +19,7 @@ pub struct Service {
     pub dns: Dur,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
     pub name: String,
@@ -42,7 +42,7 @@ const fn off() -> Dur {
     Dur::ZERO
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamSettings {
     pub connect_timeout: Dur,
@@ -57,7 +57,7 @@ pub struct UpstreamSettings {
     pub concurrency: Concurrency,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     pub attempts: u32,
@@ -67,14 +67,14 @@ pub struct Retry {
     pub backoff_at_most: Dur,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Balance {
     pub decay: Dur,
     pub slow_start: Dur,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
     pub interval: Dur,
@@ -83,7 +83,7 @@ pub struct Health {
     pub healthy_after: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ejection {
     pub consecutive_failures: u32,
@@ -92,7 +92,7 @@ pub struct Ejection {
     pub keep_percent: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concurrency {
     pub enabled: bool,

@@ -1,12 +1,12 @@
 //! Settings of tunnels.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 
 use crate::policy::lasting::Span;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebSocket {
     pub max_tunnels: usize,

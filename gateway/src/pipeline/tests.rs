@@ -3,6 +3,7 @@
 mod breaking;
 mod cache;
 mod compression;
+mod configuration;
 mod corpus;
 mod credentials;
 mod crowds;

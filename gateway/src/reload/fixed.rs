@@ -3,7 +3,7 @@
 use crate::config::Config;
 
 /// The keys whose value differs, and which take effect with a restart only.
-pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
+pub fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     let (before, after) = (values(before), values(after));
     before.into_iter().zip(after).filter(|(before, after)| before != after).map(|((key, _), _)| key).collect()
 }
@@ -11,7 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
 /// In the order of the file.
 fn values(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, admin, upstream, identity, authentication, redis, documents, telemetry, .. } = config;
-    let (tls, cache) = (&config.tls, &config.cache);
+    let (idempotency, tls, cache) = (&config.idempotency, &config.tls, &config.cache);
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     vec![
         ("server.listen", text(&server.listen)),
@@ -35,6 +35,7 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("authentication.cache_capacity", text(&authentication.cache_capacity)),
         ("cache.memory_bytes", text(&cache.memory_bytes)),
         ("cache.timeout", text(&cache.timeout)),
+        ("idempotency.timeout", text(&idempotency.timeout)),
         ("redis.url", redis.url.expose().to_owned()),
         ("documents", text(documents)),
         ("telemetry.format", text(&telemetry.format)),

@@ -59,6 +59,12 @@ fn lay_table(merged: &mut Merged, schema: &Table, layer: &DeTable<'_>, prefix: &
         let name = key.get_ref().as_ref();
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         let here = origin(key.span().start);
+        // A quoted key is one key, whatever dots it has: it is not the key inside that its text looks like.
+        if name.contains('.') {
+            let path = path.strip_suffix(name).unwrap_or_default();
+            merged.errors.push(ConfigError::from(here, &format!("{path}\"{name}\""), "unknown key"));
+            continue;
+        }
         match (schema.get(name), value.get_ref()) {
             (Some(Value::Table(inner)), DeValue::Table(table)) => {
                 merged.origins.insert(path.clone(), here);

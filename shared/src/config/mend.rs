@@ -76,7 +76,7 @@ pub(super) fn read<T: DeserializeOwned>(
             Err(fault) => fault,
         };
         note(&fault.path, fault.message.clone());
-        let mended = Spot::of(&fault.path).is_some_and(|spot| spot.mend::<T>(table));
+        let mended = Spot::all(&fault.path).any(|spot| spot.mend::<T>(table, &fault.path));
         if !mended && !restore_default(schema, table, &fault.path) {
             return None;
         }
@@ -89,27 +89,32 @@ fn attempt<T: DeserializeOwned>(table: &Table) -> Result<T, Fault> {
         .map_err(|error| Fault::of(error.path(), error.inner()))
 }
 
-/// A key of one table in an array of tables: `routes[2].path`.
-#[derive(PartialEq, Eq)]
+/// A key of a table that lies, however deep, in an array of tables: `path` in `routes[2]`, `body` in
+/// `routes[2].fallback`.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Spot<'a> {
-    array: &'a str,
-    index: usize,
+    table: &'a str,
     key: &'a str,
 }
 
 impl<'a> Spot<'a> {
+    /// The innermost key that a path lies in.
     fn of(path: &'a str) -> Option<Self> {
-        let (array, rest) = path.split_once('[')?;
-        let (index, rest) = rest.split_once(']')?;
-        let key = rest.strip_prefix('.')?.split(['.', '[']).next()?;
-        Some(Self { array, index: index.parse().ok()?, key })
+        let (table, last) = path.rsplit_once('.').filter(|(table, _)| table.contains('['))?;
+        Some(Self { table, key: last.split('[').next()? })
     }
 
-    /// Leaves the key out, or gives it a value that nothing is wrong with. `false` when neither helps.
-    fn mend<T: DeserializeOwned>(&self, table: &mut Table) -> bool {
+    /// The keys that a path lies in, innermost first: when nothing helps inside, what is around it goes.
+    fn all(path: &'a str) -> impl Iterator<Item = Self> {
+        std::iter::successors(Self::of(path), |inner| Self::of(inner.table))
+    }
+
+    /// Leaves the key out, or gives it a value that nothing is wrong with. `false` when neither helps against the fault
+    /// at `path`.
+    fn mend<T: DeserializeOwned>(self, table: &mut Table, path: &str) -> bool {
         let heals = |table: &Table| match attempt::<T>(table) {
             Ok(_) => Ok(()),
-            Err(fault) if Spot::of(&fault.path).as_ref() != Some(self) => Ok(()),
+            Err(fault) if fault.path != path && Spot::of(&fault.path) != Some(self) => Ok(()),
             Err(fault) => Err(fault.known),
         };
         let Some(row) = self.row(table) else { return false };
@@ -131,19 +136,26 @@ impl<'a> Spot<'a> {
                 })),
             }
         }
-        if let (Some(row), Some(removed)) = (self.row(table), removed) {
-            row.insert(self.key.to_owned(), removed);
+        if let Some(row) = self.row(table) {
+            match removed {
+                Some(removed) => row.insert(self.key.to_owned(), removed),
+                None => row.remove(self.key),
+            };
         }
         false
     }
 
-    fn row<'t>(&self, table: &'t mut Table) -> Option<&'t mut Table> {
-        let mut keys = self.array.split('.');
-        let mut value = table.get_mut(keys.next()?)?;
-        for key in keys {
-            value = value.as_table_mut()?.get_mut(key)?;
+    fn row(self, table: &mut Table) -> Option<&mut Table> {
+        let mut inside = table;
+        for segment in self.table.split('.') {
+            let mut names = segment.split('[');
+            let mut value = inside.get_mut(names.next()?)?;
+            for index in names {
+                value = value.as_array_mut()?.get_mut(index.strip_suffix(']')?.parse::<usize>().ok()?)?;
+            }
+            inside = value.as_table_mut()?;
         }
-        value.as_array_mut()?.get_mut(self.index)?.as_table_mut()
+        Some(inside)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// A span of time written with its unit: `"250ms"`, `"30s"`, `"5m"`, `"12h"`, `"30d"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +47,25 @@ impl std::str::FromStr for Dur {
     }
 }
 
+/// The units, largest first, in milliseconds.
+const UNITS: [(&str, u128); 4] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+
+/// As it is written: in the largest unit that has a whole number of it.
 impl fmt::Display for Dur {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        let millis = self.0.as_millis();
+        let whole = UNITS.iter().find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit));
+        match whole {
+            Some((name, unit)) => write!(f, "{}{name}", millis / unit),
+            None if millis == 0 => f.write_str("0s"),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
+impl Serialize for Dur {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -58,6 +74,9 @@ impl<'de> Deserialize<'de> for Dur {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
+
+/// What stands in place of a secret.
+pub const HIDDEN: &str = "***";
 
 /// Text that must not appear in a log or an admin page. Wiped from memory when dropped.
 #[derive(Clone)]
@@ -89,8 +108,35 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whoever writes a configuration down writes that there is a secret, not which.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(if self.is_empty() { "" } else { HIDDEN })
+    }
+}
+
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_as_they_are_read() {
+        for text in ["0s", "1ms", "250ms", "1500ms", "1s", "90s", "1m", "5m", "12h", "30d"] {
+            assert_eq!(text.parse::<Dur>().unwrap().to_string(), text);
+        }
+        assert_eq!("60s".parse::<Dur>().unwrap().to_string(), "1m");
+        assert_eq!("24h".parse::<Dur>().unwrap().to_string(), "1d");
+    }
+
+    #[test]
+    fn a_secret_is_written_as_one() {
+        let written = |text: &str| serde_json::to_string(&Secret::from(text.to_owned())).unwrap();
+        assert_eq!((written("hunter2").as_str(), written("").as_str()), ("\"***\"", "\"\""));
     }
 }

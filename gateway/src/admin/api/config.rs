@@ -8,6 +8,12 @@ use shared::problem::{Code, Problem};
 use crate::app::Gateway;
 use crate::reload::State;
 
+/// `GET /admin/api/config`: the configuration in force with every default, secrets hidden.
+pub async fn effective(gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    let shown = gateway.reloads.config().effective().map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().json(json!({ "data": shown })))
+}
+
 /// `GET /admin/api/reload`: what became of the configurations so far.
 pub async fn state(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok().json(view(&gateway.reloads.state()))
