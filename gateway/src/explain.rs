@@ -8,7 +8,7 @@ use actix_web::http::header::HeaderMap;
 use shared::domain::Roles;
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown};
+use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown, ValidationMode};
 use crate::docs;
 use crate::policy::idempotency::{Rule, needs_key};
 use crate::policy::rate_limit::{Policy, describe_key};
@@ -128,6 +128,7 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
         line("websocket", format!("tunnelled, at most {most} of one caller"));
     }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
+    line("document", validation(route.validation.mode).to_owned());
     line("verdict", verdict(route, roles).to_owned());
     text
 }
@@ -154,6 +155,14 @@ fn keys(rule: &Rule) -> String {
     };
     let keep = rule.keep;
     format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
+}
+
+const fn validation(mode: ValidationMode) -> &'static str {
+    match mode {
+        ValidationMode::Off => "not held against the document",
+        ValidationMode::Report => "held against the document; what it does not allow is counted and passes",
+        ValidationMode::Refuse => "held against the document; what it does not allow is refused",
+    }
 }
 
 fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {

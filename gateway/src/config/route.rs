@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::config::Dur;
 use shared::domain::Roles;
 
+use super::ValidationMode;
 use super::idempotency::{Keys, KeysDown, OnUnknown};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -92,6 +93,8 @@ pub struct Route {
     pub client_names: Vec<String>,
     #[serde(default)]
     pub forward_client_certificate: bool,
+    #[serde(default)]
+    pub validate: Option<ValidationMode>,
 }
 
 impl Route {
