@@ -30,7 +30,11 @@ impl PartialSchema for Target {
     }
 }
 
-impl ToSchema for Target {}
+impl ToSchema for Target {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "UserIdOrMe".into()
+    }
+}
 
 impl FromRequest for Target {
     type Error = Problem;
