@@ -28,7 +28,7 @@ pub use cache::{Cache, CacheMode, RouteCache};
 pub use compression::{Coding, Compression};
 pub use forwarding::{Forwarding, Tells, Told};
 pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
-pub use policy::{Breaker, Cors, SecurityHeaders};
+pub use policy::{Breaker, Cors, SecurityHeaders, Validation, ValidationMode};
 pub use rate_limit::{LimitKey, Policy, RateLimit, RolePolicies, Window};
 pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
 pub use server::{AccessLog, Admin, Documents, Identity, Limits, Server};
@@ -66,6 +66,7 @@ pub struct Config {
     pub compression: Compression,
     pub websocket: WebSocket,
     pub documents: Documents,
+    pub validation: Validation,
     pub telemetry: TelemetryConfig,
     pub routes: Vec<Route>,
 }

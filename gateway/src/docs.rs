@@ -1,6 +1,9 @@
 //! What the gateway answers by itself: probes, the merged API document, and the pages that show it.
 
+mod adopt;
+mod describe;
 mod merge;
+mod names;
 mod openapi;
 mod pages;
 
@@ -28,6 +31,11 @@ pub struct Own {
     pub answer: Result<HttpResponse, Problem>,
     /// The version that it is about, if it is about one.
     pub version: Option<VersionId>,
+}
+
+/// Whether a member of a path item is an operation.
+fn is_method(key: &str) -> bool {
+    matches!(key, "get" | "put" | "post" | "delete" | "options" | "head" | "patch" | "trace")
 }
 
 /// Whether the gateway answers for this path by itself.

@@ -8,7 +8,7 @@ use actix_web::http::header::HeaderMap;
 use shared::domain::Roles;
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown};
+use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown, ValidationMode};
 use crate::docs;
 use crate::policy::idempotency::{Rule, needs_key};
 use crate::policy::rate_limit::{Policy, describe_key};
@@ -133,6 +133,7 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
     line("cache", route.cache.as_ref().map_or("never".to_owned(), |settings| settings.describe()));
+    line("document", validation(route.validation.mode).to_owned());
     line("verdict", verdict(route, roles).to_owned());
     text
 }
@@ -159,6 +160,14 @@ fn keys(rule: &Rule) -> String {
     };
     let keep = rule.keep;
     format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
+}
+
+const fn validation(mode: ValidationMode) -> &'static str {
+    match mode {
+        ValidationMode::Off => "not held against the document",
+        ValidationMode::Report => "held against the document; what it does not allow is counted and passes",
+        ValidationMode::Refuse => "held against the document; what it does not allow is refused",
+    }
 }
 
 fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {

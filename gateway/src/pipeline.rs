@@ -1,5 +1,5 @@
 //! A request from top to bottom: begin, route, version, in-flight permit, authenticate, CSRF, authorize, rate limit,
-//! idempotency, cache, send, finish. Each step is a policy of its own; each early exit is a `?`.
+//! validate, idempotency, cache, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +30,7 @@ use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::in_flight::Permit;
 use crate::policy::rate_limit::{Caller, PolicySets};
 use crate::policy::shape;
+use crate::policy::validate;
 use crate::policy::version::{VersionId, VersionRule, without_version};
 use crate::policy::websocket;
 use crate::route::{Found, Route, Wanted, path};
@@ -98,6 +99,7 @@ async fn forward(
     let deadline = Deadline::new(exchange.started, route.timeout);
     let (path, query) = (&*found.upstream_path, &*found.query);
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
+    validate::check(gateway, route, &asked, payload).await?;
     if route.websocket && websocket::is_asked(head) {
         return tunnel(worker, exchange, call(exchange, route, asked, priority), payload.take(), permit).await;
     }

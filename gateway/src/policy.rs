@@ -18,5 +18,6 @@ pub mod lasting;
 pub mod rate_limit;
 pub mod shape;
 pub mod trace;
+pub mod validate;
 pub mod version;
 pub mod websocket;

@@ -25,6 +25,7 @@ use crate::policy::certificate::CertificateRule;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
+use crate::policy::validate::Validation;
 use crate::policy::version::VersionRule;
 use crate::upstream::Upstream;
 use crate::upstream::convert::Forward;
@@ -80,6 +81,8 @@ pub struct Route {
     pub mirror: Option<Mirror>,
     /// What is answered when the upstream cannot.
     pub fallback: Option<Fallback>,
+    /// Whether requests are held against the document.
+    pub validation: Validation,
     /// What `Cache-Control` becomes when the upstream says nothing.
     pub default_cache_control: Option<HeaderValue>,
     /// Whether WebSockets may be opened.

@@ -21,6 +21,7 @@ use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VAR
 use crate::policy::idempotency;
 use crate::policy::in_flight::Places;
 use crate::policy::rate_limit::{Policies, PolicySets};
+use crate::policy::validate::Validation;
 use crate::policy::version::{VersionRule, Versions, below};
 use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
 use crate::upstream::forwarded::Forwarding;
@@ -163,6 +164,7 @@ impl Tables {
                 version: rest.map_or(VersionRule::None, |_| rule(row.version.as_deref(), &versions)),
                 forward_authorization: row.forward_authorization,
                 oauth: row.oauth,
+                validation: Validation::compile(config.validation, row),
                 default_cache_control: row.private.then_some(NO_STORE),
                 compress: row.compress && config.compression.enabled,
                 websocket: row.websocket,

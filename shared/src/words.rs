@@ -22,7 +22,34 @@ pub(crate) fn expected(message: &str, object: &'static str) -> Cow<'static, str>
     })
 }
 
-/// The words that a message has in backquotes: what was wrong, then what would have been right.
+/// The words that a message has in backquotes.
 pub(crate) fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message.split('`').skip(1).step_by(2)
+}
+
+/// What was wrong and what would have been right, which a message has in backquotes. The first is the client's, who may
+/// write backquotes too.
+pub(crate) fn named(message: &str) -> (&str, Vec<String>) {
+    let (wrong, right) = ["`, expected ", "`, there are no "]
+        .iter()
+        .find_map(|border| message.rsplit_once(border))
+        .unwrap_or_else(|| (message.strip_suffix('`').unwrap_or(message), ""));
+    let wrong = wrong.split_once('`').map_or("", |(_, wrong)| wrong);
+    (wrong, quoted(right).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_clients_backquotes_are_its_own() {
+        let known = vec!["id".to_owned(), "name".to_owned()];
+        assert_eq!(named("unknown field `a`, expected `id` or `name`"), ("a", known.clone()));
+        assert_eq!(named("unknown field `a`b`, expected one of `id`, `name`"), ("a`b", known.clone()));
+        assert_eq!(named("unknown variant `x`, expected `y`, expected `id` or `name`"), ("x`, expected `y", known));
+        assert_eq!(named("missing field `id`"), ("id", Vec::new()));
+        assert_eq!(named("unknown field `a`, there are no fields"), ("a", Vec::new()));
+        assert_eq!(named("no message"), ("", Vec::new()));
+    }
 }

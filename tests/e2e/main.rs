@@ -19,6 +19,7 @@ macro_rules! journeys {
     };
 }
 
+mod agreement;
 mod breaker;
 mod configuration;
 mod contention;

@@ -11,7 +11,7 @@ use utoipa::{Modify, OpenApi};
 
 use self::errors::Errors;
 use self::headers::Headers;
-use crate::users::{v1, v2};
+use crate::users::{Target, v1, v2};
 use crate::{keys, passwords, tokens};
 
 /// Everything that is served.
@@ -25,7 +25,7 @@ use crate::{keys, passwords, tokens};
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,
         v2::http::set_roles, v2::http::disable, v2::http::enable, v2::http::restore,
     ),
-    components(schemas(ProblemBody, Role, UserId)),
+    components(schemas(ProblemBody, Role, Target, UserId)),
     security(("access_token" = [])),
     modifiers(&AccessToken, &SameInBothVersions, &Errors, &Headers),
 )]

@@ -99,7 +99,7 @@ pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPair
 /// Shows an account: the owner's own, any to support, treasurer and admin.
 #[utoipa::path(
     get, path = "/accounts/{id}", operation_id = "get_account", tag = "Accounts",
-    params(("id" = String, Path, description = "The account's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
     responses((status = 200, description = "The account, with its ETag", body = AccountBody), (status = 304, description = "Unchanged")),
 )]
 pub async fn get(
@@ -120,7 +120,7 @@ pub async fn get(
 #[utoipa::path(
     patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "Accounts",
     request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),
-    params(("id" = String, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "As it is now", body = AccountBody)),
 )]
 pub async fn patch(
@@ -143,7 +143,7 @@ type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions, Bo
 /// Stops debits. Treasurer or admin; no debit commits after the answer.
 #[utoipa::path(
     post, path = "/accounts/{id}/freeze", operation_id = "freeze_account", tag = "Accounts",
-    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Frozen", body = AccountBody)),
 )]
 pub async fn freeze(asked: Asked) -> Result<HttpResponse, Problem> {
@@ -153,7 +153,7 @@ pub async fn freeze(asked: Asked) -> Result<HttpResponse, Problem> {
 /// Allows debits again. Treasurer or admin.
 #[utoipa::path(
     post, path = "/accounts/{id}/unfreeze", operation_id = "unfreeze_account", tag = "Accounts",
-    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Open", body = AccountBody)),
 )]
 pub async fn unfreeze(asked: Asked) -> Result<HttpResponse, Problem> {
@@ -163,7 +163,7 @@ pub async fn unfreeze(asked: Asked) -> Result<HttpResponse, Problem> {
 /// Closes an empty account for ever. The owner, treasurer or admin.
 #[utoipa::path(
     post, path = "/accounts/{id}/close", operation_id = "close_account", tag = "Accounts",
-    params(("id" = String, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry the same request; kept 30 days"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "Closed", body = AccountBody)),
 )]
 pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {

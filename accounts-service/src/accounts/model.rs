@@ -22,7 +22,7 @@ pub struct NewAccount {
     #[schema(example = "Everyday")]
     pub name: Name,
     /// ISO 4217.
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, format = "iso-4217", example = "USD")]
     pub currency: Currency,
     /// `system` accounts may go below zero; only a treasurer opens them.
     #[serde(default = "user_kind")]
@@ -46,6 +46,7 @@ pub struct AccountPatch {
 /// An account's name: 1 to 100 characters, no control characters, no blanks around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(pattern = r"^[^\s\p{Cc}]([^\p{Cc}]{0,98}[^\s\p{Cc}])?$")]
 pub struct Name(String);
 
 impl Name {

@@ -18,7 +18,7 @@ use crate::db;
 /// Lists an account's entries, oldest first; `seq` counts from 1 without gaps.
 #[utoipa::path(
     get, path = "/accounts/{id}/entries", operation_id = "list_entries", tag = "Entries",
-    params(("id" = String, Path, description = "The account's id"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
     responses((status = 200, description = "A page", body = crate::openapi::EntryPage)),
 )]
 pub async fn list(

@@ -32,7 +32,7 @@ pub struct NewTransfer {
     #[schema(value_type = i64, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1050)]
     pub amount: RawAmount,
     /// ISO 4217; both accounts must have it.
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, format = "iso-4217", example = "USD")]
     pub currency: Currency,
     /// For people, up to 500 characters.
     #[serde(default)]

@@ -97,7 +97,7 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
 /// Shows a transfer to its sides' owners, support, treasurer and admin.
 #[utoipa::path(
     get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "Transfers",
-    params(("id" = String, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304: it never changes")),
+    params(("id" = TransferId, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304: it never changes")),
     responses((status = 200, description = "The transfer", body = TransferBody), (status = 304, description = "Unchanged")),
 )]
 pub async fn get(

@@ -8,6 +8,7 @@ mod idempotency;
 pub mod limits;
 pub mod listeners;
 pub mod tunnels;
+mod validation;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::app::Gateway;
 use authentication::Authentications;
 
 pub use connections::{ConnectionMetrics, Handshake, Slow};
+pub use validation::{Judged, Validations};
 
 /// Upper bounds of the latency histogram, in seconds: from a cached 404 to a slow export.
 const BUCKETS: [f64; 14] =
@@ -126,6 +128,8 @@ pub struct Metrics {
     extra: Family<ExtraLabels, Counter>,
     /// What is counted below requests.
     pub connections: ConnectionMetrics,
+    /// What was held against the document.
+    pub validations: Validations,
 }
 
 impl Default for Metrics {
@@ -148,6 +152,7 @@ impl Default for Metrics {
             cache: cache::Counters::register(&mut registry),
             extra: Family::default(),
             connections: ConnectionMetrics::default(),
+            validations: Validations::new(&mut registry),
             registry: Mutex::default(),
         };
         registry.register("requests", "Answers by route, API version and status", metrics.requests.clone());

@@ -105,6 +105,7 @@ fn server(config: &Config, report: &mut Report<'_>) {
         }
     }
     report.ensure(!config.documents.refresh.get().is_zero(), "documents.refresh", "more than 0s");
+    report.ensure(config.validation.body_bytes > 0, "validation.body_bytes", "at least 1");
 }
 
 fn versions(config: &Config, report: &mut Report<'_>) {

@@ -38,3 +38,18 @@ pub struct SecurityHeaders {
     pub cross_origin_opener_policy: String,
     pub cross_origin_resource_policy: String,
 }
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    pub mode: ValidationMode,
+    pub body_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidationMode {
+    Off,
+    Report,
+    Refuse,
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 use shared::domain::Roles;
 
+use super::ValidationMode;
 use super::idempotency::{Keys, KeysDown, OnUnknown};
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -102,6 +103,8 @@ pub struct Route {
     pub cache: Option<super::RouteCache>,
     #[serde(default)]
     pub invalidates: Vec<String>,
+    #[serde(default)]
+    pub validate: Option<ValidationMode>,
 }
 
 impl Route {

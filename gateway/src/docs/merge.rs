@@ -1,145 +1,158 @@
-//! Many OpenAPI documents into one: paths side by side, components under names of their own, and beside each operation
-//! what the gateway adds to it.
+//! Many OpenAPI documents into one: paths side by side, components under names of their own; and one version's part of it.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
-use shared::problem::Code;
 
+use super::describe::{self, DESCRIPTION};
+use super::names::{Renames, components, reference};
 use crate::policy::version::below;
 use crate::route::{Found, Route, Wanted};
-use crate::tables::{Tables, auth_word};
+use crate::tables::Tables;
 
 /// What services answer to operators, not to clients.
 const INTERNAL: [&str; 4] = ["/livez", "/readyz", "/metrics", "/openapi.json"];
-const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
-/// The security scheme, by the name that the services give it too.
-const SCHEME: &str = "access_token";
-const REF: &str = "$ref";
-const DESCRIPTION: &str = "Users and sign-in, accounts and transfers, behind one gateway.\n\n\
-    Register, ask `POST /api/v1/auth/token` for an access token, and send it as `Authorization: Bearer …`. \
-    Every error is a problem (RFC 9457) with a stable `code`: [all codes](/docs/problems).";
 
-/// Merges the services' documents (name, document). `version`: only this prefix and version, and what has none.
+/// Merges the services' documents (name, document): every operation that the route table sends to the service that
+/// describes it.
 #[must_use]
-pub fn merge(parts: &[(String, Value)], version: Option<(&str, &str)>) -> Value {
-    let mut paths = Map::new();
-    let mut components: Map<String, Value> = Map::new();
-    let mut tags: Vec<Value> = Vec::new();
-    for (service, document) in parts {
+pub fn merge(parts: &[(String, Value)], tables: &Tables) -> Value {
+    let mut merged = Merged::default();
+    for (upstream, document) in parts {
         let mut document = document.clone();
-        let renamed = renames(service, &document, &components);
-        rewrite(&mut document, &renamed);
-        for (section, members) in object(&document, "components") {
-            let target = components.entry(section.clone()).or_insert_with(|| Value::Object(Map::new()));
-            for (name, value) in members.as_object().into_iter().flatten() {
-                let name = renamed.get(&reference(section, name)).map_or(name.as_str(), |new| last(new));
-                target[name] = value.clone();
-            }
-        }
-        for (path, item) in object(&document, "paths") {
-            if is_wanted(path, version) {
-                paths.insert(path.clone(), item.clone());
-            }
-        }
+        let renames = Renames::of(upstream, &document, &merged.components);
+        renames.apply(&mut document);
+        merged.take_components(&document, &renames);
+        merged.take_paths(upstream, &document, tables);
         for tag in document.get("tags").and_then(Value::as_array).into_iter().flatten() {
-            if !tags.iter().any(|known| known["name"] == tag["name"]) {
-                tags.push(tag.clone());
+            if !merged.tags.iter().any(|known| known["name"] == tag["name"]) {
+                merged.tags.push(tag.clone());
             }
         }
     }
-    add_security(&mut components);
-    json!({
+    describe::add_components(&mut merged.components);
+    let whole = json!({
         "openapi": "3.1.0",
-        "info": {
-            "title": "Tollgate API",
-            "version": version.map_or("all", |(_, name)| name),
-            "description": DESCRIPTION,
-        },
+        "info": {"title": "Tollgate API", "version": "all", "description": DESCRIPTION},
         "servers": [{"url": "/"}],
-        "tags": tags,
-        "paths": paths,
-        "components": components,
-    })
-}
-
-fn object<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    document.get(key).and_then(Value::as_object).into_iter().flatten()
-}
-
-fn is_wanted(path: &str, version: Option<(&str, &str)>) -> bool {
-    let Some((prefix, name)) = version else { return !INTERNAL.contains(&path) };
-    match below(path, prefix) {
-        Some(rest) => rest.strip_prefix('/').is_some_and(|rest| rest.split('/').next() == Some(name)),
-        None => !INTERNAL.contains(&path),
-    }
-}
-
-/// Components that another service has under the same name with another meaning get their service's name in front.
-fn renames(service: &str, document: &Value, components: &Map<String, Value>) -> HashMap<String, String> {
-    let mut renamed = HashMap::new();
-    for (section, members) in object(document, "components") {
-        for (name, value) in members.as_object().into_iter().flatten() {
-            let taken = components.get(section).and_then(|section| section.get(name));
-            if taken.is_some_and(|other| other != value) {
-                renamed.insert(reference(section, name), reference(section, &format!("{service}_{name}")));
-            }
-        }
-    }
-    renamed
-}
-
-fn reference(section: &str, name: &str) -> String {
-    format!("#/components/{section}/{name}")
-}
-
-fn last(reference: &str) -> &str {
-    reference.rsplit('/').next().unwrap_or(reference)
-}
-
-fn rewrite(value: &mut Value, renamed: &HashMap<String, String>) {
-    if renamed.is_empty() {
-        return;
-    }
-    match value {
-        Value::Object(members) => {
-            if let Some(Value::String(target)) = members.get_mut(REF)
-                && let Some(new) = renamed.get(target)
-            {
-                target.clone_from(new);
-            }
-            members.values_mut().for_each(|member| rewrite(member, renamed));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rewrite(item, renamed)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn add_security(components: &mut Map<String, Value>) {
-    let bearer = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    components.entry("securitySchemes").or_insert_with(|| json!({}))[SCHEME] = bearer;
-    let problem = json!({
-        "type": "object",
-        "description": "An error (RFC 9457).",
-        "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "timestamp"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference", "example": "/docs/problems#rate_limited"},
-            "title": {"type": "string"},
-            "status": {"type": "integer", "example": 429},
-            "detail": {"type": "string"},
-            "instance": {"type": "string", "example": "/api/v1/users/me"},
-            "code": {"type": "string", "example": "rate_limited"},
-            "request_id": {"type": "string"},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "errors": {"type": "array", "items": {"type": "object", "properties": {
-                "pointer": {"type": "string"}, "code": {"type": "string"}, "detail": {"type": "string"}}}},
-        },
+        "tags": merged.tags,
+        "paths": merged.paths,
+        "components": merged.components,
     });
-    components.entry("schemas").or_insert_with(|| json!({}))["GatewayProblem"] = problem;
+    pruned(whole)
+}
+
+#[derive(Default)]
+struct Merged {
+    paths: Map<String, Value>,
+    components: Map<String, Value>,
+    tags: Vec<Value>,
+    operation_ids: HashSet<String>,
+}
+
+impl Merged {
+    fn take_components(&mut self, document: &Value, renames: &Renames) {
+        for (section, name, value) in components(document) {
+            let target = self.components.entry(section).or_insert_with(|| Value::Object(Map::new()));
+            target[renames.name(section, name)] = value.clone();
+        }
+    }
+
+    fn take_paths(&mut self, upstream: &str, document: &Value, tables: &Tables) {
+        for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
+            let Some(item) = item.as_object().filter(|_| path.starts_with('/') && !INTERNAL.contains(&path.as_str()))
+            else {
+                continue;
+            };
+            let mut own = item.clone();
+            own.retain(|key, _| {
+                let method = super::is_method(key).then(|| key.to_ascii_uppercase().parse::<Method>().ok()).flatten();
+                let answers = |route: &Route| route.upstream.name == upstream;
+                method.is_none_or(|method| route_of(tables, path, &method).is_some_and(answers))
+            });
+            if !own.keys().any(|key| super::is_method(key)) {
+                continue;
+            }
+            for (_, operation) in own.iter_mut().filter(|(key, _)| super::is_method(key)) {
+                self.name(upstream, operation);
+            }
+            let there = self.paths.entry(path.clone()).or_insert_with(|| Value::Object(Map::new()));
+            // Two services may each have some methods of a path; what is there stays.
+            for (key, value) in own {
+                if there.get(&key).is_none() {
+                    there[key] = value;
+                }
+            }
+        }
+    }
+
+    /// An operation's id is unique in a document.
+    fn name(&mut self, upstream: &str, operation: &mut Value) {
+        let Some(id) = operation.get("operationId").and_then(Value::as_str) else { return };
+        let mut id = id.to_owned();
+        while !self.operation_ids.insert(id.clone()) {
+            id = format!("{upstream}_{id}");
+        }
+        operation["operationId"] = id.into();
+    }
+}
+
+/// The row that serves an operation; among rows of several hosts one whose upstream has a document.
+pub(super) fn route_of<'a>(tables: &'a Tables, path: &str, method: &Method) -> Option<&'a Route> {
+    let asked = tables.versions.split(path);
+    let versioned = asked.and_then(|asked| Some((tables.versions.by_name(asked.in_path?)?, asked.rest)));
+    let hosts = std::iter::once(None).chain(tables.routes.hosts().map(Some));
+    let found = hosts.filter_map(|host| match tables.routes.find(Wanted { host, path, versioned, method }) {
+        Found::Route(route) => Some(&**route),
+        Found::OtherMethods(_) | Found::Nothing => None,
+    });
+    let mut found: Vec<&Route> = found.collect();
+    found.sort_by_key(|route| !route.upstream.has_document);
+    found.first().copied()
+}
+
+/// The part that one version (below a prefix) has, and what has no version.
+#[must_use]
+pub fn of_version(whole: &Value, prefix: &str, version: &str) -> Value {
+    let mut document = whole.clone();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| match below(path, prefix) {
+            Some(rest) => rest.strip_prefix('/').is_some_and(|rest| rest.split('/').next() == Some(version)),
+            None => true,
+        });
+    }
+    document["info"]["version"] = version.into();
+    pruned(document)
+}
+
+/// Without components that nothing refers to. Security schemes are referred to by their bare names and stay.
+fn pruned(mut document: Value) -> Value {
+    let mut used = HashSet::new();
+    let mut next = vec![&document["paths"]];
+    while let Some(value) = next.pop() {
+        match value {
+            Value::Object(members) => {
+                if let Some(target) = members.get("$ref").and_then(Value::as_str)
+                    && used.insert(target.to_owned())
+                {
+                    next.extend(target.strip_prefix('#').and_then(|pointer| document.pointer(pointer)));
+                }
+                next.extend(members.values());
+            }
+            Value::Array(items) => next.extend(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    for (section, members) in document["components"].as_object_mut().into_iter().flatten() {
+        if let Some(members) = members.as_object_mut().filter(|_| section != "securitySchemes") {
+            members.retain(|name, _| used.contains(&reference(section, name)));
+        }
+    }
+    document
 }
 
 /// Says which services' parts are not there, because they have not answered yet.
@@ -151,84 +164,4 @@ pub fn without(mut document: Value, missing: &[String]) -> Value {
             format!("{DESCRIPTION}\n\n**Incomplete**: {} cannot be reached now.", missing.join(", ")).into();
     }
     document
-}
-
-/// Adds to each operation what the gateway asks and answers: roles, limits, and the errors of its policies.
-#[must_use]
-pub fn describe(mut document: Value, tables: &Tables) -> Value {
-    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return document };
-    for (path, item) in paths {
-        for method in METHODS {
-            let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) else { continue };
-            if let Some(route) = route_of(tables, path, method) {
-                describe_operation(operation, route, path);
-            }
-            if is_deprecated(tables, path) {
-                operation.insert("deprecated".to_owned(), Value::Bool(true));
-            }
-        }
-    }
-    document
-}
-
-fn route_of<'a>(tables: &'a Tables, path: &str, method: &str) -> Option<&'a Route> {
-    let asked = tables.versions.split(path);
-    let versioned = asked.and_then(|asked| Some((tables.versions.by_name(asked.in_path?)?, asked.rest)));
-    let method: Method = method.to_ascii_uppercase().parse().ok()?;
-    match tables.routes.find(Wanted { host: None, path, versioned, method: &method }) {
-        Found::Route(route) => Some(route),
-        Found::OtherMethods(_) | Found::Nothing => None,
-    }
-}
-
-fn is_deprecated(tables: &Tables, path: &str) -> bool {
-    let version = tables.versions.split(path).and_then(|asked| tables.versions.by_name(asked.in_path?));
-    version.is_some_and(|id| tables.versions.get(id).is_deprecated())
-}
-
-fn describe_operation(operation: &mut Map<String, Value>, route: &Route, path: &str) {
-    let auth = auth_word(route.auth);
-    if auth != "none" {
-        let mut security = vec![json!({SCHEME: []})];
-        security.extend((auth == "optional").then(|| json!({})));
-        operation.insert("security".to_owned(), Value::Array(security));
-    }
-    if !route.roles.is_empty() {
-        operation.insert("x-roles".to_owned(), json!(route.roles));
-    }
-    let limits = route.limits.of_roles(None).policies.iter().map(|policy| {
-        let quota = policy.quota;
-        json!({"policy": *policy.name, "quota": quota.limit, "window_seconds": quota.window.as_secs(), "burst": quota.burst})
-    });
-    operation.insert("x-rate-limits".to_owned(), limits.collect());
-    operation.insert("x-max-body-bytes".to_owned(), json!(route.body_limit));
-    let responses = operation.entry("responses").or_insert_with(|| json!({}));
-    let unauthorized = (auth != "none").then_some(Code::TokenRequired);
-    let forbidden = (!route.roles.is_empty()).then_some(Code::Forbidden);
-    let always = [Code::RateLimited, Code::BadGateway, Code::UpstreamUnavailable, Code::GatewayTimeout];
-    for code in unauthorized.into_iter().chain(forbidden).chain(always) {
-        let status = code.status().to_string();
-        if responses.get(&status).is_none() {
-            responses[status] = json!({
-                "description": code.title(),
-                "content": {"application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/GatewayProblem"},
-                    "example": example(code, path),
-                }},
-            });
-        }
-    }
-}
-
-fn example(code: Code, path: &str) -> Value {
-    json!({
-        "type": format!("/docs/problems#{}", code.as_str()),
-        "title": code.title(),
-        "status": code.status(),
-        "detail": code.title(),
-        "instance": path.replace("{id}", "019a3b5e-7c00-7a10-8000-2f1e3d4c5b6a"),
-        "code": code.as_str(),
-        "request_id": "0d9f3c1e8a7b4c56a1e2f3d4c5b6a798",
-        "timestamp": "2026-11-21T10:00:00Z",
-    })
 }

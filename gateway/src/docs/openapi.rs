@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IF_NONE_MATCH};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::clock::Clock;
+use shared::http::Conditions;
 use shared::problem::{Code, Problem};
 use tokio::sync::Notify;
 
+use super::adopt::adopt;
+use super::describe::describe;
 use super::merge;
+use crate::policy::validate::{Operations, Owner};
 use crate::policy::version::{Asked, VersionId, Versions};
 use crate::tables::Tables;
 
@@ -28,6 +32,7 @@ pub struct Documents {
     on: bool,
     refresh: Duration,
     current: ArcSwap<Edition>,
+    operations: ArcSwap<Operations>,
     wanted: Notify,
 }
 
@@ -35,6 +40,8 @@ pub struct Documents {
 #[derive(Debug, Default)]
 struct Edition {
     whole: Document,
+    /// Of the configuration that it was made under.
+    generation: u64,
     by_version: Vec<Document>,
 }
 
@@ -46,7 +53,7 @@ struct Document {
 
 impl Default for Document {
     fn default() -> Self {
-        Self::new(&merge::merge(&[], None))
+        Self::new(&json!({"openapi": "3.1.0", "info": {"title": "Tollgate API", "version": "all"}, "paths": {}}))
     }
 }
 
@@ -69,13 +76,18 @@ impl Documents {
     /// Nothing merged yet.
     #[must_use]
     pub fn new(on: bool, refresh: Duration) -> Self {
-        Self { on, refresh, current: ArcSwap::default(), wanted: Notify::new() }
+        Self { on, refresh, current: ArcSwap::default(), operations: ArcSwap::default(), wanted: Notify::new() }
     }
 
     /// Whether documents are served at all.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.on
+    }
+
+    /// What requests are held against: the latest edition.
+    pub fn operations(&self) -> arc_swap::Guard<Arc<Operations>> {
+        self.operations.load()
     }
 
     /// Asks for a new edition, because a service has come up.
@@ -98,7 +110,8 @@ impl Documents {
         } else {
             &edition.whole
         };
-        let unchanged = head.headers.get(IF_NONE_MATCH).is_some_and(|tag| *tag == document.tag);
+        let tag = document.tag.to_str().unwrap_or_default();
+        let unchanged = Conditions::of(&head.headers).unchanged(tag);
         let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         answer.insert_header((ETAG, document.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
         if unchanged {
@@ -107,17 +120,32 @@ impl Documents {
         Ok(answer.insert_header((CONTENT_TYPE, "application/json")).body(document.body.clone()))
     }
 
+    /// Makes a new edition, unless it would be the old one.
+    fn publish(&self, parts: &[(String, Value)], missing: &[String], tables: &Tables) {
+        let whole = describe(merge::merge(parts, tables), tables);
+        let printed = Document::new(&merge::without(whole.clone(), missing));
+        let current = self.current.load();
+        if printed.tag == current.whole.tag && current.generation == tables.generation {
+            return;
+        }
+        let of_version = |name| merge::without(merge::of_version(&whole, tables.versions.prefix(), name), missing);
+        let versions = tables.versions.list().iter();
+        let by_version = versions.map(|version| Document::new(&of_version(version.name.as_str()))).collect();
+        let operations = Operations::compile(&whole, |path, method| {
+            let route = merge::route_of(tables, path, method)?;
+            Some(Owner { upstream: &route.upstream.name, ours: route.upstream.is_ours })
+        });
+        tracing::info!(operations = operations.count(), missing = missing.join(", "), "a new edition of the document");
+        self.operations.store(Arc::new(operations));
+        self.current.store(Arc::new(Edition { whole: printed, generation: tables.generation, by_version }));
+    }
+
     /// Fetches and merges for as long as it is polled.
     pub async fn run(&self, client: &reqwest::Client, tables: impl Fn() -> Arc<Tables>) {
         loop {
             let tables = tables();
             let Fetched { parts, missing } = fetch(client, &tables).await;
-            let merged = |version| merge::describe(merge::merge(&parts, version), &tables);
-            let of_version = |version| Document::new(&merge::without(merged(version), &missing));
-            let by_version = tables.versions.list().iter();
-            let by_version =
-                by_version.map(|version| of_version(Some((tables.versions.prefix(), version.name.as_str()))));
-            self.current.store(Arc::new(Edition { whole: of_version(None), by_version: by_version.collect() }));
+            self.publish(&parts, &missing, &tables);
             let pause = if missing.is_empty() { self.refresh } else { RETRY.min(self.refresh) };
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
         }
@@ -138,7 +166,7 @@ async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
         let document = async {
             let url = format!("{}/openapi.json", upstream.an_origin().as_str());
             let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
-            answer.json::<Value>().await.ok()
+            adopt(answer.json::<Value>().await.ok()?)
         };
         (upstream.name.clone(), document.await)
     });
@@ -155,6 +183,7 @@ async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
 /// The merged document of services that run now, for the command line, and whether none is missing.
 pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Option<&str>) -> (Value, bool) {
     let Fetched { parts, missing } = fetch(client, tables).await;
-    let version = version.map(|name| (tables.versions.prefix(), name));
-    (merge::describe(merge::merge(&parts, version), tables), missing.is_empty())
+    let whole = describe(merge::merge(&parts, tables), tables);
+    let named = version.map(|name| merge::of_version(&whole, tables.versions.prefix(), name));
+    (named.unwrap_or(whole), missing.is_empty())
 }

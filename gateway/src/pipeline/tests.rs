@@ -20,4 +20,5 @@ mod spreading;
 mod streams;
 mod stub;
 mod tls;
+mod validate;
 mod websocket;

@@ -78,6 +78,11 @@ impl RouteTable {
         self.routes.push(route);
     }
 
+    /// The hosts that have rows of their own.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.versioned.hosts.keys().chain(self.plain.hosts.keys()).map(String::as_str)
+    }
+
     /// Every row, in the configuration's order.
     #[must_use]
     pub fn routes(&self) -> &[Arc<Route>] {

@@ -10,7 +10,8 @@ const JSON: &str = "application/json";
 
 /// Whether a request may be worked on: one that writes must learn before it does that its answer, always JSON, is
 /// none that the client takes. What only reads is judged by what it answers with, see [`takes`].
-pub(super) fn may_write(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+#[must_use]
+pub fn may_write(method: &Method, path: &str, headers: &HeaderMap) -> bool {
     let answered = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     !(answered && is_ruled(path, headers)) || accepts(headers, JSON)
 }

@@ -1,6 +1,6 @@
 //! The strict JSON body: media type, coding, size, syntax, types and members, each with its own answer.
 
-mod fault;
+pub mod fault;
 mod survey;
 
 use actix_web::dev::Payload;
@@ -89,12 +89,18 @@ fn is_json(request: &HttpRequest) -> Result<(), Problem> {
     if json && once && utf8 {
         return Ok(());
     }
+    Err(not_json(is_patch))
+}
+
+/// 415 for a body that is none of what is read here.
+#[must_use]
+pub fn not_json(is_patch: bool) -> Problem {
     let detail = if is_patch {
         "Send the patch as application/merge-patch+json or application/json in UTF-8."
     } else {
         "Send the body as application/json in UTF-8."
     };
-    Err(Problem::new(Code::UnsupportedMediaType).detail(detail))
+    Problem::new(Code::UnsupportedMediaType).detail(detail)
 }
 
 /// 415 when the body is compressed (RFC 9110, section 8.4): it would be read as what it is not.
@@ -129,12 +135,12 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     // Serde would take an array for a struct, member by member; a body of ours is always an object.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
-        return Err(Fault::whole("The body is not a JSON object."));
+        return Err(Fault::no_object());
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // Serde stops at the first member it does not like; what is no JSON further on is malformed all the same.
-        let Ok(text) = std::str::from_utf8(bytes) else { return Fault::whole("The body is not UTF-8.") };
+        let Ok(text) = std::str::from_utf8(bytes) else { return Fault::no_utf8() };
         match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Err(syntax) => Fault::syntax(&syntax),
             Ok(_) => Fault::of(error.path(), error.inner()),

@@ -24,7 +24,8 @@ pub struct Conditions {
 
 impl Conditions {
     /// Those of a request with these headers.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
         let joined = |name: HeaderName| {
             let values: Vec<_> = headers.get_all(name).filter_map(|value| value.to_str().ok()).collect();
             (!values.is_empty()).then(|| values.join(","))

@@ -6,6 +6,8 @@ use futures_util::future::{Ready, ready};
 use shared::auth::SignedIn;
 use shared::domain::{Role, UserId};
 use shared::problem::{Code, Problem};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::UserError;
 
@@ -16,6 +18,22 @@ pub enum Target {
     Me,
     /// Whoever has this id.
     Id(UserId),
+}
+
+/// What the document says of it, so that the gateway need not send on what names nobody.
+const PATTERN: &str = "^(me|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$";
+
+impl PartialSchema for Target {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
+        text.description(Some("A user's id, or `me`.")).examples(["me"]).into()
+    }
+}
+
+impl ToSchema for Target {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "UserIdOrMe".into()
+    }
 }
 
 impl FromRequest for Target {

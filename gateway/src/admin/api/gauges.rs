@@ -30,8 +30,10 @@ impl Collector for Gauges {
         let reloads = gateway.reloads.state();
         let (generation, refused) = (counts(reloads.generation), counts(reloads.refused));
         let tunnels = i64::try_from(gateway.tunnels.count()).unwrap_or(i64::MAX);
+        let operations = i64::try_from(gateway.documents.operations().count()).unwrap_or(i64::MAX);
         for (name, help, value) in [
             ("websockets_open", "WebSockets that are open", tunnels),
+            ("validated_operations", "Operations of the document that requests are held against", operations),
             ("in_flight", "Requests that are being served", in_flight),
             ("config_generation", "Which configuration is in force, counted from the start", generation),
             ("config_refused", "Configurations that were refused since the start", refused),

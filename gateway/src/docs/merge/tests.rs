@@ -1,15 +1,25 @@
 //! Merging documents: what comes together, what stays apart, what is left out.
 
 use super::*;
-use crate::config::{Config, DEFAULTS};
+use crate::config::Config;
 
 fn part(path: &str, schema: Value) -> Value {
     let answer = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}});
     json!({
-        "paths": {path: {"get": {"responses": {"200": answer}}}, "/livez": {"get": {}}, "/.well-known/jwks.json": {"get": {}}},
+        "openapi": "3.1.0",
+        "paths": {path: {"get": {"operationId": "list", "responses": {"200": answer}}}, "/livez": {"get": {}},
+            "/.well-known/jwks.json": {"get": {}}, "/api/v1/nowhere": {"get": {}}},
         "components": {"schemas": {"Page": schema, "Shared": {"type": "string"}}},
         "tags": [{"name": "t"}],
     })
+}
+
+fn tables(more: &str) -> Tables {
+    let file = std::env::temp_dir().join(format!("tollgate-merge-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&file, more).unwrap();
+    let config = Config::load(Some(&file), &[]).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    Tables::compile(&config, std::time::Instant::now()).unwrap()
 }
 
 fn parts() -> Vec<(String, Value)> {
@@ -21,37 +31,96 @@ fn parts() -> Vec<(String, Value)> {
 
 #[test]
 fn equal_components_are_one_and_different_ones_keep_apart() {
-    let merged = merge(&parts(), None);
+    let merged = merge(&parts(), &tables(""));
     let schemas = merged["components"]["schemas"].as_object().unwrap();
     assert_eq!(schemas["Page"], json!({"type": "object"}));
     assert_eq!(schemas["accounts_Page"], json!({"type": "array"}));
-    assert!(schemas.contains_key("Shared") && !schemas.contains_key("accounts_Shared"));
     let pointer = "/paths/~1api~1v2~1accounts/get/responses/200/content/application~1json/schema/$ref";
     assert_eq!(merged.pointer(pointer).unwrap(), "#/components/schemas/accounts_Page");
     assert_eq!(merged["tags"].as_array().unwrap().len(), 1);
     assert_eq!(merged["openapi"], "3.1.0");
+    let ids = ["/api/v1/users", "/api/v2/accounts"].map(|path| &merged["paths"][path]["get"]["operationId"]);
+    assert_eq!(ids, ["list", "accounts_list"], "an operation's id is its own");
+    assert!(!schemas.contains_key("Shared"), "nothing refers to it");
 }
 
 #[test]
-fn a_versions_document_has_its_paths_and_the_unversioned_ones() {
-    let paths = |version| {
-        let merged = merge(&parts(), version);
-        merged["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+fn what_refers_to_something_renamed_is_something_else() {
+    let part = |path: &str, item: Value| {
+        let list = json!({"items": {"$ref": "#/components/schemas/Item"}, "type": "array"});
+        let body = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/List"}}}});
+        json!({
+            "paths": {path: {"post": {"requestBody": body, "security": [{"key": []}]}}},
+            "components": {"schemas": {"List": list, "Item": item}, "securitySchemes": {"key": {"x": path}}},
+        })
     };
-    assert_eq!(paths(Some(("/api", "v1"))), ["/.well-known/jwks.json", "/api/v1/users"]);
-    assert_eq!(paths(Some(("/api", "v2"))), ["/.well-known/jwks.json", "/api/v2/accounts"]);
-    assert_eq!(paths(None).len(), 3, "probes are nobody's business");
+    let parts = [
+        ("users".to_owned(), part("/api/v1/users", json!({"type": "string"}))),
+        ("accounts".to_owned(), part("/api/v1/accounts", json!({"type": "integer"}))),
+    ];
+    let merged = merge(&parts, &tables(""));
+    let schemas = &merged["components"]["schemas"];
+    assert_eq!(schemas["List"]["items"]["$ref"], "#/components/schemas/Item");
+    assert_eq!(schemas["accounts_List"]["items"]["$ref"], "#/components/schemas/accounts_Item");
+    assert_eq!(schemas["Item"]["type"], "string");
+    assert_eq!(merged["paths"]["/api/v1/accounts"]["post"]["security"], json!([{"accounts_key": []}]));
+}
+
+#[test]
+fn only_what_the_route_table_serves_is_shown_and_each_version_has_its_part() {
+    let whole = merge(&parts(), &tables(""));
+    let paths = |document: &Value| document["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        paths(&whole),
+        ["/.well-known/jwks.json", "/api/v1/users", "/api/v2/accounts"],
+        "no probes, no dead ends"
+    );
+    let of = |name| of_version(&whole, "/api", name);
+    assert_eq!(paths(&of("v1")), ["/.well-known/jwks.json", "/api/v1/users"]);
+    assert_eq!(paths(&of("v2")), ["/.well-known/jwks.json", "/api/v2/accounts"]);
+    let schemas = |name| of(name)["components"]["schemas"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((schemas("v1"), schemas("v2")), (vec!["Page".to_owned()], vec!["accounts_Page".to_owned()]));
+    assert_eq!(of("v2")["info"]["version"], "v2");
+}
+
+#[test]
+fn a_foreign_document_joins_where_its_routes_are() {
+    let more = r#"
+[[upstreams]]
+name = "pets"
+url = "http://10.0.0.1"
+openapi = true
+[[routes]]
+path = "/pets/{id}"
+host = "pets.example"
+upstream = "pets"
+methods = ["GET"]
+"#;
+    let get = json!({"responses": {"200": {"description": "A pet"}}});
+    let pets = json!({"paths": {"/pets/{id}": {"get": get, "delete": get}, "/admin": {"get": get}}});
+    let users = ("users".to_owned(), part("/pets/{id}", json!({})));
+    let merged = merge(&[("pets".to_owned(), pets), users], &tables(more));
+    assert_eq!(merged["paths"], json!({"/pets/{id}": {"get": get}}));
 }
 
 #[test]
 fn operations_say_what_the_gateway_asks() {
-    let env = [("TOLLGATE_GATEWAY__IDENTITY__SECRET".to_owned(), "x".repeat(32))];
-    assert!(DEFAULTS.contains("[[routes]]"));
-    let tables = Tables::compile(&Config::load(None, &env).unwrap(), std::time::Instant::now()).unwrap();
-    let described = describe(merge(&parts(), None), &tables);
+    let more = "[[versions.served]]\nname = \"v1\"\ndeprecation = \"2026-01-01T00:00:00Z\"\n[[versions.served]]\nname = \"v2\"\n";
+    let tables = tables(more);
+    let described = super::super::describe::describe(merge(&parts(), &tables), &tables);
     let users = &described["paths"]["/api/v1/users"]["get"];
     assert_eq!(users["x-roles"], json!(["support", "admin"]));
-    assert_eq!(users["x-rate-limits"][0]["policy"], "address");
-    assert!(users["responses"]["429"].is_object() && users["responses"]["403"].is_object());
+    let limits: Vec<_> = users["x-rate-limits"].as_array().unwrap().iter().map(|limit| &limit["for"]).collect();
+    assert_eq!(limits, ["support", "admin"], "of those who may call");
+    for status in ["400", "401", "403", "414", "429", "431", "502", "503", "504"] {
+        let answer = &users["responses"][status]["content"]["application/problem+json"];
+        assert_eq!(answer["schema"]["$ref"], "#/components/schemas/GatewayProblem", "{status}");
+        assert!(answer["examples"].as_object().is_some_and(|examples| !examples.is_empty()), "{status}");
+    }
     assert_eq!(users["security"], json!([{"access_token": []}]));
+    assert_eq!(users["deprecated"], true);
+    assert!(described["paths"]["/api/v2/accounts"]["get"]["deprecated"].is_null());
+    assert!(users["description"].as_str().unwrap().contains("with the role `support` or `admin`"));
+    let keys = &described["paths"]["/.well-known/jwks.json"]["get"];
+    assert!(keys["security"].is_null() && keys["responses"]["401"].is_null());
 }

@@ -49,8 +49,13 @@ impl Gate {
     /// The same under a clock of one's own.
     pub async fn at(clock: Clock, upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
+        Self::with(&settings(upstreams, dead, more), dead).await
+    }
+
+    /// A gateway with this configuration, for whose services somebody dead may stand in.
+    pub async fn with(text: &str, dead: SocketAddr) -> Self {
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
-        std::fs::write(&file, settings(upstreams, dead, more)).unwrap();
+        std::fs::write(&file, text).unwrap();
         let env = [("IDENTITY__SECRET", SECRET), ("SERVER__WORKERS", "2")];
         let env: Vec<_> =
             env.iter().map(|(key, value)| (format!("TOLLGATE_GATEWAY__{key}"), (*value).to_owned())).collect();

@@ -1,4 +1,5 @@
-//! What serde has against a body, in words for people who never heard of it.
+//! What is wrong with a body, in words for people who never heard of serde: said by the services, which read bodies into
+//! types, and by the gateway, which holds them against the document.
 
 use std::borrow::Cow;
 
@@ -9,17 +10,23 @@ use crate::words;
 
 /// One fault of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// What it makes of the request when it is the first.
-    pub code: Code,
+    pub(super) code: Code,
     /// JSON Pointer (RFC 6901).
-    pub pointer: String,
+    pub(super) pointer: String,
     /// The rule; nothing when the body as a whole is no JSON.
-    pub rule: &'static str,
+    pub(super) rule: &'static str,
     detail: Cow<'static, str>,
     /// For an unknown member or word: those there are.
-    pub known: Vec<String>,
+    pub(super) known: Vec<String>,
 }
+
+/// More faults than this help nobody.
+pub const MAX_FAULTS: usize = 32;
+
+/// Of a larger body only the first fault is told: each further one costs a few readings.
+pub const SURVEYED_BYTES: usize = 16 * 1024;
 
 impl Fault {
     fn new(code: Code, pointer: String, rule: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -27,7 +34,8 @@ impl Fault {
     }
 
     /// The body is no JSON.
-    pub(super) fn syntax(error: &serde_json::Error) -> Self {
+    #[must_use]
+    pub fn syntax(error: &serde_json::Error) -> Self {
         let detail = format!("The body is not JSON: line {}, column {}.", error.line(), error.column());
         Self::new(Code::MalformedBody, String::new(), "", detail)
     }
@@ -37,9 +45,59 @@ impl Fault {
         Self::new(Code::MalformedBody, String::new(), "", detail)
     }
 
+    /// Not a JSON object, where one is wanted.
+    #[must_use]
+    pub fn no_object() -> Self {
+        Self::whole("The body is not a JSON object.")
+    }
+
+    /// Not UTF-8 (RFC 8259, section 8.1).
+    #[must_use]
+    pub fn no_utf8() -> Self {
+        Self::whole("The body is not UTF-8.")
+    }
+
     /// This resource has no such member.
-    pub(super) fn unknown(pointer: String) -> Self {
+    #[must_use]
+    pub fn unknown(pointer: String) -> Self {
         Self::new(Code::ValidationFailed, pointer, "unknown_field", "this resource has no such member")
+    }
+
+    /// A member is not there.
+    #[must_use]
+    pub fn missing(pointer: String) -> Self {
+        Self::new(Code::ValidationFailed, pointer, "required", "this member is required")
+    }
+
+    /// A member stands twice.
+    #[must_use]
+    pub fn repeated(pointer: String) -> Self {
+        Self::new(Code::MalformedBody, pointer, "repeated", "this member stands twice")
+    }
+
+    /// A value of another type than the one `wanted`, with its article.
+    #[must_use]
+    pub fn mistyped(pointer: String, wanted: &str) -> Self {
+        Self::new(Code::MalformedBody, pointer, "type", format!("{wanted} is wanted"))
+    }
+
+    /// A word that is none of `words`.
+    #[must_use]
+    pub fn none_of(pointer: String, words: Vec<String>) -> Self {
+        let detail = format!("one of {}", words.join(", "));
+        Self { known: words, ..Self::new(Code::ValidationFailed, pointer, "one_of", detail) }
+    }
+
+    /// A value of the right type that its type refuses all the same.
+    #[must_use]
+    pub fn invalid(pointer: String, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::ValidationFailed, pointer, "invalid", detail)
+    }
+
+    /// A value that breaks another rule of its own.
+    #[must_use]
+    pub fn against(pointer: String, rule: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::ValidationFailed, pointer, rule, detail)
     }
 
     /// From what serde says at `path` about a body that is known to be JSON.
@@ -49,38 +107,32 @@ impl Fault {
         match error.classify() {
             Category::Data => Self::data(pointer(path), message),
             // serde_json calls it bad syntax when an enum is neither a string nor an object.
-            Category::Syntax if message.starts_with("expected ") => {
-                Self::new(Code::MalformedBody, pointer(path), "type", "text is wanted")
-            }
+            Category::Syntax if message.starts_with("expected ") => Self::mistyped(pointer(path), "text"),
             Category::Syntax | Category::Eof | Category::Io => Self::syntax(error),
         }
     }
 
     /// Serde tells its kinds of error apart only by their first words.
     fn data(pointer: String, message: &str) -> Self {
-        let quoted: Vec<&str> = words::quoted(message).collect();
-        let named = quoted.first().copied().unwrap_or_default();
-        let wanted = || format!("{} is wanted", words::expected(message, "an object"));
+        let (named, known) = words::named(message);
+        let expected = || words::expected(message, "an object");
         if message.starts_with("unknown field") {
-            let at = if pointer.ends_with(&format!("/{named}")) { pointer } else { join(&pointer, named) };
-            let known = quoted.into_iter().skip(1).map(str::to_owned).collect();
+            let at = if pointer.ends_with(&join("", named)) { pointer } else { join(&pointer, named) };
             Self { known, ..Self::unknown(at) }
         } else if message.starts_with("missing field") {
-            Self::new(Code::ValidationFailed, join(&pointer, named), "required", "this member is required")
+            Self::missing(join(&pointer, named))
         } else if message.starts_with("duplicate field") {
-            Self::new(Code::MalformedBody, join(&pointer, named), "repeated", "this member stands twice")
+            Self::repeated(join(&pointer, named))
         } else if message.starts_with("unknown variant") {
-            let known: Vec<String> = quoted.into_iter().skip(1).map(str::to_owned).collect();
-            let detail = format!("one of {}", known.join(", "));
-            Self { known, ..Self::new(Code::ValidationFailed, pointer, "one_of", detail) }
+            Self::none_of(pointer, known)
         } else if message.starts_with("invalid type") {
-            Self::new(Code::MalformedBody, pointer, "type", wanted())
+            Self::mistyped(pointer, &expected())
         } else if message.starts_with("invalid value") || message.starts_with("invalid length") {
-            Self::new(Code::ValidationFailed, pointer, "invalid", wanted())
+            Self::invalid(pointer, format!("{} is wanted", expected()))
         } else if message.starts_with("UUID parsing failed") {
-            Self::new(Code::ValidationFailed, pointer, "invalid", "no UUID")
+            Self::invalid(pointer, "no UUID")
         } else {
-            Self::new(Code::ValidationFailed, pointer, "invalid", message.to_owned())
+            Self::invalid(pointer, message.to_owned())
         }
     }
 
@@ -91,7 +143,8 @@ impl Fault {
     }
 
     /// The answer for these faults, the first of which decides its code.
-    pub(super) fn problem(faults: Vec<Self>) -> Problem {
+    #[must_use]
+    pub fn problem(faults: Vec<Self>) -> Problem {
         let mut faults = faults.into_iter().peekable();
         let problem = Problem::new(faults.peek().map_or(Code::MalformedBody, |first| first.code));
         match faults.next_if(|first| first.rule.is_empty()) {
@@ -105,7 +158,9 @@ impl Fault {
     }
 }
 
-pub(super) fn join(pointer: &str, member: &str) -> String {
+/// The pointer to a member of what `pointer` points to.
+#[must_use]
+pub fn join(pointer: &str, member: &str) -> String {
     format!("{pointer}/{}", escape(member))
 }
 

@@ -6,14 +6,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fault::{Fault, join};
+use super::fault::{Fault, MAX_FAULTS, SURVEYED_BYTES, join};
 use super::read;
-
-/// Each fault costs a few readings, so a large body is told its first one only.
-const MAX_BYTES: usize = 16 * 1024;
-
-/// More faults than this help nobody.
-const MAX_FAULTS: usize = 32;
 
 /// What a member is replaced with to see what is wrong besides it: one of these is of nearly any type.
 const FILLERS: [&str; 7] = ["\"\"", "0", "[]", "{}", "false", "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"", "\"USD\""];
@@ -22,7 +16,7 @@ const FILLERS: [&str; 7] = ["\"\"", "0", "[]", "{}", "false", "\"01936f6e-7d6a-7
 /// of each of the others.
 pub(super) fn survey<T: DeserializeOwned>(bytes: &[u8], first: Fault) -> Vec<Fault> {
     let mut faults = vec![first];
-    if bytes.len() > MAX_BYTES {
+    if bytes.len() > SURVEYED_BYTES {
         return faults;
     }
     let Ok(mut members) = serde_json::from_slice::<Members>(bytes) else { return faults };

@@ -52,7 +52,7 @@ pub async fn list(
 
 /// Reads a user: oneself, or anybody as administrator or support.
 #[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "get_user", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed.")),
     responses((status = 200, description = "The user, with `ETag`.", body = UserView),
@@ -68,7 +68,7 @@ pub async fn get(
 
 /// Changes a user (JSON Merge Patch): oneself, or anybody as administrator.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", operation_id = "patch_user", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     request_body(content((UserPatch = "application/merge-patch+json"), (UserPatch = "application/json"))),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
@@ -84,7 +84,7 @@ pub async fn patch(
 
 /// Deletes a user: oneself, or anybody as administrator. Restorable for 30 days.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", operation_id = "delete_user", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     responses((status = 204, description = "Deleted; every token of theirs is void within a second.")))]
 pub async fn delete(
@@ -98,7 +98,7 @@ pub async fn delete(
 
 /// Gives a user exactly these roles: administrators. Bites within a second on tokens already issued.
 #[utoipa::path(put, path = "/api/v1/users/{id}/roles", operation_id = "set_roles", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."),
+    params(("id" = Target, Path, description = "A user's id."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     request_body = RolesRequest,
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
@@ -114,7 +114,7 @@ pub async fn set_roles(
 
 /// Shuts a user out: administrators. Every token of theirs is void within a second.
 #[utoipa::path(post, path = "/api/v1/users/{id}/disable", operation_id = "disable_user", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn disable(
     app: web::Data<App>,
@@ -129,7 +129,7 @@ pub async fn disable(
 
 /// Lets a disabled user in again: administrators.
 #[utoipa::path(post, path = "/api/v1/users/{id}/enable", operation_id = "enable_user", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn enable(
     app: web::Data<App>,
@@ -144,7 +144,7 @@ pub async fn enable(
 
 /// Takes a deletion back, within 30 days: administrators.
 #[utoipa::path(post, path = "/api/v1/users/{id}/restore", operation_id = "restore_user", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn restore(
     app: web::Data<App>,

@@ -43,7 +43,7 @@ pub async fn list(app: web::Data<App>, _: Staff, query: QueryPairs) -> Result<Ht
 
 /// Reads a user: oneself, or anybody as administrator or support.
 #[utoipa::path(get, path = "/api/v2/users/{id}", operation_id = "get_user_v2", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed.")),
     responses((status = 200, description = "The user, with `ETag`.", body = UserViewV2),
@@ -59,7 +59,7 @@ pub async fn get(
 
 /// Changes a user (JSON Merge Patch): oneself, or anybody as administrator.
 #[utoipa::path(patch, path = "/api/v2/users/{id}", operation_id = "patch_user_v2", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     request_body(content((UserPatchV2 = "application/merge-patch+json"), (UserPatchV2 = "application/json"))),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserViewV2)))]
@@ -75,7 +75,7 @@ pub async fn patch(
 
 /// Deletes a user: oneself, or anybody as administrator. Restorable for 30 days.
 #[utoipa::path(delete, path = "/api/v2/users/{id}", operation_id = "delete_user_v2", tag = "Users",
-    params(("id" = String, Path, description = "A user's id, or `me`.", example = "me"),
+    params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     responses((status = 204, description = "Deleted; every token of theirs is void within a second.")))]
 pub async fn delete(
@@ -89,7 +89,7 @@ pub async fn delete(
 
 /// Gives a user exactly these roles: administrators. Bites within a second on tokens already issued.
 #[utoipa::path(put, path = "/api/v2/users/{id}/roles", operation_id = "set_roles_v2", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."),
+    params(("id" = Target, Path, description = "A user's id."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
     request_body = RolesRequest,
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserViewV2)))]
@@ -105,7 +105,7 @@ pub async fn set_roles(
 
 /// Shuts a user out: administrators. Every token of theirs is void within a second.
 #[utoipa::path(post, path = "/api/v2/users/{id}/disable", operation_id = "disable_user_v2", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserViewV2)))]
 pub async fn disable(
     app: web::Data<App>,
@@ -120,7 +120,7 @@ pub async fn disable(
 
 /// Lets a disabled user in again: administrators.
 #[utoipa::path(post, path = "/api/v2/users/{id}/enable", operation_id = "enable_user_v2", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserViewV2)))]
 pub async fn enable(
     app: web::Data<App>,
@@ -135,7 +135,7 @@ pub async fn enable(
 
 /// Takes a deletion back, within 30 days: administrators.
 #[utoipa::path(post, path = "/api/v2/users/{id}/restore", operation_id = "restore_user_v2", tag = "Administration",
-    params(("id" = String, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Target, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserViewV2)))]
 pub async fn restore(
     app: web::Data<App>,
