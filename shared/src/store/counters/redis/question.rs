@@ -113,3 +113,6 @@ impl Question {
         Some(decisions)
     }
 }
+
+#[cfg(test)]
+mod tests;
