@@ -88,11 +88,11 @@ async fn without_redis_all_instances_share_what_was_left_and_afterwards_the_coun
     let server = RedisServer::start().await;
     let (one, two) = (Instance::start(&server, "share", 2).await, Instance::start(&server, "share", 2).await);
     assert_eq!((one.passing("k", 20).await, two.passing("k", 20).await), (20, 20));
+    for instance in [&one, &two] {
+        eventually("both know what is left", async || instance.left("k").await == Some(60)).await;
+    }
     server.freeze();
-    let (first, second) = (one.passing("k", 100).await, two.passing("k", 100).await);
-    assert!(first >= 30 && second >= 30, "{first} and {second}: half of the sixty that were left");
-    // `one` had not heard of the last twenty of `two`.
-    assert!(first + second <= 60 + 10, "{first} and {second}");
+    assert_eq!((one.passing("k", 100).await, two.passing("k", 100).await), (30, 30), "half of what was left");
     assert!(!one.passes("k").await && !two.passes("k").await);
     assert!(one.passes("new").await, "other keys have their own");
     server.thaw();
@@ -170,7 +170,7 @@ async fn instances_count_each_other_and_miss_who_is_gone() {
         .await;
     }
     server.freeze();
-    assert_eq!(one.passing("k", 120).await, 50, "half");
+    assert_eq!(one.passing("k", 120).await, 50, "half, as they are two");
     server.thaw();
     one.is_shared().await;
     drop(two);
@@ -197,17 +197,23 @@ async fn two_instances_let_through_no_more_than_one_percent_too_much() {
         asking.extend((0..8).map(|_| {
             let counters = stores.counters.clone();
             tokio::spawn(async move {
-                let mut passed = 0_u32;
+                let (mut passed, mut asked, mut alone) = (0_u32, 0_u32, 0_u32);
                 while start.elapsed() < Duration::from_secs(3) {
                     let take = [Take { key: "k", quota, cost: 1, shadow: false }];
-                    passed += u32::from(counters.decide(&take, terms).await.unwrap().decisions[0].allowed);
+                    let ruling = counters.decide(&take, terms).await.unwrap();
+                    passed += u32::from(ruling.decisions[0].allowed);
+                    alone += u32::from(ruling.alone);
+                    asked += 1;
                 }
-                passed
+                [passed, asked, alone]
             })
         }));
     }
-    let passed: u32 = join_all(asking).await.into_iter().map(Result::unwrap).sum();
-    let may = 50.0 + start.elapsed().as_secs_f64() * 1_000.0;
-    assert!(f64::from(passed) <= may * 1.01, "{passed} of {may}");
-    assert!(f64::from(passed) >= may * 0.8, "and what is there is given: {passed} of {may}");
+    let counts: Vec<[u32; 3]> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
+    let [passed, asked, alone] = [0, 1, 2].map(|which| counts.iter().map(|count| count[which]).sum::<u32>());
+    let may = 50 + u32::try_from(start.elapsed().as_millis()).unwrap();
+    let said = format!("{passed} of {may} passed; {asked} asked, {alone} of them were decided alone");
+    assert!(passed <= may + may / 100, "{said}");
+    // A machine that starves one of the two leaves its share unused.
+    assert!(passed >= may / 2 || asked < 2 * may, "and what is there is given: {said}");
 }

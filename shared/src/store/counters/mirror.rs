@@ -58,6 +58,8 @@ pub(super) struct Debt {
     pub floor: u64,
     /// What was let through without it.
     pub owed: u64,
+    /// What it charged for requests that were not let through: they had been refused alone when its answer came.
+    pub back: u64,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub(super) struct Mirror {
     time: Steady,
     table: Table<Reflection>,
     owing: Mutex<VecDeque<Owing>>,
+    returns: Mutex<Vec<(Owing, u64)>>,
     /// Moves whenever the server may have forgotten what it knew.
     generation: AtomicU32,
 }
@@ -113,8 +116,8 @@ impl Reflection {
 
 impl Mirror {
     pub fn new(clock: &Clock) -> Self {
-        let (table, owing) = (Table::new(), Mutex::default());
-        Self { time: clock.steady(), table, owing, generation: AtomicU32::new(0) }
+        let (table, owing, returns) = (Table::new(), Mutex::default(), Mutex::default());
+        Self { time: clock.steady(), table, owing, returns, generation: AtomicU32::new(0) }
     }
 
     pub fn print(&self, name: &str) -> Print {
@@ -163,9 +166,19 @@ impl Mirror {
         }
     }
 
-    /// Whether any key is listed.
+    /// Whether any counter has to be told something.
     pub fn owes(&self) -> bool {
-        !self.owing.lock().is_empty()
+        !self.owing.lock().is_empty() || !self.returns.lock().is_empty()
+    }
+
+    /// Notes that a counter has charged `back` for nothing.
+    pub fn give_back(&self, of: Owing, back: u64) {
+        self.returns.lock().push((of, back));
+    }
+
+    /// What is to be given back.
+    pub fn returns(&self) -> Vec<(Owing, u64)> {
+        std::mem::take(&mut self.returns.lock())
     }
 
     /// Takes up to `most` keys off the list.
@@ -190,7 +203,7 @@ impl Mirror {
         let (floor, merged) = Reflection::settled(Some(held), meter, self.time.micros());
         let owed = Reflection::owed(floor, merged, instances);
         let doubted = floor > 0 && held.generation != self.generation.load(Ordering::Acquire);
-        (owed > 0 || doubted).then_some(Debt { floor, owed })
+        (owed > 0 || doubted).then_some(Debt { floor, owed, back: 0 })
     }
 
     /// The counter said where it stands; `paid` of what was let through alone is in that.

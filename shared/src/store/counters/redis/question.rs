@@ -62,16 +62,21 @@ impl Question {
     pub fn answer(&self, found: &[(bool, u64)], mirror: &Mirror) {
         let allowed = self.asked.iter().zip(found).all(|(one, (room, _))| one.shadow || *room);
         let mut state = self.state.lock();
-        let (charged, waits) = match &*state {
-            State::Waiting { promised, .. } => (*promised, true),
-            State::Left { charged } => (*charged, false),
-            State::Lost { .. } | State::Answered => (false, false),
+        let (charged, waits, left) = match &*state {
+            State::Waiting { promised, tell } => (*promised, !tell.is_closed(), false),
+            State::Left { charged } => (*charged, false, true),
+            State::Lost { .. } | State::Answered => (false, false, false),
         };
         // What was let through alone and found no room stays owed. All else that the mirror charged is in the level now,
         // or was not let through.
-        let settles = charged && (allowed || waits);
-        for (one, (_, level)) in self.asked.iter().zip(found) {
+        let settles = charged && (allowed || !left);
+        // And what found room after it had been refused was charged for nothing.
+        let is_vain = allowed && !waits && !(left && charged);
+        for (one, (room, level)) in self.asked.iter().zip(found) {
             mirror.learn(one.print, &one.meter, self.instances, *level, if settles { one.cost } else { 0 });
+            if is_vain && *room && one.cost > 0 {
+                mirror.give_back(one.owing(self.instances), one.cost);
+            }
         }
         if waits && let State::Waiting { tell, .. } = std::mem::replace(&mut *state, State::Answered) {
             let decide =
@@ -108,3 +113,6 @@ impl Question {
         Some(decisions)
     }
 }
+
+#[cfg(test)]
+mod tests;

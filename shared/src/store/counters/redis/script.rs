@@ -41,6 +41,29 @@ struct Settlement {
     debt: Debt,
 }
 
+#[derive(Debug, Default)]
+struct Settlements(Vec<Settlement>);
+
+impl Settlements {
+    /// A key's debt is settled once, however many ask for the key.
+    fn add(&mut self, of: Owing, debt: Debt) {
+        if self.of(&of).is_none() {
+            self.0.push(Settlement { of, debt });
+        }
+    }
+
+    fn give_back(&mut self, of: Owing, back: u64) {
+        match self.of(&of) {
+            Some(known) => known.debt.back += back,
+            None => self.0.push(Settlement { of, debt: Debt { floor: 0, owed: 0, back } }),
+        }
+    }
+
+    fn of(&mut self, wanted: &Owing) -> Option<&mut Settlement> {
+        self.0.iter_mut().find(|known| known.of.print == wanted.print)
+    }
+}
+
 /// Questions that go together, after the debts of their keys and some of those that are listed.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -61,25 +84,23 @@ impl Batch {
     /// owed by nobody.
     pub fn load(mut questions: Vec<Arc<Question>>, mirror: &Mirror) -> Self {
         questions.retain(|question| question.is_open());
-        let mut settlements: Vec<Settlement> = Vec::new();
-        let mut settle = |of: Owing, debt: Debt| {
-            if settlements.iter().all(|known| known.of.print != of.print) {
-                settlements.push(Settlement { of, debt });
-            }
-        };
+        let mut settlements = Settlements::default();
         for question in &questions {
             for one in &question.asked {
-                let instances = question.instances;
-                if let Some(debt) = mirror.debt(one.print, &one.meter, instances) {
-                    settle(one.owing(instances), debt);
+                if let Some(debt) = mirror.debt(one.print, &one.meter, question.instances) {
+                    settlements.add(one.owing(question.instances), debt);
                 }
             }
         }
         for of in mirror.unlist(MAX_SETTLED) {
             if let Some(debt) = mirror.debt(of.print, &of.meter, of.instances) {
-                settle(of, debt);
+                settlements.add(of, debt);
             }
         }
+        for (of, back) in mirror.returns() {
+            settlements.give_back(of, back);
+        }
+        let Settlements(settlements) = settlements;
         questions.iter().for_each(|question| question.promise(mirror));
         Self { settlements, questions, presence: None }
     }
@@ -127,7 +148,9 @@ impl Batch {
             call.arg("settle").arg(settlements.len());
         }
         for Settlement { of, debt } in settlements {
-            call.arg(of.meter.drain).arg(of.meter.capacity).arg(debt.floor).arg(debt.owed);
+            // Levels stay below 2^54.
+            let change = debt.owed.cast_signed() - debt.back.cast_signed();
+            call.arg(of.meter.drain).arg(of.meter.capacity).arg(debt.floor).arg(change);
         }
         for question in questions {
             call.arg("ask").arg(question.asked.len());

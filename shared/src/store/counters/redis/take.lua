@@ -3,7 +3,8 @@
 -- in the order of KEYS: a word, how many keys, and four values per key. With drain, capacity and two numbers more:
 --   ask     need (it counts what earlier keys of the group want of the same one), 1 for a shadow. Takes from every key of
 --           the group or from none; a shadow is charged if it has room, and keeps nobody out.
---   settle  the least that the level has to be, and what has been let through without asking: charged whatever is left.
+--   settle  the least that the level has to be, and what has been let through without asking: charged whatever is left;
+--           below zero, what was charged for nothing.
 -- And for one key that is the set of those who use the counters:
 --   present who, and for how many microseconds that holds. The level in the answer is how many there are.
 -- Answer: per key 1 or 0 (has room) and the level after its group.
@@ -69,7 +70,8 @@ while arg < #ARGV do
     local third, fourth = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
     local meter = settled(KEYS[key + i], drain, capacity)
     if word == 'settle' then
-      meter.amount = math.min(math.max(meter.amount, third) + fourth, math.min(2 * capacity, exact))
+      meter.amount = math.max(math.max(meter.amount, third) + fourth, 0)
+      meter.amount = math.min(meter.amount, 2 * capacity, exact)
       meter.dirty = true
       report(true, meter.amount)
     else
