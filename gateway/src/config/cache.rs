@@ -1,10 +1,10 @@
 //! Settings of the response cache.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     pub enabled: bool,
@@ -13,7 +13,7 @@ pub struct Cache {
     pub timeout: Dur,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteCache {
     pub mode: CacheMode,
@@ -31,7 +31,7 @@ pub struct RouteCache {
     pub tags: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheMode {
     Off,

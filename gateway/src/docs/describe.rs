@@ -88,8 +88,12 @@ impl Served<'_> {
         if !route.roles.is_empty() {
             set("x-roles", json!(route.roles));
         }
-        if let Some(scope) = &route.scope {
-            set("x-scope", json!(scope));
+        let (all, any) = route.scopes.named();
+        if !all.is_empty() {
+            set("x-scopes", json!(all));
+        }
+        if !any.is_empty() {
+            set("x-any-scope", json!(any));
         }
         set("x-rate-limits", self.limits());
         set("x-max-body-bytes", json!(route.body_limit));
@@ -123,8 +127,12 @@ impl Served<'_> {
             let roles: Vec<_> = route.roles.iter().map(|role| format!("`{}`", role.as_str())).collect();
             let _ = write!(text, " with the role {}", roles.join(" or "));
         }
-        if let Some(scope) = &route.scope {
-            let _ = write!(text, " whose token has the scope `{scope}`");
+        let (all, any) = route.scopes.named();
+        if !all.is_empty() {
+            let _ = write!(text, " whose credential has the scope `{}`", all.join("` and `"));
+        }
+        if !any.is_empty() {
+            let _ = write!(text, " whose credential has the scope `{}`", any.join("` or `"));
         }
         for (who, set) in self.sets() {
             for policy in set.policies.iter().filter(|policy| !policy.shadow) {
@@ -181,7 +189,7 @@ impl Served<'_> {
         let mut when = |holds: bool, of: &[Code]| codes.extend(of.iter().filter(|_| holds));
         when(self.version().is_some(), &[Code::VersionConflict, Code::UnsupportedVersion]);
         when(route.auth != Auth::None, &[Code::TokenRequired, Code::TokenInvalid, Code::KeysUnavailable]);
-        when(!route.roles.is_empty() || route.scope.is_some(), &[Code::Forbidden]);
+        when(!route.roles.is_empty() || route.scopes.is_named(), &[Code::Forbidden]);
         when(self.version().is_some_and(|version| version.sunset.is_some()), &[Code::VersionGone]);
         when(self.has_body, &[Code::RequestTimeout, Code::BodyTooLarge]);
         when(self.has_body && route.validation.mode == ValidationMode::Refuse, &[Code::UnsupportedMediaType]);
@@ -194,7 +202,8 @@ impl Served<'_> {
 }
 
 fn scopes(route: &Route) -> Vec<&str> {
-    route.scope.as_deref().into_iter().collect()
+    let (all, any) = route.scopes.named();
+    all.iter().chain(any).map(String::as_str).collect()
 }
 
 const fn validation(mode: ValidationMode) -> &'static str {

@@ -33,6 +33,12 @@ impl Scopes {
         }
     }
 
+    /// The words that a route names: all of the first are needed, and one of the second.
+    #[must_use]
+    pub fn named(&self) -> (&[String], &[String]) {
+        (&self.all, &self.any)
+    }
+
     /// Whether the route names any scope.
     #[must_use]
     pub const fn is_named(&self) -> bool {

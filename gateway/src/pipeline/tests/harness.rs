@@ -49,11 +49,15 @@ impl Gate {
     /// The same under a clock of one's own.
     pub async fn at(clock: Clock, upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
-        Self::with(&settings(upstreams, dead, more), dead).await
+        Self::under(clock, &settings(upstreams, dead, more), dead).await
     }
 
     /// A gateway with this configuration, for whose services somebody dead may stand in.
     pub async fn with(text: &str, dead: SocketAddr) -> Self {
+        Self::under(Clock::system(), text, dead).await
+    }
+
+    async fn under(clock: Clock, text: &str, dead: SocketAddr) -> Self {
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
         std::fs::write(&file, text).unwrap();
         let env = [("IDENTITY__SECRET", SECRET), ("SERVER__WORKERS", "2")];
