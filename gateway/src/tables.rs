@@ -1,33 +1,28 @@
 //! The configuration as requests read it: compiled once, immutable, swapped whole.
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{HeaderMap, VARY};
-use shared::config::Dur;
 
 use crate::config::{self, AccessLog, Auth, Config, Limits};
 use crate::listener::Caps;
 use crate::policy::authenticate::{Issuers, NoSecret};
-use crate::policy::authorize::Scopes;
-use crate::policy::cache;
-use crate::policy::certificate::CertificateRule;
 use crate::policy::client::TrustedProxies;
 use crate::policy::compress::Compression;
 use crate::policy::cors::Cors;
 use crate::policy::csrf::Csrf;
-use crate::policy::fallback::Fallback;
-use crate::policy::headers::{API_VERSION, NO_STORE, SecurityHeaders, VERSION_VARY, server_timing};
-use crate::policy::idempotency;
+use crate::policy::headers::{API_VERSION, SecurityHeaders, VERSION_VARY, server_timing};
 use crate::policy::in_flight::Places;
 use crate::policy::rate_limit::{Policies, PolicySets};
-use crate::policy::validate::Validation;
-use crate::policy::version::{VersionRule, Versions, below};
-use crate::route::{InvalidPattern, Pattern, Route, RouteTable};
+use crate::policy::version::{Versions, below};
+use crate::route::{InvalidPattern, Pattern, RouteTable};
 use crate::upstream::forwarded::Forwarding;
-use crate::upstream::mirror::Mirror;
-use crate::upstream::split::{Branch, Split};
 use crate::upstream::{InvalidOrigin, Upstream};
+
+use rows::Rows;
 
 /// Everything that is compiled from the configuration.
 #[derive(Debug)]
@@ -130,47 +125,12 @@ impl Tables {
         let issuers = Issuers::compile(config, before.map(|before| &*before.issuers))?;
         let policies = Policies::compile(&config.rate_limit);
         let mut routes = RouteTable::default();
+        let rows = Rows { config, versions: &versions, upstreams: &upstreams, issuers: &issuers, policies: &policies };
         for (index, row) in config.routes.iter().enumerate() {
             let rest = below(&row.path, versions.prefix()).filter(|_| row.version.as_deref() != Some("none"));
             let path = rest.map_or(row.path.as_str(), |rest| if rest.is_empty() { "/" } else { rest });
             let pattern: Pattern = path.parse().map_err(|error| CompileError::Pattern(row.path.clone(), error))?;
-            let find = |name: &String| {
-                let found = upstreams.iter().find(|upstream| upstream.name == *name);
-                found.cloned().ok_or_else(|| CompileError::Upstream(name.clone()))
-            };
-            let upstream = find(&row.upstream)?;
-            let timeout = row.timeout.unwrap_or(config.upstream.timeout).get();
-            let route = Route {
-                index,
-                pattern: row.path.clone(),
-                methods: row.methods.iter().filter_map(|method| method.parse().ok()).collect(),
-                attempts: row.retries.unwrap_or(upstream.retry.attempts),
-                hedge: row.hedge.map(Dur::get).filter(|after| !after.is_zero()),
-                priority: row.priority,
-                split: split(&row.split, find)?,
-                mirror: row.mirror.as_ref().map(|mirror| mirror_of(mirror, find)).transpose()?,
-                fallback: row.fallback.as_ref().map(Fallback::compile),
-                upstream,
-                auth: row.auth,
-                roles: row.roles,
-                scopes: Scopes::compile(row),
-                issuers: issuers.accepted(&row.issuers, leads_home(row, &upstreams)),
-                certificate: CertificateRule::compile(row),
-                limits: policies.of_route(row),
-                limiter_down: row.limiter_down,
-                idempotency: idempotency::Rule::compile(&config.idempotency, row),
-                timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
-                body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
-                version: rest.map_or(VersionRule::None, |_| rule(row.version.as_deref(), &versions)),
-                forward_authorization: row.forward_authorization,
-                oauth: row.oauth,
-                validation: Validation::compile(config.validation, row),
-                default_cache_control: row.private.then_some(NO_STORE),
-                compress: row.compress && config.compression.enabled,
-                websocket: row.websocket,
-                cache: cache::Settings::compile(&config.cache, row.cache.as_ref()),
-                invalidates: row.invalidates.iter().map(|tag| cache::tags::own_tag(tag)).collect(),
-            };
+            let route = rows.compile(index, row, rest.is_some())?;
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
         Ok(Self {
@@ -200,47 +160,10 @@ impl Tables {
     }
 }
 
-/// Which versions a row below the prefix has.
-fn rule(version: Option<&str>, versions: &Versions) -> VersionRule {
-    match version {
-        None | Some("all" | "none") => VersionRule::All,
-        Some(name) => versions.by_name(name).map_or(VersionRule::All, VersionRule::Only),
-    }
-}
-
 /// How many requests of each importance there may be.
 fn places(config: &Config) -> Places {
     let parts = &config.upstream.concurrency;
     Places::new(config.server.max_in_flight, parts.normal_percent, parts.low_percent)
-}
-
-/// Whether a row's requests may come to one of our own services.
-fn leads_home(row: &config::Route, upstreams: &[Arc<Upstream>]) -> bool {
-    row.upstreams().any(|name| upstreams.iter().any(|known| known.is_ours && known.name == name))
-}
-
-fn split(
-    rows: &[config::Split],
-    find: impl Fn(&String) -> Result<Arc<Upstream>, CompileError>,
-) -> Result<Split, CompileError> {
-    let branches = rows.iter().map(|row| {
-        let header = row.header.as_deref().and_then(|header| header.split_once(':'));
-        let cookie = row.cookie.as_deref().and_then(|cookie| cookie.split_once('='));
-        Ok(Branch {
-            upstream: find(&row.upstream)?,
-            percent: row.percent,
-            header: header.and_then(|(name, value)| Some((name.trim().parse().ok()?, value.trim().parse().ok()?))),
-            cookie: cookie.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())),
-        })
-    });
-    Ok(Split::new(branches.collect::<Result<_, CompileError>>()?))
-}
-
-fn mirror_of(
-    row: &config::Mirror,
-    find: impl Fn(&String) -> Result<Arc<Upstream>, CompileError>,
-) -> Result<Mirror, CompileError> {
-    Ok(Mirror { upstream: find(&row.upstream)?, percent: row.percent })
 }
 
 /// Whether a route may be used without a token, in one word for people.

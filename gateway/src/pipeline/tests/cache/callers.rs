@@ -21,7 +21,7 @@ async fn asked(
     let issuer = Issuer::start().await;
     let more = format!("authentication.jwks_url = \"http://{}/\"", issuer.addr);
     let cached = Cached::with(&format!("mode = \"honour\"{settings}"), route, &more, reply).await;
-    within(async { while cached.metric("signing_keys").await == 0 {} }).await;
+    within(async { while cached.metric("signing_keys{issuer=\"default\"}").await == 0 {} }).await;
     (cached, issuer)
 }
 
@@ -63,7 +63,7 @@ async fn another_role_session_scope_or_version_is_another_caller() {
         with(json!({"roles": ["user", "admin"]})),
         with(json!({"roles": []})),
         with(json!({"sid": other_session})),
-        with(json!({"scope": "read"})),
+        with(json!({"scope": "raw:read"})),
         with(json!({"ver": 2})),
     ];
     for _ in 0..2 {
