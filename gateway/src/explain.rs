@@ -207,7 +207,8 @@ mod tests {
         for (question, roles, parts) in [
             ("GET /api/v2/users/me", user, &["/api/users/{id}", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
             ("GET /api/users/me", None, &["/api/v1/users/me", "address: 100 per 60s", "401 token_required"]),
-            ("GET /api/users", user, &["support or admin", "403 forbidden"]),
+            ("GET /api/users", user, &["support or admin", "403 forbidden", "users:read for keys and clients"]),
+            ("GET /api/accounts", user, &["default, api_keys", "__Host-tollgate, from our own pages only"]),
             ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
             ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
             ("GET /livez", None, &["the gateway answers this itself"]),

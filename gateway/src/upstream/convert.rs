@@ -174,10 +174,11 @@ pub enum Word {
 
 /// Whose word an upstream gets under this name.
 #[must_use]
-pub fn word(name: &str, forward: Forward) -> Word {
+pub fn word(name: &str, forward: Forward<'_>) -> Word {
     let sent = |sent: bool| if sent { Word::Client } else { Word::Nobody };
     match (name, kind(name)) {
         ("host" | "x-forwarded-host" | "x-forwarded-proto" | "x-forwarded-port", _) => Word::Way,
+        _ if forward.key_header.is_some_and(|key| key.as_str() == name) => sent(forward.authorization),
         (_, Kind::End | Kind::Tags) => Word::Client,
         (_, Kind::Authorization) => sent(forward.authorization),
         (_, Kind::Version) => sent(forward.version),

@@ -46,7 +46,7 @@ impl Draft {
         asked: &Asked<'_>,
         answer: &HttpResponse,
         upstream: &str,
-        forward: Forward,
+        forward: Forward<'_>,
         asked_at: SystemTime,
     ) -> Option<Self> {
         let (status, headers) = (answer.status(), answer.headers());
@@ -91,7 +91,7 @@ fn is_complete(status: StatusCode) -> bool {
 }
 
 /// The names that an answer varies by. `None`: by something that no key can tell apart.
-fn vary(headers: &HeaderMap, forward: Forward) -> Option<Vec<HeaderName>> {
+fn vary(headers: &HeaderMap, forward: Forward<'_>) -> Option<Vec<HeaderName>> {
     let mut names = Vec::new();
     for value in headers.get_all(VARY) {
         for name in members(value.to_str().ok()?) {

@@ -4,10 +4,12 @@
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use shared::auth::{Caller, External, User};
+use shared::domain::Roles;
 
 use super::settings::Settings;
 use crate::policy::authenticate::Principal;
 use crate::policy::certificate::ClientCertificate;
+use crate::upstream::convert::Forward;
 use crate::upstream::send::Call;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -92,29 +94,28 @@ impl Parts {
 
     /// Everything about a caller that an upstream is told: another role, session or scope is another caller.
     fn add_caller(&mut self, principal: &Principal) {
-        // The address may change within a session; an upstream that answers by it says that nobody may store that.
-        let Caller { user, external, client_ip: _, is_gateway: _ } = principal.caller();
-        let (mut all_roles, mut all_scope) = (principal.roles, String::new());
-        match (user, external) {
-            (Some(User { id, session, api_key, roles, scope, ver }), _) => {
-                self.add(b"user");
-                self.add(id.to_string().as_bytes());
-                self.add(session.map(|session| session.to_string()).unwrap_or_default().as_bytes());
-                self.add(api_key.map(|key| key.to_string()).unwrap_or_default().as_bytes());
-                self.add(&ver.to_be_bytes());
-                (all_roles, all_scope) = (roles, scope);
-            }
-            (None, Some(External { issuer, subject, roles, scope })) => {
-                self.add(b"external");
-                self.add(issuer.as_bytes());
-                self.add(subject.as_bytes());
-                (all_roles, all_scope) = (roles, scope);
-            }
-            (None, None) => self.add(principal.who().as_bytes()),
+        // Taken apart whole, so that nobody can tell upstreams more of a caller without coming by here.
+        let Caller { user, external, is_gateway, client_ip: _ } = principal.caller();
+        self.add(&[u8::from(is_gateway)]);
+        self.add(principal.who().as_bytes());
+        self.add(principal.api_key().unwrap_or_default().as_bytes());
+        if let Some(User { id, session, api_key, roles, scope, ver }) = user {
+            self.add(id.to_string().as_bytes());
+            self.add(session.map(|session| session.to_string()).unwrap_or_default().as_bytes());
+            self.add(api_key.map(|key| key.to_string()).unwrap_or_default().as_bytes());
+            self.add(&ver.to_be_bytes());
+            self.add_rights(roles, &scope);
         }
-        all_roles.iter().for_each(|role| self.add(role.as_str().as_bytes()));
-        self.add(b"scope");
-        self.add(all_scope.as_bytes());
+        if let Some(External { issuer, subject, roles, scope }) = external {
+            self.add(issuer.as_bytes());
+            self.add(subject.as_bytes());
+            self.add_rights(roles, &scope);
+        }
+    }
+
+    fn add_rights(&mut self, roles: Roles, scope: &str) {
+        self.add(scope.as_bytes());
+        roles.iter().for_each(|role| self.add(role.as_str().as_bytes()));
     }
 
     /// The key.
@@ -178,7 +179,7 @@ impl Keys {
             parts
         };
         let public = settings.shared.then(|| of(b"everybody").key());
-        let is_unchecked = principal.is_none() && has_credentials(&head.headers, forward.authorization);
+        let is_unchecked = principal.is_none() && has_credentials(&head.headers, forward);
         let own = (!is_unchecked).then(|| match (principal, certificate) {
             (None, None) => (Audience::Anonymous, of(b"anonymous").key()),
             (principal, certificate) => (Audience::Caller, caller(of(b"caller"), principal, certificate)),
@@ -196,8 +197,8 @@ fn caller(mut parts: Parts, principal: Option<&Principal>, certificate: Option<&
 }
 
 /// Credentials that go on to the upstream, while the gateway does not know whose they are.
-fn has_credentials(headers: &HeaderMap, authorization: bool) -> bool {
-    headers.contains_key(COOKIE)
-        || headers.contains_key(API_KEY)
-        || (authorization && headers.contains_key(AUTHORIZATION))
+fn has_credentials(headers: &HeaderMap, forward: Forward<'_>) -> bool {
+    let is_key = forward.key_header.is_some_and(|name| headers.contains_key(name));
+    let is_told = forward.authorization && (is_key || headers.contains_key(AUTHORIZATION));
+    is_told || headers.contains_key(COOKIE) || headers.contains_key(API_KEY)
 }
