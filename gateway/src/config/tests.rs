@@ -1,7 +1,7 @@
 //! The shipped defaults are valid and documented; mistakes are reported all at once.
 
-mod unknown;
 mod authentication;
+mod unknown;
 
 use super::*;
 
