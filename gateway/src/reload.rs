@@ -80,6 +80,7 @@ pub struct Reloads {
     started_with: Config,
     config: ArcSwap<Config>,
     state: Mutex<State>,
+    reading: Mutex<()>,
 }
 
 impl Reloads {
@@ -92,6 +93,7 @@ impl Reloads {
             source,
             started_with: config.clone(),
             config: ArcSwap::from_pointee(config.clone()),
+            reading: Mutex::new(()),
             state: Mutex::new(State { generation: 1, since: clock.now(), refused, error, waiting }),
         }
     }
@@ -115,6 +117,8 @@ impl Gateway {
     /// # Errors
     /// Why it was not taken; everything stays as it was.
     pub fn reload(&self) -> Result<State, ReloadError> {
+        // One at a time, from the reading on: else an older file could be taken after a newer one.
+        let _one = self.reloads.reading.lock();
         let source = &self.reloads.source;
         let taken = Config::load(source.file.as_deref(), &source.env).map_err(ReloadError::from);
         let taken = taken.and_then(|config| self.take(config));

@@ -116,12 +116,13 @@ impl World {
         };
         let user = User {
             id: self.person.id.parse().expect("an id"),
-            session: SessionId::generate(&Clock::system()),
+            session: Some(SessionId::generate(&Clock::system())),
+            api_key: None,
             roles: Role::ALL.into_iter().collect(),
             scope: "api".to_owned(),
             ver: 1,
         };
-        let caller = Caller { user: Some(user), client_ip: Some([127, 0, 0, 1].into()) };
+        let caller = Caller { user: Some(user), client_ip: Some([127, 0, 0, 1].into()), ..Caller::default() };
         let bare = path.split('?').next().unwrap_or_default();
         let assertion = self.signer.sign(audience, case.method.as_str(), bare, &caller).expect("signed");
         self.send(case, &Client::new(addr), Some(&assertion)).await

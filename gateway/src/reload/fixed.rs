@@ -1,6 +1,7 @@
 //! What a running gateway cannot change: its sockets, its threads, its connections, and what it shares with others.
 
 use crate::config::Config;
+use crate::upstream::client::Clients;
 
 /// The keys whose value differs, and which take effect with a restart only.
 pub fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
@@ -31,6 +32,8 @@ fn values(config: &Config) -> Vec<(&'static str, String)> {
         ("upstream.connect_timeout", text(&upstream.connect_timeout)),
         ("upstream.idle_timeout", text(&upstream.idle_timeout)),
         ("upstream.max_idle", text(&upstream.max_idle)),
+        // The first `https` address of all: until then no connection trusts anybody.
+        ("upstreams", text(&Clients::new(config).trusts())),
         ("identity.secret", identity.secret.expose().to_owned()),
         ("authentication.cache_capacity", text(&authentication.cache_capacity)),
         ("cache.memory_bytes", text(&cache.memory_bytes)),

@@ -138,7 +138,9 @@ async fn hedged(
         ended = &mut first => return ended,
         () = tokio::time::sleep(after) => {}
     }
-    let second = call.upstream.balancer.lease(Instant::now(), &asked).filter(|_| call.upstream.budget.withdraw());
+    let second = call.upstream.balancer.lease(Instant::now(), &asked);
+    // Asking the same endpoint twice would only double its load.
+    let second = second.filter(|lease| !Arc::ptr_eq(lease.endpoint(), &asked[0]) && call.upstream.budget.withdraw());
     let Some(lease) = second else { return first.await };
     tools.metrics.hedge(&call.upstream.name);
     let mut second = pin!(call.once(tools, lease, &mut again));

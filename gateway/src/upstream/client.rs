@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::endpoint::Endpoint;
 use crate::config::{Config, UpstreamSettings};
 
-/// Clients for addresses of a host name that are kept; beyond it, those made first are made anew.
+/// Clients for addresses of host names that are kept; beyond it, one of them gives way.
 const MAX_PINNED: usize = 256;
 
 /// How to make clients: the settings, and whether any of them will speak TLS.
@@ -34,6 +34,12 @@ impl Clients {
         });
         let mut urls = ours.chain(others).chain(issuers).chain([&config.authentication.jwks_url]);
         Self { settings: config.upstream.clone(), trusts: urls.any(|url| url.starts_with("https:")) }
+    }
+
+    /// Whether they can speak TLS.
+    #[must_use]
+    pub const fn trusts(&self) -> bool {
+        self.trusts
     }
 
     /// A client that forwards and does nothing else: no redirects followed, nothing decompressed, no proxy, no cookies.
@@ -73,7 +79,7 @@ impl Clients {
 #[derive(Debug)]
 pub struct Pool {
     plain: reqwest::Client,
-    pinned: Mutex<HashMap<SocketAddr, (String, reqwest::Client)>>,
+    pinned: Mutex<HashMap<(String, SocketAddr), reqwest::Client>>,
     clients: Clients,
 }
 
@@ -93,16 +99,17 @@ impl Pool {
             return Ok(self.plain.clone());
         };
         let mut pinned = self.pinned.lock();
-        if let Some((name, client)) = pinned.get(&address)
-            && *name == host
-        {
+        let place = (host, address);
+        if let Some(client) = pinned.get(&place) {
             return Ok(client.clone());
         }
-        let client = self.clients.with_trust(self.clients.builder().resolve(&host, address))?;
-        if pinned.len() >= MAX_PINNED {
-            pinned.clear();
+        let client = self.clients.with_trust(self.clients.builder().resolve(&place.0, address))?;
+        if pinned.len() >= MAX_PINNED
+            && let Some(any) = pinned.keys().next().cloned()
+        {
+            pinned.remove(&any);
         }
-        pinned.insert(address, (host, client.clone()));
+        pinned.insert(place, client.clone());
         Ok(client)
     }
 }

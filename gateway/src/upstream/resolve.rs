@@ -1,5 +1,6 @@
 //! The addresses behind a host name, looked up again and again: each one becomes an endpoint (a headless service).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,18 +24,19 @@ pub async fn run(upstreams: impl Fn() -> Vec<Arc<Upstream>>) {
     }
 }
 
-/// A look-up that fails changes nothing: addresses that worked still may.
-async fn refresh(upstream: &Upstream) {
-    match tokio::time::timeout(TIMEOUT, look_up(upstream)).await {
-        Ok(Ok(0)) => tracing::warn!(upstream = upstream.name, "the name has no address"),
-        Ok(Ok(_)) => upstream.resolved(Instant::now()),
-        Ok(Err(error)) => tracing::warn!(upstream = upstream.name, %error, "the name cannot be looked up"),
-        Err(_) => tracing::warn!(upstream = upstream.name, "looking up the name takes too long"),
+/// The addresses of one name; none when it cannot be looked up.
+async fn addresses(upstream: &Upstream, host: &str, port: u16) -> Vec<Option<SocketAddr>> {
+    let name = upstream.name.as_str();
+    match tokio::time::timeout(TIMEOUT, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => return found.map(Some).collect(),
+        Ok(Err(error)) => tracing::warn!(upstream = name, host, %error, "the name cannot be looked up"),
+        Err(_) => tracing::warn!(upstream = name, host, "looking up the name takes too long"),
     }
+    Vec::new()
 }
 
-/// How many endpoints there are now.
-async fn look_up(upstream: &Upstream) -> std::io::Result<usize> {
+/// Puts the addresses that are found in the place of those that were.
+async fn refresh(upstream: &Upstream) {
     let before = upstream.balancer.endpoints();
     let now = Instant::now();
     let joins = before.iter().any(|endpoint| endpoint.pinned.is_some());
@@ -43,7 +45,12 @@ async fn look_up(upstream: &Upstream) -> std::io::Result<usize> {
         let pins = match origin.name_and_port() {
             None => vec![None],
             Some((host, port)) => {
-                let mut found: Vec<_> = tokio::net::lookup_host((host.as_str(), port)).await?.map(Some).collect();
+                let mut found = addresses(upstream, &host, port).await;
+                if found.is_empty() {
+                    // This name's addresses worked, and still may; the other names are another matter.
+                    after.extend(before.iter().filter(|endpoint| endpoint.origin == *origin).cloned());
+                    continue;
+                }
                 found.sort_unstable();
                 found.dedup();
                 found
@@ -61,7 +68,6 @@ async fn look_up(upstream: &Upstream) -> std::io::Result<usize> {
             })
         }));
     }
-    let count = after.len();
     upstream.balancer.replace(after);
-    Ok(count)
+    upstream.resolved(Instant::now());
 }

@@ -236,10 +236,11 @@ impl Call<'_> {
         } else if status == StatusCode::SWITCHING_PROTOCOLS {
             Incoming::Stream(answered, None)
         } else {
-            // For HEAD the length is that of the body that GET would bring.
+            // For HEAD the length is that of the body that GET would bring; else the framing knows it better than the field.
             let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-            let length = announced.or(answered.content_length());
-            if self.head.method == Method::HEAD || length.is_none_or(|length| length > WHOLE_ANSWER) {
+            let is_head = self.head.method == Method::HEAD;
+            let length = if is_head { announced } else { answered.content_length() };
+            if is_head || length.is_none_or(|length| length > WHOLE_ANSWER) {
                 Incoming::Stream(answered, length)
             } else {
                 match self.deadline.hold(answered.bytes()).await {

@@ -81,6 +81,11 @@ async fn the_token_is_asked_of_the_api_and_not_of_probes() {
     };
     assert_eq!(ask("/admin/api/routes", "a token of the operators").await, (200, false));
     assert_eq!(ask("/admin/api/routes", "another").await, (401, true));
+    for written in
+        ["/%61dmin/api/routes", "/admin%2fapi/routes", "//admin/api/routes", "/admin/api/./routes", "/nothing"]
+    {
+        assert_eq!(ask(written, "another").await.0, 401, "{written}");
+    }
     assert_eq!(ask("/livez", "").await, (200, false));
     assert_eq!(ask("/metrics", "").await, (200, false));
 }

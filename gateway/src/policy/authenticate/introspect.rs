@@ -126,8 +126,15 @@ impl Introspector {
     async fn ask(&self, credential: &str, now: i64, means: &Means<'_>) -> Known {
         let started = Instant::now();
         let mut exchange = pin!(self.exchange(credential, now, means));
+        // That many ask at once is no fault of the issuer's: whoever waits here in vain pauses nobody.
+        let place = match self.is_paused(now) {
+            true => None,
+            false => tokio::time::timeout(self.timeout, self.places.acquire()).await.ok().and_then(Result::ok),
+        };
         let (answer, outcome) = if self.is_paused(now) {
             (Answer::Unavailable, "paused")
+        } else if place.is_none() {
+            (Answer::Unavailable, "crowded")
         } else {
             match tokio::time::timeout(self.timeout, &mut exchange).await {
                 Ok(answer) => {
@@ -159,15 +166,6 @@ impl Introspector {
             tracing::warn!(issuer = self.name, %error, "introspection failed");
             Answer::Unavailable
         };
-        // Closed never; a question that waits here is under the timeout like one that was sent.
-        let _place = match self.places.acquire().await {
-            Ok(place) => place,
-            Err(error) => return unavailable(&error),
-        };
-        // Whoever had the place before may have waited in vain.
-        if self.is_paused(now) {
-            return Answer::Unavailable;
-        }
         let form = [("token", credential), ("token_type_hint", self.asking.hint())];
         let request = means.client.post(&self.url).header(ACCEPT, "application/json").form(&form);
         let request = match self.asking.sign(request, means.signer) {

@@ -78,8 +78,13 @@ impl Issuers {
     pub fn compile(config: &Config, previous: Option<&Self>) -> Result<Self, NoSecret> {
         let authentication = &config.authentication;
         let keep = |keys: Arc<Jwks>| {
-            let known = previous.into_iter().flat_map(|issuers| issuers.key_sets());
-            known.map(|(_, known)| known).find(|known| known.does_for(&keys)).map_or(keys, Arc::clone)
+            let known: Vec<_> = previous.into_iter().flat_map(Self::key_sets).map(|(_, known)| known).collect();
+            if let Some(same) = known.iter().find(|known| known.does_for(&keys)) {
+                return Arc::clone(same);
+            }
+            // Until it has fetched its own, with its own times.
+            known.iter().filter(|known| known.is_at(&keys)).for_each(|known| keys.start_with(known));
+            keys
         };
         let rules = Rules::ours(authentication);
         let keys = Jwks::new(authentication, our_keys(config), rules.pinned.clone());

@@ -99,6 +99,19 @@ impl Jwks {
         self.place == other.place && self.pinned == other.pinned && times(self) == times(other)
     }
 
+    /// Whether its keys are those of `other`, whatever the times.
+    #[must_use]
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.place == other.place && self.pinned == other.pinned
+    }
+
+    /// Goes on with the keys of another until it has its own.
+    pub fn start_with(&self, other: &Self) {
+        if self.current().is_none() {
+            self.current.store(other.current());
+        }
+    }
+
     /// The keys, if there ever were any.
     #[must_use]
     pub fn current(&self) -> Option<Arc<KeySet>> {

@@ -165,7 +165,9 @@ impl Driver {
             let mut questions = Vec::new();
             if self.mirror.owes() {
                 // What is owed is told at once, whether or not anybody asks.
-                while let Some(question) = self.next_now().filter(|_| questions.len() < MAX_TOGETHER) {
+                while questions.len() < MAX_TOGETHER
+                    && let Some(question) = self.next_now()
+                {
                     questions.push(question);
                 }
             } else if self.queued.recv_many(&mut questions, MAX_TOGETHER).await == 0 {
