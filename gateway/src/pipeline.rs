@@ -88,12 +88,14 @@ async fn forward(
     let (issuers, need) = (&tables.issuers, Need { auth: route.auth, accepted: route.issuers });
     let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, worker.means()).await?;
     let principal = principal.as_ref();
+    // What is said on a WebSocket may change things, although it begins with GET.
+    let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
     let permitted =
-        tables.csrf.check(principal, head, exchange.client).and_then(|()| authorize(route, principal, &head.method));
+        tables.csrf.check(principal, head, exchange.client).and_then(|()| authorize(route, principal, method));
     // What is forbidden counts too, and against whoever asked.
     take(worker, exchange, &route.limits, principal, route.limiter_down).await?;
     permitted?;
-    let priority = route.priority(&head.method, principal.is_none());
+    let priority = route.priority(method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;
     exchange.note_caller(gateway, principal);
     let deadline = Deadline::new(exchange.started, route.timeout);

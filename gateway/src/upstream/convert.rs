@@ -216,7 +216,7 @@ fn kind(name: &str) -> Kind {
 }
 
 /// Header families that say who calls or from where.
-const IDENTITY: [&str; 21] = [
+const IDENTITY: [&str; 34] = [
     "x-tollgate-",
     "x-user",
     "x-forwarded-",
@@ -238,6 +238,19 @@ const IDENTITY: [&str; 21] = [
     "x-amzn-mtls-",
     "client-cert",
     "ssl-client",
+    "x-webauth-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-amzn-oidc-",
+    "x-envoy-",
+    "x-client-dn",
+    "x-client-s-dn",
+    "x-client-verify",
+    "x-forwarded",
+    "cf-access-",
+    "oidc-claim-",
+    "tailscale-user-",
 ];
 
 /// Some servers read `_` as `-`, so both spellings count.
@@ -245,7 +258,7 @@ fn is_identity(name: &str) -> bool {
     if name.contains('_') {
         return kind(&name.replace('_', "-")) != Kind::End;
     }
-    if !name.starts_with(['x', 'r', 'c', 's']) {
+    if !name.starts_with(['x', 'r', 'c', 's', 'o', 't']) {
         return false;
     }
     IDENTITY.iter().any(|family| name.starts_with(family))

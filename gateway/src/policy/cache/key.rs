@@ -179,7 +179,7 @@ impl Keys {
             parts
         };
         let public = settings.shared.then(|| of(b"everybody").key());
-        let is_unchecked = principal.is_none() && has_credentials(&head.headers, forward);
+        let is_unchecked = has_unchecked(&head.headers, forward, principal.is_some());
         let own = (!is_unchecked).then(|| match (principal, certificate) {
             (None, None) => (Audience::Anonymous, of(b"anonymous").key()),
             (principal, certificate) => (Audience::Caller, caller(of(b"caller"), principal, certificate)),
@@ -196,9 +196,25 @@ fn caller(mut parts: Parts, principal: Option<&Principal>, certificate: Option<&
     parts.key()
 }
 
-/// Credentials that go on to the upstream, while the gateway does not know whose they are.
-fn has_credentials(headers: &HeaderMap, forward: Forward<'_>) -> bool {
-    let is_key = forward.key_header.is_some_and(|name| headers.contains_key(name));
-    let is_told = forward.authorization && (is_key || headers.contains_key(AUTHORIZATION));
-    is_told || headers.contains_key(COOKIE) || headers.contains_key(API_KEY)
+/// Credentials that go on to the upstream, while the gateway does not know whose they are; also beside others that it
+/// does know.
+fn has_unchecked(headers: &HeaderMap, forward: Forward<'_>, is_known: bool) -> bool {
+    let cookies = headers.get_all(COOKIE).flat_map(|cookies| cookies.as_bytes().split(|byte| *byte == b';'));
+    let own = |cookie: &[u8]| {
+        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        name.is_empty() || forward.cookie.is_some_and(|own| own.as_bytes() == name)
+    };
+    let mut cookies = cookies;
+    if cookies.any(|cookie| !own(cookie)) {
+        return true;
+    }
+    let is_bearer =
+        |value: &HeaderValue| value.as_bytes().get(..7).is_some_and(|at| at.eq_ignore_ascii_case(b"bearer "));
+    let checked = |value: &HeaderValue| is_known && is_bearer(value);
+    if forward.authorization && headers.get_all(AUTHORIZATION).any(|value| !checked(value)) {
+        return true;
+    }
+    let is_ours = |name: &HeaderName| is_known && forward.key_header == Some(name);
+    let told = |name: &HeaderName| headers.contains_key(name) && !is_ours(name);
+    told(&API_KEY) || (forward.authorization && forward.key_header.is_some_and(told))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION};
+use actix_web::http::{Method, StatusCode};
 use reqwest::Url;
 use shared::problem::{Code, Problem};
 use shared::store::StoreError;
@@ -78,7 +78,8 @@ impl ResponseCache {
                 changed.extend(named(turn, answer.headers()));
                 changed
             }
-            // It may have happened.
+            // It may have happened: who answers so speaks for another.
+            Ok(answer) if matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => target,
             Err(problem) if matches!(problem.code(), Code::GatewayTimeout | Code::BadGateway) => target,
             Ok(_) | Err(_) => Vec::new(),
         };

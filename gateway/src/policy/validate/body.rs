@@ -32,9 +32,12 @@ pub(super) struct Manner {
     pub(super) patch: bool,
 }
 
+/// Deeper than this nothing is judged: a schema may refer to itself, and each level is read anew.
+const MAX_DEPTH: usize = 64;
+
 /// Judges a whole body.
 pub(super) fn judge(shapes: &Shapes, root: Id, body: &[u8], manner: Manner) -> Findings {
-    let mut reader = Reader { shapes, manner, unsure: false };
+    let mut reader = Reader { shapes, manner, unsure: false, depth: 0 };
     let whole = |fault| Findings { faults: vec![fault], unsure: false };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if shapes.is_object(root) && first.is_some_and(|first| *first != b'{') {
@@ -93,6 +96,8 @@ struct Reader<'s> {
     shapes: &'s Shapes,
     manner: Manner,
     unsure: bool,
+    /// Lists and objects around the present value.
+    depth: usize,
 }
 
 impl Reader<'_> {
@@ -122,12 +127,20 @@ impl Reader<'_> {
             (Kind::Number, b'-' | b'0'..=b'9') | (Kind::Boolean, b't' | b'f') | (Kind::Free, b'{') => None,
             (Kind::Number, _) => self.mistyped(raw, at, "a number"),
             (Kind::Boolean, _) => self.mistyped(raw, at, "true or false"),
-            (Kind::List(item), b'[') => self.list(*item, raw, at),
+            (Kind::List(_), b'[') | (Kind::Object(_), b'{') if self.depth >= MAX_DEPTH => self.leave(),
+            (Kind::List(item), b'[') => {
+                self.depth += 1;
+                let fault = self.list(*item, raw, at);
+                self.depth -= 1;
+                fault
+            }
             (Kind::List(_), _) => self.mistyped(raw, at, "an array"),
             (Kind::Object(members), b'{') => {
                 let Ok(named) = members_of(raw) else { return self.leave() };
                 let mut faults = Vec::new();
+                self.depth += 1;
                 self.members(members, &named, at, &mut faults, false);
+                self.depth -= 1;
                 faults.into_iter().next()
             }
             // Serde takes an array for the members in their order, and what is wrong with an object of the client's own

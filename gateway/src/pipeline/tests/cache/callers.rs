@@ -133,6 +133,20 @@ async fn credentials_that_the_gateway_has_not_checked_are_nobodys() {
 }
 
 #[tokio::test]
+async fn what_nobody_has_checked_stays_nobodys_beside_a_token_that_holds() {
+    let (cached, issuer) = numbered("", "Cache-Control: private, max-age=60").await;
+    let bearer = format!("Bearer {}", issuer.token());
+    let ask = async |more: &[(&str, &str)]| {
+        cached.ask("/api/c/me", &[&[("authorization", bearer.as_str())], more].concat()).await.body
+    };
+    assert_eq!(ask(&[]).await, "0");
+    assert_eq!(ask(&[("cookie", "session=ann")]).await, "1");
+    assert_eq!(ask(&[("cookie", "session=ben")]).await, "2");
+    assert_eq!(ask(&[("cookie", "session=ann")]).await, "3", "what an upstream says to a cookie is kept for nobody");
+    assert_eq!(ask(&[]).await, "0");
+}
+
+#[tokio::test]
 async fn a_token_that_does_not_hold_gets_nothing_that_is_kept() {
     let (cached, issuer) = numbered("", "Cache-Control: private, max-age=60").await;
     let claims = Issuer::claims();
