@@ -316,7 +316,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.asks && self.consent.is_given() {
+        if self.asks && self.consent.is_given_to(context.waker()) {
             self.asks = false;
             self.problem = Bytes::from_static(CONTINUE);
         }

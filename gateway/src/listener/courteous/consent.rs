@@ -16,13 +16,26 @@ pub struct Consent(Rc<Inner>);
 struct Inner {
     given: Cell<bool>,
     over: Cell<bool>,
+    /// Who says it to the client: the connection's own task.
+    writer: RefCell<Option<Waker>>,
     reader: RefCell<Option<Waker>>,
 }
 
 impl Consent {
-    /// The body is going to be read. To be said on the connection's own task, which looks at it before it sleeps.
+    /// The body is going to be read, by whatever task of this worker.
     pub fn give(&self) {
         self.0.given.set(true);
+        if let Some(writer) = self.0.writer.take() {
+            writer.wake();
+        }
+    }
+
+    /// Whether the body has been asked for; if not, `writer` is woken when it is.
+    pub(super) fn is_given_to(&self, writer: &Waker) -> bool {
+        if !self.0.given.get() {
+            self.0.writer.replace(Some(writer.clone()));
+        }
+        self.0.given.get()
     }
 
     /// Whether the present request's body has been asked for.

@@ -285,3 +285,19 @@ async fn methods_that_may_be_repeated_and_routes_that_keep_no_keys_ignore_them()
     }
     assert_eq!(counter.shop.sales(), 8);
 }
+
+#[tokio::test]
+async fn who_waits_to_be_asked_for_the_body_is_asked() {
+    let counter = Counter::open(ok("{}")).await;
+    let mut client = counter.gate.connect().await;
+    let head = format!(
+        "POST /api/v1/shop/pen HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nIdempotency-Key: waits\r\n\
+         Content-Type: application/json\r\nContent-Length: 17\r\nExpect: 100-continue\r\n\r\n",
+        counter.token
+    );
+    write(&mut client, &head).await;
+    assert_eq!(read_head(&mut client).await, "HTTP/1.1 100 Continue\r\n\r\n");
+    write(&mut client, "{\"colour\":\"blue\"}").await;
+    let answer = read_head(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+}
