@@ -1,10 +1,12 @@
 //! The gateway against Envoy, nginx and HAProxy: the same requests, the same upstream, two workers each, round by round.
 
 mod envoy;
+pub mod floor;
 mod haproxy;
 mod nginx;
 pub mod soak;
 mod tollgate;
+pub mod weight;
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use tests::backends::{Program, free_port};
+use tests::backends::{Program, Redis, free_port};
 use tests::say;
 
 use crate::Scale;
@@ -85,7 +87,10 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
     let upstream = start_upstream(&setup).await?;
     // Ours comes first, and there is nothing to compare without it.
     let mut sides = vec![Side::new("tollgate", tollgate::start(&setup).await?)];
+    let redis = Redis::own().await?;
     let peers = [
+        ("shared limit", tollgate::sharing(&setup, &redis.url).await),
+        ("floor", floor::start(&setup).await),
         ("envoy", envoy::start(&setup).await),
         ("nginx", nginx::start(&setup).await),
         ("haproxy", haproxy::start(&setup).await),
@@ -104,12 +109,12 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         for side in &mut sides {
             side.rounds.push(measure(side, &request, scale.round).await?);
             let last = side.rounds.last().map_or(0.0, |round| round.cpu_micros);
-            say(format!("  round {} {:<9} {last:6.1} us CPU a request", round + 1, side.name));
+            say(format!("  round {} {:<12} {last:6.1} us CPU a request", round + 1, side.name));
         }
     }
     let direct = half_load(scale, &upstream, &mut sides, &request).await?;
     tell(&sides, report)?;
-    tell_latency(&direct, &sides[0].half, report);
+    tell_latency(&direct, &sides, report);
     Ok(())
 }
 
@@ -159,6 +164,7 @@ fn tell(sides: &[Side], report: &mut Report) -> Result<(), Failure> {
         ("envoy", "Envoy, same policies", Target::Most(0.6)),
         ("nginx", "nginx, no policy", Target::Most(2.0)),
         ("haproxy", "HAProxy, same policies, no token cache", Target::None),
+        ("floor", "actix-web and reqwest alone, no policy", Target::None),
     ];
     for (name, words, target) in peers {
         report.rows.push(Row {
@@ -170,6 +176,14 @@ fn tell(sides: &[Side], report: &mut Report) -> Result<(), Failure> {
             target,
         });
     }
+    report.rows.push(Row {
+        what: "gateway, CPU per request with a limit shared through Redis, beyond that of one in memory".to_owned(),
+        ours: shown(cpu("shared limit")),
+        peer: shown(cpu("tollgate")),
+        value: cpu("shared limit").zip(cpu("tollgate")).map(|(shared, alone)| shared - alone),
+        unit: "us",
+        target: Target::Most(10.0),
+    });
     report.details.push(Detail {
         title: format!("Gateways, {CONNECTIONS} connections, closed loop, 2 workers each (medians)"),
         head: vec![
@@ -208,17 +222,28 @@ async fn half_load(
     Ok(direct)
 }
 
-/// What the gateway adds to a direct call.
-fn tell_latency(direct: &[Outcome], through: &[Outcome], report: &mut Report) {
+/// What the gateway adds to a direct call, and what Envoy adds at half of its own load, which is less.
+fn tell_latency(direct: &[Outcome], sides: &[Side], report: &mut Report) {
+    let envoy = sides.iter().find(|side| side.name == "envoy");
     for (name, share, most) in [("p50", 0.5, 100.0), ("p99", 0.99, 1000.0)] {
-        let (direct, through) = (latency(direct, share), latency(through, share));
+        let (direct, through) = (latency(direct, share), latency(&sides[0].half, share));
+        let added = through - direct;
         report.rows.push(Row {
             what: format!("gateway, latency added at half load, {name}"),
             ours: format!("{through:.0} us"),
             peer: format!("{direct:.0} us direct"),
-            value: Some(through - direct),
+            value: Some(added),
             unit: "us",
             target: Target::Most(most),
+        });
+        let theirs = envoy.map(|envoy| latency(&envoy.half, share) - direct);
+        report.rows.push(Row {
+            what: format!("gateway, latency added at half load, {name}, against Envoy, same policies"),
+            ours: format!("{added:.0} us"),
+            peer: theirs.map_or_else(|| "not measured".to_owned(), |theirs| format!("{theirs:.0} us")),
+            value: theirs.map(|theirs| added / theirs),
+            unit: "x",
+            target: Target::None,
         });
     }
 }

@@ -27,6 +27,10 @@ use crate::failure::Failure;
 use crate::procfs::Others;
 use crate::report::Report;
 
+/// The gateway's own, so that the floor under it stands on the same ground.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Performance side by side with peers.
 #[derive(Debug, Parser)]
 struct Cli {
@@ -45,6 +49,9 @@ enum Command {
     /// The trivial upstream, as a process of its own.
     #[command(hide = true)]
     Upstream(upstream::Arguments),
+    /// The least that a gateway made of our libraries can be, as a process of its own.
+    #[command(hide = true)]
+    Floor(gateways::floor::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,12 +61,13 @@ enum Part {
     SignIns,
     Memory,
     Soak,
+    Weight,
 }
 
 /// With more CPU than this for everybody else, the kernel's own threads among them, a run is no measurement.
 const QUIET_PERCENT: f64 = 8.0;
 
-const PARTS: [Part; 5] = [Part::Memory, Part::Soak, Part::Gateway, Part::Transfers, Part::SignIns];
+const PARTS: [Part; 6] = [Part::Memory, Part::Weight, Part::Soak, Part::Gateway, Part::Transfers, Part::SignIns];
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +86,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Upstream(arguments)) => upstream::serve(arguments).await,
+        Some(Command::Floor(arguments)) => gateways::floor::serve(arguments).await,
         // Whatever was started is ended when this future is dropped.
         None => tokio::select! {
             done = all(&cli) => done,
@@ -106,7 +115,7 @@ async fn all(cli: &Cli) -> Result<(), Failure> {
         let others = Others::watch();
         let ran = run(part, scale, &mut report).await;
         let share = others.percent();
-        if share > QUIET_PERCENT && !matches!(part, Part::Memory | Part::Soak) {
+        if share > QUIET_PERCENT && !matches!(part, Part::Memory | Part::Weight | Part::Soak) {
             let what = "measure again when it is quiet";
             report.note(format!("{part:?}: other programs took {share:.0} % of this machine meanwhile; {what}"));
         }
@@ -129,6 +138,7 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
         Part::Transfers => transfers::compare(scale, folder.path(), &secret, report).await,
         Part::SignIns => sign_ins::compare(scale, folder.path(), &secret, report).await,
         Part::Soak => gateways::soak::soak(scale, folder.path(), &secret, report).await,
+        Part::Weight => gateways::weight::weigh(folder.path(), &secret, report).await,
         Part::Memory => memory::weigh(folder.path(), &secret, report).await,
     }
 }

@@ -36,6 +36,12 @@ impl ProcessTree {
         sizes.fold((0, 0), |(rss, pss), (more_rss, more_pss)| (rss + more_rss, pss + more_pss))
     }
 
+    /// The most that was ever resident, in KiB, each process at its own time.
+    pub fn peak_kib(&self) -> u64 {
+        let peak = |pid| kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:");
+        self.members().into_iter().filter_map(peak).sum()
+    }
+
     /// The root and everything below it that lives now.
     fn members(&self) -> Vec<u32> {
         let all: Vec<Stat> = fs::read_dir("/proc")

@@ -13,7 +13,7 @@ use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
-use reqwest::{Request, Response, StatusCode, Url};
+use reqwest::{Request, Response, StatusCode};
 use shared::auth::{HEADER, Signer};
 use shared::problem::{Code, Problem};
 
@@ -267,9 +267,7 @@ impl Call<'_> {
         endpoint: &Endpoint,
         outgoing: &mut Outgoing,
     ) -> Result<Request, Problem> {
-        let (mark, origin) = (if self.query.is_empty() { "" } else { "?" }, endpoint.origin.as_str());
-        let url = Url::parse(&[origin, self.path, mark, self.query].concat());
-        let url = url.map_err(|error| Problem::internal(format!("an upstream URL does not parse: {error}")))?;
+        let url = endpoint.origin.url(self.path, self.query);
         let mut request = Request::new(convert::method(&self.head.method), url);
         let headers = request.headers_mut();
         *headers = convert::request_headers(&self.head.headers, self.forward);

@@ -13,14 +13,23 @@ pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
     behind(setup, "[]").await
 }
 
+/// Sharing its counters through this Redis.
+pub async fn sharing(setup: &Setup<'_>, redis: &str) -> Result<Server, Failure> {
+    run(setup, "shared", "[]", &format!("[redis]\nurl = \"{redis}\"\n")).await
+}
+
 /// Behind these proxies, whose word about clients' addresses is taken.
 pub async fn behind(setup: &Setup<'_>, proxies: &str) -> Result<Server, Failure> {
+    run(setup, "gateway", proxies, "").await
+}
+
+async fn run(setup: &Setup<'_>, name: &str, proxies: &str, more: &str) -> Result<Server, Failure> {
     let port = free_port()?;
-    let file = setup.folder.join("gateway.toml");
-    fs::write(&file, config(setup, port, free_port()?, proxies))?;
+    let file = setup.folder.join(format!("{name}.toml"));
+    fs::write(&file, config(setup, port, free_port()?, proxies) + more)?;
     let mut command = ours("gateway")?;
     command.arg("serve").arg("--config").arg(file);
-    Server::start("gateway", port, command, setup.folder)?.accepting().await
+    Server::start(name, port, command, setup.folder)?.accepting().await
 }
 
 fn config(setup: &Setup<'_>, port: u16, admin: u16, proxies: &str) -> String {
@@ -66,6 +75,7 @@ roles = ["user"]
 path = "/api/open/{{id}}"
 upstream = "bench"
 auth = "none"
+body = 67108864
 "#
     )
 }

@@ -196,7 +196,7 @@ impl Asking {
         &self,
         request: reqwest::RequestBuilder,
         signer: &Signer,
-    ) -> Result<reqwest::RequestBuilder, jsonwebtoken::errors::Error> {
+    ) -> Result<reqwest::RequestBuilder, serde_json::Error> {
         match self {
             Self::Client { id, secret } if id.is_empty() && secret.is_none() => Ok(request),
             Self::Client { id, secret } => {
