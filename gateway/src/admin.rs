@@ -30,6 +30,7 @@ pub fn configure(gateway: Arc<Gateway>, access: Access) -> impl FnOnce(&mut Serv
             .add((CACHE_CONTROL, NO_STORE));
         let all = web::scope("")
             .wrap(from_fn(access::ask))
+            .wrap(from_fn(access::judge))
             .wrap(standing)
             .wrap(from_fn(shared::http::context))
             .service(resource("/", reads().to(index)))

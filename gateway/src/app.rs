@@ -29,13 +29,13 @@ use crate::docs::Documents;
 use crate::exchange::{Counted, Exchange};
 use crate::listener::Connections;
 use crate::pipeline;
-use crate::policy::authenticate::{Authenticator, Means, TokenCache};
+use crate::policy::authenticate::{Authenticator, Means, Stranger, Strangers, TokenCache};
 use crate::policy::cache::ResponseCache;
 use crate::policy::headers::REQUEST_ID;
 use crate::policy::idempotency::{Hold, Idempotency};
 use crate::policy::in_flight::InFlight;
 use crate::policy::lasting::Lasting;
-use crate::policy::rate_limit::RateLimiter;
+use crate::policy::rate_limit::{Caller, RateLimiter};
 use crate::policy::version::VersionId;
 use crate::policy::websocket::Tunnels;
 use crate::reload::Reloads;
@@ -67,6 +67,8 @@ pub struct Gateway {
     pub responses: ResponseCache,
     /// How many may be inside.
     pub in_flight: Arc<InFlight>,
+    /// Those about whom somebody has to be asked.
+    pub strangers: Arc<Strangers>,
     /// What vouches for callers.
     pub signer: Signer,
     /// What is counted.
@@ -123,7 +125,7 @@ pub struct Worker {
     /// Connections to the upstreams.
     pub pool: Pool,
     /// Verified credentials.
-    pub tokens: RefCell<TokenCache>,
+    pub tokens: Rc<RefCell<TokenCache>>,
     /// Tunnels and event streams.
     pub lasting: Rc<Lasting>,
     handles: RefCell<HandleCache>,
@@ -135,11 +137,12 @@ impl Worker {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(gateway: Arc<Gateway>, clients: &Clients, tokens: usize) -> Result<Self, reqwest::Error> {
+        let (pool, tokens) = (clients.pool()?, Rc::new(RefCell::new(TokenCache::new(tokens))));
         Ok(Self {
-            lasting: Lasting::new(Arc::clone(&gateway)),
+            lasting: Lasting::new(Arc::clone(&gateway), pool.plain().clone(), Rc::clone(&tokens)),
             gateway,
-            pool: clients.pool()?,
-            tokens: RefCell::new(TokenCache::new(tokens)),
+            pool,
+            tokens,
             handles: RefCell::default(),
         })
     }
@@ -150,11 +153,21 @@ impl Worker {
         Tools { pool: &self.pool, signer: &self.gateway.signer, metrics: &self.gateway.metrics }
     }
 
-    /// What this worker has for verifying credentials.
+    /// What this worker has for verifying the credential of a request.
     #[must_use]
-    pub fn means(&self) -> Means<'_> {
-        let (signer, metrics) = (&self.gateway.signer, &self.gateway.metrics);
-        Means { tokens: &self.tokens, client: self.pool.plain(), signer, metrics }
+    pub fn means<'a>(&'a self, exchange: &'a Exchange<'_>) -> Means<'a> {
+        let (gateway, tables) = (&self.gateway, exchange.tables);
+        let stranger = Stranger {
+            all: &gateway.strangers,
+            places: tables.places.unknown(),
+            limiter: &gateway.limiter,
+            failures: tables.unrouted.of(None),
+            caller: Caller { client: exchange.client, principal: None, headers: exchange.request.headers() },
+            metrics: &gateway.metrics,
+            inquiry: &exchange.inquiry,
+        };
+        let (signer, metrics) = (&gateway.signer, &gateway.metrics);
+        Means { tokens: &self.tokens, client: self.pool.plain(), signer, metrics, stranger: Some(stranger) }
     }
 
     /// Counts an answer, and logs it where that is wanted.
@@ -255,7 +268,7 @@ async fn answer(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) ->
     };
     served.unwrap_or_else(|_panic| {
         let tables = worker.gateway.tables.load_full();
-        let exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
+        let exchange = Exchange::begin(request, &tables, &worker.gateway);
         let mut answer = Problem::internal("the pipeline panicked").response(&exchange.problem_context());
         tables
             .standing_headers()

@@ -34,7 +34,7 @@ pub use route::{Auth, Fallback, LimiterDown, Mirror, Priority, Route, ServedVers
 pub use server::{AccessLog, Admin, Documents, Identity, Limits, Server};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsVersion, UnknownName};
 pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};
-pub use websocket::WebSocket;
+pub use websocket::{EventStreams, WebSocket};
 
 /// The documented defaults, which are also the schema.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -65,6 +65,7 @@ pub struct Config {
     pub forwarding: Forwarding,
     pub compression: Compression,
     pub websocket: WebSocket,
+    pub event_streams: EventStreams,
     pub documents: Documents,
     pub validation: Validation,
     pub telemetry: TelemetryConfig,

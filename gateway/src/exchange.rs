@@ -1,5 +1,6 @@
 //! What the gateway knows about one request while it is being served, filled in step by step.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use shared::problem::{Code, Context};
 
 use crate::app::Gateway;
 use crate::listener::Arrival;
-use crate::policy::authenticate::Principal;
+use crate::policy::authenticate::{Inquiry, Principal};
 use crate::policy::certificate::ClientCertificate;
 use crate::policy::client::{Client, Origin};
 use crate::policy::rate_limit::Notice;
@@ -31,7 +32,9 @@ pub struct Exchange<'a> {
     pub client: Client,
     /// And by which way.
     pub origin: Origin,
-    /// The certificate that its connection has shown.
+    /// What its connection says of it.
+    pub arrival: Option<&'a Arrival>,
+    /// The certificate that its connection has shown, if that is still taken.
     pub certificate: Option<&'a ClientCertificate>,
     /// What it is called.
     pub trace: Trace,
@@ -43,6 +46,8 @@ pub struct Exchange<'a> {
     pub route: Option<Arc<Route>>,
     /// What the limiter said.
     pub limits: Counted,
+    /// What was asked about its credential, until that is counted.
+    pub inquiry: RefCell<Inquiry>,
     /// The problem that it is answered with.
     pub code: Option<Code>,
     /// What time it is.
@@ -63,7 +68,7 @@ pub enum Counted {
 impl<'a> Exchange<'a> {
     /// The beginning of every exchange.
     #[must_use]
-    pub fn begin(request: &'a HttpRequest, tables: &'a Tables, clock: &'a Clock) -> Self {
+    pub fn begin(request: &'a HttpRequest, tables: &'a Tables, gateway: &'a Gateway) -> Self {
         let head = request.head();
         let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let arrival = request.conn_data::<Arrival>();
@@ -75,15 +80,23 @@ impl<'a> Exchange<'a> {
             tables,
             client: origin.client,
             origin,
-            certificate: arrival.and_then(|arrival| arrival.certificate.as_deref()),
+            arrival,
+            certificate: arrival.and_then(|arrival| arrival.certificate(&gateway.tls)),
             trace: Trace::begin(&head.headers),
             version: tables.versions.default(),
             rest: None,
             route: None,
             limits: Counted::NotYet,
+            inquiry: RefCell::default(),
             code: None,
-            clock,
+            clock: &gateway.clock,
         }
+    }
+
+    /// Whether its connection came before other certificates were taken: the next one is judged in another way.
+    #[must_use]
+    pub fn is_stale(&self, gateway: &Gateway) -> bool {
+        self.arrival.is_some_and(|arrival| arrival.is_stale(&gateway.tls))
     }
 
     /// Notes who still calls a version that is going to end.

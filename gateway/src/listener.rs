@@ -78,10 +78,7 @@ pub fn serve(
             .local_addr(address)
             .on_connect_ext(|stream: &Courteous<Wire>, data: &mut Extensions| {
                 data.insert(stream.consent());
-                let arrival = &stream.inner().arrival;
-                if arrival.tls {
-                    data.insert(arrival.clone());
-                }
+                data.insert(stream.inner().arrival.clone());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         let door = Arc::clone(&door);

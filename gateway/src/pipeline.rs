@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header::{ALLOW, HOST, VARY};
-use actix_web::http::{ConnectionType, Method};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use shared::problem::{Code, Problem};
 
@@ -20,7 +20,7 @@ use crate::config::{LimiterDown, Priority};
 use crate::docs;
 use crate::exchange::{Counted, Exchange};
 use crate::listener::Consent;
-use crate::policy::authenticate::{Need, Principal};
+use crate::policy::authenticate::{Inquiry, Need, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::cache::Turn;
 use crate::policy::deadline::Deadline;
@@ -28,6 +28,7 @@ use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::in_flight::Permit;
+use crate::policy::lasting::Leave;
 use crate::policy::rate_limit::{Caller, PolicySets};
 use crate::policy::shape;
 use crate::policy::validate;
@@ -42,7 +43,7 @@ use crate::upstream::tunnel::Opening;
 /// Serves one request, whatever comes of it.
 pub async fn serve(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
     let tables = worker.gateway.tables.load_full();
-    let mut exchange = Exchange::begin(request, &tables, &worker.gateway.clock);
+    let mut exchange = Exchange::begin(request, &tables, &worker.gateway);
     let (mut payload, expected) = expect::on_demand(request, payload);
     let answer = forward(worker, &mut exchange, &mut payload).await;
     // Who was not asked for a body need not send one: what comes next may be that, or another request.
@@ -64,6 +65,7 @@ async fn forward(
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway, head) = (exchange.tables, &worker.gateway, exchange.request.head());
     shape::check(head, &tables.limits)?;
+    exchange.arrival.map_or(Ok(()), |arrival| arrival.admit(&gateway.tls))?;
     let path = path::canonical(head.uri.path()).map_err(malformed)?;
     if let Some(answer) = tables.cors.preflight(head) {
         exchange.limits = Counted::Never;
@@ -86,14 +88,20 @@ async fn forward(
     let permit = gateway.in_flight.enter(tables.places)?;
     route.certificate.check(exchange.certificate, &gateway.clock)?;
     let (issuers, need) = (&tables.issuers, Need { auth: route.auth, accepted: route.issuers });
-    let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, worker.means()).await?;
+    let means = worker.means(exchange);
+    let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, means).await?;
     let principal = principal.as_ref();
     // What is said on a WebSocket may change things, although it begins with GET.
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
-    let permitted =
-        tables.csrf.check(principal, head, exchange.client).and_then(|()| authorize(route, principal, method));
+    let permitted = tables
+        .csrf
+        .check(principal, &route.certificate, head, exchange.client)
+        .and_then(|()| authorize(route, principal, method));
+    // Who was asked about in vain has failed, also where they may be nobody and nothing else is counted.
+    let in_vain = matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) && !route.limited;
+    let limits = if in_vain { &tables.unrouted } else { &route.limits };
     // What is forbidden counts too, and against whoever asked.
-    take(worker, exchange, &route.limits, principal, route.limiter_down).await?;
+    take(worker, exchange, limits, principal, route.limiter_down).await?;
     permitted?;
     let priority = route.priority(method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;
@@ -113,7 +121,7 @@ async fn forward(
     let turn = Turn { worker, tables, route, call: &call, is_errand: false };
     let answer = gateway.responses.serve(&turn, payload.take(), permit).await;
     let answer = Held::settle(key, answer).await;
-    let answer = answer.map(|answer| worker.lasting.events(answer, principal, route));
+    let answer = answer.map(|answer| worker.lasting.events(answer, tables.event_streams.span(), exchange, principal));
     answer.or_else(|problem| match &route.fallback {
         Some(fallback) => fallback.instead(problem),
         None => Err(problem),
@@ -131,9 +139,9 @@ async fn tunnel(
     let (tables, gateway) = (exchange.tables, &worker.gateway);
     websocket::check_origin(call.head, call.origin, &tables.cors)?;
     let place = gateway.tunnels.enter(&tables.websocket, call.principal, call.client)?;
-    let Some(route) = &exchange.route else { return Err(Problem::internal("a tunnel without a route")) };
     let consent = exchange.request.conn_data::<Consent>().cloned();
-    let opening = Opening { place, lasting: &worker.lasting, route, span: tables.websocket.span(), consent };
+    let leave = Leave::of(exchange, call.principal, &Method::POST);
+    let opening = Opening { place, lasting: &worker.lasting, leave, span: tables.websocket.span(), consent };
     Call { upgrade: true, hedge: None, mirror: None, ..call }.tunnel(&worker.tools(), payload, permit, opening).await
 }
 
@@ -247,6 +255,9 @@ async fn finish(
     answer: Result<HttpResponse<BoxBody>, Problem>,
 ) -> HttpResponse<BoxBody> {
     let tables = exchange.tables;
+    if let Inquiry::TurnedAway(notice) = exchange.inquiry.get_mut() {
+        exchange.limits = Counted::Done(notice.take());
+    }
     // What failed before it was counted (unknown routes, refused tokens) counts against the address: nobody guesses
     // tokens or paths for free.
     let answer = match (answer, &exchange.limits) {
@@ -286,6 +297,9 @@ async fn finish(
     let took = exchange.started.elapsed();
     headers::server_timing(out, took);
     worker.answered(&exchange, answer.status(), took);
+    if exchange.is_stale(&worker.gateway) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
     answer
 }
 

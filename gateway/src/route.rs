@@ -55,6 +55,8 @@ pub struct Route {
     pub certificate: CertificateRule,
     /// The rate-limit policies, by who calls.
     pub limits: PolicySets,
+    /// Whether the policies of all routes are among them.
+    pub limited: bool,
     /// What to do when counters cannot be reached.
     pub limiter_down: LimiterDown,
     /// Whether and how the gateway keeps idempotency keys for the upstream.

@@ -167,6 +167,7 @@ fn gateway(config: &Config, deps: Deps, revoked: Arc<RevocationList>) -> Result<
             metrics.cache.clone(),
         ),
         in_flight: InFlight::new(),
+        strangers: Arc::default(),
         signer: Signer::new(&config.identity.secret, clock.clone())?,
         tls: Arc::new(Tls::new(&config.tls, clock.clone(), metrics.connections.clone())?),
         connections: Arc::default(),

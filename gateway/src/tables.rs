@@ -59,6 +59,8 @@ pub struct Tables {
     pub forwarding: Forwarding,
     /// How many tunnels there may be, and for how long.
     pub websocket: config::WebSocket,
+    /// And event streams.
+    pub event_streams: config::EventStreams,
     /// How answers become smaller.
     pub compression: Compression,
     /// Request bodies up to this size are held whole.
@@ -151,6 +153,7 @@ impl Tables {
             security: SecurityHeaders::compile(&config.security_headers),
             forwarding: Forwarding::compile(&config.forwarding),
             websocket: config.websocket,
+            event_streams: config.event_streams,
             compression: Compression::compile(&config.compression),
             buffer: config.upstream.buffer_bytes,
             places: places(config),

@@ -6,13 +6,13 @@ mod load;
 mod names;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trust;
 
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use parking_lot::Mutex;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::ProducesTickets;
 use shared::clock::Clock;
@@ -26,6 +26,7 @@ use load::Means;
 pub use files::{Mistake, Mistakes};
 pub use leaf::{Leaf, NoCertificate};
 pub use load::{Loaded, Presented};
+pub use trust::Trust;
 
 /// A certificate that ends sooner than this is spoken of at each start and change.
 const SOON: time::Duration = time::Duration::days(14);
@@ -36,6 +37,8 @@ pub struct Tls {
     clock: Clock,
     tickets: Arc<dyn ProducesTickets>,
     current: ArcSwapOption<Loaded>,
+    /// Whose certificates are taken, also while there is no TLS.
+    trust: ArcSwap<Trust>,
     /// The state of the files that was looked at last, whether it was taken or refused.
     seen: Mutex<[u8; 32]>,
     metrics: ConnectionMetrics,
@@ -60,6 +63,7 @@ impl Tls {
     pub fn new(settings: &config::Tls, clock: Clock, metrics: ConnectionMetrics) -> Result<Self, TlsError> {
         let tls = Self {
             settings: ArcSwap::from_pointee(settings.clone()),
+            trust: ArcSwap::from_pointee(Trust::nobody(0, &clock)),
             clock,
             tickets: Ticketer::new().map_err(TlsError::Tickets)?,
             current: ArcSwapOption::empty(),
@@ -72,8 +76,14 @@ impl Tls {
 
     /// What a new connection is greeted with; `None`: plain HTTP.
     #[must_use]
-    pub fn server(&self) -> Option<Arc<ServerConfig>> {
-        self.current.load().as_ref().map(|loaded| Arc::clone(&loaded.server))
+    pub fn server(&self) -> Option<Arc<Loaded>> {
+        self.current.load_full()
+    }
+
+    /// Whose certificates are taken.
+    #[must_use]
+    pub fn trust(&self) -> Guard<Arc<Trust>> {
+        self.trust.load()
     }
 
     /// How long a handshake may take.
@@ -137,7 +147,11 @@ impl Tls {
 
     /// Presents what the files hold, unless they have been `seen` like this: then nothing is done.
     fn take(&self, settings: &config::Tls, seen: &mut [u8; 32]) -> Result<(), Mistakes> {
+        let trust = self.trust.load_full();
         if !settings.is_on() {
+            if trust.digest.is_some() {
+                self.trust.store(Arc::new(Trust::nobody(trust.generation + 1, &self.clock)));
+            }
             self.current.store(None);
             return Ok(());
         }
@@ -146,10 +160,13 @@ impl Tls {
         if std::mem::replace(seen, digest) == digest {
             return Ok(());
         }
-        let loaded = load::load(settings, &files, &Means { clock: &self.clock, tickets: &self.tickets })?;
+        let means = Means { clock: &self.clock, tickets: &self.tickets, trust: &trust };
+        let loaded = load::load(settings, &files, &means)?;
         for mistake in untimely(&loaded.certificates, self.clock.now(), SOON) {
             tracing::warn!(key = mistake.key, "{}", mistake.what);
         }
+        // Before anybody is greeted by it, so that no new connection looks like an old one.
+        self.trust.store(Arc::clone(&loaded.trust));
         self.current.store(Some(Arc::new(loaded)));
         Ok(())
     }

@@ -26,6 +26,7 @@ mod contention;
 mod crash;
 mod documents;
 mod edge_keys;
+mod edge_tls;
 mod framing;
 mod headers;
 mod hostile;

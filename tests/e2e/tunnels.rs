@@ -10,7 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-journeys!(a_revoked_sessions_tunnel_and_events, a_demoted_persons_tunnel, upstreams_that_go_wrong);
+journeys!(
+    a_revoked_sessions_tunnel_and_events,
+    a_demoted_persons_tunnel,
+    a_key_taken_out_of_the_configuration,
+    upstreams_that_go_wrong,
+);
 
 /// The contract's "within 1 s", and a moment for a busy machine.
 const BITES: Duration = Duration::from_millis(1_500);
@@ -18,21 +23,23 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A stack whose gateway also leads to `upstream`.
 async fn leading_to(backend: Backend, upstream: &Upstream) -> Stack {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings(upstream)).expect("the file");
+    Stack::builder(backend).gateway_file(file.path()).start().await
+}
+
+fn settings(upstream: &Upstream) -> String {
     let upstreams = format!("upstreams = [{{ name = \"other\", url = \"http://{}\" }}]", upstream.addr);
     let routes = "\n[[routes]]\npath = \"/api/other/**\"\nupstream = \"other\"\nwebsocket = true\ntimeout = \"2s\"\n\
                   [[routes]]\npath = \"/api/other/staff\"\nupstream = \"other\"\nwebsocket = true\nroles = [\"support\"]\n\
                   [[routes]]\npath = \"/api/other/events\"\nupstream = \"other\"\ntimeout = \"0s\"\n";
-    let text = gateway::config::DEFAULTS.replace("\nupstreams = []", &format!("\n{upstreams}"));
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), text + routes).expect("the file");
-    Stack::builder(backend).gateway_file(file.path()).start().await
+    gateway::config::DEFAULTS.replace("\nupstreams = []", &format!("\n{upstreams}")) + routes
 }
 
 /// Asks with bytes, and reads until `enough`.
-async fn ask(stack: &Stack, person: &Person, path: &str, lines: &str, enough: &str) -> TcpStream {
+async fn ask(stack: &Stack, credential: &str, path: &str, lines: &str, enough: &str) -> TcpStream {
     let mut stream = TcpStream::connect(stack.gateway).await.expect("a connection");
-    let token = person.client.token().expect("signed in");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{lines}\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n{lines}\r\n");
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut text = String::new();
     while !text.contains(enough) {
@@ -47,8 +54,13 @@ async fn ask(stack: &Stack, person: &Person, path: &str, lines: &str, enough: &s
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-async fn socket(stack: &Stack, person: &Person, path: &str) -> TcpStream {
-    let mut stream = ask(stack, person, path, UPGRADE, "\r\n\r\n").await;
+/// What a person shows.
+fn token(person: &Person) -> String {
+    format!("Authorization: Bearer {}", person.client.token().expect("signed in"))
+}
+
+async fn socket(stack: &Stack, credential: &str, path: &str) -> TcpStream {
+    let mut stream = ask(stack, credential, path, UPGRADE, "\r\n\r\n").await;
     stream.write_all(b"\x81\x82\x00\x00\x00\x00hi").await.expect("written");
     let mut echo = [0; 8];
     timeout(LONG, stream.read_exact(&mut echo)).await.expect("in time").expect("the echo");
@@ -76,9 +88,9 @@ async fn a_revoked_sessions_tunnel_and_events(backend: Backend) {
     let stack = leading_to(backend, &upstream).await;
     let (ann, ben) = (stack.register("ann").await, stack.register("ben").await);
     let (mut first, mut others) =
-        (socket(&stack, &ann, "/api/other/ws").await, socket(&stack, &ben, "/api/other/ws").await);
+        (socket(&stack, &token(&ann), "/api/other/ws").await, socket(&stack, &token(&ben), "/api/other/ws").await);
     upstream.play(Play::Events);
-    let mut events = ask(&stack, &ann, "/api/other/events", "Connection: close\r\n", "data: 1\n\n").await;
+    let mut events = ask(&stack, &token(&ann), "/api/other/events", "Connection: close\r\n", "data: 1\n\n").await;
     let since = Instant::now();
     drop(stack.client().form("/api/v1/auth/revoke", &[("token", &ann.refresh_token)]).await.expect(200));
     goodbye(&mut first, since).await;
@@ -93,8 +105,8 @@ async fn a_demoted_persons_tunnel(backend: Backend) {
     let upstream = Upstream::listen(Play::WebSocket).await.expect("a port");
     let stack = leading_to(backend, &upstream).await;
     let (root, staff) = (stack.administrator().await, stack.with_roles("staff", &["support"]).await);
-    let mut tunnel = socket(&stack, &staff, "/api/other/staff").await;
-    let mut open = socket(&stack, &staff, "/api/other/ws").await;
+    let mut tunnel = socket(&stack, &token(&staff), "/api/other/staff").await;
+    let mut open = socket(&stack, &token(&staff), "/api/other/ws").await;
     let path = format!("/api/v1/users/{}/roles", staff.id);
     let since = Instant::now();
     let set = root.client.put(&path, serde_json::json!({"roles": ["user"]})).await;
@@ -107,6 +119,45 @@ async fn a_demoted_persons_tunnel(backend: Backend) {
     let since = Instant::now();
     assert!(disable.await.status < 300);
     goodbye(&mut open, since).await;
+}
+
+async fn a_key_taken_out_of_the_configuration(backend: Backend) {
+    let upstream = Upstream::listen(Play::WebSocket).await.expect("a port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let key = |name: &str| {
+        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(name));
+        format!(
+            "[[authentication.api_keys.keys]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n\
+             scopes = [\"other:read\", \"other:write\"]\n"
+        )
+    };
+    // The defaults are the whole document, so that theirs give way.
+    let plain = settings(&upstream).replacen("\nkeys = []\n", "\n", 1);
+    let with = |keys: &[&str]| {
+        let keys: String = keys.iter().map(|name| key(name)).collect();
+        std::fs::write(file.path(), format!("{plain}{keys}")).expect("the file");
+    };
+    with(&["billing", "reports"]);
+    let stack = Stack::builder(backend).gateway_file(file.path()).start().await;
+    let mut gone = socket(&stack, "X-API-Key: billing", "/api/other/ws").await;
+    let mut stays = socket(&stack, "X-API-Key: reports", "/api/other/ws").await;
+    let ann = stack.register("ann").await;
+    let mut persons = socket(&stack, &token(&ann), "/api/other/ws").await;
+    upstream.play(Play::Events);
+    let lines = "Connection: close\r\n";
+    let mut events = ask(&stack, "X-API-Key: billing", "/api/other/events", lines, "data: 1\n\n").await;
+    with(&["reports"]);
+    let since = Instant::now();
+    let reloaded = stack.operator().call(Method::POST, "/admin/api/reload").send().await;
+    assert_eq!(reloaded.status, 200, "{reloaded}");
+    goodbye(&mut gone, since).await;
+    assert!(rest(&mut events).await.ends_with(b"0\r\n\r\n"), "a proper end");
+    assert!(since.elapsed() < 2 * BITES, "{:?}", since.elapsed());
+    for other in [&mut stays, &mut persons] {
+        other.write_all(b"\x89\x80\x00\x00\x00\x00").await.expect("written");
+        let mut echo = [0; 6];
+        timeout(LONG, other.read_exact(&mut echo)).await.expect("in time").expect("whoever may stay stays");
+    }
 }
 
 async fn upstreams_that_go_wrong(backend: Backend) {

@@ -28,9 +28,17 @@ impl Client {
     /// Nobody in particular, talking to the server at `addr`. Redirects are answers.
     #[must_use]
     pub fn new(addr: SocketAddr) -> Self {
-        let http =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+        let http = builder().build();
         Self { http: http.expect("a client without special settings"), base: format!("http://{addr}"), token: None }
+    }
+
+    /// The same over TLS, under this name, believing only the authority whose certificate (PEM) this is.
+    #[must_use]
+    pub fn over_tls(name: &str, addr: SocketAddr, authority: &str) -> Self {
+        let authority = reqwest::Certificate::from_pem(authority.as_bytes()).expect("a certificate");
+        let http = builder().tls_certs_only([authority]).resolve(name, addr).build();
+        let base = format!("https://{name}:{}", addr.port());
+        Self { http: http.expect("a client with one authority"), base, token: None }
     }
 
     /// The same connections with this access token.
@@ -90,6 +98,10 @@ impl Client {
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         Call(self.call(Method::POST, path).0.form(fields)).send().await
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy()
 }
 
 /// A request being put together.

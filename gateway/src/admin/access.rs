@@ -3,12 +3,16 @@
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
 use subtle::ConstantTimeEq;
+
+use crate::app::Gateway;
+use crate::listener::Arrival;
 
 /// The rule of one admin listener.
 #[derive(Clone, Debug)]
@@ -76,6 +80,24 @@ pub async fn ask(
         access.check(request.headers())?;
     }
     next.call(request).await
+}
+
+/// Judges connections that came before other certificates were taken: whoever would not get in any more is refused, and
+/// the others are told to come anew.
+pub async fn judge(
+    gateway: web::Data<Gateway>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let arrival = request.conn_data::<Arrival>().filter(|arrival| arrival.is_stale(&gateway.tls)).cloned();
+    if let Some(arrival) = &arrival {
+        arrival.admit(&gateway.tls)?;
+    }
+    let mut answer = next.call(request).await?;
+    if arrival.is_some() {
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use actix_http::error::DispatchError;
 use actix_web::rt::net::TcpStream;
-use rustls::ServerConfig;
 use shared::problem::{Code, Problem};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -20,7 +19,8 @@ use super::manners::Manners;
 use super::wire::{Arrival, Bytes, Wire};
 use crate::admin::metrics::Handshake;
 use crate::app::Gateway;
-use crate::policy::certificate::ClientCertificate;
+use crate::policy::certificate::Shown;
+use crate::tls::Loaded;
 
 /// What a client that is told off may still send while it reads why, in pieces of [`PIECE`] bytes.
 const PIECES: usize = 32;
@@ -69,27 +69,38 @@ impl Door {
     /// Lets a connection in.
     pub(super) async fn open(&self, stream: TcpStream) -> Result<(Courteous<Wire>, Option<SocketAddr>), DispatchError> {
         let peer = stream.peer_addr().ok();
-        let server = self.server();
+        let loaded = self.server();
         let Ok(place) = self.place(peer) else {
-            if server.is_none() {
+            if loaded.is_none() {
                 self.turn_away(&stream).await;
             }
             return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
         };
         // Without it answers wait for acknowledgements; a stream that cannot be told still works.
         let _ = stream.set_nodelay(true);
-        let (bytes, arrival) = match server {
-            None => (Bytes::Plain(stream), Arrival::default()),
+        let (bytes, arrival) = match loaded {
+            None => (Bytes::Plain(stream), Arrival { trust: self.trust(), ..Arrival::default() }),
             // Boxed: the other connections need no room for it.
-            Some(server) => Box::pin(self.handshake(server, stream)).await?,
+            Some(loaded) => Box::pin(self.handshake(loaded, stream)).await?,
         };
         Ok((Courteous::new(Wire { bytes, arrival, _place: place }, Arc::clone(&self.manners)), peer))
     }
 
-    fn server(&self) -> Option<Arc<ServerConfig>> {
+    fn server(&self) -> Option<Arc<Loaded>> {
+        if self.asks() { self.gateway.tls.server() } else { None }
+    }
+
+    /// What a connection without TLS is judged by: a certificate may be demanded while it is open.
+    fn trust(&self) -> Option<u64> {
+        self.asks().then(|| self.gateway.tls.trust().generation)
+    }
+
+    /// Whether there may be TLS here.
+    const fn asks(&self) -> bool {
         match self.kind {
-            Kind::Public | Kind::Admin { tls: true } => self.gateway.tls.server(),
-            Kind::Redirect | Kind::Admin { tls: false } => None,
+            Kind::Public => true,
+            Kind::Admin { tls } => tls,
+            Kind::Redirect => false,
         }
     }
 
@@ -117,13 +128,13 @@ impl Door {
         let _ = stream.try_read(&mut [0; PIECE]);
     }
 
-    async fn handshake(&self, server: Arc<ServerConfig>, stream: TcpStream) -> Result<(Bytes, Arrival), DispatchError> {
+    async fn handshake(&self, loaded: Arc<Loaded>, stream: TcpStream) -> Result<(Bytes, Arrival), DispatchError> {
         let metrics = &self.manners.metrics;
         let greeted = timeout(self.gateway.tls.handshake_timeout(), async {
             if speaks_plain(&stream).await? {
                 return Ok(Err(stream));
             }
-            TlsAcceptor::from(server).accept(stream).await.map(Ok)
+            TlsAcceptor::from(Arc::clone(&loaded.server)).accept(stream).await.map(Ok)
         });
         let failed = |error: io::Error| {
             metrics.handshake(Handshake::Failed);
@@ -143,11 +154,12 @@ impl Door {
             Ok(Err(error)) => return Err(failed(error)),
             Ok(Ok(Ok(stream))) => stream,
         };
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let certificate = shown.map(ClientCertificate::read).transpose();
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let certificate = Shown::read(chain, &loaded.trust);
         let certificate = certificate.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         metrics.handshake(Handshake::Done);
-        let arrival = Arrival { tls: true, certificate: certificate.map(Arc::new) };
+        let trust = Some(loaded.trust.generation);
+        let arrival = Arrival { tls: true, trust, certificate: certificate.map(Arc::new) };
         Ok((Bytes::Tls(Box::new(stream)), arrival))
     }
 

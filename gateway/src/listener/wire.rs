@@ -7,19 +7,47 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::rt::net::TcpStream;
+use shared::problem::{Code, Problem};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::connections::Place;
-use crate::policy::certificate::ClientCertificate;
+use crate::policy::certificate::{ClientCertificate, Shown};
+use crate::tls::Tls;
 
 /// What a connection says of whoever is at its other end; requests read it with `conn_data`.
 #[derive(Clone, Debug, Default)]
 pub struct Arrival {
     /// Whether it is under TLS.
     pub tls: bool,
+    /// Whose certificates were taken when it came, by `Trust::generation`; `None`: by its door nobody is asked for one.
+    pub trust: Option<u64>,
     /// The certificate that was verified, if there was one.
-    pub certificate: Option<Arc<ClientCertificate>>,
+    pub certificate: Option<Arc<Shown>>,
+}
+
+impl Arrival {
+    /// Whether other certificates are taken by now: whoever comes anew is judged in another way.
+    #[must_use]
+    pub fn is_stale(&self, tls: &Tls) -> bool {
+        self.trust.is_some_and(|trust| trust != tls.trust().generation)
+    }
+
+    /// Its certificate, if that would be taken now.
+    #[must_use]
+    pub fn certificate(&self, tls: &Tls) -> Option<&ClientCertificate> {
+        self.certificate.as_ref()?.taken(&tls.trust())
+    }
+
+    /// Lets a request in from a connection that came before a certificate was demanded, or with one that is not taken any
+    /// more. Of others the handshake has seen to that.
+    ///
+    /// # Errors
+    /// 403 `certificate_required`.
+    pub fn admit(&self, tls: &Tls) -> Result<(), Problem> {
+        let refused = self.is_stale(tls) && tls.trust().is_demanded() && self.certificate(tls).is_none();
+        if refused { Err(Problem::new(Code::CertificateRequired)) } else { Ok(()) }
+    }
 }
 
 /// The bytes' way in and out.

@@ -2,6 +2,7 @@
 //! what was revoked.
 
 mod accepted;
+mod again;
 mod api_keys;
 mod cache;
 mod challenge;
@@ -13,6 +14,7 @@ mod issuers;
 mod jwks;
 pub mod keys;
 mod principal;
+mod stranger;
 mod verify;
 
 #[cfg(test)]
@@ -29,13 +31,15 @@ use shared::problem::{Code, Problem};
 use shared::store::{RevocationList, Verdict};
 
 pub use accepted::{Accepted, MAX_ISSUERS, STATIC_KEYS, TAKEN};
+pub use again::Left;
 pub use api_keys::hash;
 pub use cache::TokenCache;
 pub(super) use challenge::insufficient_scope;
-pub use credential::Carrier;
+pub use credential::{Carrier, Kept};
 pub use issuers::{Issuers, NoSecret, tend};
 pub use jwks::{Health, Jwks};
 pub use principal::{Principal, Reach, Subject, Verified};
+pub use stranger::{Inquiry, Stranger, Strangers};
 pub use verify::Refusal;
 
 use credential::Credential;
@@ -62,6 +66,18 @@ pub struct Means<'a> {
     pub signer: &'a Signer,
     /// Where it is counted.
     pub metrics: &'a Metrics,
+    /// On what terms somebody unknown is asked about; `None`: they were let in before, and it is the gateway that asks.
+    pub stranger: Option<Stranger<'a>>,
+}
+
+/// The moments that count when a credential is looked at, in seconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+struct When {
+    now: i64,
+    /// A token that speaks for itself is judged as of this.
+    as_of: i64,
+    /// What was asked before this is asked again.
+    since: i64,
 }
 
 /// What a route asks of a caller.
@@ -79,6 +95,8 @@ enum Failure {
     Refused(Refusal),
     /// Nobody can tell whether it does: not the client's fault.
     Unavailable(Code),
+    /// Nobody was asked, because too much is asked already.
+    TurnedAway(Problem),
 }
 
 impl From<Refusal> for Failure {
@@ -98,7 +116,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// 401 for a credential that is missing or does not hold, 400 for two of them, 503 when nobody can tell whether it
-    /// holds.
+    /// holds, 429 for whoever has shown too many that did not.
     pub async fn authenticate(
         &self,
         issuers: &Arc<Issuers>,
@@ -109,7 +127,12 @@ impl Authenticator {
         if need.auth == Auth::None {
             return Ok(None);
         }
-        let Some(credential) = credential::find(headers, &issuers.keys, issuers.cookie.as_deref())? else {
+        let found = match credential::find(headers, &issuers.keys, issuers.cookie.as_deref()) {
+            // A cookie that is none is nobody's claim: the browser sends it by itself.
+            Err(fault) if fault.carrier == Carrier::Cookie && need.auth == Auth::Optional => None,
+            found => found?,
+        };
+        let Some(credential) = found else {
             return match need.auth {
                 Auth::Required => {
                     means.metrics.unauthenticated("none", "missing");
@@ -122,9 +145,12 @@ impl Authenticator {
         match self.principal(issuers, credential, need.accepted, &means).await {
             Ok(principal) => {
                 means.metrics.authenticated(carrier, is_key);
+                if let Some(stranger) = means.stranger {
+                    stranger.is_known();
+                }
                 Ok(Some(principal))
             }
-            // A cookie that is out of date is nobody's claim: the browser sends it by itself.
+            // Nor is one that is out of date.
             Err(Failure::Refused(_)) if carrier == Carrier::Cookie && need.auth == Auth::Optional => Ok(None),
             Err(Failure::Refused(refusal)) => {
                 means.metrics.unauthenticated(kind(carrier, is_key), refusal.word());
@@ -134,17 +160,11 @@ impl Authenticator {
                 means.metrics.unauthenticated(kind(carrier, is_key), "unavailable");
                 Err(Problem::new(code))
             }
+            Err(Failure::TurnedAway(problem)) => {
+                means.metrics.unauthenticated(kind(carrier, is_key), "turned_away");
+                Err(problem)
+            }
         }
-    }
-
-    /// The caller as they are now, if their credential still holds; for what lasts longer than a request. That the token
-    /// of a session expires ends nothing: what ends the session does. Whatever has no session ends with its credential.
-    #[must_use]
-    pub fn recheck(&self, principal: &Principal) -> Option<Principal> {
-        let verified = &principal.verified;
-        let over = !verified.has_session() && verified.ends_at <= self.clock.now_seconds();
-        let roles = self.current(verified).ok().filter(|_| !over)?;
-        Some(Principal { roles, ..principal.clone() })
     }
 
     async fn principal(
@@ -161,14 +181,14 @@ impl Authenticator {
         means.metrics.token_cache(known.is_some());
         let verified = match known {
             Some(verified) => verified,
-            None => self.learn(issuers, credential, now, i64::MIN, means).await?,
+            None => self.learn(issuers, credential, When { now, as_of: now, since: i64::MIN }, means).await?,
         };
         let by_cookie = credential.carrier == Carrier::Cookie;
         let (verified, roles) = match (self.current(&verified), verified.asked_at) {
             (Ok(roles), _) => (verified, roles),
             // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
             (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(&verified) => {
-                let verified = self.learn(issuers, credential, now, now, means).await?;
+                let verified = self.learn(issuers, credential, When { now, as_of: now, since: now }, means).await?;
                 let roles = self.current(&verified)?;
                 (verified, roles)
             }
@@ -201,13 +221,12 @@ impl Authenticator {
         verified.revocable_key.is_some_and(|key| self.revoked.has_key(key))
     }
 
-    /// Verifies a credential and remembers it. What was asked before `since` is asked again.
+    /// Verifies a credential and remembers it.
     async fn learn(
         &self,
         issuers: &Arc<Issuers>,
         credential: Credential<'_>,
-        now: i64,
-        since: i64,
+        when: When,
         means: &Means<'_>,
     ) -> Result<Rc<Verified>, Failure> {
         let text = credential.text;
@@ -215,12 +234,12 @@ impl Authenticator {
             return Err(Refusal::TooLong.into());
         }
         let verified = if credential.is_key {
-            known(issuers.keys.about(text, now, since, means).await)?
+            known(issuers.keys.about(text, when, means).await?)?
         } else {
             let issuer = issuers.of(text)?;
             let verified = match &issuer.source {
-                Source::Keys(keys) => issuer.verify(text, keys, now).await?,
-                Source::Asked { introspector, .. } => known(introspector.about(text, now, since, means).await)?,
+                Source::Keys(keys) => issuer.verify(text, keys, when.as_of, means).await?,
+                Source::Asked { introspector, .. } => known(introspector.about(text, when, means).await?)?,
             };
             Verified { place: issuer.place, ..verified }
         };
@@ -231,15 +250,34 @@ impl Authenticator {
 }
 
 impl issuers::Issuer {
-    async fn verify(&self, token: &str, keys: &Jwks, now: i64) -> Result<Verified, Failure> {
+    async fn verify(&self, token: &str, keys: &Jwks, as_of: i64, means: &Means<'_>) -> Result<Verified, Failure> {
         let attempt = || {
             let keys = keys.current().ok_or(Failure::Unavailable(Code::KeysUnavailable))?;
-            Ok::<_, Failure>(self.rules.verify(token, &keys, now))
+            Ok::<_, Failure>(self.rules.verify(token, &keys, as_of))
         };
         match attempt()? {
             // Perhaps a key that is newer than our copy of the set.
-            Err(Refusal::UnknownKey) if keys.refetch().await => Ok(attempt()??),
+            Err(Refusal::UnknownKey) if keys.would_wait() => {
+                let _place = means.admit()?;
+                means.leave_to_ask().await?;
+                if keys.refetch().await { Ok(attempt()??) } else { Err(Refusal::UnknownKey.into()) }
+            }
             verified => Ok(verified?),
+        }
+    }
+}
+
+impl Means<'_> {
+    /// A place to wait in, for somebody whom nobody knows yet.
+    fn admit(&self) -> Result<Option<stranger::Place>, Failure> {
+        self.stranger.map(|stranger| stranger.wait()).transpose().map_err(Failure::TurnedAway)
+    }
+
+    /// Whether a question may be asked on their behalf.
+    async fn leave_to_ask(&self) -> Result<(), Failure> {
+        match self.stranger {
+            Some(stranger) => stranger.ask().await.map_err(Failure::TurnedAway),
+            None => Ok(()),
         }
     }
 }

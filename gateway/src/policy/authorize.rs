@@ -77,9 +77,8 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Whether the caller has one of the route's roles. They may go while something lasts; a scope does not.
-#[must_use]
-pub fn has_role(route: &Route, principal: &Principal) -> bool {
+/// Whether the caller has one of the route's roles.
+fn has_role(route: &Route, principal: &Principal) -> bool {
     route.roles.is_empty() || principal.roles.has_any(route.roles)
 }
 

@@ -1,5 +1,7 @@
 //! Clients' certificates: what a verified one says of its holder, and the routes that let in only some.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
@@ -8,7 +10,7 @@ use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 
 use crate::config;
-use crate::tls::{Leaf, NoCertificate};
+use crate::tls::{Leaf, NoCertificate, Trust};
 
 /// How a route names a certificate by its hash.
 const BY_FINGERPRINT: &str = "sha256:";
@@ -47,6 +49,45 @@ impl ClientCertificate {
             None => self.names.iter().any(|own| own == name),
         }
     }
+}
+
+/// A certificate as a connection has shown it, with what was sent along with it: so that it can be verified again when
+/// other certificates are taken than at its handshake.
+#[derive(Debug)]
+pub struct Shown {
+    certificate: ClientCertificate,
+    chain: Vec<CertificateDer<'static>>,
+    /// What it was verified under last, and whether it held: twice the generation, and one if it did.
+    verdict: AtomicU64,
+}
+
+impl Shown {
+    /// Reads what the handshake has verified under this trust; `None`: nothing was shown.
+    ///
+    /// # Errors
+    /// When rustls has taken for a certificate what is none to us.
+    pub fn read(chain: &[CertificateDer<'static>], trust: &Trust) -> Result<Option<Self>, NoCertificate> {
+        let Some(first) = chain.first() else { return Ok(None) };
+        let (certificate, chain) = (ClientCertificate::read(first)?, chain.to_vec());
+        Ok(Some(Self { certificate, chain, verdict: AtomicU64::new(verdict(trust, true)) }))
+    }
+
+    /// The certificate, if it is taken. After a change it is verified once.
+    pub fn taken(&self, trust: &Trust) -> Option<&ClientCertificate> {
+        let known = self.verdict.load(Ordering::Acquire);
+        let holds = if known >> 1 == trust.generation {
+            known == verdict(trust, true)
+        } else {
+            let holds = trust.takes(&self.chain);
+            self.verdict.store(verdict(trust, holds), Ordering::Release);
+            holds
+        };
+        holds.then_some(&self.certificate)
+    }
+}
+
+fn verdict(trust: &Trust, holds: bool) -> u64 {
+    trust.generation << 1 | u64::from(holds)
 }
 
 /// What a route asks of the client's certificate.

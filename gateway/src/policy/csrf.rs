@@ -1,7 +1,9 @@
 //! Cross-site request forgery: a cookie goes along with whatever a page makes a browser send, so a request that
 //! changes something needs the browser's word that the page may (Fetch metadata, `Origin`).
 //!
-//! A request with an `Authorization` header needs none: no page can make a browser add one.
+//! A client's certificate goes along just so, but other programs than browsers have one too; so where a route rests on it, a
+//! request that says nothing of any page passes. With an `Authorization` header that holds nothing is asked: no page can make
+//! a browser add one.
 
 use std::collections::HashSet;
 
@@ -11,6 +13,7 @@ use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN, REFERER, UPGR
 use shared::problem::{Code, Problem};
 
 use super::authenticate::Principal;
+use super::certificate::CertificateRule;
 use super::client::Client;
 use crate::config;
 
@@ -35,13 +38,25 @@ impl Csrf {
     /// Refuses what a foreign page may have made a browser send.
     ///
     /// # Errors
-    /// 403 unless the request is safe, came without the cookie, or is known to come from a page that may make it.
-    pub fn check(&self, principal: Option<&Principal>, head: &RequestHead, client: Client) -> Result<(), Problem> {
-        let asked = principal.is_some_and(|principal| principal.by_cookie) && !is_safe(head);
-        if asked && !self.allows(&head.headers, client) { Err(Problem::new(Code::CsrfRefused)) } else { Ok(()) }
+    /// 403 unless the request is safe, is let in by what no browser sends by itself, or is known to come from a page that
+    /// may make it.
+    pub fn check(
+        &self,
+        principal: Option<&Principal>,
+        certificate: &CertificateRule,
+        head: &RequestHead,
+        client: Client,
+    ) -> Result<(), Problem> {
+        let ambient = match principal {
+            Some(principal) if principal.by_cookie => Ambient::Cookie,
+            None if certificate.required => Ambient::Certificate,
+            Some(_) | None => return Ok(()),
+        };
+        let may = is_safe(head) || self.allows(ambient, &head.headers, client);
+        if may { Ok(()) } else { Err(Problem::new(Code::CsrfRefused)) }
     }
 
-    fn allows(&self, headers: &HeaderMap, client: Client) -> bool {
+    fn allows(&self, ambient: Ambient, headers: &HeaderMap, client: Client) -> bool {
         let (site, origin, referer) =
             (Said::of(headers, SEC_FETCH_SITE), Said::of(headers, ORIGIN), Said::of(headers, REFERER));
         match (site, origin, referer) {
@@ -57,9 +72,16 @@ impl Csrf {
                 let origin = reqwest::Url::parse(page).map(|page| page.origin().ascii_serialization());
                 origin.is_ok_and(|origin| self.origins.contains(&origin) || is_own(&origin, headers, client))
             }
-            (Said::Never, Said::Never, Said::Never) => false,
+            (Said::Never, Said::Never, Said::Never) => ambient == Ambient::Certificate,
         }
     }
+}
+
+/// What a browser sends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ambient {
+    Cookie,
+    Certificate,
 }
 
 /// What a header says.

@@ -26,6 +26,13 @@ impl Places {
         Self { all, normal: part(normal_percent), low: part(low_percent) }
     }
 
+    /// Those in which requests may wait for the word about a credential that nobody knows: half of what anonymous ones may
+    /// fill, for nobody knows either how important they are.
+    #[must_use]
+    pub const fn unknown(self) -> usize {
+        if self.low < 2 { 1 } else { self.low / 2 }
+    }
+
     const fn of(self, priority: Priority) -> usize {
         match priority {
             Priority::High => self.all,

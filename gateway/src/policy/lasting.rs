@@ -1,5 +1,8 @@
 //! Answers that last: tunnels and event streams. Their callers were let in once, so that each worker looks again, twice a
-//! second, whether they still would be; and when the gateway stops, they are told to come back elsewhere.
+//! second, whether they still would be: by what was revoked, by the settings that hold now, and by what their issuer says.
+//! When the gateway stops, they are told to come back elsewhere.
+
+mod leave;
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -15,17 +18,23 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::authenticate::Principal;
-use super::authorize::has_role;
+use super::authenticate::{Means, Principal, TokenCache};
 use crate::app::Gateway;
-use crate::route::Route;
+use crate::exchange::Exchange;
+pub use leave::Leave;
+use leave::{Doubt, Word};
 
 /// A revocation bites within a second.
 const PULSE: Duration = Duration::from_millis(500);
 
+/// How long something goes on while nobody can tell whether its caller's leave holds: an issuer that restarts ends nothing.
+const DOUBT: Duration = Duration::from_secs(10);
+
 /// What is open on one worker.
 pub struct Lasting {
     gateway: Arc<Gateway>,
+    client: reqwest::Client,
+    tokens: Rc<RefCell<TokenCache>>,
     open: RefCell<Vec<Weak<Live>>>,
     is_watched: Cell<bool>,
 }
@@ -70,8 +79,10 @@ pub struct Span {
 
 /// One open answer.
 pub struct Live {
-    principal: Option<Principal>,
-    route: Arc<Route>,
+    leave: RefCell<Leave>,
+    /// Since when nobody knows whether the leave holds.
+    unsure: Cell<Option<Instant>>,
+    is_asking: Cell<bool>,
     span: Span,
     begun: Instant,
     last: Cell<Instant>,
@@ -125,17 +136,28 @@ impl Live {
         self.end.get().unwrap_or(End::Gone)
     }
 
-    /// Whether there is a reason to end it.
-    fn verdict(&self, gateway: &Gateway, now: Instant) -> Option<End> {
+    /// Ends it if there is a reason to. `true`: somebody has to be asked whether there is.
+    fn look(&self, gateway: &Gateway, now: Instant) -> bool {
+        let word = self.leave.borrow_mut().judge(gateway);
+        self.heed(word, gateway, now)
+    }
+
+    fn heed(&self, word: Word, gateway: &Gateway, now: Instant) -> bool {
+        let is_unsure = word == Word::Unsure;
+        self.unsure.set(self.unsure.get().or(Some(now)).filter(|_| is_unsure));
+        let reason = self.reason_to_end(word, gateway, now);
+        if let Some(end) = reason {
+            self.end(end);
+        }
+        is_unsure && reason.is_none()
+    }
+
+    fn reason_to_end(&self, word: Word, gateway: &Gateway, now: Instant) -> Option<End> {
         let is_over =
             |limit: Option<Duration>, since| limit.is_some_and(|limit| now.saturating_duration_since(since) > limit);
-        let may = |principal: &Principal| {
-            let current = gateway.authenticator.recheck(principal);
-            current.is_some_and(|current| has_role(&self.route, &current))
-        };
         if gateway.is_closing() {
             Some(End::Stopping)
-        } else if !self.principal.as_ref().is_none_or(may) {
+        } else if word == Word::Over || self.unsure.get().is_some_and(|since| is_over(Some(DOUBT), since)) {
             Some(End::Revoked)
         } else if is_over(self.span.life, self.begun) {
             Some(End::Old)
@@ -146,18 +168,19 @@ impl Live {
 }
 
 impl Lasting {
-    /// Nothing is open.
+    /// Nothing is open. Whoever has to be asked is asked by `client`, and what they say is remembered among `tokens`.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>) -> Rc<Self> {
-        Rc::new(Self { gateway, open: RefCell::default(), is_watched: Cell::new(false) })
+    pub fn new(gateway: Arc<Gateway>, client: reqwest::Client, tokens: Rc<RefCell<TokenCache>>) -> Rc<Self> {
+        Rc::new(Self { gateway, client, tokens, open: RefCell::default(), is_watched: Cell::new(false) })
     }
 
     /// Keeps watch over one more.
-    pub fn begin(self: &Rc<Self>, principal: Option<&Principal>, route: &Arc<Route>, span: Span) -> Rc<Live> {
+    pub fn begin(self: &Rc<Self>, leave: Leave, span: Span) -> Rc<Live> {
         let now = Instant::now();
         let live = Rc::new(Live {
-            principal: principal.cloned(),
-            route: Arc::clone(route),
+            leave: RefCell::new(leave),
+            unsure: Cell::new(None),
+            is_asking: Cell::new(false),
             span,
             begun: now,
             last: Cell::new(now),
@@ -179,8 +202,8 @@ impl Lasting {
             let now = Instant::now();
             self.open.borrow_mut().retain(|live| match live.upgrade() {
                 Some(live) => {
-                    if let Some(end) = live.verdict(&self.gateway, now) {
-                        live.end(end);
+                    if live.look(&self.gateway, now) && !live.is_asking.replace(true) {
+                        actix_web::rt::spawn(Rc::clone(&self).ask(live));
                     }
                     true
                 }
@@ -190,18 +213,37 @@ impl Lasting {
         self.is_watched.set(false);
     }
 
-    /// An answer that is a stream of events ends when its caller's right does, and when the gateway stops; clients come
-    /// back by themselves (HTML, section 9.2).
+    /// Asks whoever vouches for a caller, and judges them by the answer.
+    async fn ask(self: Rc<Self>, live: Rc<Live>) {
+        let doubt = live.leave.borrow().doubt();
+        if let Some(doubt) = doubt {
+            let (signer, metrics) = (&self.gateway.signer, &self.gateway.metrics);
+            let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
+            let Doubt { issuers, shown, principal, generation } = &doubt;
+            let left = self.gateway.authenticator.renew(issuers, shown, principal, &means).await;
+            let word = live.leave.borrow_mut().learn(left, *generation);
+            let now = Instant::now();
+            match word {
+                Word::Stands => drop(live.look(&self.gateway, now)),
+                Word::Over | Word::Unsure => drop(live.heed(word, &self.gateway, now)),
+            }
+        }
+        live.is_asking.set(false);
+    }
+
+    /// An answer that is a stream of events ends when its caller's right does, when it has lasted long enough, and when the
+    /// gateway stops; clients come back by themselves (HTML, section 9.2).
     pub fn events(
         self: &Rc<Self>,
         answer: HttpResponse,
+        span: Span,
+        exchange: &Exchange<'_>,
         principal: Option<&Principal>,
-        route: &Arc<Route>,
     ) -> HttpResponse {
         if answer.body().size() != BodySize::Stream || !is_event_stream(answer.headers()) {
             return answer;
         }
-        let live = self.begin(principal, route, Span::default());
+        let live = self.begin(Leave::of(exchange, principal, &exchange.request.head().method), span);
         answer.map_body(|_, body| BoxBody::new(Events { body, live }))
     }
 }

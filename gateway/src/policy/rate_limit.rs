@@ -87,6 +87,17 @@ impl Notice {
     }
 }
 
+/// How much more a caller may do.
+#[derive(Debug)]
+pub struct Room {
+    /// So many requests, right now.
+    pub left: u32,
+    /// If there are none: how long until one more could pass.
+    pub wait: Duration,
+    /// What to say of it.
+    pub notice: Option<Notice>,
+}
+
 /// What the limiter decided: what to say, and the problem if the request may not pass.
 #[derive(Debug, Default)]
 pub struct Judgement {
@@ -117,13 +128,9 @@ impl RateLimiter {
         if set.policies.is_empty() {
             return Judgement::default();
         }
-        let Settings { timeout, instances, networks } = *set.settings;
-        let name = |policy: &Policy| policy.key.counter(&policy.counter, caller, networks);
-        let names: SmallVec<[String; 2]> = set.policies.iter().map(name).collect();
-        let mut takes: SmallVec<[Take<'_>; 2]> = SmallVec::new();
-        for (policy, key) in set.policies.iter().zip(&names) {
-            takes.push(Take { key, quota: policy.quota, cost: set.cost, shadow: policy.shadow });
-        }
+        let Settings { timeout, instances, .. } = *set.settings;
+        let names = set.names(caller);
+        let takes = set.takes(&names, set.cost);
         let alone = match down {
             LimiterDown::Share => true,
             LimiterDown::Refuse => false,
@@ -141,6 +148,32 @@ impl RateLimiter {
                 metrics.rate_limit_degraded();
                 Judgement { notice: None, refused: Some(Problem::new(Code::RateLimiterUnavailable)) }
             }
+        }
+    }
+
+    /// How many more requests the caller has room for right now. Nothing is taken.
+    pub async fn room(&self, set: &PolicySet, caller: Caller<'_>, metrics: &Metrics) -> Room {
+        if set.policies.is_empty() {
+            return Room { left: u32::MAX, wait: Duration::ZERO, notice: None };
+        }
+        let Settings { timeout, instances, .. } = *set.settings;
+        let names = set.names(caller);
+        // Who may decide alone is never without a decision.
+        let Ok(ruling) = self.counters.decide(&set.takes(&names, 0), Terms { timeout, instances, alone: true }).await
+        else {
+            return Room { left: 0, wait: Duration::ZERO, notice: None };
+        };
+        if ruling.alone {
+            metrics.rate_limit_degraded();
+        }
+        let real = || set.policies.iter().zip(&ruling.decisions).filter(|(policy, _)| !policy.shadow);
+        let least = real().map(|(_, decision)| decision.remaining).min();
+        let wait =
+            real().filter(|(_, decision)| decision.remaining == 0).map(|(_, decision)| decision.more_after).max();
+        Room {
+            left: least.map_or(u32::MAX, |least| least / set.cost.max(1)),
+            wait: wait.unwrap_or_default(),
+            notice: set.judge(&ruling.decisions).notice,
         }
     }
 
@@ -172,6 +205,24 @@ impl RateLimiter {
 }
 
 impl PolicySet {
+    /// Which addresses are one client.
+    #[must_use]
+    pub fn networks(&self) -> Networks {
+        self.settings.networks
+    }
+
+    /// The name of each policy's counter for this caller.
+    fn names(&self, caller: Caller<'_>) -> SmallVec<[String; 2]> {
+        let networks = self.settings.networks;
+        self.policies.iter().map(|policy| policy.key.counter(&policy.counter, caller, networks)).collect()
+    }
+
+    fn takes<'a>(&self, names: &'a [String], cost: u32) -> SmallVec<[Take<'a>; 2]> {
+        let take =
+            |(policy, key): (&Policy, &'a String)| Take { key, quota: policy.quota, cost, shadow: policy.shadow };
+        self.policies.iter().zip(names).map(take).collect()
+    }
+
     fn judge(&self, decisions: &[Decision]) -> Judgement {
         let real = || self.policies.iter().zip(decisions).filter(|(policy, _)| !policy.shadow);
         let mut text = String::with_capacity(32 * decisions.len());

@@ -66,5 +66,13 @@ mod tests {
         ]);
         assert_eq!(changed(&before, &after), ["server.listen", "redis.url"]);
         assert_eq!(changed(&before, &before), [""; 0]);
+        let trusting = |env: &[(&str, &str)]| changed(&before, &load(env));
+        let issuer = ("AUTHENTICATION__JWKS_URL", "https://id.example/keys");
+        assert_eq!(trusting(&[issuer]), ["upstreams"], "the first that wants the machine's trust roots");
+        let https =
+            [("SERVICES__USERS__URL", "https://users.example"), ("SERVICES__ACCOUNTS__URL", "https://a.example")];
+        assert_eq!(trusting(&https), ["upstreams"]);
+        assert_eq!(changed(&load(&[issuer]), &load(&https)), [""; 0], "they are there already");
+        assert_eq!(trusting(&[("AUTHENTICATION__JWKS_URL", "http://id.example/keys")]), [""; 0]);
     }
 }

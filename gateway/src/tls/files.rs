@@ -75,19 +75,33 @@ impl Files {
     /// copy may keep its date.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
         let pairs = self.pairs.iter().flat_map(|(cert, key)| [cert, key]);
-        for file in pairs.chain([&self.client_ca]).chain(&self.client_crls) {
-            let (kind, bytes) = match file {
-                Ok(bytes) => (0, bytes.as_slice()),
-                Err(why) => (1, why.as_bytes()),
-            };
-            hash.update([kind]);
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        }
-        hash.finalize().into()
+        digest(pairs.chain([&self.client_ca]).chain(&self.client_crls), Sha256::new())
     }
+
+    /// What tells one way of judging clients' certificates from another; `None`: they are not asked for.
+    #[must_use]
+    pub fn trust_digest(&self, demand: config::ClientAuth) -> Option<[u8; 32]> {
+        let word = match demand {
+            config::ClientAuth::Off => return None,
+            config::ClientAuth::Optional => "optional",
+            config::ClientAuth::Required => "required",
+        };
+        Some(digest([&self.client_ca].into_iter().chain(&self.client_crls), Sha256::new_with_prefix(word)))
+    }
+}
+
+fn digest<'f>(files: impl Iterator<Item = &'f Bytes>, mut hash: Sha256) -> [u8; 32] {
+    for file in files {
+        let (kind, bytes) = match file {
+            Ok(bytes) => (0, bytes.as_slice()),
+            Err(why) => (1, why.as_bytes()),
+        };
+        hash.update([kind]);
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    }
+    hash.finalize().into()
 }
 
 fn read(path: &Path, most: u64) -> Bytes {

@@ -15,6 +15,7 @@ use shared::clock::Clock;
 use super::files::{Bytes, Files, Mistake, Mistakes};
 use super::leaf::Leaf;
 use super::names::Names;
+use super::trust::Trust;
 use crate::config::{self, ClientAuth, TlsVersion};
 
 /// The one protocol spoken inside: see the contract on HTTP/2.
@@ -24,7 +25,7 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS
 
 /// rustls's time is the gateway's.
 #[derive(Debug)]
-struct Time(Clock);
+pub(super) struct Time(pub(super) Clock);
 
 impl TimeProvider for Time {
     fn current_time(&self) -> Option<UnixTime> {
@@ -49,6 +50,8 @@ pub struct Loaded {
     pub server: Arc<ServerConfig>,
     /// What is presented, in the configuration's order.
     pub certificates: Vec<Presented>,
+    /// Whose certificates are taken.
+    pub trust: Arc<Trust>,
 }
 
 /// What files cannot give.
@@ -57,6 +60,8 @@ pub struct Means<'a> {
     pub clock: &'a Clock,
     /// The keys that sessions are sealed with; they outlive a reload.
     pub tickets: &'a Arc<dyn ProducesTickets>,
+    /// Whose certificates are taken now.
+    pub trust: &'a Arc<Trust>,
 }
 
 /// Makes what is served with.
@@ -92,6 +97,7 @@ pub fn load(settings: &config::Tls, files: &Files, means: &Means<'_>) -> Result<
         .with_protocol_versions(versions)
         .map_err(|error| Mistakes(vec![Mistake::new("tls.min_version", error)]))?;
     let names = Names::new(keys, settings.unknown_name);
+    let trust = trust(settings, files, &verifier, means);
     let mut server = server.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(names));
     server.alpn_protocols = vec![ALPN.to_vec()];
     // Tickets, sealed, in place of sessions in memory: nothing is kept per client.
@@ -101,7 +107,25 @@ pub fn load(settings: &config::Tls, files: &Files, means: &Means<'_>) -> Result<
         // A resumed session is not verified again: what was revoked in between would go on.
         ClientAuth::Optional | ClientAuth::Required => server.send_tls13_tickets = 0,
     }
-    Ok(Loaded { server: Arc::new(server), certificates })
+    Ok(Loaded { server: Arc::new(server), certificates, trust })
+}
+
+/// Whose certificates are taken: the same as before, unless what that rests on has changed.
+fn trust(
+    settings: &config::Tls,
+    files: &Files,
+    verifier: &Arc<dyn ClientCertVerifier>,
+    means: &Means<'_>,
+) -> Arc<Trust> {
+    let digest = files.trust_digest(settings.client_auth);
+    if digest == means.trust.digest {
+        return Arc::clone(means.trust);
+    }
+    let next = means.trust.generation + 1;
+    Arc::new(match digest {
+        None => Trust::nobody(next, means.clock),
+        Some(digest) => Trust::new(next, digest, Arc::clone(verifier), settings.client_auth, means.clock),
+    })
 }
 
 type Faults = Vec<(&'static str, String)>;

@@ -6,7 +6,6 @@ mod frames;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -28,9 +27,8 @@ use super::send::{Call, Incoming, Tools, refused};
 use crate::admin::metrics::tunnels::Counters;
 use crate::listener::Consent;
 use crate::policy::in_flight::Permit;
-use crate::policy::lasting::{End, Lasting, Live, Span};
+use crate::policy::lasting::{End, Lasting, Leave, Live, Span};
 use crate::policy::websocket::Place;
-use crate::route::Route;
 use frames::Frames;
 
 /// Read from an upstream at once.
@@ -45,8 +43,8 @@ pub struct Opening<'a> {
     pub place: Place,
     /// Who watches over it.
     pub lasting: &'a Rc<Lasting>,
-    /// The row that lets it through.
-    pub route: &'a Arc<Route>,
+    /// What the client was let in by.
+    pub leave: Leave,
     /// How long it may last.
     pub span: Span,
     /// The client's connection.
@@ -85,7 +83,7 @@ impl Call<'_> {
         let upstream = upstream.map_err(|error| Problem::unavailable(Code::BadGateway, error))?;
         let mut answer = HttpResponse::SwitchingProtocols().upgrade("websocket").finish();
         convert::response_headers(&headers, answer.headers_mut());
-        let live = opening.lasting.begin(self.principal, opening.route, opening.span);
+        let live = opening.lasting.begin(opening.leave, opening.span);
         let body = connect(upstream, payload, &live, Held { opening: (opening.place, opening.consent), guards }, tools);
         Ok(answer.set_body(body).map_into_boxed_body())
     }

@@ -25,6 +25,14 @@ pub struct Builder {
     gateway_file: Option<PathBuf>,
     accounts: Accounts,
     redis_behind: Option<Proxy>,
+    over_tls: Option<Tls>,
+}
+
+/// How the gateway is called over TLS, and the authority (PEM) that vouches for it.
+#[derive(Debug)]
+struct Tls {
+    name: String,
+    authority: String,
 }
 
 #[derive(Debug)]
@@ -39,7 +47,14 @@ impl Builder {
         let mut settings = Settings::default();
         settings.set(Service::Gateway, "rate_limit.enabled", false);
         settings.set(Service::Users, "throttle.enabled", false);
-        Self { backend, settings, gateway_file: None, accounts: Accounts::InProcess, redis_behind: None }
+        Self {
+            backend,
+            settings,
+            gateway_file: None,
+            accounts: Accounts::InProcess,
+            redis_behind: None,
+            over_tls: None,
+        }
     }
 
     /// Overrides one setting; `key` is dotted, as in the service's TOML.
@@ -53,6 +68,12 @@ impl Builder {
     #[must_use]
     pub fn gateway_file(self, file: impl Into<PathBuf>) -> Self {
         Self { gateway_file: Some(file.into()), ..self }
+    }
+
+    /// The stack's clients come over TLS, under this name, and believe this authority (PEM). The file has the certificate.
+    #[must_use]
+    pub fn over_tls(self, name: &str, authority: &str) -> Self {
+        Self { over_tls: Some(Tls { name: name.to_owned(), authority: authority.to_owned() }), ..self }
     }
 
     /// The gateway reaches accounts-service through this proxy.
@@ -111,7 +132,10 @@ impl Builder {
             assertion_secret: secret,
             administrator,
             treasury: OnceCell::new(),
-            client: Client::new(gateway),
+            client: match &self.over_tls {
+                Some(tls) => Client::over_tls(&tls.name, gateway, &tls.authority),
+                None => Client::new(gateway),
+            },
             engine: Some(engine),
             ground: Some(ground),
         };

@@ -96,6 +96,47 @@ async fn a_cookie_s_token_never_goes_on_and_changes_nothing_without_the_page_s_w
 }
 
 #[tokio::test]
+async fn a_cookie_that_does_not_hold_is_nobody_s_where_nobody_may_come() {
+    let on =
+        Setting::new("[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\nlimited = false\n")
+            .await;
+    let (token, get) = (on.issuer.token(), reqwest::Method::GET);
+    let expired = on.issuer.token_of(json!({"exp": 1}));
+    let head = on.ask(get.clone(), "/api/v1/free", &[("cookie", &format!("{COOKIE}={token}"))]).await.unwrap();
+    assert!(header(&head, "x-tollgate-assertion").is_some());
+    for (what, lines) in [
+        ("expired", &[("cookie", format!("{COOKIE}={expired}"))][..]),
+        ("forged", &[("cookie", format!("{COOKIE}={token}x"))]),
+        ("no token", &[("cookie", format!("{COOKIE}=no token at all"))]),
+        ("another issuer's", &[("cookie", format!("{COOKIE}=a.b.c"))]),
+        ("twice", &[("cookie", format!("{COOKIE}={token}; {COOKIE}={token}"))]),
+        ("twice, in two lines", &[("cookie", format!("{COOKIE}={token}")), ("cookie", format!("{COOKIE}={expired}"))]),
+    ] {
+        let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let head = on.ask(get.clone(), "/api/v1/free", &lines).await;
+        let head = head.unwrap_or_else(|refused| panic!("{what}: {refused:?}"));
+        assert!(anonymous(&head), "{what}: {head}");
+        let refused = on.ask(get.clone(), "/api/v1/open", &lines).await.unwrap_err();
+        assert_eq!(refused, (401, "token_invalid".to_owned()), "{what}");
+    }
+    let cookie = ("cookie", format!("{COOKIE}={token}"));
+    for bad in ["Bearer x.y.z", "Bearer a b"] {
+        let lines = [("authorization", bad), (cookie.0, &*cookie.1)];
+        let refused = on.ask(get.clone(), "/api/v1/free", &lines).await.unwrap_err();
+        assert_eq!(refused, (401, "token_invalid".to_owned()), "whoever says it means it");
+    }
+    let refused = on.ask(get, "/api/v1/free", &[("x-api-key", "a"), ("x-api-key", "b")]).await.unwrap_err();
+    assert_eq!(refused.0, 400);
+}
+
+/// Whether the upstream was told of nobody.
+fn anonymous(head: &str) -> bool {
+    let verifier = Verifier::new(&Secret::from(SECRET.to_owned()), "raw", Clock::system()).unwrap();
+    let caller = verifier.verify(header(head, "x-tollgate-assertion").unwrap(), "GET", "/api/v1/free").unwrap();
+    caller.user.is_none() && caller.external.is_none()
+}
+
+#[tokio::test]
 async fn a_key_of_the_configuration_is_told_to_upstreams_as_a_stranger_and_never_to_ours() {
     // printf 'a-key-of-the-configuration' | sha256sum
     let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("a-key-of-the-configuration"));

@@ -16,7 +16,7 @@ use crate::tls::tests::authority::{Authority, Pair, row};
 
 const GET: &str = "GET /livez HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-async fn hello(gate: &Gate, client: &Arc<ClientConfig>, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+pub async fn hello(gate: &Gate, client: &Arc<ClientConfig>, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(gate.addr).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     within(TlsConnector::from(Arc::clone(client)).connect(name, stream)).await
@@ -27,7 +27,7 @@ fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
 }
 
 /// Sends `text`; the answer, up to where it is whole.
-async fn ask(stream: &mut TlsStream<TcpStream>, text: &str) -> String {
+pub async fn ask(stream: &mut TlsStream<TcpStream>, text: &str) -> String {
     within(stream.write_all(text.as_bytes())).await.unwrap();
     let (mut come, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -42,7 +42,7 @@ async fn ask(stream: &mut TlsStream<TcpStream>, text: &str) -> String {
     }
 }
 
-async fn metrics(gate: &Gate) -> String {
+pub async fn metrics(gate: &Gate) -> String {
     gate.client.get(format!("http://{}/metrics", gate.admin)).send().await.unwrap().text().await.unwrap()
 }
 

@@ -10,15 +10,15 @@ use super::harness::*;
 const ROUTE: &str =
     "[[routes]]\npath = \"/api/t/ws\"\nupstream = \"raw\"\nauth = \"none\"\nlimited = false\nwebsocket = true\n";
 
-const ASKS: &str = "Host: gate.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+pub const ASKS: &str = "Host: gate.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-const AGREES: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub const AGREES: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
 
 /// A frame of text from a service, and one from a client.
-const HELLO: &[u8] = b"\x81\x05hello";
-const MASKED: &[u8] = b"\x81\x82\x01\x02\x03\x04``";
+pub const HELLO: &[u8] = b"\x81\x05hello";
+pub const MASKED: &[u8] = b"\x81\x82\x01\x02\x03\x04``";
 
 struct Tunnel {
     gate: Gate,
@@ -54,21 +54,21 @@ async fn another(gate: &Gate, listener: &Upstream) -> (TcpStream, TcpStream) {
     (client, upstream)
 }
 
-async fn read_exactly(stream: &mut TcpStream, wanted: &[u8]) {
+pub async fn read_exactly(stream: &mut TcpStream, wanted: &[u8]) {
     let mut got = vec![0; wanted.len()];
     within(stream.read_exact(&mut got)).await.unwrap();
     assert_eq!(got, wanted);
 }
 
 /// Everything until the other side closes.
-async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = within(stream.read_to_end(&mut rest)).await;
     rest
 }
 
 /// A close frame's code.
-fn code(frame: &[u8]) -> u16 {
+pub fn code(frame: &[u8]) -> u16 {
     assert_eq!(frame[0], 0x88, "{frame:?}");
     let (mask, at) = if frame[1] & 0x80 == 0 { ([0; 2], 2) } else { ([frame[2], frame[3]], 6) };
     u16::from_be_bytes([frame[at] ^ mask[0], frame[at + 1] ^ mask[1]])

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::accepted::Place;
 use super::introspect::{Answer, Asking, Introspector, fingerprint};
 use super::verify::{Refusal, Rules};
-use super::{Means, Reach, Subject, Verified};
+use super::{Failure, Means, Reach, Subject, Verified, When};
 use crate::config::{self, Authentication, Config};
 
 /// The `iss` of the configuration's keys: the gateway itself vouches for them.
@@ -57,20 +57,33 @@ impl ApiKeys {
     }
 
     /// Whom a key stands for.
-    pub async fn about(&self, key: &str, now: i64, since: i64, means: &Means<'_>) -> Answer {
+    ///
+    /// # Errors
+    /// Nobody was asked.
+    pub(super) async fn about(&self, key: &str, when: When, means: &Means<'_>) -> Result<Answer, Failure> {
         if let Some(known) = self.fixed.get(&fingerprint(key)) {
-            return match known.good_until > now {
+            return Ok(match known.good_until > when.now {
                 true => Answer::Active(Box::new(known.clone())),
                 false => Answer::Refused(Refusal::Expired),
-            };
+            });
         }
-        match &self.asked {
-            Some(asked) => match asked.about(key, now, since, means).await {
-                Answer::Active(verified) => Answer::Active(Box::new(Verified { place: Place::API_KEYS, ..*verified })),
-                other @ (Answer::Refused(_) | Answer::Unavailable) => other,
-            },
-            None => Answer::Refused(Refusal::NotActive),
-        }
+        let Some(asked) = &self.asked else { return Ok(Answer::Refused(Refusal::NotActive)) };
+        Ok(match asked.about(key, when, means).await? {
+            Answer::Active(verified) => Answer::Active(Box::new(Verified { place: Place::API_KEYS, ..*verified })),
+            other @ (Answer::Refused(_) | Answer::Unavailable) => other,
+        })
+    }
+
+    /// Whether a key stands in the configuration.
+    #[must_use]
+    pub fn is_fixed(&self, key: &str) -> bool {
+        self.fixed.contains_key(&fingerprint(key))
+    }
+
+    /// Whether our users' keys are asked about as they were by `before`.
+    #[must_use]
+    pub fn asks_as(&self, before: &Self) -> bool {
+        self.asked.as_ref().zip(before.asked.as_ref()).is_some_and(|(now, before)| now.asks_as(before))
     }
 }
 

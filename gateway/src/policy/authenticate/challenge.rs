@@ -31,6 +31,11 @@ pub(super) fn malformed(carrier: Carrier) -> Problem {
     refused(Refusal::Malformed, carrier, carrier == Carrier::KeyHeader)
 }
 
+/// 401 for the browsers' cookie sent twice: no page and no person wrote the request, so it is not called malformed.
+pub(super) fn doubled_cookie() -> Problem {
+    invalid(Code::TokenInvalid, "The session cookie was sent twice.", Carrier::Cookie)
+}
+
 fn invalid(code: Code, detail: &'static str, carrier: Carrier) -> Problem {
     let scheme = match carrier {
         Carrier::Bearer | Carrier::Cookie => BEARER,

@@ -5,7 +5,7 @@ use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use shared::problem::{Code, Problem};
 
 use super::api_keys::ApiKeys;
-use super::challenge;
+use super::{Issuers, challenge};
 
 const SCHEME: &str = "bearer ";
 
@@ -18,6 +18,43 @@ pub struct Credential<'a> {
     pub carrier: Carrier,
     /// Whether it is an API key.
     pub is_key: bool,
+}
+
+/// A credential that is kept for as long as what it opened lasts.
+#[derive(Clone)]
+pub struct Kept {
+    text: Box<str>,
+    carrier: Carrier,
+    is_key: bool,
+}
+
+/// What is wrong with the way in which a credential was sent.
+#[derive(Debug)]
+pub struct Fault {
+    /// Where it stood.
+    pub carrier: Carrier,
+    problem: Problem,
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        fault.problem
+    }
+}
+
+impl Kept {
+    /// What a request showed that was let in.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, issuers: &Issuers) -> Option<Self> {
+        let found = find(headers, &issuers.keys, issuers.cookie.as_deref()).ok()?;
+        found.map(|Credential { text, carrier, is_key }| Self { text: text.into(), carrier, is_key })
+    }
+
+    /// As a request shows it.
+    #[must_use]
+    pub fn credential(&self) -> Credential<'_> {
+        Credential { text: &self.text, carrier: self.carrier, is_key: self.is_key }
+    }
 }
 
 /// Where a credential stood.
@@ -35,26 +72,25 @@ pub enum Carrier {
 ///
 /// # Errors
 /// 400 for a request that shows two, 401 for what cannot be one.
-pub fn find<'h>(
-    headers: &'h HeaderMap,
-    keys: &ApiKeys,
-    cookie: Option<&str>,
-) -> Result<Option<Credential<'h>>, Problem> {
-    let bearer = bearer(headers)?;
+pub fn find<'h>(headers: &'h HeaderMap, keys: &ApiKeys, cookie: Option<&str>) -> Result<Option<Credential<'h>>, Fault> {
+    let by = |carrier| move |problem| Fault { carrier, problem };
+    let bearer = bearer(headers).map_err(by(Carrier::Bearer))?;
     let key = match &keys.header {
-        Some(header) => only(headers.get_all(header), "The request has more than one API key.")?,
-        None => None,
+        Some(header) => only(headers.get_all(header), "The request has more than one API key."),
+        None => Ok(None),
     };
-    let key =
-        key.map(|key| token68(key.as_bytes()).ok_or_else(|| challenge::malformed(Carrier::KeyHeader))).transpose()?;
+    let key = key.map_err(by(Carrier::KeyHeader))?;
+    let key = key.map(|key| token68(key.as_bytes()).ok_or_else(|| challenge::malformed(Carrier::KeyHeader)));
+    let key = key.transpose().map_err(by(Carrier::KeyHeader))?;
     match (bearer, key) {
         (Some(token), Some(key)) if token != key => {
-            Err(ambiguous("The request shows two credentials: a bearer token and an API key."))
+            let problem = ambiguous("The request shows two credentials: a bearer token and an API key.");
+            Err(Fault { carrier: Carrier::Bearer, problem })
         }
         (Some(text), _) => Ok(Some(Credential { text, carrier: Carrier::Bearer, is_key: keys.is_key(text) })),
         (None, Some(text)) => Ok(Some(Credential { text, carrier: Carrier::KeyHeader, is_key: true })),
         (None, None) => {
-            let text = cookie.map(|name| in_cookie(headers, name)).transpose()?.flatten();
+            let text = cookie.map(|name| in_cookie(headers, name)).transpose().map_err(by(Carrier::Cookie))?.flatten();
             Ok(text.map(|text| Credential { text, carrier: Carrier::Cookie, is_key: false }))
         }
     }
@@ -95,8 +131,8 @@ fn in_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, 
             continue;
         };
         if found.replace(value).is_some() {
-            // Which of the two the browser set for us, nobody can tell (RFC 6265, section 8.6).
-            return Err(ambiguous("The request has the session cookie twice."));
+            // Which of the two was set by us, nobody can tell: their order says nothing (RFC 6265, section 4.2.2).
+            return Err(challenge::doubled_cookie());
         }
     }
     let Some(value) = found.map(<[u8]>::trim_ascii).filter(|value| !value.is_empty()) else { return Ok(None) };

@@ -2,10 +2,14 @@
 //!
 //! One question at a time per credential: whoever comes meanwhile waits for the same answer. What is remembered is
 //! bounded, and what is asked for often is not pushed out by what comes once (moka's TinyLFU), so a flood of invented
-//! tokens costs the known ones nothing. An issuer that cannot be asked is 503, never 401.
+//! tokens costs the known ones nothing. An issuer that cannot be asked is 503, never 401. About what was never good
+//! nobody may ask at will: see `stranger`.
 
 mod answer;
+#[cfg(test)]
+mod tests;
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +24,7 @@ use tokio::sync::Semaphore;
 
 use super::fetch;
 use super::verify::{Refusal, Rules};
-use super::{Means, Verified};
+use super::{Failure, Means, Verified, When};
 use crate::config::Introspecting;
 
 /// An answer is a few hundred bytes; more than this is not read.
@@ -28,6 +32,10 @@ const MAX_ANSWER: usize = 65_536;
 
 /// How long an issuer that did not answer in time is left alone, in seconds.
 const PAUSE: i64 = 1;
+
+/// What was good is known as such for so many times as long as it is believed: asking about it again is no stranger's
+/// question.
+const KNOWN_FOR: u32 = 10;
 
 /// The hash of a credential: the credential itself is not kept.
 type Fingerprint = [u8; 32];
@@ -62,10 +70,13 @@ pub enum Answer {
 
 #[derive(Clone, Debug)]
 struct Known {
-    answer: Answer,
+    /// `None`: whoever was to ask was turned away. Others who have waited may.
+    answer: Option<Answer>,
     /// In seconds since the epoch.
     asked_at: i64,
     until: i64,
+    /// Whether it held when it was last told.
+    was_good: bool,
 }
 
 /// One issuer that is asked.
@@ -109,21 +120,61 @@ impl Introspector {
             known: Cache::builder()
                 .max_capacity(config.capacity)
                 // Only gives memory back: what an entry is worth is judged by our own clock.
-                .time_to_live(remember.max(remember_unknown).max(Duration::from_secs(1)))
+                .time_to_live(remember.max(remember_unknown).max(Duration::from_secs(1)).saturating_mul(KNOWN_FOR))
                 .build(),
             places: Semaphore::new(config.max_in_flight),
             paused_until: AtomicI64::new(0),
         }
     }
 
-    /// What the issuer says of `credential`, or said not long ago. `since`: an older answer than this is not enough.
-    pub async fn about(&self, credential: &str, now: i64, since: i64, means: &Means<'_>) -> Answer {
-        let stale = |known: &Known| known.until <= now || known.asked_at < since;
-        let asked = self.ask(credential, now, means);
-        self.known.entry(fingerprint(credential)).or_insert_with_if(asked, stale).await.into_value().answer
+    /// What the issuer says of `credential`, or said not long ago.
+    ///
+    /// # Errors
+    /// Nobody was asked: too much is asked, or too much is asked by this one.
+    pub(super) async fn about(&self, credential: &str, when: When, means: &Means<'_>) -> Result<Answer, Failure> {
+        let stale = |known: &Known| known.until <= when.now || known.asked_at < when.since;
+        let print = fingerprint(credential);
+        loop {
+            let known = self.known.get(&print).await;
+            if let Some(Known { answer: Some(answer), .. }) = known.as_ref().filter(|known| !stale(known)) {
+                return Ok(answer.clone());
+            }
+            let was_good = known.is_some_and(|known| known.was_good);
+            let _place = means.admit()?;
+            // Only whoever asks needs leave to; the others wait for the same answer.
+            let turned_away = Cell::new(None);
+            let asked = async {
+                let leave = if was_good { Ok(()) } else { means.leave_to_ask().await };
+                match leave {
+                    Ok(()) => self.ask(credential, when.now, was_good, means).await,
+                    Err(failure) => {
+                        turned_away.set(Some(failure));
+                        Known { answer: None, asked_at: when.now, until: when.now, was_good }
+                    }
+                }
+            };
+            let entry = self.known.entry(print).or_insert_with_if(asked, stale).await;
+            match (entry.into_value().answer, turned_away.take()) {
+                (_, Some(failure)) => return Err(failure),
+                (Some(answer), None) => return Ok(answer),
+                (None, None) => {}
+            }
+        }
     }
 
-    async fn ask(&self, credential: &str, now: i64, means: &Means<'_>) -> Known {
+    /// Whether it is asked as `before` was.
+    #[must_use]
+    pub fn asks_as(&self, before: &Self) -> bool {
+        let is_same = match (&self.asking, &before.asking) {
+            // A new secret is the same client.
+            (Asking::Client { id, .. }, Asking::Client { id: other, .. }) => id == other,
+            (Asking::Gateway { path }, Asking::Gateway { path: other }) => path == other,
+            (Asking::Client { .. }, Asking::Gateway { .. }) | (Asking::Gateway { .. }, Asking::Client { .. }) => false,
+        };
+        is_same && self.url == before.url && self.rules == before.rules
+    }
+
+    async fn ask(&self, credential: &str, now: i64, was_good: bool, means: &Means<'_>) -> Known {
         let started = Instant::now();
         let mut exchange = pin!(self.exchange(credential, now, means));
         // That many ask at once is no fault of the issuer's: whoever waits here in vain pauses nobody.
@@ -149,12 +200,12 @@ impl Introspector {
             }
         };
         means.metrics.introspected(&self.name, outcome, started.elapsed());
-        let until = match &answer {
-            Answer::Active(verified) => verified.good_until,
-            Answer::Refused(_) => now + self.remember_unknown,
-            Answer::Unavailable => now,
+        let (until, was_good) = match &answer {
+            Answer::Active(verified) => (verified.good_until, true),
+            Answer::Refused(_) => (now + self.remember_unknown, false),
+            Answer::Unavailable => (now, was_good),
         };
-        Known { answer, asked_at: now, until }
+        Known { answer: Some(answer), asked_at: now, until, was_good }
     }
 
     fn is_paused(&self, now: i64) -> bool {

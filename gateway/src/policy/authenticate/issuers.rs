@@ -126,6 +126,21 @@ impl Issuers {
         fitting.max_by_key(|(_, prefix)| prefix.len()).map(|(issuer, _)| issuer).ok_or(Refusal::Malformed)
     }
 
+    /// The place of whoever vouched from `place` under the settings `before`, if they are taken at their word here as they
+    /// were there.
+    pub(super) fn place_of(&self, before: &Self, place: Place) -> Option<Place> {
+        match place {
+            // They are looked up, not asked about.
+            Place::STATIC_KEYS => None,
+            Place::API_KEYS => self.keys.asks_as(&before.keys).then_some(place),
+            place => {
+                let old = before.list.iter().find(|issuer| issuer.place == place)?;
+                let new = self.list.iter().find(|issuer| issuer.rules.issuer == old.rules.issuer)?;
+                new.vouches_as(old).then_some(new.place)
+            }
+        }
+    }
+
     /// Every issuer's keys, with its name.
     pub fn key_sets(&self) -> impl Iterator<Item = (&str, &Arc<Jwks>)> {
         self.list.iter().filter_map(|issuer| match &issuer.source {
@@ -168,6 +183,18 @@ impl Issuers {
 }
 
 impl Issuer {
+    /// Whether this one's tokens are held against the same as those of `before`.
+    fn vouches_as(&self, before: &Self) -> bool {
+        let is_same = match (&self.source, &before.source) {
+            (Source::Keys(now), Source::Keys(before)) => now.is_at(before),
+            (Source::Asked { introspector, prefix }, Source::Asked { introspector: asked, prefix: began }) => {
+                prefix == began && introspector.asks_as(asked)
+            }
+            (Source::Keys(_), Source::Asked { .. }) | (Source::Asked { .. }, Source::Keys(_)) => false,
+        };
+        is_same && self.rules == before.rules
+    }
+
     fn compile(
         config: &config::Issuer,
         place: Place,

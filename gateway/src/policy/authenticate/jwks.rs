@@ -134,13 +134,22 @@ impl Jwks {
         self.current.store(Some(Arc::new(keys)));
     }
 
+    /// Whether a fetch would be waited for: one is under way, or the last is long enough ago for another.
+    #[must_use]
+    pub fn would_wait(&self) -> bool {
+        self.fetching.load(Ordering::Acquire) || !self.is_cooling_down()
+    }
+
+    fn is_cooling_down(&self) -> bool {
+        self.last_attempt.lock().is_some_and(|at| at.elapsed() < self.cool_down)
+    }
+
     /// Asks for a fetch and waits for its end. `false`: the last one is too recent, or this one took too long.
     pub async fn refetch(&self) -> bool {
         let mut attempts = self.attempts.subscribe();
         // While one is under way its end is waited for: the key may be what it brings.
         if !self.fetching.load(Ordering::Acquire) {
-            let recent = self.last_attempt.lock().is_some_and(|at| at.elapsed() < self.cool_down);
-            if recent {
+            if self.is_cooling_down() {
                 return false;
             }
             self.wanted.notify_one();

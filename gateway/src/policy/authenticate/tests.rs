@@ -2,7 +2,7 @@
 
 mod asked;
 mod carriers;
-mod fixture;
+pub(super) mod fixture;
 mod forged;
 mod life;
 

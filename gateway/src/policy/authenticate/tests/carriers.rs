@@ -62,12 +62,19 @@ async fn a_request_shows_one_credential() {
         &[("authorization", &bearer), ("authorization", &bearer)],
         &[("x-api-key", "a"), ("x-api-key", "a")],
         &[("authorization", &bearer), ("x-api-key", "another")],
-        &[("cookie", &format!("{cookie}; {cookie}"))],
-        &[("cookie", &cookie), ("cookie", &cookie)],
     ] {
+        for auth in [Auth::Required, Auth::Optional] {
+            let refused = gate.ask(twice, auth).await.unwrap_err();
+            assert_eq!(refused.code(), Code::MalformedRequest, "{twice:?}");
+            assert!(challenges(&refused)[0].starts_with("Bearer realm=\"tollgate\", error=\"invalid_request\""));
+        }
+    }
+    let cookies = format!("{cookie}; {cookie}");
+    for twice in [&[("cookie", cookies.as_str())][..], &[("cookie", &cookie), ("cookie", &cookie)]] {
         let refused = gate.ask(twice, Auth::Required).await.unwrap_err();
-        assert_eq!(refused.code(), Code::MalformedRequest, "{twice:?}");
-        assert!(challenges(&refused)[0].starts_with("Bearer realm=\"tollgate\", error=\"invalid_request\""));
+        assert_eq!(refused.code(), Code::TokenInvalid, "{twice:?}");
+        assert!(challenges(&refused)[0].ends_with("error_description=\"The session cookie was sent twice.\""));
+        assert!(gate.ask(twice, Auth::Optional).await.unwrap().is_none(), "{twice:?}");
     }
     for (headers, by_cookie) in [
         (&[("cookie", cookie.as_str())][..], true),

@@ -164,13 +164,17 @@ impl Gate {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let means = Means { tokens: &self.tokens, client: &self.client, signer: &self.signer, metrics: &self.metrics };
+        let (signer, metrics) = (&self.signer, &self.metrics);
+        let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
         self.authenticator.authenticate(&self.issuers, &headers, Need { auth, accepted }, means).await
     }
 
     /// The caller as they are now, for what lasts longer than a request.
     pub fn recheck(&self, principal: &Principal) -> Option<Principal> {
-        self.authenticator.recheck(principal)
+        match self.authenticator.recheck(principal) {
+            Left::Holds(principal) => Some(principal),
+            Left::Over | Left::Unsure => None,
+        }
     }
 
     pub async fn bearer(&self, token: &str) -> Result<Principal, Problem> {

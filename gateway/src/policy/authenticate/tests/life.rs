@@ -91,3 +91,19 @@ async fn a_reload_keeps_keys_that_are_still_asked_for_and_forgets_what_is_gone()
     drop((before, after));
     assert!(held.iter().all(|keys| keys.upgrade().is_none()), "nobody fetches what nobody asks for");
 }
+
+#[actix_web::test]
+async fn keys_outlive_a_reload_that_changes_when_they_are_fetched() {
+    let ours = Issuer::ours();
+    let before = Issuers::compile(&config(""), None).unwrap();
+    before.key_sets().for_each(|(_, keys)| keys.replace(key_set(&[ours.jwk()])));
+    for (change, stays) in [
+        ("refresh = \"1m\"", true),
+        ("leeway = \"1s\"", true),
+        ("algorithms = [\"ES256\"]", false),
+        ("jwks_url = \"http://127.0.0.1:9/\"", false),
+    ] {
+        let after = Issuers::compile(&config(change), Some(&before)).unwrap();
+        assert_eq!(after.is_ready(), stays, "{change}: no token waits for keys that are known");
+    }
+}

@@ -1,0 +1,74 @@
+//! A caller of something that lasts, judged again: by what was revoked since, by what their issuer says now, and by the
+//! settings that have come into force.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::accepted::Place;
+use super::credential::Kept;
+use super::{Accepted, Authenticator, Failure, Issuers, Means, Principal, Verified, When};
+
+/// What is left of a caller's leave.
+#[derive(Clone, Debug)]
+pub enum Left {
+    /// All of it, or what roles are left.
+    Holds(Principal),
+    /// Nothing.
+    Over,
+    /// That can only be told by looking at the credential again.
+    Unsure,
+}
+
+impl Authenticator {
+    /// The caller as they are now. That the token of a session expires ends nothing: what ends the session does. Whatever
+    /// has no session ends with its credential, and what an issuer has said is believed for no longer than for a request.
+    #[must_use]
+    pub fn recheck(&self, principal: &Principal) -> Left {
+        let (verified, now) = (&principal.verified, self.clock.now_seconds());
+        if !verified.has_session() && verified.ends_at <= now {
+            return Left::Over;
+        }
+        match (self.current(verified), verified.asked_at) {
+            // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
+            (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(verified) => Left::Unsure,
+            (Err(_), _) => Left::Over,
+            (Ok(_), Some(_)) if verified.good_until <= now => Left::Unsure,
+            (Ok(roles), _) => Left::Holds(Principal { roles, ..principal.clone() }),
+        }
+    }
+
+    /// Looks at the credential again, under the settings that hold now.
+    pub async fn renew(&self, issuers: &Arc<Issuers>, shown: &Kept, principal: &Principal, means: &Means<'_>) -> Left {
+        let (before, now) = (&principal.verified, self.clock.now_seconds());
+        // Nobody needs to be asked about a key that has gone from the configuration: it was none of theirs.
+        if before.place == Place::STATIC_KEYS && !issuers.keys.is_fixed(shown.credential().text) {
+            return Left::Over;
+        }
+        // A token of a session is judged as of when it was good.
+        let as_of = now.min(before.ends_at.saturating_sub(1));
+        let since = before.asked_at.map_or(i64::MIN, |asked_at| asked_at.saturating_add(1));
+        match self.learn(issuers, shown.credential(), When { now, as_of, since }, means).await {
+            Ok(verified) if verified.who == before.who => self.recheck(&Principal { verified, ..principal.clone() }),
+            // It stands for somebody else now, and the upstream was told of this one.
+            Ok(_) | Err(Failure::Refused(_)) => Left::Over,
+            Err(Failure::Unavailable(_) | Failure::TurnedAway(_)) => Left::Unsure,
+        }
+    }
+}
+
+impl Principal {
+    /// The same under other settings, if these would vouch for it just as those `before` did; `None`: that must be looked
+    /// at again.
+    #[must_use]
+    pub fn moved(&self, before: &Issuers, after: &Issuers) -> Option<Self> {
+        let place = after.place_of(before, self.verified.place)?;
+        let verified = Rc::new(Verified { place, ..(*self.verified).clone() });
+        Some(Self { verified, ..self.clone() })
+    }
+
+    /// Whether a route that takes these issuers takes this.
+    #[must_use]
+    pub fn is_accepted(&self, accepted: Accepted) -> bool {
+        accepted.has(self.verified.place)
+    }
+}
