@@ -116,7 +116,7 @@ pub enum Standing {
 }
 
 /// Where in an issuer's claims we find what we need.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub(super) standing: Standing,
     pub(super) issuer: String,

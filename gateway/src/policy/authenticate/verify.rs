@@ -17,7 +17,7 @@ const MEDIA_TYPE: &str = "application/";
 const REQUIRED: [&str; 3] = ["iss", "aud", "exp"];
 
 /// What a token must say to be taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The only `iss`.
     pub issuer: String,
