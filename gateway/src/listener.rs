@@ -26,7 +26,7 @@ use wire::Wire;
 
 pub use connections::{Caps, Connections};
 pub use door::{Door, Kind};
-pub use manners::{BodyPatience, Manners, Patience};
+pub use manners::{BodyPatience, Manners, Patience, Words};
 pub use wire::Arrival;
 
 /// How long a connection that is being closed is read on.

@@ -170,6 +170,7 @@ fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, prio
         upgrade: false,
         oauth: route.oauth,
         mirror: route.mirror.as_ref(),
+        doubt: None,
     }
 }
 

@@ -20,4 +20,5 @@ pub mod shape;
 pub mod trace;
 pub mod validate;
 pub mod version;
+pub mod waiting;
 pub mod websocket;

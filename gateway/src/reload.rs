@@ -109,6 +109,12 @@ impl Reloads {
     pub fn state(&self) -> State {
         self.state.lock().clone()
     }
+
+    /// While this is held no configuration is taken: what is changed in the tables is not lost with them.
+    #[must_use]
+    pub fn pause(&self) -> impl Drop + '_ {
+        self.state.lock()
+    }
 }
 
 impl Gateway {

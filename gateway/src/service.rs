@@ -25,7 +25,7 @@ use crate::admin::recent::Recent;
 use crate::app::{self, Gateway, Worker};
 use crate::config::{self, Config};
 use crate::docs::Documents;
-use crate::listener::{self, BodyPatience, Door, Kind, Manners, Patience, redirect};
+use crate::listener::{self, BodyPatience, Door, Kind, Manners, Patience, Words, redirect};
 use crate::policy::authenticate::{self, Authenticator};
 use crate::policy::cache::ResponseCache;
 use crate::policy::idempotency::Idempotency;
@@ -190,9 +190,10 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
     let client = pool.plain().clone();
     let (probed, resolved, documents) = (Arc::clone(gateway), Arc::clone(gateway), Arc::clone(gateway));
     let (reloaded, issuers, keys) = (Arc::clone(gateway), Arc::clone(gateway), client.clone());
-    let tls = Arc::clone(&gateway.tls);
+    let (tls, indebted) = (Arc::clone(&gateway.tls), Arc::clone(gateway));
     Background(vec![
         tokio::spawn(tls.watch()),
+        tokio::spawn(async move { indebted.responses.pay().await }),
         tokio::spawn(async move {
             let round = || {
                 let tables = probed.tables.load();
@@ -253,9 +254,13 @@ fn door(config: &Config, gateway: &Arc<Gateway>, kind: Kind) -> Door {
         body: BodyPatience { timeout: server.body_timeout.get(), rate: server.body_rate },
         write: server.write_timeout.get(),
     };
-    let headers = gateway.tables.load().standing_headers();
+    let (in_force, limits) = (Arc::clone(gateway), Arc::clone(gateway));
+    let words = Words {
+        headers: Box::new(move || in_force.tables.load().standing_headers()),
+        url_bytes: Box::new(move || limits.tables.load().limits.url_bytes),
+    };
     let metrics = gateway.metrics.connections.clone();
-    let manners = Manners::new(gateway.clock.clone(), &headers, server.limits.url_bytes, patience, metrics);
+    let manners = Manners::new(gateway.clock.clone(), words, patience, metrics);
     Door::new(Arc::clone(gateway), manners, kind)
 }
 

@@ -71,8 +71,8 @@ pub struct Tables {
     pub health: config::Health,
     /// Whether any route keeps idempotency keys.
     pub keeps_keys: bool,
-    /// Whether any route keeps answers.
-    pub caches: bool,
+    /// The hosts under which routes keep answers; `None` stands for all. Empty: no route does.
+    pub caching_hosts: Vec<Option<String>>,
 }
 
 /// What kept the tables from being built.
@@ -124,21 +124,24 @@ impl Tables {
     fn compile_after(before: Option<&Self>, config: &Config, now: Instant) -> Result<Self, CompileError> {
         let versions = Versions::compile(&config.versions);
         let upstreams = Upstream::compile(config, now, before.map_or(&[], |before| &before.upstreams))?;
-        let issuers = Issuers::compile(config, before.map(|before| &*before.issuers))?;
+        let issuers = Issuers::compile(config, before.map(|before| &before.issuers))?;
         let policies = Policies::compile(&config.rate_limit);
-        let mut routes = RouteTable::default();
+        let (mut routes, mut caching_hosts) = (RouteTable::default(), Vec::new());
         let rows = Rows { config, versions: &versions, upstreams: &upstreams, issuers: &issuers, policies: &policies };
         for (index, row) in config.routes.iter().enumerate() {
             let rest = below(&row.path, versions.prefix()).filter(|_| row.version.as_deref() != Some("none"));
             let path = rest.map_or(row.path.as_str(), |rest| if rest.is_empty() { "/" } else { rest });
             let pattern: Pattern = path.parse().map_err(|error| CompileError::Pattern(row.path.clone(), error))?;
             let route = rows.compile(index, row, rest.is_some())?;
+            if route.cache.is_some() && !caching_hosts.contains(&row.host) {
+                caching_hosts.push(row.host.clone());
+            }
             routes.insert(row.host.as_deref(), &pattern, Arc::new(route));
         }
         Ok(Self {
             keeps_keys: routes.routes().iter().any(|route| route.idempotency.is_some()),
             generation: 1,
-            caches: routes.routes().iter().any(|route| route.cache.is_some()),
+            caching_hosts,
             limits: config.server.limits,
             access_log: config.server.access_log,
             routes,
@@ -147,7 +150,7 @@ impl Tables {
             caps: Caps::compile(&config.server),
             unrouted: policies.unrouted(),
             policies,
-            issuers: Arc::new(issuers),
+            issuers,
             csrf: Csrf::compile(&config.cors),
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),

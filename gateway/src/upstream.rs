@@ -11,6 +11,7 @@ pub mod convert;
 pub mod endpoint;
 pub mod forwarded;
 pub mod health;
+mod kept;
 pub mod mirror;
 mod origin;
 pub mod resolve;
@@ -30,8 +31,8 @@ use balancer::Balancer;
 use breaker::Breaker;
 use budget::Budget;
 use concurrency::Concurrency;
-use endpoint::Endpoint;
 use health::Readiness;
+use kept::Kept;
 
 /// One service, as routes refer to it.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct Upstream {
     /// How many calls it is given at once.
     pub concurrency: Arc<Concurrency>,
     /// How many calls may be repeated.
-    pub budget: Budget,
+    pub budget: Arc<Budget>,
     /// How calls are repeated.
     pub retry: config::Retry,
     /// An answer that takes longer counts as slow; `None` turns the rule off.
@@ -63,7 +64,7 @@ pub struct Upstream {
     /// What its endpoints are asked for, to see whether they are well; `None`: they are not asked.
     pub health_path: Option<String>,
     /// Whether an endpoint has said that it is ready.
-    pub readiness: Readiness,
+    pub readiness: Arc<Readiness>,
     /// How often its names are looked up; `None`: never.
     dns: Option<Duration>,
     due: Mutex<Option<Instant>>,
@@ -122,20 +123,14 @@ impl Upstream {
                 origins.push(origin);
             }
         }
-        let known = before.map(|before| before.balancer.endpoints()).unwrap_or_default();
-        let endpoints = origins.iter().map(|origin| {
-            let kept = known.iter().find(|endpoint| endpoint.is_at(origin, None)).cloned();
-            kept.unwrap_or_else(|| Endpoint::new(origin.clone(), None, now))
-        });
-        let same_breaker = before.filter(|before| before.definition.breaker == definition.breaker);
-        let breaker = same_breaker.map_or_else(|| Breaker::new(definition.breaker, now), |b| Arc::clone(&b.breaker));
+        let kept = Kept::of(&definition, &origins, before, now);
         Ok(Self {
             name: config.name.clone(),
-            balancer: Balancer::new(definition.balancer, endpoints.collect()),
+            balancer: Balancer::new(definition.balancer, kept.endpoints),
             origins,
-            breaker,
-            concurrency: Concurrency::new(definition.concurrency, now),
-            budget: Budget::new(definition.retry.budget_percent, definition.retry.reserve),
+            breaker: kept.breaker,
+            concurrency: kept.concurrency,
+            budget: kept.budget,
             retry: definition.retry,
             slow_after: Some(definition.slow_after).filter(|span| !span.is_zero()),
             honours_keys: config.honours_keys,
@@ -143,7 +138,7 @@ impl Upstream {
             has_document: config.openapi,
             is_ours: definition.is_ours,
             health_path: config.health_path.clone(),
-            readiness: Readiness::default(),
+            readiness: kept.readiness,
             dns: Some(config.dns.get()).filter(|every| !every.is_zero()),
             due: Mutex::new(None),
             definition,
@@ -154,6 +149,12 @@ impl Upstream {
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origins[0]
+    }
+
+    /// Whether calls of the other may come to the same service: it has its name, or one of its addresses.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.name == other.name || self.origins.iter().any(|origin| other.origins.contains(origin))
     }
 
     /// Where somebody is likely to answer.

@@ -80,7 +80,7 @@ pub struct Introspection {
 }
 
 /// What holds whenever somebody is asked about a token or a key.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Introspecting {
     pub timeout: Dur,

@@ -10,6 +10,7 @@ pub struct Cache {
     pub enabled: bool,
     pub memory_bytes: u64,
     pub entry_bytes: u64,
+    pub ahead_bytes: u64,
     pub timeout: Dur,
 }
 

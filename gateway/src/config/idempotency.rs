@@ -12,6 +12,7 @@ pub struct Idempotency {
     pub timeout: Dur,
     pub request_bytes: u64,
     pub answer_bytes: usize,
+    pub waiting_bytes: u64,
     pub declines: Vec<u16>,
 }
 

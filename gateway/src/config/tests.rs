@@ -48,6 +48,7 @@ fn keys_at_the_edge_need_a_caller_and_an_end() {
         r#"
 [idempotency]
 keep = "0s"
+waiting_bytes = 262144
 declines = [200, 404, 429]
 [[routes]]
 path = "/api/a"
@@ -72,6 +73,7 @@ on_unknown = "retry"
     .unwrap_err();
     for part in [
         "idempotency.keep: more than 0s",
+        "idempotency.waiting_bytes: at least answer_bytes and 1 KiB",
         "idempotency.declines: 200 is no refusal for good",
         "idempotency.declines: 429 is no refusal for good",
         "routes[0].idempotency: a key is its caller's",
@@ -82,7 +84,13 @@ on_unknown = "retry"
     ] {
         assert!(errors.contains(part), "{part} is missing in\n{errors}");
     }
-    assert!(errors.contains("8 mistake(s)"), "{errors}");
+    assert!(errors.contains("9 mistake(s)"), "{errors}");
+}
+
+#[test]
+fn answers_on_their_way_into_the_cache_have_room_for_one() {
+    let errors = read("[cache]\nahead_bytes = 1048575\n", &[]).unwrap_err();
+    assert!(errors.contains("cache.ahead_bytes: at least entry_bytes"), "{errors}");
 }
 
 #[test]

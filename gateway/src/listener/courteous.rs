@@ -68,7 +68,7 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     pub(super) fn new(stream: S, manners: Arc<Manners>) -> Self {
         Self {
             stream,
-            requests: Watch::new(manners.line_bytes),
+            requests: Watch::new(manners.line_bytes()),
             answers: Watch::new(usize::MAX),
             manners,
             problem: Bytes::new(),

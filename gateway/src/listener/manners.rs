@@ -17,14 +17,19 @@ const LINE_AT_LEAST: usize = 32_768;
 /// What the stream needs to answer in the app's place, and when not to.
 pub struct Manners {
     clock: Clock,
-    /// The header lines that every answer carries, as they are sent.
-    lines: String,
-    /// A request line longer than this is refused before the parser is lost in it.
-    pub(super) line_bytes: usize,
+    words: Words,
     /// How long clients are waited for.
     pub(super) patience: Patience,
     /// Who was not waited for any longer.
     pub(super) metrics: ConnectionMetrics,
+}
+
+/// What the configuration in force says, whichever that is at the time.
+pub struct Words {
+    /// The headers that every answer carries.
+    pub headers: Box<dyn Fn() -> HeaderMap + Send + Sync>,
+    /// Targets longer than this are refused by the app.
+    pub url_bytes: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 /// How long clients are waited for.
@@ -48,18 +53,15 @@ pub struct BodyPatience {
 }
 
 impl Manners {
-    /// `headers` are those that every answer carries; targets longer than `url_bytes` are refused by the app.
+    /// For one listener.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        headers: &HeaderMap,
-        url_bytes: usize,
-        patience: Patience,
-        metrics: ConnectionMetrics,
-    ) -> Arc<Self> {
-        let line = |(name, value): (&HeaderName, &HeaderValue)| Some(format!("{name}: {}\r\n", value.to_str().ok()?));
-        let lines = headers.iter().filter_map(line).collect();
-        Arc::new(Self { clock, lines, line_bytes: url_bytes.max(LINE_AT_LEAST), patience, metrics })
+    pub fn new(clock: Clock, words: Words, patience: Patience, metrics: ConnectionMetrics) -> Arc<Self> {
+        Arc::new(Self { clock, words, patience, metrics })
+    }
+
+    /// A request line longer than this is refused before the parser is lost in it.
+    pub(super) fn line_bytes(&self) -> usize {
+        (self.words.url_bytes)().max(LINE_AT_LEAST)
     }
 
     /// The last answer on a connection, as it is sent.
@@ -67,11 +69,13 @@ impl Manners {
         let request_id = uuid::Uuid::new_v4().simple().to_string();
         let context = problem::Context { instance: String::new(), request_id, clock: self.clock.clone() };
         let (body, status) = (problem.body(&context), problem.status());
+        let headers = (self.words.headers)();
+        let line = |(name, value): (&HeaderName, &HeaderValue)| Some(format!("{name}: {}\r\n", value.to_str().ok()?));
+        let lines: String = headers.iter().filter_map(line).collect();
         let mut head = format!(
             "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: {CONTENT_TYPE_PROBLEM}\r\n\
-             cache-control: no-store\r\n{}x-request-id: {}\r\n",
+             cache-control: no-store\r\n{lines}x-request-id: {}\r\n",
             body.len(),
-            self.lines,
             context.request_id,
         );
         head.push_str(if status == StatusCode::SERVICE_UNAVAILABLE { "retry-after: 1\r\n\r\n" } else { "\r\n" });

@@ -15,8 +15,10 @@ mod draft;
 mod entry;
 mod fetch;
 mod flight;
+mod kept_at;
 mod key;
 mod landing;
+mod owed;
 mod purge;
 mod refresh;
 mod replay;
@@ -44,6 +46,7 @@ pub use settings::Settings;
 pub use turn::Turn;
 
 use super::in_flight::Permit;
+use super::waiting::Waiting;
 use crate::admin::metrics::cache::Counters;
 use asked::Asked;
 use codec::Kept;
@@ -59,6 +62,8 @@ use status::{Forwarded, Source, announce};
 pub struct ResponseCache {
     shelf: Shelf,
     flights: Flights,
+    /// Answers on their way into the cache.
+    waiting: Waiting,
     clock: Clock,
     counters: Counters,
 }
@@ -78,7 +83,7 @@ impl ResponseCache {
     #[must_use]
     pub fn new(store: TaggedCache, clock: Clock, counters: Counters) -> Self {
         let shelf = Shelf::new(store, clock.clone(), counters.clone());
-        Self { shelf, flights: Flights::default(), clock, counters }
+        Self { shelf, flights: Flights::default(), waiting: Waiting::default(), clock, counters }
     }
 
     fn now(&self) -> SystemTime {
@@ -90,7 +95,7 @@ impl ResponseCache {
     /// # Errors
     /// Those of the call, unless a stale answer stands in; 504 for what is wanted from the cache only and is not there.
     pub async fn serve(&self, turn: &Turn<'_>, payload: Payload, permit: Permit) -> Result<HttpResponse, Problem> {
-        if !turn.tables.caches {
+        if turn.tables.caching_hosts.is_empty() {
             return turn.send(payload, permit).await;
         }
         if !turn.call.head.method.is_safe() {
@@ -148,6 +153,7 @@ impl ResponseCache {
         ended: u64,
         permit: Permit,
     ) -> Result<HttpResponse, Problem> {
+        let mut failures = 0;
         loop {
             let state = match self.flights.join(&known.meeting, known.now, known.purged) {
                 Seat::Waits(state) => state,
@@ -176,6 +182,12 @@ impl ResponseCache {
                     return Ok(self.give(asked, &stored, Source::Coalesced(&stored), permit));
                 }
                 Landed::Shared(_) | Landed::Apart => return self.fetch(turn, asked, Some(known), None, permit).await,
+                Landed::Failed(problem) => match self.stand_in(asked, known.stored.as_ref()) {
+                    Some(stale) => return Ok(stale),
+                    // One of those who wait asks once more, for all.
+                    None if failures == 0 => failures += 1,
+                    None => return Err(problem),
+                },
                 Landed::Vacant => {}
             }
         }

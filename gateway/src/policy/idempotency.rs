@@ -38,6 +38,7 @@ use running::{Place, Running, Seat};
 use super::authenticate::Principal;
 use super::deadline::Deadline;
 use super::version::Versions;
+use super::waiting::Waiting;
 use crate::admin::metrics::{Event, KeyEvents};
 use crate::config::{self, Keys, KeysDown, OnUnknown};
 use crate::route::Route;
@@ -64,6 +65,8 @@ pub struct Rule {
     wait: Duration,
     request_bytes: u64,
     answer_bytes: usize,
+    /// What all outcomes together may take that the store has not taken yet.
+    waiting_bytes: u64,
     declines: Vec<u16>,
 }
 
@@ -81,6 +84,7 @@ impl Rule {
                 wait: settings.wait.get(),
                 request_bytes: settings.request_bytes,
                 answer_bytes: settings.answer_bytes,
+                waiting_bytes: settings.waiting_bytes,
                 declines: settings.declines.clone(),
             }),
         }
@@ -100,6 +104,8 @@ pub struct Idempotency {
     running: Arc<Running>,
     events: KeyEvents,
     unattended: Arc<AtomicUsize>,
+    /// Outcomes that the store has not taken yet.
+    waiting: Waiting,
 }
 
 /// What is known of a request that may have a key.
@@ -131,7 +137,7 @@ impl Idempotency {
     /// Keys in `store`.
     #[must_use]
     pub fn new(store: store::Idempotency, events: KeyEvents) -> Self {
-        Self { store, running: Arc::default(), events, unattended: Arc::default() }
+        Self { store, running: Arc::default(), events, unattended: Arc::default(), waiting: Waiting::default() }
     }
 
     /// How many requests are being carried out whose clients have left.

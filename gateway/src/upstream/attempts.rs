@@ -25,6 +25,8 @@ use super::send::{Answered, Call, Tools};
 pub(super) struct Failed {
     pub(super) problem: Problem,
     pub(super) again: Again,
+    /// Whether the upstream may have acted on it all the same.
+    pub(super) acted: bool,
 }
 
 /// Whether a failed call may be made again.
@@ -38,9 +40,17 @@ pub(super) enum Again {
     Always,
 }
 
+/// It failed before anything was sent.
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        Self { problem, again: Again::Never }
+        Self { problem, again: Again::Never, acted: false }
+    }
+}
+
+impl Failed {
+    /// It failed when some of it may have been sent.
+    pub(super) const fn midway(problem: Problem) -> Self {
+        Self { problem, again: Again::Never, acted: true }
     }
 }
 
@@ -64,6 +74,9 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         };
         made += 1;
         tried.push(endpoint);
+        if let Some(doubt) = call.doubt.filter(|_| may_have_acted(&ended)) {
+            doubt.set(true);
+        }
         let again = match &ended {
             Ok(answered) => worth_another(call, answered, &tried),
             Err(failed) => failed.again,
@@ -86,6 +99,17 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         drop(ended);
         tools.metrics.retry(&upstream.name);
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// Whether the upstream may have done what it was asked to, although it does not say so: who answers 502 or 504 speaks for
+/// another, and who answers 500 does not say how far it came.
+fn may_have_acted(ended: &Result<Answered, Failed>) -> bool {
+    const NOBODY_KNOWS: [StatusCode; 3] =
+        [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
+    match ended {
+        Ok(answered) => NOBODY_KNOWS.contains(&answered.status),
+        Err(failed) => failed.acted,
     }
 }
 

@@ -119,6 +119,24 @@ impl Breaker {
         Arc::new(Self { settings, inner: Mutex::new(inner) })
     }
 
+    /// The breaker that follows this one when an upstream is defined anew: open as long as this one would be where the
+    /// place is the same, and closed before a new one, of which nothing is known. What an operator has decided stays.
+    #[must_use]
+    pub fn successor(&self, settings: Settings, same_place: bool, now: Instant) -> Arc<Self> {
+        let before = self.inner.lock();
+        let state = match before.state {
+            State::Open { until, failed_rounds } if same_place => {
+                State::Open { until: until.min(now + longest_wait(&settings)), failed_rounds }
+            }
+            // Its probes were those of the other breaker.
+            State::HalfOpen { failed_rounds, .. } if same_place => State::Open { until: now, failed_rounds },
+            State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => closed(&settings, now),
+        };
+        let Inner { generation, trips, forced, .. } = *before;
+        let inner = Inner { generation: generation + 1, trips, state, forced };
+        Arc::new(Self { settings, inner: Mutex::new(inner) })
+    }
+
     /// Whether it would refuse a call now; changes nothing.
     pub fn peek(&self, now: Instant) -> Result<(), Refused> {
         let inner = self.inner.lock();
@@ -255,6 +273,11 @@ fn wait(settings: &Settings, failed_rounds: u32) -> Duration {
     let doubled = settings.open_for.saturating_mul(1_u32.checked_shl(failed_rounds).unwrap_or(u32::MAX));
     let base = doubled.min(settings.open_at_most);
     base + base * rand::rng().random_range(0..=settings.jitter_percent) / 100
+}
+
+/// What no wait exceeds.
+fn longest_wait(settings: &Settings) -> Duration {
+    settings.open_at_most + settings.open_at_most * settings.jitter_percent / 100
 }
 
 /// Leave for one call. Settle it with what came of it; dropping it unsettled means that nothing was learnt.

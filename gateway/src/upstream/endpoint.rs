@@ -213,6 +213,12 @@ impl Endpoint {
         self.used_since.store(self.micros(now).max(1), Ordering::Relaxed);
     }
 
+    /// What its probes have said counts no more: they ask for something else now, or nothing.
+    pub(super) fn presume_healthy(&self) {
+        self.contradictions.store(0, Ordering::Relaxed);
+        self.healthy.store(true, Ordering::Relaxed);
+    }
+
     /// What an operator sees.
     #[must_use]
     pub fn view(&self, now: Instant, decay: Duration) -> View {

@@ -31,7 +31,7 @@ impl Readiness {
     }
 
     /// Notes what was found. `Some`: it has changed, to this.
-    fn note(&self, ready: bool) -> Option<bool> {
+    pub(super) fn note(&self, ready: bool) -> Option<bool> {
         let now = if ready { READY } else { NOT_READY };
         let before = self.0.swap(now, Ordering::Relaxed);
         let changed = before != now && (ready || before != UNKNOWN);

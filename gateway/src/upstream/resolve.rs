@@ -40,6 +40,7 @@ async fn refresh(upstream: &Upstream) {
     let before = upstream.balancer.endpoints();
     let now = Instant::now();
     let joins = before.iter().any(|endpoint| endpoint.pinned.is_some());
+    let mut all_known = true;
     let mut after: Vec<Arc<Endpoint>> = Vec::new();
     for origin in &upstream.origins {
         let pins = match origin.name_and_port() {
@@ -48,7 +49,9 @@ async fn refresh(upstream: &Upstream) {
                 let mut found = addresses(upstream, &host, port).await;
                 if found.is_empty() {
                     // This name's addresses worked, and still may; the other names are another matter.
-                    after.extend(before.iter().filter(|endpoint| endpoint.origin == *origin).cloned());
+                    let kept = before.iter().filter(|endpoint| endpoint.origin == *origin);
+                    all_known &= kept.clone().any(|endpoint| endpoint.pinned.is_some());
+                    after.extend(kept.cloned());
                     continue;
                 }
                 found.sort_unstable();
@@ -69,5 +72,56 @@ async fn refresh(upstream: &Upstream) {
         }));
     }
     upstream.balancer.replace(after);
-    upstream.resolved(Instant::now());
+    if all_known {
+        upstream.resolved(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// A label of more than 63 letters is no name that anybody would be asked about.
+    fn nobody() -> String {
+        format!("{}.example", "x".repeat(64))
+    }
+
+    fn upstream(url: &str, endpoint: &str) -> Arc<Upstream> {
+        let row = format!("[{{ name = \"raw\", url = \"{url}\", endpoints = [\"{endpoint}\"], dns = \"30s\" }}]");
+        let config = Config::load(None, &[("TOLLGATE_GATEWAY__UPSTREAMS".to_owned(), row)]).unwrap();
+        let all = Upstream::compile(&config, Instant::now(), &[]).unwrap();
+        Arc::clone(all.iter().find(|upstream| upstream.name == "raw").unwrap())
+    }
+
+    fn pinned(upstream: &Upstream, host: &str) -> Vec<bool> {
+        let endpoints = upstream.balancer.endpoints();
+        let here = endpoints.iter().filter(|endpoint| endpoint.origin.as_str().contains(host));
+        here.map(|endpoint| endpoint.pinned.is_some()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_looked_up_leaves_the_others_alone() {
+        let nobody = format!("http://{}:80", nobody());
+        for (url, endpoint) in [(nobody.as_str(), "http://localhost:80"), ("http://localhost:80", &nobody)] {
+            let upstream = upstream(url, endpoint);
+            refresh(&upstream).await;
+            let found = pinned(&upstream, "localhost");
+            assert!(!found.is_empty() && found.iter().all(|pinned| *pinned), "{found:?}");
+            assert_eq!(pinned(&upstream, "example"), [false], "it stays as it was");
+            assert!(upstream.is_due(Instant::now()), "and is looked up again soon");
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_of_a_name_that_fails_later_stay_in_use() {
+        let upstream = upstream(&format!("http://{}:80", nobody()), "http://localhost:80");
+        let origin = upstream.origins[0].clone();
+        let known = Endpoint::new(origin.clone(), Some(SocketAddr::from(([192, 0, 2, 1], 80))), Instant::now());
+        upstream.balancer.replace(vec![Arc::clone(&known)]);
+        refresh(&upstream).await;
+        assert!(upstream.balancer.endpoints().iter().any(|endpoint| Arc::ptr_eq(endpoint, &known)));
+        assert!(!pinned(&upstream, "localhost").is_empty());
+        assert!(!upstream.is_due(Instant::now()), "something is known of each");
+    }
 }

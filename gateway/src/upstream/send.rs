@@ -2,6 +2,7 @@
 
 mod describe;
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,6 +91,8 @@ pub struct Call<'a> {
     pub oauth: bool,
     /// Who is shown the call as well.
     pub mirror: Option<&'a Mirror>,
+    /// Set when any of its tries may have done its work although it was not answered so.
+    pub doubt: Option<&'a Cell<bool>>,
 }
 
 /// What calls are made with.
@@ -196,16 +199,16 @@ impl Call<'_> {
         match (answered, Outgoing::stage(progress.as_ref())) {
             (Ok(Ok(answered)), _) => self.take_in(answered, trial, since).await,
             // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
-            (Ok(Err(_)), Stage::TooLarge) => Err(crate::policy::shape::too_large(self.body_limit).into()),
-            (Ok(Err(_)), Stage::BrokenOff) => Err(body::broken_off().into()),
-            (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => Err(too_slow().into()),
+            (Ok(Err(_)), Stage::TooLarge) => Err(Failed::midway(crate::policy::shape::too_large(self.body_limit))),
+            (Ok(Err(_)), Stage::BrokenOff) => Err(Failed::midway(body::broken_off())),
+            (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => Err(Failed::midway(too_slow())),
             (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
                 trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
                 Err(self.failed(&error))
             }
             (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
                 self.judge_timeout(&mut trial, since);
-                Err(timeout.into())
+                Err(Failed::midway(timeout))
             }
         }
     }
@@ -226,9 +229,8 @@ impl Call<'_> {
         // Nobody asked for another protocol: what follows such a head is no body, and nobody knows where it ends.
         if status == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade {
             trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
-            return Err(
-                Problem::unavailable(Code::BadGateway, "it switched to a protocol that nobody asked for").into()
-            );
+            let why = "it switched to a protocol that nobody asked for";
+            return Err(Failed::midway(Problem::unavailable(Code::BadGateway, why)));
         }
         // Neither has a body, whatever its length says of the one that is not sent (RFC 9110, section 8.6).
         let incoming = if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -248,11 +250,11 @@ impl Call<'_> {
                     Ok(Err(error)) => {
                         trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
                         let problem = Problem::unavailable(Code::BadGateway, causes(&error));
-                        return Err(Failed { problem, again: Again::IfSafe });
+                        return Err(Failed { again: Again::IfSafe, ..Failed::midway(problem) });
                     }
                     Err(timeout) => {
                         self.judge_timeout(&mut trial, since);
-                        return Err(timeout.into());
+                        return Err(Failed::midway(timeout));
                     }
                 }
             }
@@ -289,11 +291,12 @@ impl Call<'_> {
     }
 
     fn failed(&self, error: &reqwest::Error) -> Failed {
-        let (code, again) = match error.is_connect() {
-            true => (Code::UpstreamUnavailable, Again::Always),
-            false => (Code::BadGateway, Again::IfSafe),
+        let (code, again, acted) = match error.is_connect() {
+            true => (Code::UpstreamUnavailable, Again::Always, false),
+            false => (Code::BadGateway, Again::IfSafe, true),
         };
-        Failed { problem: Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error))), again }
+        let problem = Problem::unavailable(code, format!("{}: {}", self.upstream.name, causes(error)));
+        Failed { problem, again, acted }
     }
 
     /// The client's answer.

@@ -25,6 +25,8 @@ pub async fn breaker(
     upstream: web::Path<String>,
     switch: Body<Switch>,
 ) -> Result<HttpResponse, Problem> {
+    // A reload that is under way has read already what is decided here.
+    let _pause = gateway.reloads.pause();
     let tables = gateway.tables.load_full();
     let found = tables.upstreams.iter().find(|known| known.name == *upstream);
     let upstream = found.ok_or_else(|| Problem::new(Code::NotFound))?;

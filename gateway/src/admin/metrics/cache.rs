@@ -33,6 +33,8 @@ pub struct Counters {
     pub stored_bytes: Counter,
     /// Answers that were kept.
     pub stored: Counter,
+    /// Answers that were not kept because too many were on their way.
+    pub crowded: Counter,
     /// Tags that were purged.
     pub purged: Counter,
     /// Calls of the store that failed or took too long.
@@ -55,6 +57,7 @@ impl Counters {
             absent: of("absent"),
             stored_bytes: Counter::default(),
             stored: Counter::default(),
+            crowded: Counter::default(),
             purged: Counter::default(),
             store_failures: Counter::default(),
         };
@@ -62,6 +65,7 @@ impl Counters {
         let mut add = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
         add("response_cache_stored", "Answers that were kept", &counters.stored);
         add("response_cache_stored_bytes", "Bytes of bodies that were kept", &counters.stored_bytes);
+        add("response_cache_crowded", "Answers not kept because too many were on their way", &counters.crowded);
         add("response_cache_purged_tags", "Tags whose answers were purged", &counters.purged);
         add("response_cache_store_failures", "Calls of the cache's store that failed", &counters.store_failures);
         counters

@@ -27,6 +27,8 @@ pub enum Event {
     Unavailable,
     /// Passed on although keys cannot be kept at the moment.
     Unprotected,
+    /// Carried out or freed, and not written down: too many outcomes wait for the store.
+    Unwritten,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +54,7 @@ impl KeyEvents {
             Event::NoAnswer => "no_answer",
             Event::Unavailable => "unavailable",
             Event::Unprotected => "unprotected",
+            Event::Unwritten => "unwritten",
         };
         self.0.get_or_create(&ResultLabel { result }).inc();
     }

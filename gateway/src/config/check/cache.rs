@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(cache.memory_bytes >= MIN_MEMORY, "cache.memory_bytes", "at least 65536");
     let largest = cache.memory_bytes / 4;
     report.ensure((1..=largest).contains(&cache.entry_bytes), "cache.entry_bytes", "1 to a quarter of memory_bytes");
+    report.ensure(cache.ahead_bytes >= cache.entry_bytes, "cache.ahead_bytes", "at least entry_bytes");
     report.ensure(!cache.timeout.get().is_zero(), "cache.timeout", "more than 0s");
     for (i, route) in config.routes.iter().enumerate() {
         let tags = route.invalidates.iter().all(|tag| is_tag(tag));

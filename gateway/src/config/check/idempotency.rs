@@ -13,6 +13,8 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
         report.ensure(!span.get().is_zero(), &format!("idempotency.{key}"), "more than 0s");
     }
     report.ensure(keys.request_bytes > 0, "idempotency.request_bytes", "at least 1");
+    let largest = keys.answer_bytes as u64 + 1_024;
+    report.ensure(keys.waiting_bytes >= largest, "idempotency.waiting_bytes", "at least answer_bytes and 1 KiB");
     for status in keys.declines.iter().filter(|status| !(400..500).contains(*status) || NEVER_FINAL.contains(status)) {
         report.error("idempotency.declines", format!("{status} is no refusal for good"));
     }

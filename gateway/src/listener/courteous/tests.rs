@@ -9,13 +9,14 @@ use shared::clock::Clock;
 
 use super::*;
 use crate::admin::metrics::ConnectionMetrics;
-use crate::listener::manners::{BodyPatience, Patience};
+use crate::listener::manners::{BodyPatience, Patience, Words};
 
 fn courteous(stream: tokio::io::DuplexStream) -> Courteous<tokio::io::DuplexStream> {
     let body = BodyPatience { timeout: LONG / 2, rate: 100 };
     let patience = Patience { head: LONG, body, write: LONG };
     let metrics = ConnectionMetrics::default();
-    Courteous::new(stream, Manners::new(Clock::system(), &HeaderMap::new(), 0, patience, metrics))
+    let words = Words { headers: Box::new(HeaderMap::new), url_bytes: Box::new(|| 0) };
+    Courteous::new(stream, Manners::new(Clock::system(), words, patience, metrics))
 }
 
 const LONG: Duration = Duration::from_secs(60);

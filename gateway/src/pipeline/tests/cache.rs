@@ -5,6 +5,7 @@ mod callers;
 mod coalescing;
 mod origin;
 mod purging;
+mod redis;
 mod stale;
 
 use reqwest::Method;

@@ -24,6 +24,8 @@ pub struct Gate {
     pub redirect: Option<SocketAddr>,
     pub handle: Handle,
     pub client: reqwest::Client,
+    /// What it shares with other instances, and where revocations are published.
+    pub stores: Stores,
     file: PathBuf,
     dead: SocketAddr,
 }
@@ -48,16 +50,23 @@ impl Gate {
 
     /// The same under a clock of one's own.
     pub async fn at(clock: Clock, upstreams: &str, more: &str) -> Self {
+        let stores = Stores::memory(clock.clone());
+        Self::on(stores, clock, upstreams, more).await
+    }
+
+    /// The same on stores of one's own.
+    pub async fn on(stores: Stores, clock: Clock, upstreams: &str, more: &str) -> Self {
         let dead = dead().await;
-        Self::under(clock, &settings(upstreams, dead, more), dead).await
+        Self::under(stores, clock, &settings(upstreams, dead, more), dead).await
     }
 
     /// A gateway with this configuration, for whose services somebody dead may stand in.
     pub async fn with(text: &str, dead: SocketAddr) -> Self {
-        Self::under(Clock::system(), text, dead).await
+        let clock = Clock::system();
+        Self::under(Stores::memory(clock.clone()), clock, text, dead).await
     }
 
-    async fn under(clock: Clock, text: &str, dead: SocketAddr) -> Self {
+    async fn under(stores: Stores, clock: Clock, text: &str, dead: SocketAddr) -> Self {
         let file = std::env::temp_dir().join(format!("tollgate-pipeline-{}.toml", uuid::Uuid::new_v4()));
         std::fs::write(&file, text).unwrap();
         let env = [("IDENTITY__SECRET", SECRET), ("SERVER__WORKERS", "2")];
@@ -66,8 +75,7 @@ impl Gate {
         let config = Config::load(Some(&file), &env).unwrap();
         let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let source = Source { file: Some(file.clone()), env };
-        let (stores, log) = (Stores::memory(clock.clone()), LogLevel::default());
-        let deps = Deps { stores, log, source, clock };
+        let deps = Deps { stores: stores.clone(), log: LogLevel::default(), source, clock };
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
         let redirect = service.redirect_addr;
@@ -78,6 +86,7 @@ impl Gate {
             redirect,
             handle,
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            stores,
             file,
             dead,
         }

@@ -122,6 +122,35 @@ async fn a_slow_get_is_asked_twice_and_the_slower_call_is_cancelled() {
 }
 
 #[tokio::test]
+async fn a_hedge_never_asks_the_endpoint_that_is_slow_already() {
+    let slow = || Stub::start(|_, _| Reply::Answer(200, "slow", Duration::from_millis(150)));
+    let (alone, beside) = (slow().await, slow().await);
+    let route = "[[routes]]\npath = \"/api/t/hedged\"\nupstream = \"raw\"\nauth = \"none\"\nhedge = \"10ms\"\ntimeout = \"5s\"\n";
+    // The other one is ejected: it is chosen when there is nobody else, but not to hedge.
+    let dead = dead().await;
+    for (stub, more, settings) in [
+        (&alone, String::new(), ""),
+        (
+            &beside,
+            format!(", endpoints = [\"http://{dead}\"]"),
+            "upstream.ejection.consecutive_failures = 1\nupstream.ejection.base = \"60s\"\n",
+        ),
+    ] {
+        let raw = format!("{{ name = \"raw\", url = \"http://{}\"{more} }}", stub.addr);
+        let gate = Gate::among(&raw, &format!("{settings}{route}")).await;
+        if !more.is_empty() {
+            eventually(async || gate.get("/api/t/x").await.status() == 503).await;
+        }
+        let before = stub.calls();
+        for _ in 0..5 {
+            assert_eq!(gate.get("/api/t/hedged").await.text().await.unwrap(), "slow");
+        }
+        assert_eq!(stub.calls() - before, 5, "each was asked once");
+        assert_eq!(metric(&gate, "tollgate_gateway_extra_calls_total{upstream=\"raw\",kind=\"hedge\"}").await, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_takes_its_call_along() {
     let stub = Stub::start(|_, _| Reply::Hang).await;
     let gate = Gate::start(stub.addr, "").await;

@@ -1,6 +1,7 @@
 //! API keys: those of the configuration, known by their hash, and those of our users, about which users-service is asked.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::http::header::HeaderName;
 use shared::auth::External;
@@ -10,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::accepted::Place;
 use super::introspect::{Answer, Asking, Introspector, fingerprint};
+use super::issuers::Known;
 use super::verify::{Refusal, Rules};
 use super::{Failure, Means, Reach, Subject, Verified, When};
 use crate::config::{self, Authentication, Config};
@@ -25,29 +27,32 @@ pub struct ApiKeys {
     /// What a bearer token begins with that is a key; empty: none is.
     pub prefix: String,
     fixed: HashMap<[u8; 32], Verified>,
-    asked: Option<Introspector>,
+    pub(super) asked: Option<Arc<Introspector>>,
 }
 
 impl ApiKeys {
     /// From the configuration, which has been checked.
     #[must_use]
-    pub fn compile(config: &Config) -> Self {
+    pub(super) fn compile(config: &Config, known: &Known<'_>) -> Self {
         let authentication = &config.authentication;
         let keys = &authentication.api_keys;
         let path = keys.introspection.as_str();
         let asked = (!path.is_empty()).then(|| {
             let url = [config.services.users.url.trim_end_matches('/'), path].concat();
             let asking = Asking::Gateway { path: path.to_owned() };
-            Introspector::new(
-                super::accepted::API_KEYS,
-                url,
-                asking,
-                Rules::of_our_keys(authentication),
-                &authentication.introspection,
-            )
+            let rules = Rules::of_our_keys(authentication);
+            let name = super::accepted::API_KEYS;
+            known.asked(Introspector::new(name, url, asking, rules, &authentication.introspection))
         });
         let fixed = keys.keys.iter().filter_map(|key| Some((hash(&key.sha256)?, fixed(key, authentication)?)));
         Self { header: keys.header.parse().ok(), prefix: keys.prefix.clone(), fixed: fixed.collect(), asked }
+    }
+
+    pub(super) fn does_for(&self, other: &Self) -> bool {
+        let Self { header, prefix, fixed, asked } = self;
+        let asked = asked.as_ref().map(Arc::as_ptr);
+        (header, prefix, fixed) == (&other.header, &other.prefix, &other.fixed)
+            && asked == other.asked.as_ref().map(Arc::as_ptr)
     }
 
     /// Whether a bearer token is a key.

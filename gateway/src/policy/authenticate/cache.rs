@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn other_rules_forget_everything() {
         let config = crate::config::Config::load(None, &[]).unwrap();
-        let issuers = || Arc::new(Issuers::compile(&config, None).unwrap());
+        let issuers = || Issuers::compile(&config, None).unwrap();
         let (before, after) = (issuers(), issuers());
         let mut cache = TokenCache::new(10);
         cache.under(&before).put("a", verified(100));

@@ -87,7 +87,7 @@ pub struct Introspector {
     url: String,
     asking: Asking,
     rules: Rules,
-    timeout: Duration,
+    settings: Introspecting,
     /// In seconds.
     remember: i64,
     remember_unknown: i64,
@@ -114,7 +114,7 @@ impl Introspector {
             url,
             asking,
             rules,
-            timeout: config.timeout.get(),
+            settings: config.clone(),
             remember: seconds(remember),
             remember_unknown: seconds(remember_unknown),
             known: Cache::builder()
@@ -125,6 +125,14 @@ impl Introspector {
             places: Semaphore::new(config.max_in_flight),
             paused_until: AtomicI64::new(0),
         }
+    }
+
+    /// Whether this asks the same of the same, as the same, and remembers it as long: then what it knows is not forgotten.
+    #[must_use]
+    pub fn does_for(&self, other: &Self) -> bool {
+        let Self { name, url, asking, rules, settings, .. } = self;
+        (name, url, rules, settings) == (&other.name, &other.url, &other.rules, &other.settings)
+            && asking.is(&other.asking)
     }
 
     /// What the issuer says of `credential`, or said not long ago.
@@ -180,14 +188,16 @@ impl Introspector {
         // That many ask at once is no fault of the issuer's: whoever waits here in vain pauses nobody.
         let place = match self.is_paused(now) {
             true => None,
-            false => tokio::time::timeout(self.timeout, self.places.acquire()).await.ok().and_then(Result::ok),
+            false => {
+                tokio::time::timeout(self.settings.timeout.get(), self.places.acquire()).await.ok().and_then(Result::ok)
+            }
         };
         let (answer, outcome) = if self.is_paused(now) {
             (Answer::Unavailable, "paused")
         } else if place.is_none() {
             (Answer::Unavailable, "crowded")
         } else {
-            match tokio::time::timeout(self.timeout, &mut exchange).await {
+            match tokio::time::timeout(self.settings.timeout.get(), &mut exchange).await {
                 Ok(answer) => {
                     let outcome = answer.word();
                     (answer, outcome)
@@ -236,6 +246,17 @@ impl Introspector {
 }
 
 impl Asking {
+    fn is(&self, other: &Self) -> bool {
+        let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        match (self, other) {
+            (Self::Client { id, secret }, Self::Client { id: other_id, secret: other_secret }) => {
+                id == other_id && text(secret) == text(other_secret)
+            }
+            (Self::Gateway { path }, Self::Gateway { path: other }) => path == other,
+            (Self::Client { .. }, Self::Gateway { .. }) | (Self::Gateway { .. }, Self::Client { .. }) => false,
+        }
+    }
+
     const fn hint(&self) -> &'static str {
         match self {
             Self::Client { .. } => "access_token",

@@ -50,7 +50,7 @@ pub enum Source {
     /// Only the issuer itself. `prefix` is what its opaque tokens begin with.
     Asked {
         /// Who is asked.
-        introspector: Box<Introspector>,
+        introspector: Arc<Introspector>,
         /// Empty: whatever nobody else's prefix fits.
         prefix: String,
     },
@@ -70,41 +70,45 @@ struct Unverified {
 }
 
 impl Issuers {
-    /// From the configuration, which has been checked. Keys that `previous` has are taken over, so that a reload never
-    /// leaves a gateway without them.
+    /// From the configuration, which has been checked. Whatever is the same in `previous` goes on as it is, with its keys
+    /// and with what is known of credentials; with all the same, so do the workers' verified tokens.
     ///
     /// # Errors
     /// A secret's file that cannot be read.
-    pub fn compile(config: &Config, previous: Option<&Self>) -> Result<Self, NoSecret> {
+    pub fn compile(config: &Config, previous: Option<&Arc<Self>>) -> Result<Arc<Self>, NoSecret> {
         let authentication = &config.authentication;
-        let keep = |keys: Arc<Jwks>| {
-            let known: Vec<_> = previous.into_iter().flat_map(Self::key_sets).map(|(_, known)| known).collect();
-            if let Some(same) = known.iter().find(|known| known.does_for(&keys)) {
-                return Arc::clone(same);
-            }
-            // Until it has fetched its own, with its own times.
-            known.iter().filter(|known| known.is_at(&keys)).for_each(|known| keys.start_with(known));
-            keys
-        };
+        let known = Known { previous: previous.map(|previous| &**previous) };
         let rules = Rules::ours(authentication);
         let keys = Jwks::new(authentication, our_keys(config), rules.pinned.clone());
         let ours = Issuer {
             name: DEFAULT.to_owned(),
             place: Place::OURS,
             rules,
-            source: Source::Keys(keep(keys)),
+            source: Source::Keys(known.keys(keys)),
             trusted: true,
         };
         let mut list = vec![ours];
         for (index, issuer) in authentication.issuers.iter().enumerate() {
-            list.push(Issuer::compile(issuer, Place::further(index), authentication, &keep)?);
+            list.push(Issuer::compile(issuer, Place::further(index), authentication, &known)?);
         }
-        Ok(Self {
+        let issuers = Self {
             list,
-            keys: ApiKeys::compile(config),
+            keys: ApiKeys::compile(config, &known),
             cookie: Some(authentication.cookie.name.clone()).filter(|name| !name.is_empty()),
             max_bytes: authentication.max_token_bytes,
-        })
+        };
+        let same = previous.filter(|previous| previous.does_for(&issuers));
+        Ok(same.map_or_else(|| Arc::new(issuers), Arc::clone))
+    }
+
+    /// Whether this says all that `other` would, of every credential.
+    fn does_for(&self, other: &Self) -> bool {
+        let Self { list, keys, cookie, max_bytes } = self;
+        list.len() == other.list.len()
+            && list.iter().zip(&other.list).all(|(issuer, other)| issuer.does_for(other))
+            && keys.does_for(&other.keys)
+            && *cookie == other.cookie
+            && *max_bytes == other.max_bytes
     }
 
     /// The issuer whose token this claims to be. Nothing is believed yet: this only says whose rules it is held against.
@@ -139,6 +143,12 @@ impl Issuers {
                 new.vouches_as(old).then_some(new.place)
             }
         }
+    }
+
+    /// Every issuer, ours first.
+    #[cfg(test)]
+    pub(super) fn each(&self) -> &[Issuer] {
+        &self.list
     }
 
     /// Every issuer's keys, with its name.
@@ -199,7 +209,7 @@ impl Issuer {
         config: &config::Issuer,
         place: Place,
         common: &Authentication,
-        keep: &dyn Fn(Arc<Jwks>) -> Arc<Jwks>,
+        known: &Known<'_>,
     ) -> Result<Self, NoSecret> {
         let rules = Rules::of(config, common.leeway);
         let source = match &config.introspection {
@@ -210,17 +220,58 @@ impl Issuer {
                 let asking = Asking::Client { id: asked.client_id.clone(), secret };
                 let url = asked.url.clone();
                 let introspector = Introspector::new(&config.name, url, asking, rules.clone(), &common.introspection);
-                Source::Asked { introspector: Box::new(introspector), prefix: asked.prefix.clone() }
+                Source::Asked { introspector: known.asked(introspector), prefix: asked.prefix.clone() }
             }
             None => {
                 let keys = match config.discovery {
                     true => jwks::Place::Discovered(config.issuer.clone()),
                     false => jwks::Place::Url(config.jwks_url.clone()),
                 };
-                Source::Keys(keep(Jwks::new(common, keys, rules.pinned.clone())))
+                Source::Keys(known.keys(Jwks::new(common, keys, rules.pinned.clone())))
             }
         };
         Ok(Self { name: config.name.clone(), place, rules, source, trusted: config.trusted })
+    }
+
+    fn does_for(&self, other: &Self) -> bool {
+        let Self { name, place, rules, source, trusted } = self;
+        let same_source = match (source, &other.source) {
+            (Source::Keys(keys), Source::Keys(others)) => Arc::ptr_eq(keys, others),
+            (Source::Asked { introspector, prefix }, Source::Asked { introspector: others, prefix: other }) => {
+                Arc::ptr_eq(introspector, others) && prefix == other
+            }
+            (Source::Keys(_), Source::Asked { .. }) | (Source::Asked { .. }, Source::Keys(_)) => false,
+        };
+        same_source && (name, place, rules, trusted) == (&other.name, &other.place, &other.rules, &other.trusted)
+    }
+}
+
+/// What the configuration before has brought to light.
+pub(super) struct Known<'a> {
+    previous: Option<&'a Issuers>,
+}
+
+impl Known<'_> {
+    /// The same key set, if there is one; else this one, which begins with what is known of its place until it has
+    /// fetched its own. What another place said is not believed.
+    fn keys(&self, keys: Arc<Jwks>) -> Arc<Jwks> {
+        let known: Vec<_> = self.previous.into_iter().flat_map(Issuers::key_sets).map(|(_, known)| known).collect();
+        if let Some(same) = known.iter().find(|known| known.does_for(&keys)) {
+            return Arc::clone(same);
+        }
+        known.iter().filter(|known| known.is_at(&keys)).for_each(|known| keys.start_with(known));
+        keys
+    }
+
+    /// The same introspector, if there is one, with what it remembers; else this one.
+    pub(super) fn asked(&self, asked: Introspector) -> Arc<Introspector> {
+        let issuers = self.previous.into_iter().flat_map(|previous| &previous.list);
+        let known = issuers.filter_map(|issuer| match &issuer.source {
+            Source::Asked { introspector, .. } => Some(introspector),
+            Source::Keys(_) => None,
+        });
+        let mut known = known.chain(self.previous.and_then(|previous| previous.keys.asked.as_ref()));
+        known.find(|known| known.does_for(&asked)).map_or_else(|| Arc::new(asked), Arc::clone)
     }
 }
 

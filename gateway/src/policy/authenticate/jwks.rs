@@ -99,16 +99,19 @@ impl Jwks {
         self.place == other.place && self.pinned == other.pinned && times(self) == times(other)
     }
 
-    /// Whether its keys are those of `other`, whatever the times.
+    /// Whether it fetches from where `other` does, whatever the times and algorithms.
     #[must_use]
     pub fn is_at(&self, other: &Self) -> bool {
-        self.place == other.place && self.pinned == other.pinned
+        self.place == other.place
     }
 
-    /// Goes on with the keys of another until it has its own.
+    /// Goes on with the keys of another until it has its own: those that it would have taken itself.
     pub fn start_with(&self, other: &Self) {
-        if self.current().is_none() {
-            self.current.store(other.current());
+        if self.current().is_none()
+            && let Some(keys) = other.current().map(|keys| keys.only(&self.pinned)).filter(|keys| !keys.is_empty())
+        {
+            self.replace(keys);
+            *self.last_success.lock() = *other.last_success.lock();
         }
     }
 

@@ -12,6 +12,7 @@ const MIN_MODULUS_CHARS: usize = 342;
 const MAX_KEYS: usize = 32;
 
 /// One key and the only algorithm that it is for.
+#[derive(Clone)]
 pub struct Key {
     /// A token with any other algorithm is refused.
     pub algorithm: Algorithm,
@@ -67,6 +68,13 @@ impl KeySet {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Key> {
         self.0.get(id)
+    }
+
+    /// Those of them that can verify with one of these algorithms.
+    #[must_use]
+    pub fn only(&self, pinned: &[Algorithm]) -> Self {
+        let fit = self.0.iter().filter(|(_, key)| pinned.contains(&key.algorithm));
+        Self(fit.map(|(id, key)| (id.clone(), key.clone())).collect())
     }
 
     /// How many there are.

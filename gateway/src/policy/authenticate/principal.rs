@@ -9,7 +9,7 @@ use shared::domain::{ApiKeyId, Roles};
 use super::accepted::Place;
 
 /// A credential that holds, and all that follows from it. Remembered, so that it is worked out once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Whom it stands for.
     pub subject: Subject,

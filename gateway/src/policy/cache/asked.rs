@@ -60,7 +60,7 @@ impl<'t> Asked<'t> {
         if public.is_none() && own.is_none() {
             return None;
         }
-        let path = tags::resource(turn.tables, turn.route, turn.call.path);
+        let path = tags::resource(turn.tables, turn.call.path);
         let mut tags = Vec::with_capacity(1 + settings.tags.len());
         tags.push(tags::path_tag(&turn.route.upstream.name, path));
         tags.extend_from_slice(&settings.tags);

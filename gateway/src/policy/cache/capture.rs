@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::replay::{Following, Next};
+use crate::policy::waiting::Share;
 
 /// A body as it was found.
 pub enum Found {
@@ -51,18 +53,33 @@ fn cut() -> io::Error {
 pub enum Captured {
     /// All of it.
     Complete(Bytes),
-    /// It is too large, or it broke off.
-    Not,
+    /// It is too large.
+    TooLarge,
+    /// Too much is on its way already.
+    Crowded,
+    /// It broke off.
+    Broken,
     /// Nobody wanted it any more.
     Unwanted,
 }
 
 /// A body that is read ahead: the client's side, and the reader's.
 #[must_use]
-pub fn ahead(begun: Option<Piece>, body: BoxBody, limit: u64) -> (Following, Reader) {
+pub fn ahead(begun: Option<Piece>, body: BoxBody, bounds: Bounds) -> (Following, Reader) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let size = body.size();
-    (Following::new(receiver, size), Reader { begun, body, size, limit, sender })
+    let client = Following::new(receiver, size, Arc::clone(&bounds.share));
+    (client, Reader { begun, body, size, bounds, sender })
+}
+
+/// How much is read ahead.
+pub struct Bounds {
+    /// Of this body, in bytes.
+    pub limit: u64,
+    /// Of all bodies together.
+    pub most: u64,
+    /// What this one has of that.
+    pub share: Arc<Share>,
 }
 
 /// The reader's side.
@@ -70,7 +87,7 @@ pub struct Reader {
     begun: Option<Piece>,
     body: BoxBody,
     size: BodySize,
-    limit: u64,
+    bounds: Bounds,
     sender: UnboundedSender<Next>,
 }
 
@@ -88,22 +105,24 @@ impl Reader {
             };
             // Sending fails when the client is gone; what is read is then for others.
             match piece {
-                Some(Ok(piece)) if (held.len() + piece.len()) as u64 > self.limit => {
-                    let _ = self.sender.send(Next::Piece(piece));
-                    let _ = self.sender.send(Next::Rest(self.body));
-                    return Captured::Not;
-                }
                 Some(Ok(piece)) => {
+                    let too_large = (held.len() + piece.len()) as u64 > self.bounds.limit;
+                    // Once for whoever waits and for the cache, and once for its own client.
+                    if too_large || !self.bounds.share.grow(2 * piece.len() as u64, self.bounds.most) {
+                        let _ = self.sender.send(Next::Piece(piece));
+                        let _ = self.sender.send(Next::Rest(self.body));
+                        return if too_large { Captured::TooLarge } else { Captured::Crowded };
+                    }
                     held.extend_from_slice(&piece);
                     let _ = self.sender.send(Next::Piece(piece));
                 }
                 Some(Err(error)) => {
                     let _ = self.sender.send(Next::Broken(error));
-                    return Captured::Not;
+                    return Captured::Broken;
                 }
                 None if matches!(self.size, BodySize::Sized(length) if length != held.len() as u64) => {
                     let _ = self.sender.send(Next::Broken(cut().into()));
-                    return Captured::Not;
+                    return Captured::Broken;
                 }
                 None => {
                     let _ = self.sender.send(Next::End);

@@ -1,12 +1,12 @@
 //! Asking the upstream, and what becomes of its answer: kept, confirmed, passed on, or replaced by a stale one.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
-use shared::problem::Problem;
+use shared::problem::{Code, Problem};
 
 use super::asked::Asked;
 use super::capture::{self, Found};
@@ -50,8 +50,9 @@ impl ResponseCache {
                 Ok(self.take_in(turn, asked, (known, lead), answer, asked_at).await)
             }
             failed => {
-                // Whoever waits goes alone, and is refused or given what is kept.
-                lead.iter().for_each(Lead::release);
+                if let Some(lead) = lead {
+                    tell(lead, &failed);
+                }
                 if let Some(stale) = self.stand_in(asked, stored.as_ref()) {
                     return Ok(stale);
                 }
@@ -157,6 +158,25 @@ impl ResponseCache {
     async fn forget(&self, asked: &Asked<'_>, stored: &Stored) {
         if let Some(primary) = asked.keys().find(|key| stored.is_for(key, asked)) {
             self.shelf.forget(stored.key(primary)).await;
+        }
+    }
+}
+
+/// What those who wait hear of a call that failed. What the upstream said of it was said to one of them: the others hear
+/// it in words of ours. Where the leader was shed, the next may be more important, and nobody has been asked.
+fn tell(lead: Lead, failed: &Result<HttpResponse, Problem>) {
+    match failed {
+        Err(problem) if problem.code() == Code::Overloaded => {}
+        Err(problem) => lead.fail(problem.clone()),
+        Ok(answer) => {
+            let patience = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            lead.fail(match answer.status() {
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    Problem::new(Code::UpstreamUnavailable).retry_after(Duration::from_secs(patience.unwrap_or(1)))
+                }
+                StatusCode::GATEWAY_TIMEOUT => Problem::new(Code::GatewayTimeout),
+                _ => Problem::new(Code::BadGateway),
+            });
         }
     }
 }

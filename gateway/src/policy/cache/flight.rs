@@ -1,7 +1,9 @@
 //! Requests that miss the same answer at the same time wait for one of them to fetch it.
 //!
-//! The leader's answer is shared when it may be kept and is fresh. When it may not, or fails, everybody goes alone at
-//! once: waiting in a row would be worse than not waiting at all. When the leader's client goes away, another leads.
+//! The leader's answer is shared when it may be kept and is fresh. When it may not be kept, everybody goes alone at once:
+//! waiting in a row would be worse than not waiting at all. When the leader's client goes away, another leads; and once
+//! more when the leader's call fails. Who has waited for two calls that failed is told so: an upstream that is down must
+//! not be asked by everybody who waited for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shared::problem::Problem;
 use shared::store::tagged::Stamp;
 use tokio::sync::watch;
 
@@ -27,6 +30,8 @@ pub enum Landed {
     Shared(Arc<Stored>),
     /// Nothing that could be shared: each goes alone.
     Apart,
+    /// No answer: the upstream failed, in these words of ours.
+    Failed(Problem),
     /// Its leader was cancelled: somebody else may lead.
     Vacant,
 }
@@ -39,6 +44,7 @@ pub struct Flights {
     now: Arc<Mutex<HashMap<Key, Flight>>>,
     /// How many have ended: whoever looked something up before one did looks again.
     ended: Arc<AtomicU64>,
+    begun: AtomicU64,
     apart: moka::sync::Cache<Key, ()>,
 }
 
@@ -70,7 +76,7 @@ pub struct Lead {
 impl Default for Flights {
     fn default() -> Self {
         let apart = moka::sync::Cache::builder().max_capacity(MAX_APART).time_to_live(APART_FOR).build();
-        Self { now: Arc::default(), ended: Arc::default(), apart }
+        Self { now: Arc::default(), ended: Arc::default(), begun: AtomicU64::new(0), apart }
     }
 }
 
@@ -80,11 +86,10 @@ impl Flights {
     #[must_use]
     pub fn join(&self, key: &Key, begun: Stamp, purged: Stamp) -> Seat {
         let mut now = self.now.lock();
-        let flying = now.get(key);
-        if let Some(flight) = flying.filter(|flight| flight.begun >= purged) {
+        if let Some(flight) = now.get(key).filter(|flight| flight.begun >= purged) {
             return Seat::Waits(flight.state.clone());
         }
-        let number = flying.map_or(0, |flight| flight.number + 1);
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let (state, receiver) = watch::channel(None);
         now.insert(key.clone(), Flight { state: receiver, begun, number });
         let (flights, ended) = (Arc::clone(&self.now), Arc::clone(&self.ended));
@@ -120,6 +125,19 @@ impl Lead {
         self.state.send_replace(Some(Landed::Apart));
     }
 
+    /// Tells everybody who waits that it was in vain. Whoever comes from now on does not join it.
+    pub fn fail(self, problem: Problem) {
+        self.leave();
+        self.state.send_replace(Some(Landed::Failed(problem)));
+    }
+
+    fn leave(&self) {
+        let mut now = self.flights.lock();
+        if now.get(&self.key).is_some_and(|flight| flight.number == self.number) {
+            now.remove(&self.key);
+        }
+    }
+
     /// Whether anybody waits. The flight itself holds one receiver.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
@@ -129,12 +147,9 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        let mut now = self.flights.lock();
+        // Before it can be seen that it is gone.
         self.ended.fetch_add(1, Ordering::AcqRel);
-        if now.get(&self.key).is_some_and(|flight| flight.number == self.number) {
-            now.remove(&self.key);
-        }
-        drop(now);
+        self.leave();
         self.state.send_if_modified(|state| {
             let is_vacant = state.is_none();
             if is_vacant {
@@ -208,6 +223,39 @@ mod tests {
             }
         }
         assert_eq!(leads.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lead_that_fails_tells_all_who_wait_and_the_next_to_come_leads_anew() {
+        let flights = Flights::default();
+        let leading = lead(&flights);
+        let waiting: Vec<_> = (0..500).map(|_| wait(&flights)).collect();
+        leading.fail(Problem::new(shared::problem::Code::BadGateway));
+        assert!(flights.now.lock().is_empty());
+        let next = lead(&flights);
+        for state in waiting {
+            assert!(matches!(landed(state).await, Landed::Failed(_)));
+        }
+        let late = wait(&flights);
+        next.release();
+        assert!(matches!(landed(late).await, Landed::Apart), "the first one's end was not the second one's");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_hears_of_the_end_however_long_it_takes_and_nobody_waits_for_who_is_gone() {
+        let flights = Flights::default();
+        let leading = lead(&flights);
+        let (patient, impatient) = (wait(&flights), wait(&flights));
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, landed(impatient)).await.is_err());
+        let waits = tokio::spawn(landed(patient));
+        tokio::time::sleep(3_600 * second).await;
+        assert!(leading.is_awaited());
+        waits.abort();
+        assert!(waits.await.unwrap_err().is_cancelled());
+        assert!(!leading.is_awaited(), "nobody waits any more, and the leader may give up");
+        drop(leading);
+        assert!(flights.now.lock().is_empty(), "no flight outlives its leader");
     }
 
     #[tokio::test]

@@ -162,6 +162,7 @@ impl Keys {
             upgrade: _,
             oauth: _,
             mirror: _,
+            doubt: _,
         } = *call;
         let mut parts = Parts::begin("answer");
         parts.add(upstream.name.as_bytes());

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
+use shared::problem::{Code, Problem};
 use shared::store::tagged::{Entry, Stamp};
 
 use super::asked::Asked;
-use super::capture::{self, Captured};
+use super::capture::{self, Bounds, Captured};
 use super::draft::Draft;
 use super::entry::Stored;
 use super::flight::Lead;
@@ -56,10 +57,19 @@ impl Landing {
                 false => lead.release(),
             }
         }
-        if self.gateway.responses.shelf.is_remote() {
-            actix_web::rt::spawn(async move { self.keep(&stored).await });
+        let cache = &self.gateway.responses;
+        if !cache.shelf.is_remote() {
+            return self.keep(&stored).await;
+        }
+        // It waits to be written, and so that nobody waits for that, it takes memory.
+        let share = cache.waiting.share();
+        if share.grow(stored.body.len() as u64, self.settings.ahead) {
+            actix_web::rt::spawn(async move {
+                self.keep(&stored).await;
+                drop(share);
+            });
         } else {
-            self.keep(&stored).await;
+            cache.counters.crowded.inc();
         }
     }
 
@@ -80,12 +90,19 @@ impl Landing {
     /// The answer is still coming: it is read ahead of its client, and kept when it is complete. Returns the client's
     /// side.
     pub fn follow(self, draft: Draft, begun: Option<capture::Piece>, body: BoxBody) -> Following {
-        let (client, reader) = capture::ahead(begun, body, self.settings.limit);
+        let Settings { limit, ahead: most, .. } = *self.settings;
+        let bounds = Bounds { limit, most, share: self.gateway.responses.waiting.share() };
+        let (client, reader) = capture::ahead(begun, body, bounds);
         actix_web::rt::spawn(async move {
             let is_wanted = || self.is_errand || self.lead.as_ref().is_some_and(Lead::is_awaited);
             match reader.run(is_wanted).await {
                 Captured::Complete(body) => self.finish(Arc::new(draft.with(body))).await,
-                Captured::Not => self.part(),
+                Captured::TooLarge => self.part(),
+                Captured::Crowded => {
+                    self.gateway.responses.counters.crowded.inc();
+                    self.part();
+                }
+                Captured::Broken => self.fail(),
                 Captured::Unwanted => {}
             }
         });
@@ -96,6 +113,13 @@ impl Landing {
     pub fn part(self) {
         if let Some(lead) = self.lead {
             lead.release();
+        }
+    }
+
+    /// It broke off: whoever waits hears of it.
+    fn fail(self) {
+        if let Some(lead) = self.lead {
+            lead.fail(Problem::new(Code::BadGateway).detail("The upstream's answer broke off."));
         }
     }
 }

@@ -1,21 +1,22 @@
 //! What ends before its time: by an unsafe request that succeeded (RFC 9111, section 4.4), by an operator, by an event.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION};
-use actix_web::http::{Method, StatusCode};
 use reqwest::Url;
-use shared::problem::{Code, Problem};
+use shared::problem::Problem;
 use shared::store::StoreError;
 use shared::store::tagged::EVERYTHING;
 
+use super::kept_at::{self, Whose};
 use super::{ResponseCache, Turn, tags};
 use crate::app::Gateway;
 use crate::policy::in_flight::Permit;
-use crate::route::{Found, Wanted, path};
 use crate::tables::Tables;
+use crate::upstream::send::Call;
 
 /// Why nothing was purged.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +42,8 @@ impl ResponseCache {
         let url = if address.starts_with('/') { Url::parse(&format!("http://any{address}")) } else { address.parse() };
         let url = url.map_err(|_| PurgeError::NoAddress)?;
         let host = (!address.starts_with('/')).then(|| host_of(&url)).flatten();
-        let tag = cached_at(tables, host.as_deref(), url.path()).ok_or(PurgeError::NotCached)?;
-        Ok(self.shelf.purge(vec![tag]).await?)
+        let tags = kept_at::tags_of(tables, Whose::Operator(host.as_deref()), url.path());
+        if tags.is_empty() { Err(PurgeError::NotCached) } else { Ok(self.shelf.purge(tags).await?) }
     }
 
     /// Purges every answer with a tag: a route's, or one that an upstream named. This is what an event calls as well.
@@ -61,6 +62,11 @@ impl ResponseCache {
         self.shelf.purge(vec![EVERYTHING.to_owned()]).await
     }
 
+    /// Tells a store that is back what it could not be told, for as long as it is polled.
+    pub async fn pay(&self) {
+        self.shelf.pay().await;
+    }
+
     /// Makes an unsafe call. What it has changed is purged before its answer is given, so that the client never reads
     /// what it has just overwritten; and also when its client goes away, or nobody knows how it ended.
     pub(super) async fn change(
@@ -69,36 +75,34 @@ impl ResponseCache {
         payload: Payload,
         permit: Permit,
     ) -> Result<HttpResponse, Problem> {
-        let target = target(turn);
-        let mut unfinished = Unfinished { gateway: Arc::clone(&turn.worker.gateway), tags: target.clone() };
-        let answer = turn.send(payload, permit).await;
-        let changed = match &answer {
+        let mut changed = Changed { gateway: Arc::clone(&turn.worker.gateway), tags: target(turn) };
+        let doubt = Cell::new(false);
+        let call = Call { doubt: Some(&doubt), ..*turn.call };
+        let answer = Turn { call: &call, ..*turn }.send(payload, permit).await;
+        match &answer {
             Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => {
-                let mut changed = target;
-                changed.extend(named(turn, answer.headers()));
-                changed
+                changed.tags.extend(named(turn, answer.headers()));
             }
-            // It may have happened: who answers so speaks for another.
-            Ok(answer) if matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => target,
-            Err(problem) if matches!(problem.code(), Code::GatewayTimeout | Code::BadGateway) => target,
-            Ok(_) | Err(_) => Vec::new(),
-        };
-        if !changed.is_empty() {
-            // What cannot be told to the store now is owed to it.
-            let _ = self.shelf.purge(changed).await;
+            // One of its tries may have done it, whatever came of the last: who deletes twice is told that nothing is there.
+            Ok(_) | Err(_) if doubt.get() => {}
+            Ok(_) | Err(_) => changed.tags.clear(),
         }
-        unfinished.tags.clear();
+        if !changed.tags.is_empty() {
+            // What cannot be told to the store now is owed to it.
+            let _ = self.shelf.purge(changed.tags.clone()).await;
+            changed.tags.clear();
+        }
         answer
     }
 }
 
-/// A call whose end is not known yet.
-struct Unfinished {
+/// What a call has changed, or may have when its client leaves before its end is known.
+struct Changed {
     gateway: Arc<Gateway>,
     tags: Vec<String>,
 }
 
-impl Drop for Unfinished {
+impl Drop for Changed {
     fn drop(&mut self) {
         let tags = std::mem::take(&mut self.tags);
         if !tags.is_empty() {
@@ -110,9 +114,8 @@ impl Drop for Unfinished {
 
 /// What the call itself says it changes: its own address, and what its route names.
 fn target(turn: &Turn<'_>) -> Vec<String> {
-    let host = host(turn);
     let mut tags = turn.route.invalidates.clone();
-    tags.extend(cached_at(turn.tables, host, turn.call.path));
+    tags.extend(kept_at::tags_of(turn.tables, Whose::Request(host(turn), turn.route), turn.call.path));
     tags
 }
 
@@ -125,7 +128,8 @@ fn named(turn: &Turn<'_>, headers: &HeaderMap) -> Vec<String> {
         let value = headers.get(name).and_then(|value| value.to_str().ok());
         let url = value.and_then(|value| base.as_ref()?.join(value).ok());
         let same = url.filter(|url| base.as_ref().is_some_and(|base| host_of(base) == host_of(url)));
-        tags.extend(same.and_then(|url| cached_at(turn.tables, host, url.path())));
+        let whose = Whose::Request(host, turn.route);
+        tags.extend(same.into_iter().flat_map(|url| kept_at::tags_of(turn.tables, whose, url.path())));
     }
     tags
 }
@@ -138,19 +142,4 @@ fn host<'t>(turn: &Turn<'t>) -> Option<&'t str> {
 fn host_of(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-}
-
-/// The tag of what is kept for an address; `None` when no route keeps anything for it.
-fn cached_at(tables: &Tables, host: Option<&str>, raw: &str) -> Option<String> {
-    let path = path::canonical(raw).ok()?;
-    let versioned = tables.versions.split(&path).map(|asked| {
-        let version = asked.in_path.and_then(|name| tables.versions.by_name(name));
-        (version.unwrap_or(tables.versions.default()), asked.rest)
-    });
-    match tables.routes.find(Wanted { host, path: &path, versioned, method: &Method::GET }) {
-        Found::Route(route) if route.cache.is_some() => {
-            Some(tags::path_tag(&route.upstream.name, tags::resource(tables, route, &path)))
-        }
-        Found::Route(_) | Found::OtherMethods(_) | Found::Nothing => None,
-    }
 }

@@ -96,6 +96,7 @@ impl Errand {
             upgrade: false,
             oauth: self.route.oauth,
             mirror: None,
+            doubt: None,
         };
         let turn = Turn { worker: &self.worker, tables: &tables, route: &self.route, call: &call, is_errand: true };
         let Some(asked) = self.route.cache.as_ref().and_then(|settings| Asked::of(&turn, settings)) else { return };

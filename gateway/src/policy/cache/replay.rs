@@ -3,11 +3,17 @@
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 use tokio::sync::mpsc;
+
+use crate::policy::waiting::Share;
+
+/// What is handed over at once: the listener copies it, and a client that reads slowly keeps the copy.
+const PIECE: usize = 32_768;
 
 /// A body that is here already, and what must be held until it has been sent: a place among the requests in flight.
 pub struct Replay<G> {
@@ -30,8 +36,8 @@ impl<G: Unpin> MessageBody for Replay<G> {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let body = std::mem::take(&mut self.body);
-        Poll::Ready(Some(body).filter(|body| !body.is_empty()).map(Ok))
+        let next = self.body.len().min(PIECE);
+        Poll::Ready((next > 0).then(|| Ok(self.body.split_to(next))))
     }
 }
 
@@ -52,12 +58,13 @@ pub struct Following {
     next: mpsc::UnboundedReceiver<Next>,
     rest: Option<BoxBody>,
     size: BodySize,
+    _share: Arc<Share>,
 }
 
 impl Following {
-    /// Follows what is sent.
-    pub const fn new(next: mpsc::UnboundedReceiver<Next>, size: BodySize) -> Self {
-        Self { next, rest: None, size }
+    /// Follows what is sent, of which `share` is held until this is dropped.
+    pub const fn new(next: mpsc::UnboundedReceiver<Next>, size: BodySize, share: Arc<Share>) -> Self {
+        Self { next, rest: None, size, _share: share }
     }
 }
 
@@ -83,5 +90,23 @@ impl MessageBody for Following {
             // Whoever read it is gone: what has come so far must not look complete.
             None => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_body_is_handed_over_in_pieces_and_held_until_its_end() {
+        let (whole, held) = (Bytes::from(vec![7; 3 * PIECE + 1]), Arc::new(()));
+        let mut replay = Replay::new(whole.clone(), Arc::clone(&held));
+        let mut nobody = Context::from_waker(std::task::Waker::noop());
+        let mut sent = Vec::new();
+        while let Poll::Ready(Some(Ok(piece))) = Pin::new(&mut replay).poll_next(&mut nobody) {
+            assert!(piece.len() <= PIECE && Arc::strong_count(&held) == 2);
+            sent.extend_from_slice(&piece);
+        }
+        assert_eq!(sent, whole);
     }
 }

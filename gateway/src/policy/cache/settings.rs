@@ -25,6 +25,8 @@ pub struct Settings {
     pub tags: Vec<String>,
     /// The largest body that is kept, in bytes.
     pub limit: u64,
+    /// What all answers on their way into the cache may take together, in bytes.
+    pub ahead: u64,
 }
 
 impl Settings {
@@ -47,6 +49,7 @@ impl Settings {
             vary,
             tags: config.tags.iter().map(|tag| own_tag(tag)).collect(),
             limit: common.entry_bytes,
+            ahead: common.ahead_bytes,
         }))
     }
 

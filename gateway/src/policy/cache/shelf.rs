@@ -1,24 +1,25 @@
 //! The store as the cache uses it: bounded in time, a miss when it is slow or gone, and never with what was purged while
 //! it could not be told.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use shared::clock::Clock;
-use shared::store::tagged::{EVERYTHING, Entry, LookUp};
+use shared::store::tagged::{Entry, LookUp};
 use shared::store::{StoreError, TaggedCache};
+use tokio::sync::Notify;
 
 use super::key::Key;
+use super::owed::Owed;
+use super::tags;
 use crate::admin::metrics::cache::Counters;
 
 /// How long a store that did not answer in time is left alone: one second.
 const PAUSE_MICROS: i64 = 1_000_000;
 
-/// Purges that are owed to a store that is away. One more, and everything is purged when it is back.
-const MAX_OWED: usize = 1_024;
+/// How often a store that is away is told again what it is owed.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug)]
@@ -29,16 +30,17 @@ pub struct Shelf {
     /// Until when the store is left alone, in microseconds; 0: it is not.
     paused_until: AtomicI64,
     /// Purges that failed. Until they are made up for, nothing is read.
-    owed: Mutex<BTreeSet<String>>,
-    owes: AtomicBool,
+    owed: Owed,
+    /// Rung when something is owed.
+    debt: Notify,
 }
 
 impl Shelf {
     /// On a store.
     #[must_use]
     pub fn new(store: TaggedCache, clock: Clock, counters: Counters) -> Self {
-        let (paused_until, owed, owes) = (AtomicI64::new(0), Mutex::default(), AtomicBool::new(false));
-        Self { store, clock, counters, paused_until, owed, owes }
+        let (paused_until, owed, debt) = (AtomicI64::new(0), Owed::default(), Notify::new());
+        Self { store, clock, counters, paused_until, owed, debt }
     }
 
     /// Whether writing takes a round trip.
@@ -52,7 +54,7 @@ impl Shelf {
         if !self.is_open() {
             return None;
         }
-        if self.owes.load(Ordering::Acquire) && !self.make_up().await {
+        if self.owed.any() && !self.make_up().await {
             return None;
         }
         self.note(self.store.look_up(keys, tags).await)
@@ -86,36 +88,39 @@ impl Shelf {
     /// # Errors
     /// Why the store was not told yet.
     pub async fn purge(&self, tags: Vec<String>) -> Result<(), StoreError> {
+        let tags = tags::to_purge(tags);
+        if tags.is_empty() {
+            return Ok(());
+        }
         self.counters.purged.inc_by(tags.len() as u64);
         let purged = self.store.purge(&tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
         if let Err(error) = &purged {
             tracing::warn!(%error, "a purge of the response cache has to wait");
-            self.owe(tags);
+            self.owed.add(tags);
+            self.debt.notify_one();
         }
         self.note(purged.clone());
         purged
     }
 
-    /// Notes what could not be purged.
-    fn owe(&self, tags: Vec<String>) {
-        let mut owed = self.owed.lock();
-        owed.extend(tags);
-        if owed.len() > MAX_OWED {
-            *owed = BTreeSet::from([EVERYTHING.to_owned()]);
+    /// Pays what is owed as soon as the store takes it, for as long as it is polled: other instances read what has to go,
+    /// even if nobody reads here.
+    pub async fn pay(&self) {
+        loop {
+            self.debt.notified().await;
+            while self.owed.any() && !self.make_up().await {
+                tokio::time::sleep(AGAIN).await;
+            }
         }
-        self.owes.store(true, Ordering::Release);
     }
 
     async fn make_up(&self) -> bool {
-        let owed: Vec<String> = self.owed.lock().iter().cloned().collect();
-        let tags: Vec<&str> = owed.iter().map(String::as_str).collect();
+        let payment = self.owed.payment();
+        let tags: Vec<&str> = payment.tags.iter().map(String::as_str).collect();
         if self.note(self.store.purge(&tags).await).is_none() {
             return false;
         }
-        let mut left = self.owed.lock();
-        left.retain(|tag| !owed.contains(tag));
-        self.owes.store(!left.is_empty(), Ordering::Release);
-        left.is_empty()
+        self.owed.paid(&payment)
     }
 
     /// A store that hangs costs one wait, not one per request: after a timeout it is left alone for a while, and then a

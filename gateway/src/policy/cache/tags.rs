@@ -1,11 +1,10 @@
 //! What entries can be purged by: their path, the route's tags, and those that the upstream names in a header.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
+use shared::store::tagged::EVERYTHING;
 
 use super::directives::members;
 use super::key::Parts;
-use crate::policy::version::VersionRule;
-use crate::route::Route;
 use crate::tables::Tables;
 
 /// Space-separated, as Fastly and Varnish read it.
@@ -22,16 +21,30 @@ pub const MAX_TAGS: usize = 128;
 /// Bytes in one of them.
 pub const MAX_TAG_BYTES: usize = 256;
 
+/// Tags that one purge names.
+const MAX_PURGED: usize = 1_024;
+
 /// Whether a word can be a tag.
 #[must_use]
 pub fn is_tag(word: &str) -> bool {
     (1..=MAX_TAG_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic() && b != b',')
 }
 
+/// What a store is told to purge: nothing is kept under longer tags, and more of them than it should be asked for at once
+/// are everything.
+#[must_use]
+pub fn to_purge(mut tags: Vec<String>) -> Vec<String> {
+    tags.retain(|tag| tag.len() <= MAX_TAG_BYTES + OWN.len());
+    if tags.len() > MAX_PURGED { vec![EVERYTHING.to_owned()] } else { tags }
+}
+
+/// What tags begin with that operators, routes and upstreams name.
+const OWN: &str = "t:";
+
 /// A tag as operators, routes and upstreams name it.
 #[must_use]
 pub fn own_tag(word: &str) -> String {
-    format!("t:{word}")
+    [OWN, word].concat()
 }
 
 /// The tag of a path of an upstream. It has no version, host and query: what is written in one version has changed in
@@ -44,13 +57,10 @@ pub fn path_tag(upstream: &str, path: &str) -> String {
     format!("p:{}", parts.key().as_str())
 }
 
-/// The path of a route without its version.
+/// A path of an upstream without its version; also where the row knows no versions, for the upstream may.
 #[must_use]
-pub fn resource<'p>(tables: &Tables, route: &Route, path: &'p str) -> &'p str {
-    match route.version {
-        VersionRule::None => path,
-        VersionRule::All | VersionRule::Only(_) => tables.versions.split(path).map_or(path, |asked| asked.rest),
-    }
+pub fn resource<'p>(tables: &Tables, path: &'p str) -> &'p str {
+    tables.versions.split(path).map_or(path, |asked| asked.rest)
 }
 
 /// The tags that an answer names; `None` when they are more, or longer, than can be kept.
@@ -121,6 +131,15 @@ mod tests {
         let many = vec!["x"; MAX_TAGS + 1].join(" ");
         assert_eq!(named(&headers(&[(SURROGATE_KEY, &many)]), "up"), None);
         assert_eq!(named(&headers(&[(CACHE_TAG, &"x".repeat(MAX_TAG_BYTES))]), "up"), None);
+    }
+
+    #[test]
+    fn whoever_names_too_much_purges_everything_and_what_nothing_can_be_kept_by_is_not_told() {
+        let named = |count: usize| (0..count).map(|n| own_tag(&n.to_string())).collect::<Vec<_>>();
+        assert_eq!(to_purge(named(MAX_PURGED)), named(MAX_PURGED));
+        assert_eq!(to_purge(named(MAX_PURGED + 1)), [EVERYTHING]);
+        let longest = own_tag(&"x".repeat(MAX_TAG_BYTES));
+        assert_eq!(to_purge(vec![longest.clone(), own_tag(&"x".repeat(MAX_TAG_BYTES + 1))]), [longest]);
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::config::OnUnknown;
 /// The pause between attempts to write an outcome down.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// What an outcome that waits to be written takes beside its answer, in bytes: its claim, and the task that writes.
+const BESIDE: u64 = 1_024;
+
 /// A claimed key.
 #[must_use = "a claim that is not settled lapses"]
 pub struct Held<'a> {
@@ -80,10 +83,10 @@ impl<'a> Held<'a> {
 
     /// Takes a claim back of which nobody knows whether it was made.
     pub(super) fn withdraw(self) {
-        let Self { keys, claim, hold, .. } = self;
+        let Self { keys, rule, claim, hold, .. } = self;
         hold.set(false);
         // Whoever comes meanwhile asks the store itself.
-        tokio::spawn(async move { keep_writing(&keys, claim, Outcome::Free).await });
+        write_later(keys, rule, (claim, Outcome::Free), None);
     }
 
     async fn write(self, (event, kept): (Event, Option<Kept>)) {
@@ -102,13 +105,28 @@ impl<'a> Held<'a> {
         if let Err(error) = written {
             said(&error);
             // In this process the answer is known meanwhile.
-            tokio::spawn(async move {
-                keep_writing(&keys, claim, outcome).await;
-                drop(seat);
-            });
+            write_later(keys, rule, (claim, outcome), Some(seat));
         }
         hold.set(false);
     }
+}
+
+/// Goes on writing an outcome that the store has not taken, unless too many wait for that. Then its claim lapses, and the
+/// store says by itself that nobody knows.
+fn write_later(keys: Arc<Idempotency>, rule: &Rule, (claim, outcome): (Claim, Outcome), seat: Option<Seat>) {
+    let share = keys.waiting.share();
+    let bytes = match &outcome {
+        Outcome::Done(kept) => kept.len() as u64,
+        Outcome::Free | Outcome::Unknown => 0,
+    };
+    if !share.grow(BESIDE + bytes, rule.waiting_bytes) {
+        tracing::error!("too many outcomes wait to be written down; this one is not");
+        return keys.events.count(Event::Unwritten);
+    }
+    tokio::spawn(async move {
+        keep_writing(&keys, claim, outcome).await;
+        drop((seat, share));
+    });
 }
 
 /// Writes until it succeeds, at most until the claim's lease is over and the store says by itself that nobody knows.
@@ -125,4 +143,46 @@ async fn keep_writing(keys: &Idempotency, claim: Claim, outcome: Outcome) {
 
 fn said(error: &StoreError) {
     tracing::warn!(%error, "the outcome under an idempotency key cannot be written down yet");
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use shared::clock::Clock;
+    use shared::store::{RedisOptions, Stores};
+
+    use super::*;
+    use crate::admin::metrics::KeyEvents;
+    use crate::config::KeysDown;
+
+    fn claim(number: u8, lease: Duration) -> Claim {
+        Claim { key: [number; 32], fingerprint: [0; 32], owner: 1, lease, keep: lease, take_over: false }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_outcomes_wait_for_a_store_that_is_away_and_none_for_ever() {
+        let options = RedisOptions { first_connection: Duration::ZERO, ..RedisOptions::default() };
+        let stores = Stores::redis_with("redis://127.0.0.1:1", Clock::system(), options).await.unwrap();
+        let keys = Arc::new(Idempotency::new(stores.idempotency.clone(), KeyEvents::default()));
+        let rule = Rule {
+            key_required: false,
+            on_unknown: OnUnknown::Refuse,
+            down: KeysDown::Pass,
+            keep: Duration::ZERO,
+            wait: Duration::ZERO,
+            request_bytes: 0,
+            answer_bytes: 0,
+            waiting_bytes: 10 * BESIDE,
+            declines: Vec::new(),
+        };
+        let lease = Duration::from_secs(30);
+        for number in 0..100 {
+            let outcome = Outcome::Done(Bytes::from(vec![0; 1_024]));
+            write_later(Arc::clone(&keys), &rule, (claim(number, lease), outcome), None);
+            assert!(keys.waiting.bytes() <= rule.waiting_bytes);
+        }
+        assert_eq!(keys.waiting.bytes(), 10 * BESIDE);
+        tokio::time::sleep(2 * lease).await;
+        assert_eq!(keys.waiting.bytes(), 0, "a claim that has lapsed needs nothing written");
+    }
 }

@@ -101,3 +101,20 @@ async fn who_leaves_alone_takes_the_call_along() {
     cached.origin.let_go();
     assert!(cached.ask("/api/c/x", &[("host", "x")]).await.cache().contains("fwd=miss"));
 }
+
+#[tokio::test]
+async fn clients_that_read_slowly_are_read_ahead_of_only_so_far_all_together() {
+    let large = "0123456789".repeat(700_000);
+    let more = "cache.entry_bytes = 8000000\ncache.memory_bytes = 64000000\ncache.ahead_bytes = 20000000";
+    let cached =
+        Cached::with("mode = \"honour\"", "", more, move |_, _| Act::Say(text("200 OK", MINUTE, &large))).await;
+    let mut slow = cached.gate.connect().await;
+    write(&mut slow, "GET /api/c/slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    within(async { while cached.metric("response_cache_stored_total").await < 1 {} }).await;
+    let second = cached.get("/api/c/second").await;
+    assert_eq!((second.status, second.body.len()), (200, 7_000_000), "it is passed on all the same");
+    assert_eq!(cached.metric("response_cache_crowded_total").await, 1);
+    assert!(!cached.get("/api/c/second").await.is_hit());
+    drop(slow);
+    cached.until("/api/c/second", super::origin::Got::is_hit).await;
+}

@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use shared::store::Revocation;
 
-use super::super::harness::within;
+use super::super::harness::{eventually, within};
 use super::super::keys::shop::Issuer;
 use super::origin::{Act, Cached, ok};
 
@@ -155,4 +156,75 @@ async fn a_token_that_does_not_hold_gets_nothing_that_is_kept() {
     let got = cached.ask("/api/c/me", &[("authorization", &format!("Bearer {forged}"))]).await;
     assert_eq!(got.status, 401, "{got:?}");
     assert!(!got.headers.contains_key("age"));
+}
+
+/// What ends until the tests are over.
+async fn revoke(cached: &Cached, claims: &Value, what: impl Fn(&Value, time::OffsetDateTime) -> Revocation) {
+    let expires_at = cached.clock.now() + time::Duration::hours(1);
+    cached.gate.stores.revocations.publish(&what(claims, expires_at)).await.unwrap();
+}
+
+fn of<T: serde::de::DeserializeOwned>(claims: &Value, name: &str) -> T {
+    serde_json::from_value(claims[name].clone()).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_session_is_given_to_nobody_once_it_has_ended() {
+    for by_user in [false, true] {
+        let (cached, issuer) = numbered("", "Cache-Control: private, max-age=60").await;
+        let claims = Issuer::claims();
+        let token = issuer.sign(&claims);
+        assert_eq!(cached.of("/api/c/me", &token).await, "0");
+        assert_eq!(cached.of("/api/c/me", &token).await, "0");
+        revoke(&cached, &claims, |claims, expires_at| match by_user {
+            false => Revocation::Session { sid: of(claims, "sid"), expires_at },
+            true => Revocation::User { user: of(claims, "sub"), ver: 2, expires_at },
+        })
+        .await;
+        let bearer = format!("Bearer {token}");
+        let ask = async || cached.ask("/api/c/me", &[("authorization", &bearer)]).await;
+        eventually(async || ask().await.status == 401).await;
+        let refused = ask().await;
+        assert!(refused.cache().is_empty() && !refused.headers.contains_key("age"), "{refused:?}");
+        // Who signs in anew asks anew.
+        let mut anew = claims.clone();
+        (anew["sid"], anew["ver"]) = (Issuer::claims()["sid"].clone(), json!(2));
+        assert_eq!(cached.of("/api/c/me", &issuer.sign(&anew)).await, "1");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_role_is_not_given_to_who_has_lost_it() {
+    let restricted =
+        "[[routes]]\npath = \"/api/c/admins\"\nupstream = \"raw\"\nroles = [\"admin\"]\ncache = { mode = \"honour\" }";
+    let issuer = Issuer::start().await;
+    let more = format!("authentication.jwks_url = \"http://{}/\"\n{restricted}", issuer.addr);
+    let cached = Cached::with("mode = \"honour\", shared = true", "auth = \"optional\"", &more, |n, head| {
+        let whose = if head.contains("/public") { "public" } else { "private" };
+        ok(&format!("Cache-Control: {whose}, max-age=60"), &n.to_string())
+    })
+    .await;
+    within(async { while cached.metric("signing_keys{issuer=\"default\"}").await == 0 {} }).await;
+    let mut claims = Issuer::claims();
+    claims["roles"] = json!(["admin", "user"]);
+    let token = issuer.sign(&claims);
+    for (path, body) in [("/api/c/me", "0"), ("/api/c/admins", "1"), ("/api/c/public", "2")] {
+        assert_eq!(cached.of(path, &token).await, body);
+        assert_eq!(cached.of(path, &token).await, body, "it is kept");
+    }
+    revoke(&cached, &claims, |claims, expires_at| Revocation::Roles {
+        user: of(claims, "sub"),
+        ver: 2,
+        roles: [shared::domain::Role::User].into_iter().collect(),
+        expires_at,
+    })
+    .await;
+    let bearer = format!("Bearer {token}");
+    eventually(async || cached.ask("/api/c/admins", &[("authorization", &bearer)]).await.status == 403).await;
+    assert_eq!(
+        cached.of("/api/c/me", &token).await,
+        "3",
+        "what an administrator was told is not for who is none any more"
+    );
+    assert_eq!(cached.of("/api/c/public", &token).await, "2", "what is everybody's is theirs too");
 }

@@ -20,6 +20,8 @@ pub enum Act {
     Cut(String),
     /// Says the first part, and the second when the test has let go.
     Wait(String, String),
+    /// Closes the connection when nobody can come any more.
+    Vanish,
 }
 
 /// A 200 with these header lines.
@@ -53,10 +55,17 @@ impl Origin {
         let origin =
             Self { addr: listener.local_addr().unwrap(), heads: Arc::default(), held: watch::Sender::new(true) };
         let (heads, held, reply) = (Arc::clone(&origin.heads), origin.held.clone(), Arc::new(reply));
+        let (leave, leaving) = watch::channel(false);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            let mut left = leaving.clone();
+            loop {
+                let (stream, _) = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap(),
+                    _ = left.wait_for(|left| *left) => return drop(listener),
+                };
                 let (heads, held, reply) = (Arc::clone(&heads), held.subscribe(), Arc::clone(&reply));
-                tokio::spawn(async move { serve(stream, &heads, held, &*reply).await });
+                let leave = leave.clone();
+                tokio::spawn(async move { serve(stream, &heads, held, &*reply, &leave).await });
             }
         });
         origin
@@ -87,7 +96,13 @@ impl Origin {
     }
 }
 
-async fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>, mut held: watch::Receiver<bool>, reply: &Reply) {
+async fn serve(
+    mut stream: TcpStream,
+    heads: &Mutex<Vec<String>>,
+    mut held: watch::Receiver<bool>,
+    reply: &Reply,
+    leave: &watch::Sender<bool>,
+) {
     loop {
         let head = read_head(&mut stream).await;
         if head.is_empty() {
@@ -101,6 +116,11 @@ async fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>, mut held: watc
         match reply(number, &head.to_ascii_lowercase()) {
             Act::Say(text) => write(&mut stream, &text).await,
             Act::Cut(text) => return write(&mut stream, &text).await,
+            Act::Vanish => {
+                leave.send_replace(true);
+                // The listener goes with the task that has the last receiver.
+                return leave.closed().await;
+            }
             Act::Wait(first, second) => {
                 write(&mut stream, &first).await;
                 let mut gone = [0];
@@ -143,6 +163,17 @@ impl Got {
     }
 }
 
+/// The upstream `raw`, and further ones, in which `@` stands for its address.
+pub fn all(origin: &Origin, further: &str) -> String {
+    let raw = format!("{{ name = \"raw\", url = \"http://{}\", assertion = true }}", origin.addr);
+    if further.is_empty() { raw } else { [raw, further.replace('@', &origin.addr.to_string())].join(", ") }
+}
+
+/// Rows under settings with which nothing but the cache decides.
+pub fn settled(rows: &str) -> String {
+    format!("rate_limit.enabled = false\nbreaker.consecutive_failures = 0\nbreaker.failure_percent = 0\n{rows}\n")
+}
+
 /// A gateway that keeps answers of `/api/c/**`.
 pub struct Cached {
     pub gate: Gate,
@@ -163,15 +194,22 @@ impl Cached {
         more: &str,
         reply: impl Fn(usize, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let origin = Origin::start(reply).await;
-        let clock = Clock::manual(Clock::system().now());
         let auth = if route.contains("auth =") { "" } else { "auth = \"none\"\n" };
-        let more = format!(
-            "rate_limit.enabled = false\nbreaker.consecutive_failures = 0\nbreaker.failure_percent = 0\n{more}\n\
-             [[routes]]\npath = \"/api/c/**\"\nupstream = \"raw\"\ntimeout = \"15s\"\ncache = {{ {settings} }}\n{auth}{route}\n"
+        let row = format!(
+            "{more}\n[[routes]]\npath = \"/api/c/**\"\nupstream = \"raw\"\ntimeout = \"15s\"\ncache = {{ {settings} }}\n{auth}{route}\n"
         );
-        let raw = format!("{{ name = \"raw\", url = \"http://{}\", assertion = true }}", origin.addr);
-        let gate = Gate::at(clock.clone(), &raw, &more).await;
+        Self::among("", &row, reply).await
+    }
+
+    /// A gateway with rows and further upstreams of one's own; in these `@` stands for the upstream's address.
+    pub async fn among(
+        upstreams: &str,
+        rows: &str,
+        reply: impl Fn(usize, &str) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let (origin, clock) = (Origin::start(reply).await, Clock::manual(Clock::system().now()));
+        let (upstreams, more) = (all(&origin, upstreams), settled(rows));
+        let gate = Gate::at(clock.clone(), &upstreams, &more).await;
         Self { gate, origin, clock }
     }
 

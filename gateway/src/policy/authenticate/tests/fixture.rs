@@ -123,7 +123,7 @@ impl Gate {
     pub fn new(clock: &Clock, config: &Config) -> Self {
         let revoked = Arc::new(RevocationList::new(clock.clone()));
         Self {
-            issuers: Arc::new(Issuers::compile(config, None).unwrap()),
+            issuers: Issuers::compile(config, None).unwrap(),
             authenticator: Authenticator::new(Arc::clone(&revoked), clock.clone()),
             revoked,
             metrics: Metrics::default(),

@@ -84,6 +84,7 @@ async fn a_reload_keeps_keys_that_are_still_asked_for_and_forgets_what_is_gone()
     let before = Issuers::compile(&config(&corp("one")), None).unwrap();
     before.key_sets().for_each(|(_, keys)| keys.replace(key_set(&[ours.jwk()])));
     let after = Issuers::compile(&config(&corp("two")), Some(&before)).unwrap();
+    assert!(!Arc::ptr_eq(&before, &after));
     let has: Vec<_> = after.key_sets().map(|(name, keys)| (name, keys.current().is_some())).collect();
     assert_eq!(has, [("default", true), ("two", false)]);
 
@@ -106,4 +107,59 @@ async fn keys_outlive_a_reload_that_changes_when_they_are_fetched() {
         let after = Issuers::compile(&config(change), Some(&before)).unwrap();
         assert_eq!(after.is_ready(), stays, "{change}: no token waits for keys that are known");
     }
+}
+
+/// The rows of two further issuers: one whose keys are at this address, and one that is asked there.
+fn two(jwks: &str, asked: &str) -> String {
+    format!(
+        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"{CORP}\"\naudiences = [\"a\"]\njwks_url = \"{jwks}\"\n\
+         [[authentication.issuers]]\nname = \"asked\"\nissuer = \"https://asked.example\"\n\
+         introspection = {{ url = \"{asked}\", client_id = \"gateway\", client_secret = \"secret\" }}\n"
+    )
+}
+
+const JWKS: &str = "http://127.0.0.1:9/jwks";
+const ASKED: &str = "http://127.0.0.1:9/asked";
+
+#[actix_web::test]
+async fn the_same_configuration_goes_on_with_all_that_is_known_and_another_with_what_is_the_same_of_it() {
+    let before = Issuers::compile(&config(&two(JWKS, ASKED)), None).unwrap();
+    let same = Issuers::compile(&config(&two(JWKS, ASKED)), Some(&before)).unwrap();
+    assert!(Arc::ptr_eq(&before, &same), "the workers' verified tokens stay");
+    let asked = |issuers: &Issuers| {
+        let introspector = |issuer: &issuers::Issuer| match &issuer.source {
+            Source::Asked { introspector, .. } => Some(Arc::as_ptr(introspector)),
+            Source::Keys(_) => None,
+        };
+        issuers.each().iter().find_map(introspector).unwrap()
+    };
+    for (more, stays) in [
+        (two("http://127.0.0.1:9/elsewhere", ASKED), true),
+        (format!("cookie.name = \"__Host-other\"\n{}", two(JWKS, ASKED)), true),
+        (two(JWKS, "http://127.0.0.1:9/elsewhere"), false),
+        (two(JWKS, ASKED).replace("\"secret\"", "\"other\""), false),
+        (format!("introspection.remember = \"7s\"\n{}", two(JWKS, ASKED)), false),
+    ] {
+        let after = Issuers::compile(&config(&more), Some(&before)).unwrap();
+        assert!(!Arc::ptr_eq(&before, &after), "{more}");
+        assert_eq!(asked(&before) == asked(&after), stays, "{more}");
+    }
+}
+
+#[actix_web::test]
+async fn keys_are_believed_for_the_address_that_they_came_from_only() {
+    let ours = Issuer::ours();
+    let before = Issuers::compile(&config(&two(JWKS, ASKED)), None).unwrap();
+    before.key_sets().for_each(|(_, keys)| keys.replace(key_set(&[ours.jwk()])));
+    let count = |more: &str| {
+        let after = Issuers::compile(&config(more), Some(&before)).unwrap();
+        after.key_sets().find(|(name, _)| *name == "corp").unwrap().1.health().keys
+    };
+    assert_eq!(count(&two(JWKS, "http://127.0.0.1:9/other")), 1);
+    assert_eq!(count(&format!("refresh = \"77s\"\n{}", two(JWKS, ASKED))), 1, "until it has fetched its own");
+    assert_eq!(count(&two("http://127.0.0.1:9/elsewhere", ASKED)), 0);
+    let pinned =
+        |algorithms: &str| two(JWKS, ASKED).replacen("audiences", &format!("algorithms = {algorithms}\naudiences"), 1);
+    assert_eq!(count(&pinned("[\"EdDSA\"]")), 1, "the key is still one of those that it takes");
+    assert_eq!(count(&pinned("[\"ES256\"]")), 0);
 }

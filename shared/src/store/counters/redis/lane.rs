@@ -165,11 +165,7 @@ impl Driver {
             let mut questions = Vec::new();
             if self.mirror.owes() {
                 // What is owed is told at once, whether or not anybody asks.
-                while questions.len() < MAX_TOGETHER
-                    && let Some(question) = self.next_now()
-                {
-                    questions.push(question);
-                }
+                questions = here(&mut self.queued);
             } else if self.queued.recv_many(&mut questions, MAX_TOGETHER).await == 0 {
                 return;
             }
@@ -239,5 +235,25 @@ impl Driver {
                 return;
             }
         }
+    }
+}
+
+/// What is queued now, up to what one call carries; the rest stays queued.
+fn here<T>(queued: &mut mpsc::Receiver<T>) -> Vec<T> {
+    std::iter::from_fn(|| queued.try_recv().ok()).take(MAX_TOGETHER).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_questions_than_one_call_carries_go_with_the_next_and_none_is_lost() {
+        let (queue, mut queued) = mpsc::channel(MAX_QUEUED);
+        let all: Vec<usize> = (0..2 * MAX_TOGETHER + 7).collect();
+        all.iter().for_each(|question| queue.try_send(*question).unwrap());
+        let calls: Vec<_> = (0..4).map(|_| here(&mut queued)).collect();
+        assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_TOGETHER, MAX_TOGETHER, 7, 0]);
+        assert_eq!(calls.concat(), all);
     }
 }
