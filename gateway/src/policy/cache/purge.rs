@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use reqwest::Url;
@@ -16,6 +15,7 @@ use crate::app::Gateway;
 use crate::policy::in_flight::Permit;
 use crate::route::{Found, Wanted, path};
 use crate::tables::Tables;
+use crate::upstream::body::Arriving;
 
 /// Why nothing was purged.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +66,12 @@ impl ResponseCache {
     pub(super) async fn change(
         &self,
         turn: &Turn<'_>,
-        payload: Payload,
+        body: Arriving,
         permit: Permit,
     ) -> Result<HttpResponse, Problem> {
         let target = target(turn);
         let mut unfinished = Unfinished { gateway: Arc::clone(&turn.worker.gateway), tags: target.clone() };
-        let answer = turn.send(payload, permit).await;
+        let answer = turn.send(body, permit).await;
         let changed = match &answer {
             Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => {
                 let mut changed = target;
