@@ -8,7 +8,7 @@ use shared::clock::to_micros;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::accepted::Place;
+use super::accepted::{Accepted, Place};
 use super::introspect::{Answer, Asking, Introspector, fingerprint};
 use super::verify::{Refusal, Rules};
 use super::{Means, Reach, Subject, Verified};
@@ -48,6 +48,13 @@ impl ApiKeys {
         });
         let fixed = keys.keys.iter().filter_map(|key| Some((hash(&key.sha256)?, fixed(key, authentication)?)));
         Self { header: keys.header.parse().ok(), prefix: keys.prefix.clone(), fixed: fixed.collect(), asked }
+    }
+
+    /// Whether a route that takes these issuers takes any key there may be.
+    #[must_use]
+    pub fn are_taken(&self, accepted: Accepted) -> bool {
+        (self.asked.is_some() && accepted.has(Place::API_KEYS))
+            || (!self.fixed.is_empty() && accepted.has(Place::STATIC_KEYS))
     }
 
     /// Whether a bearer token is a key.
