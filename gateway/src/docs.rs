@@ -2,9 +2,11 @@
 
 mod adopt;
 mod describe;
+mod examine;
 mod merge;
 mod names;
 mod openapi;
+mod own;
 mod pages;
 
 use std::time::Instant;
@@ -14,6 +16,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use shared::problem::{Code, Problem};
 
+pub use examine::faults;
 pub use openapi::Documents;
 
 use crate::admin::health;

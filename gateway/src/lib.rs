@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod boot;
 pub mod config;
 pub mod docs;
 pub mod exchange;

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use gateway::config::diff::{self, Side};
 use gateway::reload::Source;
-use gateway::{Config, Deps, explain};
+use gateway::{Config, Deps, boot, explain};
 use shared::clock::Clock;
 use shared::config::process_env;
 use shared::domain::Role;
-use shared::store::{RedisOptions, Stores};
+use shared::store::Stores;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -129,24 +129,14 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
     crypto()?;
     let telemetry = shared::telemetry::init("gateway", &config.telemetry)?;
     let clock = Clock::system();
-    let stores = match config.redis.url.expose() {
-        "" => {
-            tracing::warn!(
-                "redis.url is empty: limits are this instance's alone, and what users-service revokes reaches it only \
-                 when the token expires"
-            );
-            Stores::memory(clock.clone())
-        }
-        url => {
-            let options = RedisOptions {
-                idempotency_deadline: config.idempotency.timeout.get(),
-                cache_deadline: config.cache.timeout.get(),
-                ..RedisOptions::default()
-            };
-            Stores::redis_with(url, clock.clone(), options).await?
-        }
-    };
-    open_files(config.server.max_connections);
+    let stores = boot::redis(&config, clock.clone()).await?.unwrap_or_else(|| {
+        tracing::warn!(
+            "redis.url is empty: limits are this instance's alone, and what users-service revokes reaches it only when \
+             the token expires"
+        );
+        Stores::memory(clock.clone())
+    });
+    boot::open_files(&config);
     let bind = |address| TcpListener::bind(address).map_err(|error| format!("{address}: {error}"));
     let (public, admin) = (bind(config.server.listen)?, bind(config.admin.listen)?);
     let grace = config.server.shutdown_grace.get();
@@ -161,20 +151,6 @@ async fn serve(config: Config, source: Source) -> Result<(), Failure> {
     service.run().await?;
     stopper.abort();
     Ok(())
-}
-
-/// Takes as many open files as the machine allows: each connection is one, and most shells give 1,024. The hard limit is
-/// not ours to raise.
-fn open_files(connections: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
-    // A request may need a connection to its upstream too.
-    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < 2 * connections as u64) {
-        tracing::warn!(connections, most, "server.max_connections needs twice as many open files as that");
-    }
 }
 
 /// reqwest and rustls are told which cryptography to use; without that they would guess.

@@ -36,7 +36,8 @@ use crate::policy::version::{VersionId, VersionRule, without_version};
 use crate::policy::websocket;
 use crate::route::{Found, Route, Wanted, path};
 use crate::tables::Tables;
-use crate::upstream::body;
+use crate::upstream::Upstream;
+use crate::upstream::body::{self, Arriving};
 use crate::upstream::send::Call;
 use crate::upstream::tunnel::Opening;
 
@@ -44,12 +45,13 @@ use crate::upstream::tunnel::Opening;
 pub async fn serve(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
     let tables = worker.gateway.tables.load_full();
     let mut exchange = Exchange::begin(request, &tables, &worker.gateway);
-    let (mut payload, expected) = expect::on_demand(request, payload);
-    let answer = forward(worker, &mut exchange, &mut payload).await;
+    let (payload, expected) = expect::on_demand(request, payload);
+    let mut body = Arriving::Coming(payload);
+    let answer = forward(worker, &mut exchange, &mut body).await;
     // Who was not asked for a body need not send one: what comes next may be that, or another request.
     let unasked = expected.is_some_and(|consent| !consent.is_given());
     if answer.is_err() && !unasked {
-        body::discard(payload, request.head(), tables.buffer).await;
+        body::discard(body, request.head(), tables.buffer).await;
     }
     let mut answer = finish(worker, exchange, answer).await;
     if unasked {
@@ -61,7 +63,7 @@ pub async fn serve(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload)
 async fn forward(
     worker: &Rc<Worker>,
     exchange: &mut Exchange<'_>,
-    payload: &mut Payload,
+    body: &mut Arriving,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway, head) = (exchange.tables, &worker.gateway, exchange.request.head());
     shape::check(head, &tables.limits)?;
@@ -109,17 +111,19 @@ async fn forward(
     let deadline = Deadline::new(exchange.started, route.timeout);
     let (path, query) = (&*found.upstream_path, &*found.query);
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
-    validate::check(gateway, route, &asked, payload).await?;
+    let upstream = route.split.choose(&route.upstream, &head.headers, exchange.client, principal);
+    validate::check(gateway, route, upstream, &asked, body).await?;
+    let call = call(exchange, route, upstream, asked, priority);
     if route.websocket && websocket::is_asked(head) {
-        return tunnel(worker, exchange, call(exchange, route, asked, priority), payload.take(), permit).await;
+        return tunnel(worker, exchange, call, body.take(), permit).await;
     }
-    let key = match gateway.idempotency.enter(route, asked, payload).await? {
+    let key = match gateway.idempotency.enter(route, asked, body).await? {
         Entry::Earlier(answer) => return Ok(answer),
         Entry::Open(key) => key,
     };
-    let call = Call { keyed: key.as_ref().is_some_and(Held::makes_safe), ..call(exchange, route, asked, priority) };
+    let call = Call { keyed: key.as_ref().is_some_and(Held::makes_safe), ..call };
     let turn = Turn { worker, tables, route, call: &call, is_errand: false };
-    let answer = gateway.responses.serve(&turn, payload.take(), permit).await;
+    let answer = gateway.responses.serve(&turn, body.take(), permit).await;
     let answer = Held::settle(key, answer).await;
     let answer = answer.map(|answer| worker.lasting.events(answer, tables.event_streams.span(), exchange, principal));
     answer.or_else(|problem| match &route.fallback {
@@ -133,7 +137,7 @@ async fn tunnel(
     worker: &Worker,
     exchange: &Exchange<'_>,
     call: Call<'_>,
-    payload: Payload,
+    body: Arriving,
     permit: Permit,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway) = (exchange.tables, &worker.gateway);
@@ -142,17 +146,25 @@ async fn tunnel(
     let consent = exchange.request.conn_data::<Consent>().cloned();
     let leave = Leave::of(exchange, call.principal, &Method::POST);
     let opening = Opening { place, lasting: &worker.lasting, leave, span: tables.websocket.span(), consent };
-    Call { upgrade: true, hedge: None, mirror: None, ..call }.tunnel(&worker.tools(), payload, permit, opening).await
+    Call { upgrade: true, hedge: None, mirror: None, ..call }
+        .tunnel(&worker.tools(), body.into_payload(), permit, opening)
+        .await
 }
 
-/// What a route's upstream is asked.
-fn call<'a>(exchange: &'a Exchange<'_>, route: &'a Route, asked: Asked<'a>, priority: Priority) -> Call<'a> {
+/// What an upstream of a route is asked.
+fn call<'a>(
+    exchange: &'a Exchange<'_>,
+    route: &'a Route,
+    upstream: &'a Arc<Upstream>,
+    asked: Asked<'a>,
+    priority: Priority,
+) -> Call<'a> {
     let (tables, head) = (exchange.tables, exchange.request.head());
     Call {
         head,
         path: asked.path,
         query: asked.query,
-        upstream: route.split.choose(&route.upstream, &head.headers, exchange.client, asked.principal),
+        upstream,
         principal: asked.principal,
         client: exchange.client,
         origin: &exchange.origin,

@@ -25,7 +25,7 @@ pub const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
 /// One fault inside a request: where, which rule, and in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    /// JSON Pointer (RFC 6901) into the body, `?name` for a query parameter, or `Name:` for a header.
     #[schema(example = "/address/zip_code")]
     pub pointer: Cow<'static, str>,
     /// Stable `snake_case` name of the rule.

@@ -1,6 +1,7 @@
 //! The OpenAPI document of this service; the gateway merges it with the others'.
 
 mod errors;
+mod examples;
 mod headers;
 
 use std::sync::LazyLock;
@@ -34,7 +35,11 @@ struct Document;
 /// The document as JSON. It never changes while the process runs.
 #[must_use]
 pub fn document() -> String {
-    static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        examples::add(&mut document);
+        serde_json::to_string(&document).unwrap_or_default()
+    });
     JSON.clone()
 }
 

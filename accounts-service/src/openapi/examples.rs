@@ -113,7 +113,6 @@ fn of_schema(name: &str) -> Option<Value> {
         "NewBounds" => json!({"gte": 0}),
         "NewPreconditions" => json!({"debit_balance": {"gte": 0}, "debit_version": 3}),
         "NewTransfer" => new_transfer(),
-        "Problem" => problem(),
         "Status" => json!("open"),
         "Transfer" => transfer(),
         "TransferPage" => json!({"data": [transfer()], "page": page()}),

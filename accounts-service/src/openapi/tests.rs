@@ -60,7 +60,7 @@ fn every_operation_schema_and_parameter_has_an_example() {
             }
         }
     }
-    let shared = ["FieldError", "Links", "Meta", "PageInfo"];
+    let shared = ["FieldError", "Links", "Meta", "PageInfo", "Problem"];
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         assert!(shared.contains(&name.as_str()) || !schema["example"].is_null(), "{name}");
     }

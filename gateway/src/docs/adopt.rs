@@ -4,7 +4,12 @@
 use serde_json::{Map, Value, json};
 
 /// Keys whose value is data, not description.
-const DATA: [&str; 4] = ["example", "examples", "default", "enum"];
+const DATA: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+
+/// Whether a member is data: unless it is a list of references to examples, or what a member of this very name looks like.
+pub(super) fn is_data(name: &str, member: &Value) -> bool {
+    DATA.contains(&name) && !member.as_object().is_some_and(|all| all.values().any(|one| one.get("$ref").is_some()))
+}
 
 /// The document, or nothing when it is none of OpenAPI 3.
 pub(super) fn adopt(mut document: Value) -> Option<Value> {
@@ -85,6 +90,10 @@ fn close(value: &mut Value, whole: &Value) {
                 members.clear();
                 members.insert("description".to_owned(), "It is not described here.".into());
                 return;
+            }
+            // Where a schema says that it is, references in it would be read from there; ours are all read from the top.
+            if members.get("$id").is_some_and(Value::is_string) {
+                members.remove("$id");
             }
             if let Some(Value::Array(parameters)) = members.get_mut("parameters") {
                 parameters.iter_mut().for_each(|parameter| close(parameter, whole));

@@ -1,90 +1,92 @@
 //! What the gateway adds to each operation: who may call it, how often, how large and how long, and the errors that it
 //! answers by itself.
 
+mod errors;
+mod responses;
+mod security;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 use shared::domain::{Role, Roles};
-use shared::problem::Code;
 
+use self::responses::Responses;
+use self::security::Credentials;
 use super::merge::route_of;
-use crate::config::{Auth, LimiterDown, ValidationMode};
+use crate::config::{Auth, ValidationMode};
+use crate::policy::idempotency::needs_key;
 use crate::policy::version::VersionRule;
 use crate::route::Route;
 use crate::tables::Tables;
 
-/// The security scheme, by the name that the services give it too.
-const SCHEME: &str = "access_token";
-const PROBLEM: &str = "application/problem+json";
+pub(super) use self::security::add_schemes;
 
 pub(super) const DESCRIPTION: &str = "Users and sign-in, accounts and transfers, behind one gateway.\n\n\
     Register, ask `POST /api/v1/auth/token` for an access token, and send it as `Authorization: Bearer …`. \
-    Every error is a problem (RFC 9457) with a stable `code`: [all codes](/docs/problems). Beside what each operation \
-    lists, any path may answer 404 `not_found`, 405 `method_not_allowed` (with `Allow`) for a method that it does not \
-    have, and 406 `not_acceptable` when `Accept` covers nothing that it answers with.";
+    Every error is a problem (RFC 9457) with a stable `code`: [all codes](/docs/problems). A path that is not listed \
+    answers 404 `not_found`.";
 
-/// The scheme and the schema that the gateway's own additions refer to.
-pub(super) fn add_components(components: &mut Map<String, Value>) {
-    let bearer = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    components.entry("securitySchemes").or_insert_with(|| json!({}))[SCHEME] = bearer;
-    let problem = json!({
-        "type": "object",
-        "description": "An error (RFC 9457).",
-        "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "timestamp"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference", "example": "/docs/problems#rate_limited"},
-            "title": {"type": "string"},
-            "status": {"type": "integer", "example": 429},
-            "detail": {"type": "string"},
-            "instance": {"type": "string", "example": "/api/v1/users/me"},
-            "code": {"type": "string", "example": "rate_limited"},
-            "request_id": {"type": "string"},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "errors": {"type": "array", "items": {"type": "object", "properties": {
-                "pointer": {"type": "string"}, "code": {"type": "string"}, "detail": {"type": "string"}}}},
-        },
-    });
-    components.entry("schemas").or_insert_with(|| json!({}))["GatewayProblem"] = problem;
-}
+/// The header of idempotency keys.
+const KEY: &str = "Idempotency-Key";
 
 /// Adds to each operation what the gateway asks and answers.
 #[must_use]
 pub fn describe(mut document: Value, tables: &Tables) -> Value {
-    let headers: Vec<String> =
-        document["components"]["headers"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let mut common = Responses::default();
+    let shared = document["components"]["parameters"].clone();
     let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return document };
     for (path, item) in paths {
+        let of_path = placed(item.get("parameters"), &shared);
         for (key, operation) in item.as_object_mut().into_iter().flatten() {
             let method = super::is_method(key).then(|| key.to_ascii_uppercase().parse::<Method>().ok()).flatten();
             let (Some(method), Some(operation)) = (method, operation.as_object_mut()) else { continue };
             if let Some(route) = route_of(tables, path, &method) {
-                let served = Served { route, path, tables, has_body: operation.contains_key("requestBody") };
-                served.describe(operation, &headers);
+                let places = [of_path.clone(), placed(operation.get("parameters"), &shared)].concat();
+                let has_body = operation.contains_key("requestBody");
+                let credentials = Credentials::of(route, tables);
+                Served { route, path, method, tables, has_body, places, credentials }.describe(operation, &mut common);
             }
         }
     }
+    if !common.0.is_empty() {
+        let components = document.get_mut("components").and_then(Value::as_object_mut);
+        let there = components.map(|components| components.entry("responses").or_insert_with(|| json!({})));
+        there.and_then(Value::as_object_mut).into_iter().for_each(|there| there.extend(std::mem::take(&mut common.0)));
+    }
     document
+}
+
+/// Where parameters stand; some of them are among the `shared` ones.
+fn placed(parameters: Option<&Value>, shared: &Value) -> Vec<String> {
+    let all = parameters.and_then(Value::as_array).into_iter().flatten();
+    let resolved = all.map(|parameter| match parameter.get("$ref").and_then(Value::as_str) {
+        Some(target) => &shared[target.rsplit('/').next().unwrap_or_default()],
+        None => parameter,
+    });
+    resolved.filter_map(|parameter| Some(parameter.get("in")?.as_str()?.to_owned())).collect()
 }
 
 /// An operation as the gateway serves it.
 struct Served<'a> {
     route: &'a Route,
     path: &'a str,
+    method: Method,
     tables: &'a Tables,
     has_body: bool,
+    /// Where its parameters stand.
+    places: Vec<String>,
+    credentials: Credentials,
 }
 
 impl Served<'_> {
-    fn describe(&self, operation: &mut Map<String, Value>, headers: &[String]) {
+    fn describe(&self, operation: &mut Map<String, Value>, common: &mut Responses) {
         let route = self.route;
+        let security = self.credentials.requirements(route, operation.get("security"));
         let mut set = |key: &str, value: Value| drop(operation.insert(key.to_owned(), value));
-        match route.auth {
-            Auth::Required => set("security", json!([{SCHEME: scopes(route)}])),
-            Auth::Optional => set("security", json!([{SCHEME: scopes(route)}, {}])),
-            // What the upstream asks for by itself stays as it says it.
-            Auth::None => {}
-        }
+        security.into_iter().for_each(|security| set("security", security));
         if !route.roles.is_empty() {
             set("x-roles", json!(route.roles));
         }
@@ -107,10 +109,25 @@ impl Served<'_> {
         let said = operation.get("description").and_then(Value::as_str).unwrap_or_default();
         let text = if said.is_empty() { self.words() } else { format!("{said}\n\n{}", self.words()) };
         operation.insert("description".to_owned(), text.into());
-        let responses = operation.entry("responses").or_insert_with(|| json!({}));
-        for code in self.codes() {
-            add(responses, code, self.path, headers);
+        if self.keeps_keys() {
+            add_key(operation, route.idempotency.as_ref().is_some_and(|rule| rule.key_required));
         }
+        responses::add(self, operation, common);
+    }
+
+    /// Whether the gateway keeps idempotency keys for it.
+    fn keeps_keys(&self) -> bool {
+        self.route.idempotency.is_some() && needs_key(&self.method)
+    }
+
+    /// Whether it has a parameter in this place.
+    fn has(&self, place: &str) -> bool {
+        self.places.iter().any(|known| known == place)
+    }
+
+    /// Whether any limit holds that clients see.
+    fn is_limited(&self) -> bool {
+        self.sets().iter().any(|(_, set)| set.policies.iter().any(|policy| !policy.shadow))
     }
 
     /// Who may and how much, for people.
@@ -181,29 +198,19 @@ impl Served<'_> {
         let named = versions.split(self.path).and_then(|asked| versions.by_name(asked.in_path?));
         named.filter(|_| self.route.version != VersionRule::None).map(|id| versions.get(id))
     }
-
-    /// The errors that the gateway answers by itself.
-    fn codes(&self) -> Vec<Code> {
-        let route = self.route;
-        let mut codes = vec![Code::MalformedRequest];
-        let mut when = |holds: bool, of: &[Code]| codes.extend(of.iter().filter(|_| holds));
-        when(self.version().is_some(), &[Code::VersionConflict, Code::UnsupportedVersion]);
-        when(route.auth != Auth::None, &[Code::TokenRequired, Code::TokenInvalid, Code::KeysUnavailable]);
-        when(!route.roles.is_empty() || route.scopes.is_named(), &[Code::Forbidden]);
-        when(self.version().is_some_and(|version| version.sunset.is_some()), &[Code::VersionGone]);
-        when(self.has_body, &[Code::RequestTimeout, Code::BodyTooLarge]);
-        when(self.has_body && route.validation.mode == ValidationMode::Refuse, &[Code::UnsupportedMediaType]);
-        when(route.limiter_down == LimiterDown::Refuse, &[Code::RateLimiterUnavailable]);
-        when(route.timeout.is_some(), &[Code::GatewayTimeout]);
-        let always = [Code::UriTooLong, Code::RateLimited, Code::HeadersTooLarge, Code::BadGateway];
-        codes.extend(always.into_iter().chain([Code::UpstreamUnavailable, Code::Overloaded]));
-        codes
-    }
 }
 
-fn scopes(route: &Route) -> Vec<&str> {
-    let (all, any) = route.scopes.named();
-    all.iter().chain(any).map(String::as_str).collect()
+/// Says that a key is taken, unless the upstream says so itself.
+fn add_key(operation: &mut Map<String, Value>, required: bool) {
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    let is_it = |parameter: &Value| parameter["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(KEY));
+    if let Some(parameters) = parameters.as_array_mut().filter(|all| !all.iter().any(is_it)) {
+        parameters.push(json!({
+            "name": KEY, "in": "header", "required": required,
+            "description": "Makes a retry the same request: 1 to 255 visible ASCII characters.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 257}, "example": "9f2b6c1e-rent-november",
+        }));
+    }
 }
 
 const fn validation(mode: ValidationMode) -> &'static str {
@@ -212,50 +219,4 @@ const fn validation(mode: ValidationMode) -> &'static str {
         ValidationMode::Report => "report",
         ValidationMode::Refuse => "refuse",
     }
-}
-
-/// Adds an error to those of its status, as far as the service does not list it.
-fn add(responses: &mut Value, code: Code, path: &str, headers: &[String]) {
-    let status = code.status().to_string();
-    let response = &mut responses[&status];
-    if response.get("$ref").is_some() {
-        return;
-    }
-    let word = format!("`{}`", code.as_str());
-    let description = response.get("description").and_then(Value::as_str).unwrap_or_default();
-    if description.contains(&word) {
-        return;
-    }
-    let description = if description.is_empty() { word } else { format!("{description}, {word}") };
-    response["description"] = description.into();
-    let content = &mut response["content"][PROBLEM];
-    if content.get("schema").is_none() {
-        content["schema"] = json!({"$ref": "#/components/schemas/GatewayProblem"});
-    }
-    // One example and several exclude each other (OpenAPI 3.1, 4.8.14).
-    if content.get("example").is_none() {
-        content["examples"][code.as_str()] = json!({"summary": code.title(), "value": example(code, path)});
-    }
-    let own: &[&str] = match code.status() {
-        401 => &["WWW-Authenticate"],
-        429 | 503 => &["Retry-After"],
-        _ => &[],
-    };
-    let always = ["API-Version", "RateLimit", "RateLimit-Policy", "Server-Timing", "Vary", "X-Request-Id"];
-    for name in always.iter().chain(own).filter(|name| headers.iter().any(|known| known == **name)) {
-        response["headers"][*name] = json!({"$ref": format!("#/components/headers/{name}")});
-    }
-}
-
-fn example(code: Code, path: &str) -> Value {
-    json!({
-        "type": code.type_uri(),
-        "title": code.title(),
-        "status": code.status(),
-        "detail": code.title(),
-        "instance": path.replace("{id}", "019a3b5e-7c00-7a10-8000-2f1e3d4c5b6a"),
-        "code": code.as_str(),
-        "request_id": "0d9f3c1e8a7b4c56a1e2f3d4c5b6a798",
-        "timestamp": "2026-11-21T10:00:00Z",
-    })
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::describe::{self, DESCRIPTION};
 use super::names::{Renames, components, reference};
+use super::own;
 use crate::policy::version::below;
 use crate::route::{Found, Route, Wanted};
 use crate::tables::Tables;
@@ -18,10 +19,16 @@ use crate::tables::Tables;
 const INTERNAL: [&str; 4] = ["/livez", "/readyz", "/metrics", "/openapi.json"];
 
 /// Merges the services' documents (name, document): every operation that the route table sends to the service that
-/// describes it.
+/// describes it, with what the gateway asks and answers.
 #[must_use]
 pub fn merge(parts: &[(String, Value)], tables: &Tables) -> Value {
-    let mut merged = Merged::default();
+    pruned(describe::describe(joined(parts, tables), tables))
+}
+
+fn joined(parts: &[(String, Value)], tables: &Tables) -> Value {
+    // Ours come first: whoever means something else by a name gets another.
+    let mut merged = Merged { components: own::components(), ..Merged::default() };
+    describe::add_schemes(&mut merged.components, tables);
     for (upstream, document) in parts {
         let mut document = document.clone();
         let renames = Renames::of(upstream, &document, &merged.components);
@@ -34,16 +41,14 @@ pub fn merge(parts: &[(String, Value)], tables: &Tables) -> Value {
             }
         }
     }
-    describe::add_components(&mut merged.components);
-    let whole = json!({
+    json!({
         "openapi": "3.1.0",
         "info": {"title": "Tollgate API", "version": "all", "description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "tags": merged.tags,
         "paths": merged.paths,
         "components": merged.components,
-    });
-    pruned(whole)
+    })
 }
 
 #[derive(Default)]
@@ -129,7 +134,7 @@ pub fn of_version(whole: &Value, prefix: &str, version: &str) -> Value {
     pruned(document)
 }
 
-/// Without components that nothing refers to. Security schemes are referred to by their bare names and stay.
+/// Without components that nothing refers to.
 fn pruned(mut document: Value) -> Value {
     let mut used = HashSet::new();
     let mut next = vec![&document["paths"]];
@@ -141,16 +146,22 @@ fn pruned(mut document: Value) -> Value {
                 {
                     next.extend(target.strip_prefix('#').and_then(|pointer| document.pointer(pointer)));
                 }
+                // Security schemes are referred to by their bare names.
+                let needs = members.get("security").and_then(Value::as_array).into_iter().flatten();
+                let schemes = needs.filter_map(Value::as_object).flat_map(Map::keys);
+                used.extend(schemes.map(|name| reference("securitySchemes", name)));
                 next.extend(members.values());
             }
             Value::Array(items) => next.extend(items),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    for (section, members) in document["components"].as_object_mut().into_iter().flatten() {
-        if let Some(members) = members.as_object_mut().filter(|_| section != "securitySchemes") {
-            members.retain(|name, _| used.contains(&reference(section, name)));
+    if let Some(components) = document["components"].as_object_mut() {
+        for (section, members) in components.iter_mut() {
+            let members = members.as_object_mut().into_iter();
+            members.for_each(|members| members.retain(|name, _| used.contains(&reference(section, name))));
         }
+        components.retain(|_, members| members.as_object().is_none_or(|members| !members.is_empty()));
     }
     document
 }

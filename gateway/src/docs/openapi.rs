@@ -16,7 +16,7 @@ use shared::problem::{Code, Problem};
 use tokio::sync::Notify;
 
 use super::adopt::adopt;
-use super::describe::describe;
+use super::examine::faults;
 use super::merge;
 use crate::policy::validate::{Operations, Owner};
 use crate::policy::version::{Asked, VersionId, Versions};
@@ -122,7 +122,7 @@ impl Documents {
 
     /// Makes a new edition, unless it would be the old one.
     fn publish(&self, parts: &[(String, Value)], missing: &[String], tables: &Tables) {
-        let whole = describe(merge::merge(parts, tables), tables);
+        let whole = merge::merge(parts, tables);
         let printed = Document::new(&merge::without(whole.clone(), missing));
         let current = self.current.load();
         if printed.tag == current.whole.tag && current.generation == tables.generation {
@@ -136,6 +136,7 @@ impl Documents {
             Some(Owner { upstream: &route.upstream.name, ours: route.upstream.is_ours })
         });
         tracing::info!(operations = operations.count(), missing = missing.join(", "), "a new edition of the document");
+        warn_of_faults(parts, tables);
         self.operations.store(Arc::new(operations));
         self.current.store(Arc::new(Edition { whole: printed, generation: tables.generation, by_version }));
     }
@@ -148,6 +149,17 @@ impl Documents {
             self.publish(&parts, &missing, &tables);
             let pause = if missing.is_empty() { self.refresh } else { RETRY.min(self.refresh) };
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+        }
+    }
+}
+
+/// Says what is wrong with the documents of other upstreams. Ours are held against the same rules by tests.
+fn warn_of_faults(parts: &[(String, Value)], tables: &Tables) {
+    let is_ours = |name: &str| tables.upstreams.iter().any(|upstream| upstream.is_ours && upstream.name == name);
+    for (name, document) in parts.iter().filter(|(name, _)| !is_ours(name)) {
+        let faults = faults(document);
+        if let Some(first) = faults.first() {
+            tracing::warn!(upstream = name, count = faults.len(), first, "a document that is not sound");
         }
     }
 }
@@ -183,7 +195,7 @@ async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
 /// The merged document of services that run now, for the command line, and whether none is missing.
 pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Option<&str>) -> (Value, bool) {
     let Fetched { parts, missing } = fetch(client, tables).await;
-    let whole = describe(merge::merge(&parts, tables), tables);
+    let whole = merge::merge(&parts, tables);
     let named = version.map(|name| merge::of_version(&whole, tables.versions.prefix(), name));
     (named.unwrap_or(whole), missing.is_empty())
 }

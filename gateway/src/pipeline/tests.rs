@@ -7,6 +7,7 @@ mod configuration;
 mod corpus;
 mod credentials;
 mod crowds;
+mod described;
 mod expect;
 mod forwarding;
 mod harness;

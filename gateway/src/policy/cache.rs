@@ -32,7 +32,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix_web::HttpResponse;
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AGE, HeaderValue};
 use bytes::Bytes;
@@ -48,6 +47,7 @@ pub use turn::Turn;
 use super::in_flight::Permit;
 use super::waiting::Waiting;
 use crate::admin::metrics::cache::Counters;
+use crate::upstream::body::Arriving;
 use asked::Asked;
 use codec::Kept;
 use entry::{Standing, Stored};
@@ -94,19 +94,19 @@ impl ResponseCache {
     ///
     /// # Errors
     /// Those of the call, unless a stale answer stands in; 504 for what is wanted from the cache only and is not there.
-    pub async fn serve(&self, turn: &Turn<'_>, payload: Payload, permit: Permit) -> Result<HttpResponse, Problem> {
+    pub async fn serve(&self, turn: &Turn<'_>, body: Arriving, permit: Permit) -> Result<HttpResponse, Problem> {
         if turn.tables.caching_hosts.is_empty() {
-            return turn.send(payload, permit).await;
+            return turn.send(body, permit).await;
         }
         if !turn.call.head.method.is_safe() {
-            return self.change(turn, payload, permit).await;
+            return self.change(turn, body, permit).await;
         }
-        let Some(settings) = turn.route.cache.as_ref() else { return turn.send(payload, permit).await };
+        let Some(settings) = turn.route.cache.as_ref() else { return turn.send(body, permit).await };
         if let Some(asked) = Asked::of(turn, settings) {
             return self.cached(turn, &asked, permit).await;
         }
         self.counters.bypass.inc();
-        let mut answer = turn.send(payload, permit).await?;
+        let mut answer = turn.send(body, permit).await?;
         if !answer.status().is_informational() {
             self.forwarded(&mut answer, Forwarded::Bypass, false);
         }

@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
-use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -42,6 +41,7 @@ use super::waiting::Waiting;
 use crate::admin::metrics::{Event, KeyEvents};
 use crate::config::{self, Keys, KeysDown, OnUnknown};
 use crate::route::Route;
+use crate::upstream::body::Arriving;
 
 /// How long after its exchange's end a claim is given up: time to write the outcome.
 const GRACE: Duration = Duration::from_secs(5);
@@ -146,7 +146,7 @@ impl Idempotency {
         self.unattended.load(Ordering::Acquire)
     }
 
-    /// Claims the request's key, where the route keeps keys. The body is read, and put back.
+    /// Claims the request's key, where the route keeps keys. The body is read, and held.
     ///
     /// # Errors
     /// 400 for a key that is missing where one is needed or is none, 413 for a body that is too large to be compared, 422
@@ -156,7 +156,7 @@ impl Idempotency {
         self: &Arc<Self>,
         route: &'a Route,
         asked: Asked<'_>,
-        payload: &mut Payload,
+        arriving: &mut Arriving,
     ) -> Result<Entry<'a>, Problem> {
         let head = asked.request.head();
         let Some(rule) = route.idempotency.as_ref().filter(|_| needs_key(&head.method)) else {
@@ -168,9 +168,8 @@ impl Idempotency {
         // The configuration's check sees to it that such routes have callers; without one there is nobody's key.
         let principal = asked.principal.ok_or_else(|| Problem::new(Code::TokenRequired))?;
         let limit = route.body_limit.min(rule.request_bytes);
-        let read = asked.deadline.hold(collect::read(payload, head, limit)).await;
+        let read = asked.deadline.hold(collect::read(arriving, head, limit)).await;
         let body = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
-        *payload = Payload::from(body.clone());
         let left = asked.deadline.millis_left(Instant::now()).map_or(rule.keep, Duration::from_millis);
         let claim = Claim {
             key: scope::digest(principal, &head.method, route, &key),

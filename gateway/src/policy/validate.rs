@@ -1,21 +1,31 @@
-//! Requests held against the merged document before an upstream is asked: what it would refuse for its shape is refused
-//! here, in its own words. Where the order of the service's checks is in doubt, the service speaks.
+//! Requests held against the merged document before an upstream is asked: what it would refuse is refused here. Our own
+//! services' are judged by their shape, in their words; where the order of a service's checks is in doubt, the service
+//! speaks. Other upstreams' are judged by the whole of JSON Schema: nobody else may do it.
 
 mod body;
+mod foreign;
 mod operation;
 mod operations;
+mod ours;
+mod parameter;
+mod reference;
 mod shape;
+mod strict;
+mod text;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
-use actix_web::dev::{Payload, RequestHead};
+use std::sync::Arc;
+
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use bytes::Bytes;
 use shared::problem::{Code, Problem};
 
 pub use operations::{Operations, Owner};
+pub use values::{Rules, Schemas};
 
 use self::operation::{Operation, Verdict};
 use crate::admin::metrics::Judged;
@@ -23,7 +33,8 @@ use crate::app::Gateway;
 use crate::config;
 use crate::policy::idempotency::Asked;
 use crate::route::Route;
-use crate::upstream::body::broken_off;
+use crate::upstream::Upstream;
+use crate::upstream::body::{Arriving, broken_off};
 
 /// What is done with a route's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +53,28 @@ impl Validation {
     }
 }
 
-/// Refuses what the document does not allow. What has been read of the body is put back.
+/// Refuses what the document does not allow. A body that has been read is held, and need not be read again.
+///
+/// The document speaks for the row's main upstream only: a canary may know more, so what goes to one is not judged.
 ///
 /// # Errors
 /// What the service would answer: 404, 400, 415, 422; and 408 or 400 for a body that does not come to its end.
-pub async fn check(gateway: &Gateway, route: &Route, asked: &Asked<'_>, payload: &mut Payload) -> Result<(), Problem> {
+pub async fn check(
+    gateway: &Gateway,
+    route: &Route,
+    upstream: &Arc<Upstream>,
+    asked: &Asked<'_>,
+    body: &mut Arriving,
+) -> Result<(), Problem> {
     let mode = route.validation.mode;
     if mode == config::ValidationMode::Off {
         return Ok(());
     }
-    let upstream = &route.upstream.name;
-    let operation = gateway.documents.operations().find(upstream, asked.path, &asked.request.head().method);
-    // A canary may know more than the document says of the main upstream.
-    let operation = operation.filter(|_| route.split.branches().is_empty());
+    let is_described = Arc::ptr_eq(upstream, &route.upstream);
+    let operations = is_described.then(|| gateway.documents.operations());
+    let operation = operations.and_then(|all| all.find(&upstream.name, asked.path, &asked.request.head().method));
     let verdict = match operation {
-        Some(operation) => judge(&operation, route, asked, payload).await?,
+        Some(operation) => judge(&operation, route, asked, body).await?,
         None => Verdict::Unjudged,
     };
     let count = |judged| gateway.metrics.validations.count(&route.pattern, judged);
@@ -79,7 +97,7 @@ async fn judge(
     operation: &Operation,
     route: &Route,
     asked: &Asked<'_>,
-    payload: &mut Payload,
+    body: &mut Arriving,
 ) -> Result<Verdict, Problem> {
     match operation.before_body(asked.request, asked.path, asked.query) {
         Verdict::Valid => {}
@@ -90,51 +108,24 @@ async fn judge(
     }
     // What is too large for the route is refused where bodies are sent on.
     let most = route.validation.body_bytes.min(route.body_limit);
-    let read = read(asked.request.head(), payload, most);
+    let read = read(asked.request.head(), body, most);
     // Whoever does not send it in time has used up the exchange (RFC 9110, section 15.5.9).
     let read = asked.deadline.hold(read).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
-    let Some(bytes) = read else { return Ok(Verdict::Unjudged) };
-    let verdict = operation.whole(asked.request, asked.query, Some(&bytes));
-    if !bytes.is_empty() {
-        *payload = Payload::from(bytes);
-    }
-    Ok(verdict)
+    Ok(match read {
+        Some(bytes) => operation.whole(asked.request, asked.query, Some(&bytes)),
+        None => Verdict::Unjudged,
+    })
 }
 
-/// The whole body, if it is not larger than `most`; else what has been read of it is put back.
-async fn read(head: &RequestHead, payload: &mut Payload, most: u64) -> Result<Option<Bytes>, Problem> {
+/// The whole body, if it is not larger than `most`.
+async fn read(head: &RequestHead, body: &mut Arriving, most: u64) -> Result<Option<Bytes>, Problem> {
     if !announces_body(head) {
         return Ok(Some(Bytes::new()));
     }
     if announced(head).is_some_and(|length| length > most) {
         return Ok(None);
     }
-    let mut pieces: Vec<Bytes> = Vec::new();
-    let mut length = 0;
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| broken_off())?;
-        length += piece.len();
-        pieces.push(piece);
-        if length as u64 > most {
-            *payload = again(pieces, payload.take());
-            return Ok(None);
-        }
-    }
-    Ok(Some(match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.swap_remove(0),
-        _ => pieces.iter().fold(BytesMut::with_capacity(length), joined).freeze(),
-    }))
-}
-
-fn joined(mut whole: BytesMut, piece: &Bytes) -> BytesMut {
-    whole.extend_from_slice(piece);
-    whole
-}
-
-/// A body that begins with what has been read of it.
-fn again(pieces: Vec<Bytes>, rest: Payload) -> Payload {
-    Payload::from(stream::iter(pieces.into_iter().map(Ok)).chain(rest).boxed_local())
+    body.hold(most).await.map_err(|_| broken_off())
 }
 
 /// Whether the request has a body (RFC 9112, section 6).

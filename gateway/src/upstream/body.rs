@@ -1,6 +1,7 @@
 //! Bodies in both directions. Small ones are held whole, which is faster; large ones are streamed piece by piece.
 
 mod answer;
+mod arriving;
 mod progress;
 
 use std::future::poll_fn;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::policy::shape;
 
 pub use answer::{Answer, Cut, Guards};
+pub use arriving::Arriving;
 pub use progress::{Progress, Stage};
 
 /// Pieces of a request body on their way between the worker's stream and the client's task.
@@ -58,12 +60,20 @@ enum Broken {
 }
 
 impl Outgoing {
-    /// Prepares the body: nothing, a buffer up to `buffer` bytes, or a stream, in no case more than `limit` bytes.
+    /// Prepares the body: nothing, what is here already, a buffer up to `buffer` bytes, or a stream, in no case more than
+    /// `limit` bytes.
     ///
     /// # Errors
     /// 413 when it is too large already, 400 when it breaks off while it is being read.
-    pub async fn prepare(payload: Payload, head: &RequestHead, limit: u64, buffer: u64) -> Result<Self, Problem> {
-        match shape::check_length(head, limit)? {
+    pub async fn prepare(body: Arriving, head: &RequestHead, limit: u64, buffer: u64) -> Result<Self, Problem> {
+        let announced = shape::check_length(head, limit)?;
+        let payload = match body {
+            Arriving::Held(bytes) if bytes.len() as u64 > limit => return Err(shape::too_large(limit)),
+            Arriving::Held(bytes) if bytes.is_empty() => return Ok(Self::none()),
+            Arriving::Held(bytes) => return Ok(Self::held(bytes)),
+            Arriving::Coming(payload) => payload,
+        };
+        match announced {
             Some(0) => Ok(Self::none()),
             Some(length) if length <= buffer => {
                 let capacity = usize::try_from(length).unwrap_or(0);
@@ -164,7 +174,8 @@ impl Outgoing {
 
 /// Reads a small body that nobody wants, so that the connection can be used again: a refusal should not cost the client
 /// its connection. Larger ones are left, and the connection is closed.
-pub async fn discard(mut payload: Payload, head: &RequestHead, buffer: u64) {
+pub async fn discard(body: Arriving, head: &RequestHead, buffer: u64) {
+    let Arriving::Coming(mut payload) = body else { return };
     if shape::check_length(head, buffer).is_ok_and(|length| length.is_some_and(|length| length > 0)) {
         let drained = async { while let Some(Ok(_)) = payload.next().await {} };
         // Who announces a body and does not send it may wait for a new connection instead.

@@ -187,6 +187,12 @@ pub fn word(name: &str, forward: Forward<'_>) -> Word {
     }
 }
 
+/// Whether an upstream may get the client's own word under this name, wherever that goes.
+#[must_use]
+pub fn is_clients(name: &str) -> bool {
+    matches!(kind(name), Kind::End | Kind::Tags)
+}
+
 fn kind(name: &str) -> Kind {
     match name {
         "connection"
@@ -215,8 +221,8 @@ fn kind(name: &str) -> Kind {
     }
 }
 
-/// Header families that say who calls or from where.
-const IDENTITY: [&str; 34] = [
+/// Header families that say who calls or from where, or that what is asked is another method than the one that was let in.
+const IDENTITY: [&str; 36] = [
     "x-tollgate-",
     "x-user",
     "x-forwarded-",
@@ -251,6 +257,8 @@ const IDENTITY: [&str; 34] = [
     "cf-access-",
     "oidc-claim-",
     "tailscale-user-",
+    "x-http-method",
+    "x-method-override",
 ];
 
 /// Some servers read `_` as `-`, so both spellings count.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{Payload, RequestHead};
+use actix_web::dev::RequestHead;
 use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -20,7 +20,7 @@ use shared::problem::{Code, Problem};
 
 use super::Upstream;
 use super::attempts::{self, Again, Failed};
-use super::body::{self, Answer, Guards, Outgoing, Progress, Stage};
+use super::body::{self, Answer, Arriving, Guards, Outgoing, Progress, Stage};
 use super::breaker::{Admission, Outcome, Refused};
 use super::client::{Pool, causes};
 use super::convert::{self, Forward};
@@ -162,12 +162,12 @@ impl Call<'_> {
     pub async fn send(
         &self,
         tools: &Tools<'_>,
-        payload: Payload,
+        body: Arriving,
         permit: Permit,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
         // An open breaker refuses before the body is read; but a slow body must not hold a probe's place.
         self.upstream.breaker.peek(Instant::now()).map_err(refused)?;
-        let outgoing = Outgoing::prepare(payload, self.head, self.body_limit, self.buffer);
+        let outgoing = Outgoing::prepare(body, self.head, self.body_limit, self.buffer);
         let outgoing = self.deadline.hold(outgoing).await.map_err(|_| too_slow())??;
         // Until the head of the answer is here: a stream may last for hours.
         let _place = self.upstream.concurrency.enter(self.priority)?;

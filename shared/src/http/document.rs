@@ -16,7 +16,11 @@ use crate::problem::{CONTENT_TYPE_PROBLEM, Code, Context, FieldError, Problem};
 
 /// An error (RFC 9457). `code` is stable; `detail` is for people.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
+#[schema(as = Problem, example = json!({
+    "type": "/docs/problems#insufficient_funds", "title": "The account to debit has too little available.",
+    "status": 422, "detail": "The account to debit has too little available.", "instance": "/api/v1/transfers",
+    "code": "insufficient_funds", "request_id": "4f1c2a7e", "timestamp": "2026-11-21T08:00:00.000000Z",
+}))]
 pub struct ProblemBody {
     /// Where the code is explained.
     #[schema(example = "/docs/problems#validation_failed")]
@@ -55,7 +59,9 @@ pub struct AccessToken;
 
 impl Modify for AccessToken {
     fn modify(&self, document: &mut OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let text = "An access token from `POST /api/v1/auth/token`.";
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
     }
@@ -99,17 +105,32 @@ fn error_response(path: &str, codes: &[Code], example: impl Fn(&str, Code) -> Pr
 }
 
 /// Every header that is described: name, type, meaning, example.
-const HEADERS: [(&str, Type, &str, &str); 13] = [
+const HEADERS: [(&str, Type, &str, &str); 18] = [
     ("API-Version", Type::String, "The version that answered.", "v1"),
+    ("Age", Type::Integer, "How old a kept answer is, in seconds.", "12"),
+    ("Allow", Type::String, "The methods that the resource has.", "GET, HEAD, POST"),
     ("Cache-Control", Type::String, "How long it may be kept.", "no-store"),
+    (
+        "Cache-Status",
+        Type::String,
+        "Whether it was kept, and how it came otherwise (RFC 9211).",
+        "tollgate; hit; ttl=48",
+    ),
+    ("Deprecation", Type::String, "Since when this version is deprecated (RFC 9745).", "@1767225600"),
     ("ETag", Type::String, "Changes with the resource; for `If-Match` and `If-None-Match`.", "\"3\""),
     ("Idempotent-Replayed", Type::String, "`true` when this is the first answer under the key, told again.", "true"),
-    ("Link", Type::String, "The neighbouring pages (RFC 8288).", "</api/v1/accounts?page=2&per_page=20>; rel=\"next\""),
+    (
+        "Link",
+        Type::String,
+        "The neighbouring pages, and the successor of a deprecated version (RFC 8288).",
+        "</api/v1/accounts?page=2&per_page=20>; rel=\"next\"",
+    ),
     ("Location", Type::String, "Where the new resource is.", "/api/v1/accounts/01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11"),
     ("RateLimit", Type::String, "What is left of each limit (IETF draft 11).", "\"user\";r=599;t=1"),
     ("RateLimit-Policy", Type::String, "Each limit (IETF draft 11).", "\"user\";q=600;w=60;tollgate-burst=600"),
     ("Retry-After", Type::Integer, "Seconds to wait before trying again.", "1"),
     ("Server-Timing", Type::String, "How long it took, in milliseconds.", "total;dur=3.1"),
+    ("Sunset", Type::String, "When this version is switched off (RFC 8594).", "Fri, 31 Dec 2027 00:00:00 GMT"),
     ("Vary", Type::String, "The request headers that choose between answers.", "API-Version, X-API-Version"),
     ("WWW-Authenticate", Type::String, "How to sign in (RFC 6750).", "Bearer"),
     ("X-Request-Id", Type::String, "Finds the request in the logs; the client's own if it sent one.", "4f1c2a7e"),
@@ -123,8 +144,12 @@ const ALWAYS: [&str; 6] = ["API-Version", "RateLimit", "RateLimit-Policy", "Serv
 pub fn add_headers(document: &mut OpenApi, of: impl Fn(&str, &str, bool) -> Vec<&'static str>) {
     let components = document.components.get_or_insert_default();
     for (name, kind, meaning, example) in HEADERS {
+        let example = match example.parse::<u64>() {
+            Ok(number) if kind == Type::Integer => Value::from(number),
+            Ok(_) | Err(_) => Value::from(example),
+        };
         let header = HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(meaning));
-        let header = header.example(Some(Value::from(example))).build();
+        let header = header.example(Some(example)).build();
         components.headers.insert(name.to_owned(), RefOr::T(header));
     }
     for (path, operation) in operations(document) {

@@ -41,10 +41,6 @@ pub(super) async fn live(
     let configs = Configs::load(&plan)?;
     let (clock, listeners) = (Clock::system(), plan.listeners);
     let memory = Stores::memory(clock.clone());
-    let stores = async |url: &str| match url {
-        "" => Ok(memory.clone()),
-        url => Stores::redis(url, clock.clone()).await,
-    };
     let mut running = JoinSet::new();
 
     let mut accounts_handle = None;
@@ -56,9 +52,12 @@ pub(super) async fn live(
         running.spawn_local(async { ("accounts", accounts.run().await) });
     }
 
+    // As the gateway's own main does it.
+    gateway::boot::open_files(&configs.gateway);
+    let stores = gateway::boot::redis(&configs.gateway, clock.clone()).await.map_err(start("gateway"))?;
     let deps = gateway::Deps {
         clock: clock.clone(),
-        stores: stores(configs.gateway.redis.url.expose()).await.map_err(start("gateway"))?,
+        stores: stores.unwrap_or_else(|| memory.clone()),
         log: shared::telemetry::LogLevel::default(),
         source: gateway::reload::Source { file: plan.gateway_file, env: plan.env },
     };
@@ -68,10 +67,11 @@ pub(super) async fn live(
     running.spawn_local(async { ("gateway", gateway.run().await) });
 
     // Last: its first start makes an administrator, whose password is told only when everything has started.
-    let deps = users_service::Deps {
-        clock: clock.clone(),
-        stores: stores(&configs.users.redis.url).await.map_err(start("users"))?,
+    let stores = match configs.users.redis.url.as_str() {
+        "" => memory,
+        url => Stores::redis(url, clock.clone()).await.map_err(start("users"))?,
     };
+    let deps = users_service::Deps { clock: clock.clone(), stores };
     let users = users_service::build(configs.users, deps, listeners.users).await.map_err(start("users"))?;
     let bootstrap = users.bootstrap.as_ref().map(Credentials::from);
     let users_handle = users.handle();

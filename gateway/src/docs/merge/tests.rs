@@ -58,12 +58,19 @@ fn what_refers_to_something_renamed_is_something_else() {
         ("users".to_owned(), part("/api/v1/users", json!({"type": "string"}))),
         ("accounts".to_owned(), part("/api/v1/accounts", json!({"type": "integer"}))),
     ];
-    let merged = merge(&parts, &tables(""));
+    let merged = joined(&parts, &tables(""));
     let schemas = &merged["components"]["schemas"];
     assert_eq!(schemas["List"]["items"]["$ref"], "#/components/schemas/Item");
     assert_eq!(schemas["accounts_List"]["items"]["$ref"], "#/components/schemas/accounts_Item");
     assert_eq!(schemas["Item"]["type"], "string");
     assert_eq!(merged["paths"]["/api/v1/accounts"]["post"]["security"], json!([{"accounts_key": []}]));
+}
+
+/// The schemas of a document that shows this one, beside those that errors need.
+fn names(own: &str) -> Vec<String> {
+    let mut names = ["FieldError", "Problem", own].map(str::to_owned);
+    names.sort_unstable();
+    names.into()
 }
 
 #[test]
@@ -79,7 +86,7 @@ fn only_what_the_route_table_serves_is_shown_and_each_version_has_its_part() {
     assert_eq!(paths(&of("v1")), ["/.well-known/jwks.json", "/api/v1/users"]);
     assert_eq!(paths(&of("v2")), ["/.well-known/jwks.json", "/api/v2/accounts"]);
     let schemas = |name| of(name)["components"]["schemas"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!((schemas("v1"), schemas("v2")), (vec!["Page".to_owned()], vec!["accounts_Page".to_owned()]));
+    assert_eq!((schemas("v1"), schemas("v2")), (names("Page"), names("accounts_Page")));
     assert_eq!(of("v2")["info"]["version"], "v2");
 }
 
@@ -99,7 +106,7 @@ methods = ["GET"]
     let get = json!({"responses": {"200": {"description": "A pet"}}});
     let pets = json!({"paths": {"/pets/{id}": {"get": get, "delete": get}, "/admin": {"get": get}}});
     let users = ("users".to_owned(), part("/pets/{id}", json!({})));
-    let merged = merge(&[("pets".to_owned(), pets), users], &tables(more));
+    let merged = joined(&[("pets".to_owned(), pets), users], &tables(more));
     assert_eq!(merged["paths"], json!({"/pets/{id}": {"get": get}}));
 }
 
@@ -107,17 +114,33 @@ methods = ["GET"]
 fn operations_say_what_the_gateway_asks() {
     let more = "[[versions.served]]\nname = \"v1\"\ndeprecation = \"2026-01-01T00:00:00Z\"\n[[versions.served]]\nname = \"v2\"\n";
     let tables = tables(more);
-    let described = super::super::describe::describe(merge(&parts(), &tables), &tables);
+    let described = merge(&parts(), &tables);
     let users = &described["paths"]["/api/v1/users"]["get"];
     assert_eq!(users["x-roles"], json!(["support", "admin"]));
     let limits: Vec<_> = users["x-rate-limits"].as_array().unwrap().iter().map(|limit| &limit["for"]).collect();
     assert_eq!(limits, ["support", "admin"], "of those who may call");
-    for status in ["400", "401", "403", "414", "429", "431", "502", "503", "504"] {
-        let answer = &users["responses"][status]["content"]["application/problem+json"];
-        assert_eq!(answer["schema"]["$ref"], "#/components/schemas/GatewayProblem", "{status}");
-        assert!(answer["examples"].as_object().is_some_and(|examples| !examples.is_empty()), "{status}");
+    for status in ["400", "401", "403", "405", "414", "417", "429", "431", "500", "502", "503", "504"] {
+        let reference = users["responses"][status]["$ref"].as_str().unwrap().to_owned();
+        let answer = described.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+        let content = &answer["content"]["application/problem+json"];
+        assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{status}");
+        let examples = content["examples"].as_object().unwrap().values();
+        let targets = examples.map(|example| example["$ref"].as_str().unwrap().strip_prefix('#').unwrap().to_owned());
+        let values: Vec<_> = targets.map(|target| described.pointer(&target).unwrap()["value"].clone()).collect();
+        assert!(!values.is_empty() && values.iter().all(|value| value["status"].to_string() == status), "{status}");
+        assert_eq!(answer["headers"]["Retry-After"].is_object(), matches!(status, "429" | "503"), "{status}");
+        assert_eq!(answer["headers"]["Allow"].is_object(), status == "405", "{status}");
+        assert!(answer["headers"]["RateLimit"].is_object() && answer["headers"]["Deprecation"].is_object(), "{status}");
     }
-    assert_eq!(users["security"], json!([{"access_token": []}]));
+    let ways: Vec<_> =
+        ["access_token", "api_key", "api_key_as_bearer", "session_cookie"].map(|way| json!({way: []})).into();
+    assert_eq!(users["security"], json!(ways));
+    let schemes = described["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["access_token", "api_key", "api_key_as_bearer", "session_cookie"]);
+    assert_eq!(
+        (&schemes["api_key"]["name"], &schemes["session_cookie"]["in"]),
+        (&json!("x-api-key"), &json!("cookie"))
+    );
     assert_eq!(users["deprecated"], true);
     assert!(described["paths"]["/api/v2/accounts"]["get"]["deprecated"].is_null());
     assert!(users["description"].as_str().unwrap().contains("with the role `support` or `admin`"));

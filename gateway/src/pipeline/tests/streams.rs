@@ -226,3 +226,32 @@ async fn who_knows_no_chunks_gets_none() {
         assert!(answer.ends_with("\r\n\r\nfirst") && !answer.to_lowercase().contains("chunked"), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn chunks_go_before_a_length_and_nothing_hides_behind_either() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    for lengths in
+        ["Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 999"]
+    {
+        let mut client = gate.connect().await;
+        write(&mut client, "GET /api/t/one HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let (mut stream, _) = upstream.accept().await;
+        // What follows the last chunk is no answer to anything that was asked.
+        let hidden = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
+        let answer = format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n5\r\nfirst\r\n0\r\n\r\n{hidden}");
+        write(&mut stream, &answer).await;
+        let told = read_until(&mut client, |text| text.ends_with("0\r\n\r\n")).await.to_lowercase();
+        assert!(
+            told.contains("transfer-encoding: chunked") && told.contains("\r\n5\r\nfirst\r\n"),
+            "{lengths}: {told}"
+        );
+        assert!(!told.contains("content-length") && !told.contains("hidden"), "{lengths}: {told}");
+        write(&mut client, "GET /api/t/two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        let (mut stream, head) = upstream.accept().await;
+        assert!(head.contains("/t/two"), "the connection with more on it is not used again: {head}");
+        write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond").await;
+        let told = read_all(&mut client).await;
+        assert!(told.ends_with("second") && !told.contains("hidden"), "{told}");
+    }
+}

@@ -9,7 +9,7 @@ use shared::clock::to_micros;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::accepted::Place;
+use super::accepted::{Accepted, Place};
 use super::introspect::{Answer, Asking, Introspector, fingerprint};
 use super::issuers::Known;
 use super::verify::{Refusal, Rules};
@@ -53,6 +53,13 @@ impl ApiKeys {
         let asked = asked.as_ref().map(Arc::as_ptr);
         (header, prefix, fixed) == (&other.header, &other.prefix, &other.fixed)
             && asked == other.asked.as_ref().map(Arc::as_ptr)
+    }
+
+    /// Whether a route that takes these issuers takes any key there may be.
+    #[must_use]
+    pub fn are_taken(&self, accepted: Accepted) -> bool {
+        (self.asked.is_some() && accepted.has(Place::API_KEYS))
+            || (!self.fixed.is_empty() && accepted.has(Place::STATIC_KEYS))
     }
 
     /// Whether a bearer token is a key.

@@ -183,6 +183,12 @@ impl Issuers {
         taken.map(|(_, place, _)| place).collect()
     }
 
+    /// Whether tokens of any issuer are in a set.
+    #[must_use]
+    pub fn take_tokens(&self, accepted: Accepted) -> bool {
+        self.list.iter().any(|issuer| accepted.has(issuer.place))
+    }
+
     /// The names of the issuers in a set, for people.
     #[must_use]
     pub fn names(&self, accepted: Accepted) -> Vec<&str> {

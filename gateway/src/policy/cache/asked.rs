@@ -21,13 +21,6 @@ use super::turn::Turn;
 /// What makes a request one that no stored answer is for.
 const OTHER: [HeaderName; 7] = [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE, EXPECT, TRANSFER_ENCODING];
 
-/// Headers by which some frameworks read another method than the request line's.
-const METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-http-method"),
-];
-
 /// A request that a stored answer may be for.
 pub struct Asked<'t> {
     /// The client's request.
@@ -121,5 +114,5 @@ fn is_other(headers: &HeaderMap) -> bool {
         options.all(|option| option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive"));
     let is_stream = headers.get_all(ACCEPT).any(|value| value.as_bytes().eq_ignore_ascii_case(b"text/event-stream"));
     let has_body = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
-    !plain || is_stream || has_body || OTHER.iter().chain(&METHOD_OVERRIDES).any(|name| headers.contains_key(name))
+    !plain || is_stream || has_body || OTHER.iter().any(|name| headers.contains_key(name))
 }

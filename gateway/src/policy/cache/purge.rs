@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION};
 use reqwest::Url;
 use shared::problem::Problem;
@@ -16,6 +15,7 @@ use super::{ResponseCache, Turn, tags};
 use crate::app::Gateway;
 use crate::policy::in_flight::Permit;
 use crate::tables::Tables;
+use crate::upstream::body::Arriving;
 use crate::upstream::send::Call;
 
 /// Why nothing was purged.
@@ -72,13 +72,13 @@ impl ResponseCache {
     pub(super) async fn change(
         &self,
         turn: &Turn<'_>,
-        payload: Payload,
+        body: Arriving,
         permit: Permit,
     ) -> Result<HttpResponse, Problem> {
         let mut changed = Changed { gateway: Arc::clone(&turn.worker.gateway), tags: target(turn) };
         let doubt = Cell::new(false);
         let call = Call { doubt: Some(&doubt), ..*turn.call };
-        let answer = Turn { call: &call, ..*turn }.send(payload, permit).await;
+        let answer = Turn { call: &call, ..*turn }.send(body, permit).await;
         match &answer {
             Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => {
                 changed.tags.extend(named(turn, answer.headers()));

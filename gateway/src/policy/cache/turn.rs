@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::dev::{Payload, RequestHead};
+use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use shared::problem::Problem;
@@ -14,6 +14,7 @@ use crate::app::Worker;
 use crate::policy::in_flight::Permit;
 use crate::route::Route;
 use crate::tables::Tables;
+use crate::upstream::body::Arriving;
 use crate::upstream::send::Call;
 
 /// Everything that the cache needs to know.
@@ -32,8 +33,8 @@ pub struct Turn<'t> {
 
 impl Turn<'_> {
     /// Makes the call as it is.
-    pub(super) async fn send(&self, payload: Payload, permit: Permit) -> Result<HttpResponse, Problem> {
-        send(self.worker, self.call, payload, permit).await
+    pub(super) async fn send(&self, body: Arriving, permit: Permit) -> Result<HttpResponse, Problem> {
+        send(self.worker, self.call, body, permit).await
     }
 
     /// Asks for an answer that can be kept: whole, whatever the client has of it, or whether `stored` has changed.
@@ -41,16 +42,16 @@ impl Turn<'_> {
         let head = self.call.head;
         let is_conditional = [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| head.headers.contains_key(name));
         if head.method != Method::GET || (stored.is_none() && !is_conditional) {
-            return self.send(Payload::None, permit).await;
+            return self.send(Arriving::nothing(), permit).await;
         }
         let head = questioning(head, stored);
         let call = Call { head: &head, ..*self.call };
-        send(self.worker, &call, Payload::None, permit).await
+        send(self.worker, &call, Arriving::nothing(), permit).await
     }
 }
 
-async fn send(worker: &Worker, call: &Call<'_>, payload: Payload, permit: Permit) -> Result<HttpResponse, Problem> {
-    call.send(&worker.tools(), payload, permit).await
+async fn send(worker: &Worker, call: &Call<'_>, body: Arriving, permit: Permit) -> Result<HttpResponse, Problem> {
+    call.send(&worker.tools(), body, permit).await
 }
 
 /// The client's request with our validators in place of its own.

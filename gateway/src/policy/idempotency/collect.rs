@@ -6,38 +6,20 @@ use std::task::{Context, Poll};
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Payload, RequestHead};
+use actix_web::dev::RequestHead;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use shared::problem::{Code, Problem};
 
 use crate::policy::shape;
-use crate::upstream::body::{Cut, broken_off};
+use crate::upstream::body::{Arriving, Cut, broken_off};
 
-/// Reads a request's body, at most `limit` bytes of it.
+/// Reads a request's body, at most `limit` bytes of it, and holds it for whoever sends it on.
 ///
 /// # Errors
 /// 413 when it is larger, 400 when it breaks off.
-pub async fn read(payload: &mut Payload, head: &RequestHead, limit: u64) -> Result<Bytes, Problem> {
+pub async fn read(body: &mut Arriving, head: &RequestHead, limit: u64) -> Result<Bytes, Problem> {
     shape::check_length(head, limit)?;
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| broken_off())?;
-        if (whole.len().max(first.len()) + piece.len()) as u64 > limit {
-            return Err(shape::too_large(limit));
-        }
-        // Nearly always there is one piece, which needs no copy.
-        if first.is_empty() {
-            first = piece;
-            continue;
-        }
-        if whole.is_empty() {
-            whole.extend_from_slice(&first);
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    body.hold(limit).await.map_err(|_| broken_off())?.ok_or_else(|| shape::too_large(limit))
 }
 
 /// What became of an answer's body.

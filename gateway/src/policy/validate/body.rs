@@ -23,21 +23,12 @@ pub(super) struct Findings {
     pub(super) unsure: bool,
 }
 
-/// How strictly a body is read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    /// Whether the whole of JSON Schema is asked about values afterwards.
-    pub(super) full: bool,
-    /// Whether `null` clears a member (RFC 7396), and whether it may is a rule on values.
-    pub(super) patch: bool,
-}
+/// Deeper than this nothing is judged here: a schema may refer to itself, and each level is read anew.
+pub(super) const MAX_DEPTH: usize = 64;
 
-/// Deeper than this nothing is judged: a schema may refer to itself, and each level is read anew.
-const MAX_DEPTH: usize = 64;
-
-/// Judges a whole body.
-pub(super) fn judge(shapes: &Shapes, root: Id, body: &[u8], manner: Manner) -> Findings {
-    let mut reader = Reader { shapes, manner, unsure: false, depth: 0 };
+/// Judges a whole body. In a `patch` null clears a member (RFC 7396), and whether it may is a rule on values.
+pub(super) fn judge(shapes: &Shapes, root: Id, body: &[u8], patch: bool) -> Findings {
+    let mut reader = Reader { shapes, patch, unsure: false, depth: 0 };
     let whole = |fault| Findings { faults: vec![fault], unsure: false };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if shapes.is_object(root) && first.is_some_and(|first| *first != b'{') {
@@ -94,7 +85,7 @@ impl<'a> At<'a> {
 
 struct Reader<'s> {
     shapes: &'s Shapes,
-    manner: Manner,
+    patch: bool,
     unsure: bool,
     /// Lists and objects around the present value.
     depth: usize,
@@ -109,7 +100,7 @@ impl Reader<'_> {
             if *nullable {
                 return None;
             }
-            if self.manner.patch && !self.manner.full && at.parent.is_some() {
+            if self.patch && at.parent.is_some() {
                 self.unsure = true;
                 return None;
             }
@@ -120,7 +111,7 @@ impl Reader<'_> {
             (Kind::Unknown | Kind::Same(_), _) => self.leave(),
             (Kind::Text(rule), b'"') => self.text(rule, raw, at),
             // Serde takes `{"word": null}` for a word.
-            (Kind::Text(Text::Words(_)), b'{') if !self.manner.full => self.leave(),
+            (Kind::Text(Text::Words(_)), b'{') => self.leave(),
             (Kind::Text(_), _) => self.mistyped(raw, at, "text"),
             (Kind::Integer, b'-' | b'0'..=b'9') => self.integer(raw, at),
             (Kind::Integer, _) => self.mistyped(raw, at, "an integer within its range"),
@@ -145,8 +136,8 @@ impl Reader<'_> {
             }
             // Serde takes an array for the members in their order, and what is wrong with an object of the client's own
             // comes with the values.
-            (Kind::Object(_), b'[') | (Kind::Free, _) if !self.manner.full => self.leave(),
-            (Kind::Object(_) | Kind::Free, _) => self.mistyped(raw, at, "an object"),
+            (Kind::Object(_), b'[') | (Kind::Free, _) => self.leave(),
+            (Kind::Object(_), _) => self.mistyped(raw, at, "an object"),
         }
     }
 
@@ -161,10 +152,6 @@ impl Reader<'_> {
         if digits.bytes().all(|byte| byte.is_ascii_digit()) {
             // What an integer beyond 64 bits is depends on whose it is: an amount is out of range, a bound no integer.
             return if raw != "-0" && raw.parse::<i64>().is_ok() { None } else { self.leave() };
-        }
-        // To JSON Schema 1.0 is an integer.
-        if self.manner.full {
-            return self.leave();
         }
         self.mistyped(raw, at, "an integer within its range")
     }

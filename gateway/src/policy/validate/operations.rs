@@ -1,5 +1,6 @@
 //! Every operation of the merged document, found by upstream, path and method in as many steps as the path has segments.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use actix_web::http::Method;
 use serde_json::Value;
 
 use super::operation::Operation;
+use super::values::Schemas;
 
 /// Methods that a document may have operations of, but HEAD, which is GET's.
 const METHODS: [(&str, Method); 6] = [
@@ -46,10 +48,13 @@ impl Operations {
     #[must_use]
     pub fn compile<'a>(document: &Value, owner: impl Fn(&str, &Method) -> Option<Owner<'a>>) -> Self {
         let mut all = Self::default();
+        // Made only where somebody needs them.
+        let schemas = LazyCell::new(|| Schemas::of(document));
         for path in document.get("paths").and_then(Value::as_object).into_iter().flatten().map(|(path, _)| path) {
             for (name, method) in &METHODS {
                 let Some(owner) = owner(path, method) else { continue };
-                let Some(operation) = Operation::compile(document, path, name, !owner.ours) else { continue };
+                let schemas = if owner.ours { None } else { Some(&*schemas) };
+                let Some(operation) = Operation::compile(document, path, name, schemas) else { continue };
                 let node = all.upstreams.entry(owner.upstream.to_owned()).or_default();
                 node.at(path).here.push((method.clone(), Arc::new(operation)));
                 all.count += 1;
@@ -66,7 +71,7 @@ impl Operations {
 
     /// The operation that a request asks for. Literal segments go before parameters.
     #[must_use]
-    pub fn find(&self, upstream: &str, path: &str, method: &Method) -> Option<Arc<Operation>> {
+    pub(super) fn find(&self, upstream: &str, path: &str, method: &Method) -> Option<Arc<Operation>> {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         self.upstreams.get(upstream)?.find(path.strip_prefix('/')?, method).map(Arc::clone)
     }

@@ -93,15 +93,13 @@ const COMPOSED: [&str; 15] = [
 /// Compiles the schemas of one operation.
 pub(super) struct Compiler<'d> {
     document: &'d Value,
-    /// Whether texts are judged with the values, by the whole of JSON Schema.
-    full: bool,
     shapes: Vec<Shape>,
     known: HashMap<&'d str, Id>,
 }
 
 impl<'d> Compiler<'d> {
-    pub(super) fn new(document: &'d Value, full: bool) -> Self {
-        Self { document, full, shapes: Vec::new(), known: HashMap::new() }
+    pub(super) fn new(document: &'d Value) -> Self {
+        Self { document, shapes: Vec::new(), known: HashMap::new() }
     }
 
     pub(super) fn done(self) -> Shapes {
@@ -153,7 +151,7 @@ impl<'d> Compiler<'d> {
         let (types, nullable) = types(schema);
         let kind = match types[..] {
             [] if is_bare(schema) => Kind::Any,
-            ["string"] => Kind::Text(self.text(schema)),
+            ["string"] => Kind::Text(Self::text(schema)),
             ["integer" | "number" | "boolean"] if schema.contains_key("enum") => Kind::Unknown,
             ["integer"] => Kind::Integer,
             ["number"] => Kind::Number,
@@ -165,12 +163,9 @@ impl<'d> Compiler<'d> {
         Shape { nullable, kind }
     }
 
-    fn text(&self, schema: &Map<String, Value>) -> Text {
+    fn text(schema: &Map<String, Value>) -> Text {
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
             return Text::Words(words.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-        }
-        if self.full {
-            return Text::Any;
         }
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str).and_then(|text| Regex::new(text).ok()) {
             let words = schema.get("description").and_then(Value::as_str).unwrap_or("another form is wanted");

@@ -57,6 +57,24 @@ impl Fault {
         Self::whole("The body is not UTF-8.")
     }
 
+    /// Nested deeper than anybody reads.
+    #[must_use]
+    pub fn too_deep(most: usize) -> Self {
+        Self::new(Code::MalformedBody, String::new(), "", format!("The body is nested deeper than {most} levels."))
+    }
+
+    /// There is none, where one is needed.
+    #[must_use]
+    pub fn no_body() -> Self {
+        Self::whole("This needs a body.")
+    }
+
+    /// A query parameter that cannot be read as what it is.
+    #[must_use]
+    pub fn malformed_query(name: &str, rule: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::MalformedQuery, format!("?{name}"), rule, detail)
+    }
+
     /// This resource has no such member.
     #[must_use]
     pub fn unknown(pointer: String) -> Self {
@@ -67,6 +85,12 @@ impl Fault {
     #[must_use]
     pub fn missing(pointer: String) -> Self {
         Self::new(Code::ValidationFailed, pointer, "required", "this member is required")
+    }
+
+    /// A parameter is not there; its place is still to be told.
+    #[must_use]
+    pub fn parameter_missing() -> Self {
+        Self::new(Code::ValidationFailed, String::new(), "required", "this parameter is required")
     }
 
     /// A member stands twice.
@@ -134,6 +158,25 @@ impl Fault {
         } else {
             Self::invalid(pointer, message.to_owned())
         }
+    }
+
+    /// Whether it makes the request malformed, and not only wrong.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.code.status() == 400
+    }
+
+    /// The same of a query parameter: what has no such type makes the query malformed.
+    #[must_use]
+    pub fn of_query(self, name: &str) -> Self {
+        let code = if self.is_malformed() { Code::MalformedQuery } else { self.code };
+        Self { code, pointer: format!("?{name}"), ..self }
+    }
+
+    /// The same of a header.
+    #[must_use]
+    pub fn of_header(self, name: &str) -> Self {
+        Self { code: Code::ValidationFailed, pointer: format!("{name}:"), ..self }
     }
 
     /// The pointer to the member of the body that it lies in.

@@ -1,0 +1,89 @@
+//! An example for each body that is asked for or answered: one person, from their registration on.
+
+use serde_json::{Value, json};
+
+const ID: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
+const AT: &str = "2026-11-21T08:00:00.000000Z";
+const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
+const PASSWORD: &str = "correct horse battery 9 staple";
+const REFRESH_TOKEN: &str = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v";
+const ORIGIN: &str = "https://api.example.com";
+
+/// Adds them to a document.
+pub(super) fn add(document: &mut Value) {
+    let items = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in items {
+        for (_, operation) in item.as_object_mut().into_iter().flatten().filter(|(_, operation)| operation.is_object())
+        {
+            operation.get_mut("requestBody").into_iter().for_each(contents);
+            operation["responses"].as_object_mut().into_iter().flatten().for_each(|(_, answer)| contents(answer));
+        }
+    }
+}
+
+fn contents(of: &mut Value) {
+    for (_, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+        let name = content["schema"]["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+        if let Some(example) = name.filter(|_| content.get("examples").is_none()).and_then(of_schema) {
+            content["example"] = example;
+        }
+    }
+}
+
+fn of_schema(name: &str) -> Option<Value> {
+    Some(match name {
+        "Accepted" => json!({"status": "accepted"}),
+        "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
+        "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "KeySet" => json!({"keys": [{
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
+            "kid": "0e1f9c6d",
+        }]}),
+        "Metadata" => metadata(),
+        "Paged_User" => json!({
+            "data": [user()],
+            "meta": {"total": 21, "page": 1, "per_page": 20, "pages": 2, "has_more": true},
+            "links": {
+                "first": "/api/v1/users?page=1&per_page=20", "last": "/api/v1/users?page=2&per_page=20",
+                "next": "/api/v1/users?page=2&per_page=20", "prev": null,
+            },
+        }),
+        "RegisterRequest" => json!({
+            "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
+        }),
+        "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
+        "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "TokenAnswer" => json!({
+            "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
+            "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
+        }),
+        "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
+        "User" => user(),
+        "UserPatch" => json!({"name": "Ada King", "phone": null}),
+        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null}}),
+        "UserV2" => user_v2(),
+        _ => return None,
+    })
+}
+
+fn user() -> Value {
+    json!({"id": ID, "email": "ada@example.com", "username": "ada", "name": "Ada Lovelace"})
+}
+
+fn user_v2() -> Value {
+    json!({
+        "id": ID, "email": "ada@example.com", "username": "ada", "name": "Ada Lovelace", "created_at": AT,
+        "updated_at": AT, "roles": ["user"], "status": "active", "email_verified": false,
+        "profile": {"phone": "+14155550123"},
+    })
+}
+
+fn metadata() -> Value {
+    let at = |path: &str| [ORIGIN, path].concat();
+    json!({
+        "issuer": ORIGIN, "token_endpoint": at("/api/v1/auth/token"), "revocation_endpoint": at("/api/v1/auth/revoke"),
+        "jwks_uri": at("/.well-known/jwks.json"), "scopes_supported": ["api"], "response_types_supported": [],
+        "grant_types_supported": ["password", "refresh_token"], "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"], "service_documentation": at("/docs"),
+    })
+}
