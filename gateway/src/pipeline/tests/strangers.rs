@@ -89,6 +89,28 @@ async fn who_makes_tokens_up_has_them_asked_about_as_often_as_they_may_fail() {
 }
 
 #[tokio::test]
+async fn nor_are_made_up_keys_asked_about_at_will() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let users = Stub::start(move |_, head| {
+        counter.fetch_add(usize::from(head.contains("/auth/introspect")), Ordering::SeqCst);
+        ok("{\"active\": false}")
+    })
+    .await;
+    let text = format!(
+        "upstreams = [{{ name = \"raw\", url = \"http://{}\" }}]\nservices.users.url = \"http://{0}\"\n{TIGHT}{ROUTE}",
+        users.addr
+    );
+    let gate = Gate::with(&text, users.addr).await;
+    let mut statuses = Vec::new();
+    for n in 0..6 {
+        let sent = gate.client.get(gate.url("/api/open")).header("x-api-key", format!("invented-{n}")).send();
+        statuses.push(within(sent).await.unwrap().status().as_u16());
+    }
+    assert_eq!((statuses, asked.load(Ordering::SeqCst)), (vec![401, 401, 401, 429, 429, 429], 3));
+}
+
+#[tokio::test]
 async fn who_has_a_good_token_is_charged_nothing_for_the_question() {
     let on = Setting::new(TIGHT).await;
     on.say(GOOD);

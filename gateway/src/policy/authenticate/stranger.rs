@@ -94,14 +94,12 @@ pub struct Stranger<'a> {
 }
 
 impl Strangers {
-    /// Takes one of the questions that an address may have open.
-    fn question(&self, address: IpAddr, most: u32) -> bool {
+    /// Opens a question for an address, and says how many it has open now.
+    fn open(&self, address: IpAddr) -> u32 {
         let mut count = self.0.lock();
-        let open = count.by_address.get(&address).map_or(0, |own| own.questions);
-        if open < most {
-            count.by_address.entry(address).or_default().questions += 1;
-        }
-        open < most
+        let own = count.by_address.entry(address).or_default();
+        own.questions += 1;
+        own.questions
     }
 }
 
@@ -132,13 +130,15 @@ impl Stranger<'_> {
     /// # Errors
     /// 429 when the address has as many questions open as it has room for failures.
     pub async fn ask(&self) -> Result<(), Problem> {
-        let Room { left, wait, notice } = self.limiter.room(self.failures, self.caller, self.metrics).await;
         let address = self.address();
-        let leave = self.all.question(address, left).then(|| Question(self.held(address, What::Question)));
-        let refused = leave.is_none();
+        // Before the room is looked at: a question that has ended since is counted there, and one that has not here.
+        let open = self.all.open(address);
+        let question = Question(self.held(address, What::Question));
+        let Room { left, wait, notice } = self.limiter.room(self.failures, self.caller, self.metrics).await;
+        let may = open <= left;
         // What was held before is given back: a request asks one question at a time.
-        drop(self.inquiry.replace(leave.map_or(Inquiry::TurnedAway(notice), Inquiry::Open)));
-        if refused { Err(Problem::new(Code::RateLimited).retry_after(wait.max(SOON))) } else { Ok(()) }
+        drop(self.inquiry.replace(if may { Inquiry::Open(question) } else { Inquiry::TurnedAway(notice) }));
+        if may { Ok(()) } else { Err(Problem::new(Code::RateLimited).retry_after(wait.max(SOON))) }
     }
 
     /// They are known now: what they asked is not a failure.

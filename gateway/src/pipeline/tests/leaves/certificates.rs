@@ -175,3 +175,29 @@ async fn a_certificate_is_no_page_s_to_use() {
     let answer = ask(&mut stream, &request).await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("csrf_refused"), "{answer}");
 }
+
+#[tokio::test]
+async fn operators_are_judged_as_well() {
+    let authority = Authority::new();
+    authority.write_pair("a", &authority.issue(&["a.example"]));
+    authority.write("crl.pem", &authority.revoke(99));
+    let seven = authority.client(Some(&authority.issue_numbered(&["seven.example"], 7)));
+    let eight = authority.client(Some(&authority.issue_numbered(&["eight.example"], 8)));
+    let on = Setting::new(&format!("tls.admin = true\n{}", settings(&authority, "required"))).await;
+    let connect = async |client: &Arc<ClientConfig>| {
+        let (stream, name) = (TcpStream::connect(on.gate.admin).await.unwrap(), "a.example".try_into().unwrap());
+        within(tokio_rustls::TlsConnector::from(Arc::clone(client)).connect(name, stream)).await.unwrap()
+    };
+    let (mut seventh, mut eighth) = (connect(&seven).await, connect(&eight).await);
+    for stream in [&mut seventh, &mut eighth] {
+        let answer = ask(stream, LIVE).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && !says_close(&answer), "{answer}");
+    }
+    authority.write("crl.pem", &authority.revoke(7));
+    // In TLS 1.3 the client hears of it only when it reads.
+    eventually(async || !ask(&mut connect(&seven).await, LIVE).await.starts_with("HTTP/1.1 200 ")).await;
+    let answer = ask(&mut seventh, LIVE).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("certificate_required"), "{answer}");
+    let answer = ask(&mut eighth, LIVE).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && says_close(&answer), "{answer}");
+}
