@@ -58,7 +58,11 @@ pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Own> {
             version = named;
             gateway.documents.answer(&gateway.tables.load().versions, named, head, &gateway.clock)
         }),
-        "/redoc" | "/redoc/redoc.standalone.js" => Ok(pages::redoc(path)),
+        "/redoc" => openapi::version_of(&gateway.tables.load().versions, head).map(|named| {
+            version = named;
+            pages::redoc(&gateway.tables.load().versions, named)
+        }),
+        "/redoc/redoc.standalone.js" => Ok(pages::redoc_script()),
         "/docs" => Ok(pages::to_docs()),
         "/docs/problems" => Ok(pages::problems()),
         _ => pages::swagger(path.strip_prefix("/docs/")?, &gateway.tables.load().versions)?,

@@ -133,7 +133,7 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     }
     line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
     line("cache", route.cache.as_ref().map_or("never".to_owned(), |settings| settings.describe()));
-    line("document", validation(route.validation.mode).to_owned());
+    line("document", validation(route));
     line("verdict", verdict(route, roles).to_owned());
     text
 }
@@ -162,11 +162,14 @@ fn keys(rule: &Rule) -> String {
     format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
 }
 
-const fn validation(mode: ValidationMode) -> &'static str {
-    match mode {
-        ValidationMode::Off => "not held against the document",
-        ValidationMode::Report => "held against the document; what it does not allow is counted and passes",
-        ValidationMode::Refuse => "held against the document; what it does not allow is refused",
+fn validation(route: &Route) -> String {
+    let what = if route.upstream.is_ours { "the shape" } else { "everything" };
+    match route.validation.mode {
+        ValidationMode::Off => "not held against the document".to_owned(),
+        ValidationMode::Report => {
+            format!("{what} is held against the document; what it does not allow is counted and passes")
+        }
+        ValidationMode::Refuse => format!("{what} is held against the document; what it does not allow is refused"),
     }
 }
 

@@ -33,7 +33,12 @@ async fn one_document_of_all_services(backend: Backend) {
             document["openapi"]
         );
         let other = if version == "v1" { "/api/v2/" } else { "/api/v1/" };
-        assert!(!document["paths"].to_string().contains(other), "{version} shows {other}");
+        let items = document["paths"].as_object().expect("paths").iter();
+        // What has no version says where things are in the first.
+        let of_version = items.filter(|(path, _)| !path.starts_with("/.well-known/"));
+        let shows: Vec<_> =
+            of_version.filter(|(_, item)| item.to_string().contains(other)).map(|(path, _)| path).collect();
+        assert!(shows.is_empty(), "{version} shows {other}: {shows:?}");
     }
     for page in ["/docs/", "/redoc"] {
         let page = visitor.get(page).await.expect(200);
@@ -79,7 +84,7 @@ async fn every_document_is_sound_and_shows_an_example_of_everything(backend: Bac
         }
     }
     let size = serde_json::to_vec(&whole).expect("it is JSON").len();
-    assert!(size < 1_000_000, "what is the same for many stands once: {size} bytes");
+    assert!(size < 500_000, "what is the same for many stands once: {size} bytes");
 }
 
 /// Every operation, with its method and path.

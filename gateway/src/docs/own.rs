@@ -40,6 +40,16 @@ fn example(code: Code) -> Value {
     json!({"summary": code.title(), "value": value})
 }
 
+/// Whether an example of a problem says no more than that of its code does, wherever it happened.
+pub(super) fn is_plain(code: &str, shown: &Value) -> bool {
+    let told = |example: &Value| {
+        let mut members = example.get("value").and_then(Value::as_object).cloned().unwrap_or_default();
+        ["instance", "request_id", "timestamp"].iter().for_each(|name| drop(members.remove(*name)));
+        members
+    };
+    Code::ALL.iter().any(|known| known.as_str() == code && told(&example(*known)) == told(shown))
+}
+
 /// How a component is referred to.
 pub(super) fn refer(section: &str, name: &str) -> Value {
     json!({"$ref": super::names::reference(section, name)})

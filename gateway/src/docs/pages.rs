@@ -12,7 +12,7 @@ use shared::problem::{Code, Problem};
 use utoipa_swagger_ui::{Config, Url, serve};
 
 use crate::policy::compress::Same;
-use crate::policy::version::Versions;
+use crate::policy::version::{VersionId, Versions};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -23,28 +23,57 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const REDOC_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'";
-const PROBLEMS_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+const PROBLEMS_CSP: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// Redoc 2.5, from the npm package `redoc` (MIT, see the licence beside it).
 static REDOC_SCRIPT: &[u8] = include_bytes!("../../assets/redoc.standalone.js");
 
-const REDOC_PAGE: &str = r#"<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Tollgate API</title>
-<style>body { margin: 0 }</style></head>
-<body><redoc spec-url="/openapi.json" hide-loading></redoc><script src="/redoc/redoc.standalone.js"></script></body>
-</html>
-"#;
+/// The file of Swagger UI that names the versions.
+const INITIALIZER: &str = "swagger-initializer.js";
+
+/// The picture in Redoc's corner, which it would fetch from a stranger: its own page forbids that, and says so each time.
+const REDOC_PICTURE: &str = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+const NO_PICTURE: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/%3E";
+
+static REDOC: LazyLock<Bytes> = LazyLock::new(|| match std::str::from_utf8(REDOC_SCRIPT) {
+    Ok(script) => Bytes::from(script.replace(REDOC_PICTURE, NO_PICTURE)),
+    Err(_) => Bytes::from_static(REDOC_SCRIPT),
+});
 
 static PROBLEMS_PAGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(problems_page()));
 
-/// Redoc and its script.
-pub(super) fn redoc(path: &str) -> HttpResponse {
-    if path == "/redoc" {
-        page("/redoc", HTML, REDOC_CSP, Bytes::from_static(REDOC_PAGE.as_bytes()))
-    } else {
-        page("/redoc.js", SCRIPT, REDOC_CSP, Bytes::from_static(REDOC_SCRIPT))
-    }
+/// Redoc, on the document of one version or of all.
+pub(super) fn redoc(versions: &Versions, version: Option<VersionId>) -> HttpResponse {
+    let shown = version.map(|id| versions.get(id).name.as_str());
+    let of = |name: Option<&str>| name.map_or_else(String::new, |name| format!("?version={name}"));
+    let names = std::iter::once(None).chain(versions.list().iter().map(|version| Some(version.name.as_str())));
+    let links = names.map(|name| {
+        let mark = if name == shown { " aria-current=\"page\"" } else { "" };
+        format!("<a href=\"/redoc{}\"{mark}>{}</a>", of(name), name.unwrap_or("all versions"))
+    });
+    let (links, query) = (links.collect::<String>(), of(shown));
+    let text = format!(
+        r#"<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Tollgate API</title>
+<link rel="icon" href="data:,">
+<style>
+body {{ margin: 0 }}
+nav {{ position: sticky; top: 0; z-index: 2; background: #1b1b1b; font: 14px/20px system-ui, sans-serif; padding: 10px 20px }}
+nav a {{ color: #ddd; margin-right: 16px; text-decoration: none }} nav a[aria-current] {{ color: #fff; font-weight: bold }}
+</style></head>
+<body><nav>{links}</nav><redoc spec-url="/openapi.json{query}" scroll-y-offset="40" hide-loading></redoc>
+<script src="/redoc/redoc.standalone.js"></script></body>
+</html>
+"#
+    );
+    made(HTML, REDOC_CSP, Bytes::from(text))
+}
+
+/// Redoc's script.
+pub(super) fn redoc_script() -> HttpResponse {
+    page("/redoc.js", SCRIPT, REDOC_CSP, REDOC.clone())
 }
 
 /// Swagger UI's page loads its files from beside it, so it needs the slash.
@@ -61,8 +90,11 @@ pub(super) fn swagger(file: &str, versions: &Versions) -> Option<Result<HttpResp
         Config::new(urls).try_it_out_enabled(true).persist_authorization(true).deep_linking(true).validator_url("none");
     match serve(if file.is_empty() { "index.html" } else { file }, Arc::new(config)) {
         Ok(Some(found)) => {
-            let mut answer =
-                page(file.to_owned(), &found.content_type, SWAGGER_CSP, Bytes::from(found.bytes.into_owned()));
+            let (kind, body) = (&found.content_type, Bytes::from(found.bytes.into_owned()));
+            let mut answer = match file {
+                INITIALIZER => made(kind, SWAGGER_CSP, body),
+                _ => page(file.to_owned(), kind, SWAGGER_CSP, body),
+            };
             if found.gzpipped {
                 answer
                     .headers_mut()
@@ -80,13 +112,19 @@ pub(super) fn problems() -> HttpResponse {
     page("/problems", HTML, PROBLEMS_CSP, PROBLEMS_PAGE.clone())
 }
 
-/// `name`: what is the same has the same.
+/// A page that never changes while this binary runs. `name`: what is the same has the same.
 fn page(name: impl Into<Cow<'static, str>>, kind: &str, policy: &'static str, body: Bytes) -> HttpResponse {
+    let mut page = made(kind, policy, body);
+    page.extensions_mut().insert(Same(name.into()));
+    page
+}
+
+/// A page that goes by the configuration.
+fn made(kind: &str, policy: &'static str, body: Bytes) -> HttpResponse {
     let mut page = HttpResponse::Ok();
     page.insert_header((CONTENT_TYPE, kind))
         .insert_header((CONTENT_SECURITY_POLICY, policy))
         .insert_header((CACHE_CONTROL, CACHED));
-    page.extensions_mut().insert(Same(name.into()));
     page.body(body)
 }
 
@@ -104,6 +142,7 @@ fn problems_page() -> String {
         r#"<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Problems · Tollgate API</title>
+<link rel="icon" href="data:,">
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ddd }}
@@ -124,6 +163,12 @@ meaning. "Again" says whether the very same request may succeed later; <code>Ret
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redoc_fetches_nothing_from_strangers() {
+        let script = std::str::from_utf8(&REDOC).unwrap();
+        assert!(script.contains(NO_PICTURE) && !script.contains("https://cdn."), "the picture has another address now");
+    }
 
     #[test]
     fn every_code_has_its_anchor() {

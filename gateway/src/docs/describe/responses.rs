@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use shared::problem::Code;
 
-use super::super::own::{PROBLEM, refer};
+use super::super::own::{PROBLEM, is_plain, refer};
 use super::Served;
 use crate::config::Auth;
 
@@ -55,17 +55,26 @@ pub(super) fn add(served: &Served<'_>, operation: &mut Map<String, Value>, commo
             None => {
                 let mut response = Map::new();
                 list(&mut response, &codes);
-                put_headers(served, &status.to_string(), &mut response);
-                let words: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
-                let name = format!("gateway_{status}_{}", words.join("_"));
-                responses.insert(status.to_string(), common.refer(&name, Value::Object(response)));
+                responses.insert(status.to_string(), Value::Object(response));
             }
         }
     }
     for (status, response) in responses {
-        if let Some(response) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) {
-            put_headers(served, status, response);
+        let Some(inline) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) else { continue };
+        put_headers(served, status, inline);
+        if status.as_str() >= "400" {
+            plain(inline);
+            *response = common.refer(&format!("error_{status}"), response.take());
         }
+    }
+}
+
+/// Examples that say no more than their code's own make way for that, so that answers of many paths become the same.
+fn plain(response: &mut Map<String, Value>) {
+    let problem = response.get_mut("content").and_then(|content| content.get_mut(PROBLEM));
+    let examples = problem.and_then(|problem| problem.get_mut("examples")).and_then(Value::as_object_mut);
+    for (code, example) in examples.into_iter().flatten().filter(|(code, example)| is_plain(code, example)) {
+        *example = refer("examples", code);
     }
 }
 

@@ -196,6 +196,8 @@ async fn documents_have_what_their_pages_need() {
     }
     let document: Value = gate.get("/openapi.json?version=v2").await.json().await.unwrap();
     assert_eq!((document["openapi"].as_str(), document["info"]["version"].as_str()), (Some("3.1.0"), Some("v2")));
+    let redoc = gate.get("/redoc?version=v2").await.text().await.unwrap();
+    assert!(redoc.contains("spec-url=\"/openapi.json?version=v2\""), "{redoc}");
     assert_eq!(gate.get("/openapi.json?version=v9").await.status(), 400);
     assert_eq!(gate.get("/docs/nothing.js").await.status(), 404);
 }

@@ -312,6 +312,10 @@ fn what_cannot_be_told_as_a_shape_is_left_to_the_service() {
     let node = "#/components/schemas/Node";
     assert_eq!(said(node, "{\"next\": {\"next\": {\"next\": null}}}"), Some(None));
     assert_eq!(said(node, "{\"next\": {\"next\": {\"prev\": null}}}"), Some(Some(422)));
+    let deep = |levels: usize| format!("{}null{}", "{\"next\":".repeat(levels), "}".repeat(levels));
+    assert_eq!(said(node, &deep(64)), Some(None));
+    assert_eq!(said(node, &deep(66)), None, "nobody here says that it is valid");
+    assert_eq!(said(node, &deep(100_000).replace('}', "")), Some(Some(400)));
     for unknown in ["Loop", "Any", "Nowhere"] {
         assert_eq!(said(&format!("#/components/schemas/{unknown}"), "{\"a\": 1}"), None, "{unknown}");
     }

@@ -1,5 +1,6 @@
 //! What a schema says of a value, by the whole of JSON Schema 2020-12 (which OpenAPI 3.1 is made of), formats included.
 
+mod recursion;
 mod told;
 
 use jsonschema::{Draft, PatternOptions, Registry, Validator};
@@ -57,7 +58,7 @@ impl Schemas {
             .with_pattern_options(patterns)
             .with_registry(self.registry.as_ref()?);
         match options.build(&json!({"$ref": format!("{BASE}#{}", fragment(pointer))})) {
-            Ok(validator) => Some(Rules(validator)),
+            Ok(validator) => Some(Rules { validator, telling: !recursion::is_through_forms(&self.document, pointer) }),
             Err(error) => {
                 tracing::warn!(%error, pointer, "a schema that cannot be used; what it is for is not judged");
                 None
@@ -68,19 +69,26 @@ impl Schemas {
 
 /// A compiled schema.
 #[derive(Clone, Debug)]
-pub struct Rules(Validator);
+pub struct Rules {
+    validator: Validator,
+    /// Whether it can be said in a reasonable time what is wrong, and not only that something is.
+    telling: bool,
+}
 
 impl Rules {
     /// Whether a value is as it should be.
     #[must_use]
     pub fn allow(&self, value: &Value) -> bool {
-        self.0.is_valid(value)
+        self.validator.is_valid(value)
     }
 
     /// The first thing that is wrong with a value, for whoever wrote the schema.
     #[must_use]
     pub fn complaint(&self, value: &Value) -> Option<String> {
-        self.0.iter_errors(value).next().map(|error| format!("{}: {error}", error.instance_path()))
+        if !self.telling {
+            return (!self.allow(value)).then(|| told::UNTOLD.to_owned());
+        }
+        self.validator.iter_errors(value).next().map(|error| format!("{}: {error}", error.instance_path()))
     }
 
     /// What is wrong with a value, at most [`MAX_FAULTS`]: what makes it malformed goes before what makes it wrong.
@@ -89,8 +97,11 @@ impl Rules {
         if self.allow(value) {
             return Vec::new();
         }
+        if !self.telling {
+            return vec![Fault::invalid(String::new(), told::UNTOLD)];
+        }
         let mut faults = Vec::new();
-        for error in self.0.iter_errors(value) {
+        for error in self.validator.iter_errors(value) {
             if faults.len() >= MAX_FAULTS {
                 break;
             }

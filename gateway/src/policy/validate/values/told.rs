@@ -9,6 +9,9 @@ use shared::http::fault::{Fault, join};
 /// A value or a pattern is shown up to so many characters.
 const SHOWN: usize = 80;
 
+/// What is said where nothing more can be.
+pub(super) const UNTOLD: &str = "it is not what the document describes";
+
 /// Adds what an error of a schema means.
 pub(super) fn tell(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     let at = error.instance_path().as_str();
@@ -55,9 +58,7 @@ pub(super) fn tell(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             None => add("no_form", "it fits none of the forms".to_owned()),
         },
         // Neither comes of a value: they are ours to mend, and no client is told of them.
-        Kind::Custom { .. } | Kind::Referencing(_) => {
-            add("invalid", "it is not what the document describes".to_owned())
-        }
+        Kind::Custom { .. } | Kind::Referencing(_) => add("invalid", UNTOLD.to_owned()),
     }
 }
 
