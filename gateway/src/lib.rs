@@ -16,6 +16,7 @@ mod service;
 pub mod tables;
 pub mod tls;
 pub mod upstream;
+mod waiting;
 
 pub use config::Config;
 pub use service::{Deps, Handle, Service, StartError, build};

@@ -20,5 +20,4 @@ pub mod shape;
 pub mod trace;
 pub mod validate;
 pub mod version;
-pub mod waiting;
 pub mod websocket;

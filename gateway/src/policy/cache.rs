@@ -45,9 +45,9 @@ pub use settings::Settings;
 pub use turn::Turn;
 
 use super::in_flight::Permit;
-use super::waiting::Waiting;
 use crate::admin::metrics::cache::Counters;
 use crate::upstream::body::Arriving;
+use crate::waiting::Waiting;
 use asked::Asked;
 use codec::Kept;
 use entry::{Standing, Stored};

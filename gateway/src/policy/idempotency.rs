@@ -37,11 +37,11 @@ use running::{Place, Running, Seat};
 use super::authenticate::Principal;
 use super::deadline::Deadline;
 use super::version::Versions;
-use super::waiting::Waiting;
 use crate::admin::metrics::{Event, KeyEvents};
 use crate::config::{self, Keys, KeysDown, OnUnknown};
 use crate::route::Route;
 use crate::upstream::body::Arriving;
+use crate::waiting::Waiting;
 
 /// How long after its exchange's end a claim is given up: time to write the outcome.
 const GRACE: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::replay::{Following, Next};
-use crate::policy::waiting::Share;
+use crate::waiting::Share;
 
 /// A body as it was found.
 pub enum Found {

@@ -10,7 +10,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::policy::waiting::Share;
+use crate::waiting::Share;
 
 /// What is handed over at once: the listener copies it, and a client that reads slowly keeps the copy.
 const PIECE: usize = 32_768;

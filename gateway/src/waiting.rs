@@ -16,14 +16,14 @@ pub struct Share {
 }
 
 impl Waiting {
-    /// Nothing yet.
+    /// A share, of nothing yet.
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         Arc::new(Share { all: self.clone(), bytes: AtomicU64::new(0) })
     }
 
     /// The bytes of all, now.
-    #[must_use]
+    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
