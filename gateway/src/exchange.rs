@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use shared::clock::Clock;
 use shared::problem::{Code, Context};
+use shared::wire::DEADLINE_MS;
 
 use crate::app::Gateway;
 use crate::listener::Arrival;
 use crate::policy::authenticate::{Inquiry, Principal};
 use crate::policy::certificate::ClientCertificate;
 use crate::policy::client::{Client, Origin};
+use crate::policy::deadline::Deadline;
 use crate::policy::rate_limit::Notice;
 use crate::policy::trace::Trace;
 use crate::policy::version::VersionId;
@@ -105,6 +107,15 @@ impl<'a> Exchange<'a> {
             let who = principal.map_or_else(|| self.client.bucket().to_string(), |p| p.who().to_owned());
             gateway.metrics.deprecated_call(&self.tables.versions.get(self.version).name, who, self.clock.now());
         }
+    }
+
+    /// Until when the route's upstream may take: for the route's time, or for what a trusted gateway before us has left.
+    #[must_use]
+    pub fn deadline(&self, route: &Route) -> Deadline {
+        let head = self.request.head();
+        let peer = head.peer_addr.filter(|peer| self.tables.trusted_proxies.trusts(peer.ip().to_canonical()));
+        let told = peer.and_then(|_| head.headers.get(DEADLINE_MS)?.to_str().ok()?.parse().ok());
+        Deadline::new(self.started, route.timeout).within(told.map(Duration::from_millis))
     }
 
     /// What a problem's body says about the request it answers.

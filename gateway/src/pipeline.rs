@@ -23,7 +23,6 @@ use crate::listener::Consent;
 use crate::policy::authenticate::{Inquiry, Need, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::cache::Turn;
-use crate::policy::deadline::Deadline;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
@@ -108,7 +107,7 @@ async fn forward(
     let priority = route.priority(method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;
     exchange.note_caller(gateway, principal);
-    let deadline = Deadline::new(exchange.started, route.timeout);
+    let deadline = exchange.deadline(route);
     let (path, query) = (&*found.upstream_path, &*found.query);
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
     let upstream = route.split.choose(&route.upstream, &head.headers, exchange.client, principal);

@@ -12,13 +12,25 @@ const MARGIN: Duration = Duration::from_millis(50);
 pub struct Deadline {
     start: Instant,
     end: Option<Instant>,
+    /// Whether somebody before us had less time left than we would have given.
+    is_shortened: bool,
 }
 
 impl Deadline {
     /// `timeout` after `start`; `None`: never.
     #[must_use]
     pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
-        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
+        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)), is_shortened: false }
+    }
+
+    /// The same, but not beyond what a gateway before us has left of its own.
+    #[must_use]
+    pub fn within(self, left: Option<Duration>) -> Self {
+        let theirs = left.and_then(|left| self.start.checked_add(left));
+        match theirs.filter(|theirs| self.end.is_none_or(|end| *theirs < end)) {
+            Some(theirs) => Self { end: Some(theirs), is_shortened: true, ..self },
+            None => self,
+        }
     }
 
     /// The instant, if there is one.
@@ -27,11 +39,11 @@ impl Deadline {
         self.end
     }
 
-    /// Whether somebody who was waited for since `since`, up to the end, had a fair share of the time: half of it. Else
-    /// it was spent by others, and that the end has passed says nothing about them.
+    /// Whether somebody who was waited for since `since`, up to the end, had a fair share of the time that the route gives:
+    /// half of it. Else it was spent by others, and that the end has passed says nothing about them.
     #[must_use]
     pub fn was_fair(self, since: Instant) -> bool {
-        self.end.is_none_or(|end| (end.saturating_duration_since(since)) * 2 >= end - self.start)
+        !self.is_shortened && self.end.is_none_or(|end| (end.saturating_duration_since(since)) * 2 >= end - self.start)
     }
 
     /// What is left, in whole milliseconds, as upstreams are told: less a margin, so that an upstream that uses all of it
@@ -69,5 +81,17 @@ mod tests {
         assert!(!deadline.was_fair(start + 6 * second));
         assert!(!deadline.was_fair(start + 11 * second));
         assert!(Deadline::new(start, None).was_fair(start + 11 * second));
+    }
+
+    #[test]
+    fn who_came_before_may_shorten_it_and_never_lengthen_it() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let ours = Deadline::new(start, Some(10 * second));
+        assert_eq!(ours.within(None), ours);
+        assert_eq!(ours.within(Some(11 * second)), ours);
+        let theirs = ours.within(Some(2 * second));
+        assert_eq!(theirs.instant(), Some(start + 2 * second));
+        assert!(!theirs.was_fair(start), "an upstream that had less time than the route gives has not failed");
+        assert_eq!(Deadline::new(start, None).within(Some(second)).instant(), Some(start + second));
     }
 }

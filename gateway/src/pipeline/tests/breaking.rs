@@ -35,6 +35,40 @@ async fn the_deadline_is_told_and_kept() {
 }
 
 #[tokio::test]
+async fn a_trusted_gateway_before_us_shortens_the_deadline_and_nobody_else_does() {
+    let upstream = Upstream::start().await;
+    for (trusted, most) in [("", 5_000), ("server.trusted_proxies = [\"127.0.0.1\"]\n", 500)] {
+        let breaker = "breaker.consecutive_failures = 1\n";
+        let gate = Gate::start(upstream.addr(), &format!("{trusted}{breaker}")).await;
+        let asked = gate.client.get(gate.url("/api/t/x")).header("x-tollgate-deadline-ms", "500");
+        let (answer, stream) = tokio::join!(asked.send(), async {
+            let (mut stream, head) = upstream.accept().await;
+            let left = head.lines().find_map(|line| line.strip_prefix("x-tollgate-deadline-ms: ")).unwrap();
+            let left = left.parse::<u64>().unwrap();
+            assert!(left <= most && (left > 500) == (most > 500), "{left} of {most}");
+            if most > 500 {
+                write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            }
+            stream
+        });
+        let answer = answer.unwrap();
+        if most > 500 {
+            assert_eq!(answer.status(), 200);
+        } else {
+            assert_eq!(problem(answer).await, (504, "gateway_timeout".to_owned()));
+            // Whoever asks for the impossible must not open the breaker for everybody.
+            let again = async {
+                let (mut stream, _) = upstream.accept().await;
+                write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            };
+            let (answer, ()) = tokio::join!(gate.get("/api/t/x"), again);
+            assert_eq!(answer.status(), 200);
+        }
+        drop(stream);
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_is_503_and_a_broken_answer_502() {
     let gate = Gate::start(dead().await, "").await;
     let answer = gate.get("/api/t/x").await;
