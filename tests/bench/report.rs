@@ -1,4 +1,6 @@
-//! The table: printed, and written as Markdown and CSV under bench-results/.
+//! The table: printed, and written as Markdown, CSV and a chart under bench-results/.
+
+mod chart;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -102,6 +104,7 @@ impl Report {
     pub fn write(&self, folder: &Path, opening: &str) -> Result<(), Failure> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join("bench.md"), format!("{opening}\n\n{}", self.markdown()))?;
+        fs::write(folder.join("bench.svg"), chart::bars(&self.rows))?;
         let mut csv = line(&HEAD.map(str::to_owned));
         csv.extend(self.rows.iter().map(|row| line(&row.cells())));
         fs::write(folder.join("bench.csv"), csv)?;
