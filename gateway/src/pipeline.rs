@@ -96,13 +96,15 @@ async fn forward(
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
     let permitted = tables
         .csrf
-        .check(principal, &route.certificate, head, exchange.client)
+        .check(principal, route.certificate.speaks(exchange.certificate), head, exchange.client)
         .and_then(|()| authorize(route, principal, method));
     // Who was asked about in vain has failed, also where they may be nobody and nothing else is counted.
-    let in_vain = matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) && !route.limited;
+    let in_vain = matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) && route.limits.of(principal).is_free();
     let limits = if in_vain { &tables.unrouted } else { &route.limits };
     // What is forbidden counts too, and against whoever asked.
     take(worker, exchange, limits, principal, route.limiter_down).await?;
+    // It has been counted now: nobody else of that address need wait for this call's end.
+    drop(exchange.inquiry.take());
     permitted?;
     let priority = route.priority(method, principal.is_none());
     let permit = permit.keep(tables.places, priority)?;

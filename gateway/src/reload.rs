@@ -152,7 +152,9 @@ impl Gateway {
             // It has been checked with the others.
             let _ = self.log.set(&config.telemetry.log);
         }
-        self.tables.store(Arc::new(tables));
+        let tables = Arc::new(tables);
+        self.tables.store(Arc::clone(&tables));
+        tables.upstreams.iter().for_each(|upstream| upstream.enters_service());
         self.reloads.config.store(Arc::new(config));
         self.documents.refresh();
         tracing::info!(generation = state.generation, waiting = ?state.waiting, "a new configuration is in force");

@@ -20,6 +20,7 @@ pub mod split;
 pub mod tunnel;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -68,6 +69,8 @@ pub struct Upstream {
     /// How often its names are looked up; `None`: never.
     dns: Option<Duration>,
     due: Mutex<Option<Instant>>,
+    /// Whether its endpoints were asked for something else before.
+    asks_anew: AtomicBool,
     definition: Definition,
 }
 
@@ -141,8 +144,16 @@ impl Upstream {
             readiness: kept.readiness,
             dns: Some(config.dns.get()).filter(|every| !every.is_zero()),
             due: Mutex::new(None),
+            asks_anew: AtomicBool::new(before.is_some_and(|before| before.health_path != config.health_path)),
             definition,
         })
+    }
+
+    /// It serves from now on. What its endpoints said to another question says nothing any more.
+    pub fn enters_service(&self) {
+        if self.asks_anew.swap(false, Ordering::AcqRel) {
+            self.balancer.endpoints().iter().for_each(|endpoint| endpoint.presume_healthy());
+        }
     }
 
     /// Where it is, for people and for documents: the first of its addresses.

@@ -90,10 +90,11 @@ pub async fn judge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let arrival = request.conn_data::<Arrival>().filter(|arrival| arrival.is_stale(&gateway.tls)).cloned();
-    if let Some(arrival) = &arrival {
-        arrival.admit(&gateway.tls)?;
-    }
-    let mut answer = next.call(request).await?;
+    let refused = arrival.as_ref().and_then(|arrival| arrival.admit(&gateway.tls).err());
+    let mut answer = match refused {
+        Some(problem) => request.error_response(problem).map_into_right_body(),
+        None => next.call(request).await?.map_into_left_body(),
+    };
     if arrival.is_some() {
         answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -69,6 +69,8 @@ impl Door {
     /// Lets a connection in.
     pub(super) async fn open(&self, stream: TcpStream) -> Result<(Courteous<Wire>, Option<SocketAddr>), DispatchError> {
         let peer = stream.peer_addr().ok();
+        // In this order: a change between the two makes the connection one from before it.
+        let trust = self.trust();
         let loaded = self.server();
         let Ok(place) = self.place(peer) else {
             if loaded.is_none() {
@@ -79,7 +81,7 @@ impl Door {
         // Without it answers wait for acknowledgements; a stream that cannot be told still works.
         let _ = stream.set_nodelay(true);
         let (bytes, arrival) = match loaded {
-            None => (Bytes::Plain(stream), Arrival { trust: self.trust(), ..Arrival::default() }),
+            None => (Bytes::Plain(stream), Arrival { trust, ..Arrival::default() }),
             // Boxed: the other connections need no room for it.
             Some(loaded) => Box::pin(self.handshake(loaded, stream)).await?,
         };

@@ -260,7 +260,9 @@ impl issuers::Issuer {
             Err(Refusal::UnknownKey) if keys.would_wait() => {
                 let _place = means.admit()?;
                 means.leave_to_ask().await?;
-                if keys.refetch().await { Ok(attempt()??) } else { Err(Refusal::UnknownKey.into()) }
+                // Whether we fetch or another has done so meanwhile: the key may be there now.
+                let _ = keys.refetch().await;
+                Ok(attempt()??)
             }
             verified => Ok(verified?),
         }

@@ -109,6 +109,12 @@ impl CertificateRule {
         Self { required, names: row.client_names.clone(), forward }
     }
 
+    /// Whether the certificate that was shown lets the client in, or tells the upstream who it is.
+    #[must_use]
+    pub const fn speaks(&self, certificate: Option<&ClientCertificate>) -> bool {
+        self.required || (self.forward && certificate.is_some())
+    }
+
     /// Lets the client through.
     ///
     /// # Errors
@@ -143,6 +149,16 @@ mod tests {
             header: HeaderValue::from_static("::"),
             not_after: 1_000_010,
         }
+    }
+
+    #[test]
+    fn a_certificate_speaks_where_it_is_demanded_or_told() {
+        let (shown, rule) = (certificate(&[]), CertificateRule::default());
+        let (demanding, telling) =
+            (CertificateRule { required: true, ..rule.clone() }, CertificateRule { forward: true, ..rule });
+        assert!(demanding.speaks(None) && demanding.speaks(Some(&shown)));
+        assert!(telling.speaks(Some(&shown)) && !telling.speaks(None));
+        assert!(!CertificateRule::default().speaks(Some(&shown)));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN, REFERER, UPGR
 use shared::problem::{Code, Problem};
 
 use super::authenticate::Principal;
-use super::certificate::CertificateRule;
 use super::client::Client;
 use crate::config;
 
@@ -35,7 +34,8 @@ impl Csrf {
         Self { origins: origins.cloned().collect() }
     }
 
-    /// Refuses what a foreign page may have made a browser send.
+    /// Refuses what a foreign page may have made a browser send. `by_certificate`: the client's certificate speaks for
+    /// whoever shows nothing else.
     ///
     /// # Errors
     /// 403 unless the request is safe, is let in by what no browser sends by itself, or is known to come from a page that
@@ -43,13 +43,13 @@ impl Csrf {
     pub fn check(
         &self,
         principal: Option<&Principal>,
-        certificate: &CertificateRule,
+        by_certificate: bool,
         head: &RequestHead,
         client: Client,
     ) -> Result<(), Problem> {
         let ambient = match principal {
             Some(principal) if principal.by_cookie => Ambient::Cookie,
-            None if certificate.required => Ambient::Certificate,
+            None if by_certificate => Ambient::Certificate,
             Some(_) | None => return Ok(()),
         };
         let may = is_safe(head) || self.allows(ambient, &head.headers, client);

@@ -27,6 +27,10 @@ use leave::{Doubt, Word};
 /// A revocation bites within a second.
 const PULSE: Duration = Duration::from_millis(500);
 
+/// How many of one worker's callers are asked about at once: after a restart all of them come back in the same moment, and
+/// the answers about them end in the same moment too. Who waits for their turn is not in doubt yet.
+const ASKED_AT_ONCE: usize = 32;
+
 /// How long something goes on while nobody can tell whether its caller's leave holds: an issuer that restarts ends nothing.
 const DOUBT: Duration = Duration::from_secs(10);
 
@@ -37,6 +41,8 @@ pub struct Lasting {
     tokens: Rc<RefCell<TokenCache>>,
     open: RefCell<Vec<Weak<Live>>>,
     is_watched: Cell<bool>,
+    /// How many are being asked about.
+    asking: Cell<usize>,
 }
 
 /// Why it ends.
@@ -139,17 +145,26 @@ impl Live {
     /// Ends it if there is a reason to. `true`: somebody has to be asked whether there is.
     fn look(&self, gateway: &Gateway, now: Instant) -> bool {
         let word = self.leave.borrow_mut().judge(gateway);
-        self.heed(word, gateway, now)
+        if word != Word::Unsure {
+            self.unsure.set(None);
+        }
+        self.heed(word, gateway, now) && word == Word::Unsure
     }
 
-    fn heed(&self, word: Word, gateway: &Gateway, now: Instant) -> bool {
+    /// Somebody was asked, and this is what is known now.
+    fn hear(&self, word: Word, gateway: &Gateway, now: Instant) {
         let is_unsure = word == Word::Unsure;
         self.unsure.set(self.unsure.get().or(Some(now)).filter(|_| is_unsure));
+        self.heed(word, gateway, now);
+    }
+
+    /// Whether it goes on.
+    fn heed(&self, word: Word, gateway: &Gateway, now: Instant) -> bool {
         let reason = self.reason_to_end(word, gateway, now);
         if let Some(end) = reason {
             self.end(end);
         }
-        is_unsure && reason.is_none()
+        reason.is_none()
     }
 
     fn reason_to_end(&self, word: Word, gateway: &Gateway, now: Instant) -> Option<End> {
@@ -171,7 +186,14 @@ impl Lasting {
     /// Nothing is open. Whoever has to be asked is asked by `client`, and what they say is remembered among `tokens`.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, client: reqwest::Client, tokens: Rc<RefCell<TokenCache>>) -> Rc<Self> {
-        Rc::new(Self { gateway, client, tokens, open: RefCell::default(), is_watched: Cell::new(false) })
+        Rc::new(Self {
+            gateway,
+            client,
+            tokens,
+            open: RefCell::default(),
+            is_watched: Cell::new(false),
+            asking: Cell::new(0),
+        })
     }
 
     /// Keeps watch over one more.
@@ -199,16 +221,24 @@ impl Lasting {
     async fn watch(self: Rc<Self>) {
         while !self.open.borrow().is_empty() {
             tokio::time::sleep(PULSE).await;
-            let now = Instant::now();
-            self.open.borrow_mut().retain(|live| match live.upgrade() {
-                Some(live) => {
-                    if live.look(&self.gateway, now) && !live.is_asking.replace(true) {
+            let (now, mut kept, mut next) = (Instant::now(), 0, None);
+            let mut open = self.open.borrow_mut();
+            open.retain(|live| {
+                let Some(live) = live.upgrade() else { return false };
+                if live.look(&self.gateway, now) && !live.is_asking.get() {
+                    if self.asking.get() < ASKED_AT_ONCE {
+                        live.is_asking.set(true);
+                        self.asking.set(self.asking.get() + 1);
                         actix_web::rt::spawn(Rc::clone(&self).ask(live));
+                    } else {
+                        next = next.or(Some(kept));
                     }
-                    true
                 }
-                None => false,
+                kept += 1;
+                true
             });
+            // Whoever had to wait comes first next time.
+            open.rotate_left(next.unwrap_or(0));
         }
         self.is_watched.set(false);
     }
@@ -225,10 +255,11 @@ impl Lasting {
             let now = Instant::now();
             match word {
                 Word::Stands => drop(live.look(&self.gateway, now)),
-                Word::Over | Word::Unsure => drop(live.heed(word, &self.gateway, now)),
+                Word::Over | Word::Unsure => live.hear(word, &self.gateway, now),
             }
         }
         live.is_asking.set(false);
+        self.asking.set(self.asking.get() - 1);
     }
 
     /// An answer that is a stream of events ends when its caller's right does, when it has lasted long enough, and when the

@@ -205,6 +205,12 @@ impl RateLimiter {
 }
 
 impl PolicySet {
+    /// Whether a request is counted nowhere.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.cost == 0 || self.policies.is_empty()
+    }
+
     /// Which addresses are one client.
     #[must_use]
     pub fn networks(&self) -> Networks {

@@ -76,9 +76,6 @@ fn endpoints(definition: &Definition, origins: &[Origin], before: &Upstream, now
         }
         endpoints.append(&mut here);
     }
-    if before.health_path != definition.upstream.health_path {
-        endpoints.iter().for_each(|endpoint| endpoint.presume_healthy());
-    }
     endpoints
 }
 
@@ -201,7 +198,12 @@ mod tests {
         let same = upstream(Some(&before), &other, &[("BREAKER__PROBES", "7")]);
         assert!(!same.balancer.endpoints()[0].is_healthy());
         let none = upstream(Some(&same), &at(A), &[]);
+        assert!(!none.balancer.endpoints()[0].is_healthy(), "these settings may yet be refused");
+        none.enters_service();
         assert!(none.balancer.endpoints()[0].is_healthy());
+        assert_eq!(endpoint.probed(false, Instant::now(), 1, 1), Some(false));
+        none.enters_service();
+        assert!(!none.balancer.endpoints()[0].is_healthy(), "once");
     }
 
     #[test]

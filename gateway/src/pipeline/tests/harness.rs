@@ -14,7 +14,7 @@ use crate::reload::Source;
 use crate::{Config, Deps, Handle, build};
 
 /// Long enough for a slow machine; nothing waits this long when it works.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub const SECRET: &str = "an assertion secret for the tests, long enough";
 

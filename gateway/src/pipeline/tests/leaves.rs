@@ -126,6 +126,53 @@ async fn a_key_that_a_reload_takes_away_takes_along_what_it_opened() {
 }
 
 #[tokio::test]
+async fn a_credential_that_would_not_be_read_any_more_ends_what_it_opened() {
+    let settings = [key("one", "scopes = [\"raw:read\", \"raw:write\"]"), SOCKET.to_owned()].concat();
+    let mut on = Setting::new(&settings).await;
+    let mut one = on.socket("X-API-Key: one").await;
+    on.reload(&format!("authentication.api_keys.header = \"X-Other-Key\"\n{settings}")).await;
+    on.is_told(&mut one.0).await;
+}
+
+#[tokio::test]
+async fn callers_whose_time_is_up_together_are_asked_about_in_turn() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let hanging = Arc::clone(&hangs);
+    let issuer = Stub::start(move |_, _| match hanging.load(Ordering::SeqCst) {
+        true => Reply::Hang,
+        false => ok("{\"active\": true, \"sub\": \"alice\"}"),
+    })
+    .await;
+    let settings = format!(
+        "websocket.max_per_caller = 200\nauthentication.introspection.max_in_flight = 200\n[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
+         introspection = {{ url = \"http://{}/\" }}\n{SOCKET}",
+        issuer.addr
+    );
+    let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
+    let on = Setting::at(clock.clone(), &settings).await;
+    let mut tunnels = Vec::new();
+    for n in 0..80 {
+        tunnels.push(on.socket(&format!("Authorization: Bearer opaque-{n}")).await);
+    }
+    hangs.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(31));
+    // Of two workers, who have 40 each.
+    until(|| issuer.calls() == 80 + 64).await;
+    a_look().await;
+    assert_eq!(issuer.calls(), 80 + 64, "so many at once");
+    hangs.store(false, Ordering::SeqCst);
+    for tunnel in &mut tunnels {
+        goes_on(tunnel).await;
+    }
+    // They have answered too late, and are asked anew with the others.
+    clock.advance(Duration::from_secs(10));
+    until(|| issuer.calls() >= 80 + 64 + 80).await;
+    for tunnel in &mut tunnels {
+        goes_on(tunnel).await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_reload_refuses_to_a_caller_ends_and_what_it_does_not_goes_on() {
     let (ours, theirs) = (Issuer::start().await, Issuer::start().await);
     let own = format!("authentication.jwks_url = \"http://{}/\"\n", ours.addr);

@@ -135,7 +135,13 @@ async fn who_has_a_good_token_is_charged_nothing_for_the_question() {
 
 #[tokio::test]
 async fn a_made_up_cookie_is_a_failure_also_where_nobody_may_come() {
-    let free = "[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\nlimited = false\n";
+    for free in ["limited = false", "cost = 0"] {
+        made_up_cookies(free).await;
+    }
+}
+
+async fn made_up_cookies(free: &str) {
+    let free = format!("[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\n{free}\n");
     let on = Setting::new(&format!("{TIGHT}{free}")).await;
     let mut statuses = Vec::new();
     for n in 0..5 {

@@ -50,6 +50,17 @@ impl Kept {
         found.map(|Credential { text, carrier, is_key }| Self { text: text.into(), carrier, is_key })
     }
 
+    /// Whether a request could still show it in this way.
+    #[must_use]
+    pub fn is_read(&self, before: &Issuers, after: &Issuers) -> bool {
+        let same = match self.carrier {
+            Carrier::Bearer => true,
+            Carrier::KeyHeader => before.keys.header == after.keys.header,
+            Carrier::Cookie => before.cookie == after.cookie,
+        };
+        same && self.text.len() <= after.max_bytes
+    }
+
     /// As a request shows it.
     #[must_use]
     pub fn credential(&self) -> Credential<'_> {

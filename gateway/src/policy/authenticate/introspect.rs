@@ -140,7 +140,7 @@ impl Introspector {
     /// # Errors
     /// Nobody was asked: too much is asked, or too much is asked by this one.
     pub(super) async fn about(&self, credential: &str, when: When, means: &Means<'_>) -> Result<Answer, Failure> {
-        let stale = |known: &Known| known.until <= when.now || known.asked_at < when.since;
+        let stale = |known: &Known| known.answer.is_none() || known.until <= when.now || known.asked_at < when.since;
         let print = fingerprint(credential);
         loop {
             let known = self.known.get(&print).await;
@@ -148,7 +148,8 @@ impl Introspector {
                 return Ok(answer.clone());
             }
             let was_good = known.is_some_and(|known| known.was_good);
-            let _place = means.admit()?;
+            // Who was good is no stranger, and needs no place among them.
+            let _place = if was_good { None } else { means.admit()? };
             // Only whoever asks needs leave to; the others wait for the same answer.
             let turned_away = Cell::new(None);
             let asked = async {

@@ -58,13 +58,13 @@ pub struct Following {
     next: mpsc::UnboundedReceiver<Next>,
     rest: Option<BoxBody>,
     size: BodySize,
-    _share: Arc<Share>,
+    share: Option<Arc<Share>>,
 }
 
 impl Following {
-    /// Follows what is sent, of which `share` is held until this is dropped.
+    /// Follows what is sent, of which `share` is held until all that was read ahead has been handed over.
     pub const fn new(next: mpsc::UnboundedReceiver<Next>, size: BodySize, share: Arc<Share>) -> Self {
-        Self { next, rest: None, size, _share: share }
+        Self { next, rest: None, size, share: Some(share) }
     }
 }
 
@@ -84,7 +84,7 @@ impl MessageBody for Following {
             Some(Next::Broken(error)) => Poll::Ready(Some(Err(error))),
             Some(Next::End) => Poll::Ready(None),
             Some(Next::Rest(rest)) => {
-                self.rest = Some(rest);
+                (self.rest, self.share) = (Some(rest), None);
                 self.poll_next(context)
             }
             // Whoever read it is gone: what has come so far must not look complete.
@@ -96,6 +96,21 @@ impl MessageBody for Following {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_read_ahead_is_given_back_when_the_rest_is_read_by_oneself() {
+        let (waiting, mut nobody) = (crate::waiting::Waiting::default(), Context::from_waker(std::task::Waker::noop()));
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let share = waiting.share();
+        assert!(share.grow(100, 100));
+        let mut client = Following::new(receiver, BodySize::Stream, share);
+        let _ = sender.send(Next::Piece(Bytes::from_static(b"ahead")));
+        let _ = sender.send(Next::Rest(BoxBody::new("the rest")));
+        for (piece, held) in [("ahead", 100), ("the rest", 0)] {
+            let Poll::Ready(Some(Ok(come))) = Pin::new(&mut client).poll_next(&mut nobody) else { panic!("{piece}") };
+            assert_eq!((come, waiting.bytes()), (Bytes::from(piece), held));
+        }
+    }
 
     #[test]
     fn a_kept_body_is_handed_over_in_pieces_and_held_until_its_end() {

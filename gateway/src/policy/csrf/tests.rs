@@ -23,7 +23,7 @@ fn passes(csrf: &Csrf, by_cookie: bool, method: &Method, lines: &[(&str, &str)])
     principal.by_cookie = by_cookie;
     let request = TestRequest::default().method(method.clone()).insert_header((HOST, "api.example"));
     let request = lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request();
-    let checked = csrf.check(Some(&principal), &CertificateRule::default(), request.head(), client(true));
+    let checked = csrf.check(Some(&principal), false, request.head(), client(true));
     assert!(checked.as_ref().err().is_none_or(|problem| problem.code() == Code::CsrfRefused));
     checked.is_ok()
 }
@@ -109,12 +109,11 @@ fn the_own_origin_is_the_host_that_was_asked_over_the_channel_it_came() {
 #[test]
 fn nobody_signed_in_is_nobody_s_victim() {
     let request = TestRequest::post().to_http_request();
-    assert!(csrf(&[], false).check(None, &CertificateRule::default(), request.head(), client(true)).is_ok());
+    assert!(csrf(&[], false).check(None, false, request.head(), client(true)).is_ok());
 }
 
 #[test]
 fn a_certificate_is_sent_by_browsers_too_and_by_others_without_a_word() {
-    let demanding = CertificateRule { required: true, ..CertificateRule::default() };
     let (csrf, principal) = (csrf(&[FRIEND], true), Principal::sample(Roles::NONE, ""));
     for (lines, expected) in [
         (&[][..], true),
@@ -132,11 +131,11 @@ fn a_certificate_is_sent_by_browsers_too_and_by_others_without_a_word() {
             let request = lines.iter().fold(request, |request, line| request.append_header(*line));
             let request = if upgrade { request.insert_header((UPGRADE, "websocket")) } else { request };
             let request = request.to_http_request();
-            let check = |principal| csrf.check(principal, &demanding, request.head(), client(true)).is_ok();
+            let check = |principal| csrf.check(principal, true, request.head(), client(true)).is_ok();
             assert_eq!(check(None), expected, "{lines:?}");
             assert!(check(Some(&principal)), "an Authorization header is no page's: {lines:?}");
         }
         let request = lines.iter().fold(TestRequest::get(), |request, line| request.append_header(*line));
-        assert!(csrf.check(None, &demanding, request.to_http_request().head(), client(true)).is_ok());
+        assert!(csrf.check(None, true, request.to_http_request().head(), client(true)).is_ok());
     }
 }

@@ -138,7 +138,8 @@ impl Leave {
     }
 
     fn move_to(&mut self, tables: &Tables) {
-        self.route = self.way.find(tables).cloned();
+        let is_read = self.shown.as_ref().is_none_or(|shown| shown.is_read(&self.issuers, &tables.issuers));
+        self.route = self.way.find(tables).filter(|_| is_read).cloned();
         if let Some(principal) = self.principal.as_ref().filter(|_| !self.is_new_here) {
             match principal.moved(&self.issuers, &tables.issuers) {
                 Some(moved) => self.principal = Some(moved),
