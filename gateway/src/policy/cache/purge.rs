@@ -1,4 +1,4 @@
-//! What ends before its time: by an unsafe request that succeeded (RFC 9111, section 4.4), by an operator, by an event.
+//! What ends before its time: by an unsafe request that succeeded (RFC 9111, section 4.4), or by an operator.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl ResponseCache {
         if tags.is_empty() { Err(PurgeError::NotCached) } else { Ok(self.shelf.purge(tags).await?) }
     }
 
-    /// Purges every answer with a tag: a route's, or one that an upstream named. This is what an event calls as well.
+    /// Purges every answer with a tag: a route's, or one that an upstream named.
     ///
     /// # Errors
     /// When the store cannot be told yet.
