@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gateway::config::diff::{self, Side};
-use gateway::reload::Source;
+use gateway::reload::{LOOK, Source};
 use gateway::{Config, Deps, boot, explain};
 use shared::clock::Clock;
 use shared::config::process_env;
@@ -87,7 +87,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let env = process_env();
     let config = Config::load(cli.config.as_deref(), &env)?;
     match cli.command {
-        Command::Serve => serve(config, Source { file: cli.config, env }).await,
+        Command::Serve => serve(config, Source { file: cli.config, env, look: LOOK }).await,
         Command::CheckConfig => {
             config.fit_to_serve()?;
             gateway::tls::examine(&config.tls, &Clock::system())

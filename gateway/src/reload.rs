@@ -20,15 +20,17 @@ use crate::tls::Mistakes;
 
 /// How often the file is looked at. Its bytes are compared, so that every way of replacing it is noticed: written in
 /// place, renamed over, or a symbolic link that points elsewhere, as in a mounted ConfigMap.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the configuration comes from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// The file over the defaults.
     pub file: Option<PathBuf>,
     /// The environment over both.
     pub env: Vec<(String, String)>,
+    /// How often the file is looked at.
+    pub look: Duration,
 }
 
 impl Source {
@@ -168,7 +170,7 @@ pub async fn watch(gateway: &Gateway) {
     let mut known = gateway.reloads.file.clone();
     let mut hangup = hangup();
     loop {
-        let asked = tokio::time::timeout(LOOK, hangup.next()).await.is_ok();
+        let asked = tokio::time::timeout(source.look, hangup.next()).await.is_ok();
         let found = source.read();
         // A file that is gone is being replaced.
         let changed = found.is_some() && found != known;

@@ -108,7 +108,7 @@ async fn another_gateway(stack: &mut Stack, policies: &str) -> Client {
         stores: Stores::redis(config.redis.url.expose(), clock.clone()).await.expect("an address"),
         clock,
         log: shared::telemetry::LogLevel::default(),
-        source: gateway::reload::Source { file: None, env },
+        source: gateway::reload::Source { file: None, env, look: gateway::reload::LOOK },
     };
     let listen = || TcpListener::bind("127.0.0.1:0").expect("a port");
     let service = gateway::build(config, deps, listen(), listen()).await.expect("it starts");

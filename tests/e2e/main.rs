@@ -28,6 +28,7 @@ mod documents;
 mod edge_keys;
 mod edge_tls;
 mod framing;
+mod hangup;
 mod headers;
 mod hostile;
 mod idempotency;

@@ -70,6 +70,39 @@ fn the_shipped_table_sends_everything_where_it_belongs() {
 }
 
 #[test]
+fn money_goes_before_reading_and_both_before_strangers_unless_the_row_says_otherwise() {
+    let rows = "[[routes]]\npath = \"/api/first\"\nupstream = \"legacy\"\npriority = \"high\"\n\
+        [[routes]]\npath = \"/api/last\"\nupstream = \"legacy\"\npriority = \"low\"\n";
+    let (shipped, edited) = (tables(None), tables(Some(rows)));
+    let priority = |tables: &Tables, request: &str, is_anonymous: bool| {
+        let (method, path) = request.split_once(' ').unwrap();
+        let method = method.parse().unwrap();
+        let asked = tables.versions.split(path).unwrap();
+        let versioned = Some((tables.versions.by_name("v1").unwrap(), asked.rest));
+        match tables.routes.find(Wanted { host: None, path, versioned, method: &method }) {
+            Found::Route(route) => route.priority(&method, is_anonymous),
+            Found::OtherMethods(_) | Found::Nothing => panic!("{request} has no route"),
+        }
+    };
+    for (request, known) in [
+        ("POST /api/transfers", Priority::High),
+        ("POST /api/transfers/batch", Priority::High),
+        ("DELETE /api/users/me", Priority::High),
+        ("GET /api/transfers", Priority::Normal),
+        ("HEAD /api/accounts/7", Priority::Normal),
+    ] {
+        assert_eq!(priority(&shipped, request, false), known, "{request}");
+        assert_eq!(priority(&shipped, request, true), Priority::Low, "{request} of nobody");
+    }
+    for is_anonymous in [false, true] {
+        for method in ["GET", "POST"] {
+            assert_eq!(priority(&edited, &format!("{method} /api/first"), is_anonymous), Priority::High);
+            assert_eq!(priority(&edited, &format!("{method} /api/last"), is_anonymous), Priority::Low);
+        }
+    }
+}
+
+#[test]
 fn the_more_specific_row_wins_whatever_the_order() {
     let rows = [
         "path = \"/api/a/**\"\nupstream = \"legacy\"",

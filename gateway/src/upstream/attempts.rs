@@ -19,6 +19,7 @@ use shared::wire::idempotency;
 use super::body::Outgoing;
 use super::endpoint::{Endpoint, Lease};
 use super::send::{Answered, Call, Tools};
+use crate::config;
 
 /// Why a call has no answer, and whether it may be made again.
 #[derive(Debug)]
@@ -137,9 +138,17 @@ fn wait(call: &Call<'_>, made: u32, tried: &[Arc<Endpoint>]) -> Duration {
     if call.upstream.balancer.has_other(Instant::now(), tried) {
         return Duration::ZERO;
     }
-    let retry = &call.upstream.retry;
+    jittered(span(&call.upstream.retry, made))
+}
+
+/// The longest wait after so many tries; there has been one at least.
+fn span(retry: &config::Retry, made: u32) -> Duration {
     let doubled = retry.backoff.get().saturating_mul(1_u32.checked_shl(made - 1).unwrap_or(u32::MAX));
-    let span = doubled.min(retry.backoff_at_most.get());
+    doubled.min(retry.backoff_at_most.get())
+}
+
+/// Any part of it, none more likely than another.
+fn jittered(span: Duration) -> Duration {
     span.mul_f64(rand::rng().random_range(0.0..=1.0))
 }
 
@@ -176,4 +185,35 @@ async fn hedged(
 
 fn is_good(ended: &Result<Answered, Failed>) -> bool {
     ended.as_ref().is_ok_and(|answered| !answered.status.is_server_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_longest_wait_doubles_up_to_its_cap() {
+        let (backoff, backoff_at_most) = (millis(25).into(), millis(250).into());
+        let retry = config::Retry { attempts: 9, budget_percent: 20, reserve: 10, backoff, backoff_at_most };
+        let spans = [1, 2, 3, 4, 5, 6, 32, 33, 1_000].map(|made| span(&retry, made));
+        assert_eq!(spans, [25, 50, 100, 200, 250, 250, 250, 250, 250].map(millis));
+    }
+
+    #[test]
+    fn any_part_of_the_longest_wait_is_waited() {
+        let longest = millis(200);
+        let mut tenths = [0; 10];
+        for _ in 0..2_000 {
+            let wait = jittered(longest);
+            assert!(wait <= longest, "{wait:?}");
+            tenths[usize::try_from(wait.as_millis() / 20).unwrap().min(9)] += 1;
+        }
+        // 200 are expected of each, give or take 13.
+        assert!(tenths.iter().all(|waits| *waits > 100), "{tenths:?}");
+        assert_eq!(jittered(Duration::ZERO), Duration::ZERO);
+    }
 }

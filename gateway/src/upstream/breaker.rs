@@ -41,7 +41,7 @@ pub struct Settings {
     pub open_at_most: Duration,
     /// At most this much is added to a wait, in percent, so that instances do not probe in step.
     pub jitter_percent: u32,
-    /// Exactly this many calls go through when half-open, and all must succeed.
+    /// Exactly this many calls go through when half-open, and all must succeed, none of them slowly where slow calls trip.
     pub probes: u32,
 }
 
@@ -51,7 +51,8 @@ pub struct Settings {
 pub enum Outcome {
     /// Answered, whatever the client will think of it: 4xx are successes.
     Success,
-    /// Answered, but too late to be called healthy: counts in the ratio of slow calls only.
+    /// Answered, but too late to be called healthy: counts in the ratio of slow calls only. A probe that is slow has
+    /// failed, where that ratio is looked at.
     Slow,
     /// Refused, broken off, timed out, or a server error.
     Failure,
@@ -207,18 +208,19 @@ impl Breaker {
                     inner.trip(settings, now, 0);
                 }
             }
-            State::HalfOpen { succeeded, failed_rounds, .. } => match outcome {
-                Outcome::Failure => {
+            State::HalfOpen { succeeded, failed_rounds, .. } => {
+                // An upstream that was given up for its slowness and is slow still would only trip again.
+                let is_slow = outcome == Outcome::Slow && settings.slow_percent > 0;
+                if is_slow || outcome == Outcome::Failure {
                     let rounds = failed_rounds.saturating_add(1);
                     inner.trip(settings, now, rounds);
-                }
-                Outcome::Success | Outcome::Slow => {
+                } else {
                     *succeeded += 1;
                     if *succeeded >= settings.probes {
                         inner.enter(closed(settings, now));
                     }
                 }
-            },
+            }
             // No admission carries an open generation: opening starts a new one and admits nobody.
             State::Open { .. } => {}
         }

@@ -59,7 +59,7 @@ pub(super) async fn live(
         clock: clock.clone(),
         stores: stores.unwrap_or_else(|| memory.clone()),
         log: shared::telemetry::LogLevel::default(),
-        source: gateway::reload::Source { file: plan.gateway_file, env: plan.env },
+        source: gateway::reload::Source { file: plan.gateway_file, env: plan.env, look: gateway::reload::LOOK },
     };
     let gateway =
         gateway::build(configs.gateway, deps, listeners.gateway, listeners.admin).await.map_err(start("gateway"))?;

@@ -101,6 +101,29 @@ async fn an_open_breaker_answers_at_once_and_asks_nobody() {
 }
 
 #[tokio::test]
+async fn an_open_breaker_s_answer_waits_for_nothing() {
+    // Whatever could be waited for takes longer than the test may.
+    let endless = "breaker.consecutive_failures = 1\nbreaker.open_for = \"1h\"\nbreaker.open_at_most = \"1h\"\n\
+        upstream.retry.attempts = 5\nupstream.retry.backoff = \"1h\"\nupstream.retry.backoff_at_most = \"1h\"\n\
+        upstream.connect_timeout = \"1h\"\n[[routes]]\npath = \"/api/t/hedged\"\nupstream = \"raw\"\nauth = \"none\"\n\
+        limited = false\nhedge = \"1h\"\ntimeout = \"0s\"\n";
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), endless).await;
+    let (broken, _) = tokio::join!(gate.get("/api/t/x"), async { drop(upstream.accept().await) });
+    assert_eq!(problem(broken).await, (502, "bad_gateway".to_owned()));
+    for _ in 0..50 {
+        for path in ["/api/t/x", "/api/t/hedged"] {
+            assert_eq!(problem(gate.get(path).await).await, (503, "upstream_unavailable".to_owned()));
+        }
+    }
+    // Not even for the request's body.
+    let mut client = gate.connect().await;
+    write(&mut client, "POST /api/t/hedged HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n").await;
+    assert!(read_until(&mut client, |text| text.ends_with('}')).await.starts_with("HTTP/1.1 503 "));
+    assert!(upstream.is_left_alone(), "nobody has asked it");
+}
+
+#[tokio::test]
 async fn clients_mistakes_do_not_trip_it() {
     let upstream = Upstream::start().await;
     let gate = Gate::start(upstream.addr(), "breaker.consecutive_failures = 2").await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use shared::clock::Clock;
 use shared::store::Stores;
 use shared::telemetry::LogLevel;
@@ -15,6 +16,9 @@ use crate::{Config, Deps, Handle, build};
 
 /// Long enough for a slow machine; nothing waits this long when it works.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How often a gateway looks at its file here: soon after each edit, and seldom enough to cost nothing.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub const SECRET: &str = "an assertion secret for the tests, long enough";
 
@@ -74,7 +78,7 @@ impl Gate {
             env.iter().map(|(key, value)| (format!("TOLLGATE_GATEWAY__{key}"), (*value).to_owned())).collect();
         let config = Config::load(Some(&file), &env).unwrap();
         let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let source = Source { file: Some(file.clone()), env };
+        let source = Source { file: Some(file.clone()), env, look: LOOK };
         let deps = Deps { stores: stores.clone(), log: LogLevel::default(), source, clock };
         let service = build(config, deps, listen(), listen()).await.unwrap();
         let (addr, admin, handle) = (service.addr, service.admin_addr, service.handle());
@@ -145,6 +149,11 @@ impl Upstream {
 
     pub fn addr(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
+    }
+
+    /// Whether nobody has connected since the last one that was accepted.
+    pub fn is_left_alone(&self) -> bool {
+        self.listener.accept().now_or_never().is_none()
     }
 
     /// The next connection, and the head of the request on it.

@@ -1,14 +1,12 @@
 //! A new configuration while requests are served.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+mod edits;
 
 use serde_json::{Value, json};
 
 use super::harness::*;
 use super::keys::shop::Issuer;
-use super::stub::{Reply, Stub, ok};
+use super::stub::{Stub, ok};
 
 async fn state(gate: &Gate) -> Value {
     let view = gate.client.get(format!("http://{}/admin/api/reload", gate.admin)).send().await.unwrap();
@@ -23,40 +21,6 @@ async fn taken(gate: &Gate, generation: u64) -> Value {
 async fn reload(gate: &Gate) -> (u16, Value) {
     let answer = gate.client.post(format!("http://{}/admin/api/reload", gate.admin)).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
-}
-
-#[tokio::test]
-async fn twenty_edits_under_load_and_not_one_request_fails() {
-    let stub = Stub::start(|_, _| Reply::Answer(200, "", Duration::from_millis(2))).await;
-    let raw = format!("{{ name = \"raw\", url = \"http://{}\" }}", stub.addr);
-    let gate = Arc::new(Gate::among(&raw, "").await);
-    let over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..8)
-        .map(|_| {
-            let (gate, over) = (Arc::clone(&gate), Arc::clone(&over));
-            tokio::spawn(async move {
-                let mut asked = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let answer = gate.client.get(gate.url("/api/t/x")).send().await.unwrap();
-                    assert_eq!(answer.status(), 200);
-                    asked += 1;
-                }
-                asked
-            })
-        })
-        .collect();
-    for edit in 1..=20 {
-        let route = format!("[[routes]]\npath = \"/api/edit{edit}\"\nupstream = \"raw\"\nauth = \"none\"\n");
-        gate.rewrite(&raw, &route);
-        let (status, view) = reload(&gate).await;
-        assert_eq!(status, 200, "{view}");
-        assert_eq!(gate.get(&format!("/api/edit{edit}")).await.status(), 200);
-        assert_eq!(gate.get(&format!("/api/edit{}", edit - 1)).await.status(), 404, "the one before is gone");
-    }
-    over.store(true, Ordering::SeqCst);
-    for client in clients {
-        assert!(client.await.unwrap() > 20);
-    }
 }
 
 #[tokio::test]

@@ -151,6 +151,26 @@ async fn a_hedge_never_asks_the_endpoint_that_is_slow_already() {
 }
 
 #[tokio::test]
+async fn a_hedge_is_paid_for_from_the_budget_and_there_is_none_without() {
+    for (budget, hedges) in [("reserve = 0\nupstream.retry.budget_percent = 0", 0), ("reserve = 2", 2)] {
+        let slow = || Stub::start(|_, _| Reply::Answer(200, "slow", Duration::from_millis(300)));
+        let (first, second) = (slow().await, slow().await);
+        let raw =
+            format!("{{ name = \"raw\", url = \"http://{}\", endpoints = [\"http://{}\"] }}", first.addr, second.addr);
+        let route = "[[routes]]\npath = \"/api/t/hedged\"\nupstream = \"raw\"\nauth = \"none\"\nhedge = \"10ms\"\ntimeout = \"5s\"\n";
+        let gate = Gate::among(&raw, &format!("upstream.retry.{budget}\n{route}")).await;
+        for _ in 0..3 {
+            assert_eq!(gate.get("/api/t/hedged").await.text().await.unwrap(), "slow");
+        }
+        // What three calls pay in is not enough for one.
+        let made = metric(&gate, "tollgate_gateway_extra_calls_total{upstream=\"raw\",kind=\"hedge\"}").await;
+        assert_eq!(made, hedges, "{budget}");
+        let asked = 3 + usize::try_from(hedges).unwrap();
+        until(|| first.calls() + second.calls() == asked).await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_takes_its_call_along() {
     let stub = Stub::start(|_, _| Reply::Hang).await;
     let gate = Gate::start(stub.addr, "").await;

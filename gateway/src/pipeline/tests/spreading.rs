@@ -50,6 +50,42 @@ async fn an_endpoint_that_fails_is_ejected_and_clients_see_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn who_asks_for_patience_is_passed_over_and_neither_ejected_nor_given_up() {
+    // Any failure at all would eject, and open the breaker.
+    let strict = "upstream.ejection.consecutive_failures = 1\nbreaker.consecutive_failures = 1\nbreaker.minimum_volume = 1\n\
+        breaker.failure_percent = 1\n";
+    let busy = Stub::start(|_, _| Reply::With(429, "retry-after: 1\r\n")).await;
+    let good = Stub::start(|_, _| ok("")).await;
+    let gate = Gate::among(&at(&[&busy, &good], ""), strict).await;
+    eventually(async || gate.get("/api/t/x").await.status() == 429).await;
+    let latency = raw(&gate).await["endpoints"][0]["latency_micros"].as_u64().unwrap();
+    assert!(latency > 50_000, "as if it had taken a tenth of a second, of which little is forgiven yet: {latency}");
+    eventually(async || {
+        let before = busy.calls();
+        for _ in 0..20 {
+            assert!([200, 429].contains(&gate.get("/api/t/x").await.status().as_u16()));
+        }
+        busy.calls() == before
+    })
+    .await;
+    let seen = raw(&gate).await;
+    assert!(seen["endpoints"].as_array().unwrap().iter().all(|endpoint| endpoint["ejected_ms"].is_null()), "{seen}");
+
+    // Where there is nobody else, clients are told so, each time.
+    let alone = Gate::among(&at(&[&busy], ""), strict).await;
+    for _ in 0..30 {
+        let answer = alone.get("/api/t/x").await;
+        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, "1"));
+    }
+    for gate in [&gate, &alone] {
+        let view = gate.client.get(format!("http://{}/admin/api/breakers", gate.admin)).send().await.unwrap();
+        let view: Value = view.json().await.unwrap();
+        let raw = view["data"].as_array().unwrap().iter().find(|breaker| breaker["upstream"] == "raw").unwrap();
+        assert_eq!((&raw["state"], &raw["trips"]), (&Value::from("closed"), &Value::from(0)), "{raw}");
+    }
+}
+
+#[tokio::test]
 async fn probes_take_an_endpoint_out_before_a_client_finds_out_and_bring_it_back() {
     let well = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&well);

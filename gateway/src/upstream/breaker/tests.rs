@@ -74,6 +74,36 @@ fn slow_calls_have_a_ratio_of_their_own() {
 }
 
 #[test]
+fn a_slow_probe_has_failed_where_slowness_trips_and_succeeded_where_it_does_not() {
+    for (slow_percent, state) in [(60, "open"), (0, "closed")] {
+        let mut now = Instant::now();
+        let breaker = Breaker::new(Settings { slow_percent, probes: 1, ..settings() }, now);
+        (0..5).for_each(|_| call(&breaker, Outcome::Failure, now));
+        now += 2 * SECOND;
+        call(&breaker, Outcome::Slow, now);
+        assert_eq!(breaker.snapshot(now).state, state, "{slow_percent}");
+    }
+}
+
+#[test]
+fn who_was_given_up_for_slowness_stays_so_for_longer_until_probes_are_fast() {
+    let mut now = Instant::now();
+    let breaker = Breaker::new(settings(), now);
+    (0..20).for_each(|_| call(&breaker, Outcome::Slow, now));
+    for expected in [2, 4, 8, 16, 16] {
+        let wait = breaker.admit(now).unwrap_err().retry_after;
+        assert_eq!(wait, expected * SECOND);
+        now += wait;
+        // The fast ones before it do not help.
+        call(&breaker, Outcome::Success, now);
+        call(&breaker, Outcome::Slow, now);
+    }
+    now += 16 * SECOND;
+    (0..3).for_each(|_| call(&breaker, Outcome::Success, now));
+    assert_eq!(breaker.snapshot(now).state, "closed");
+}
+
+#[test]
 fn an_operator_holds_it_open_or_closed_whatever_calls_say() {
     let now = Instant::now();
     let breaker = Breaker::new(settings(), now);

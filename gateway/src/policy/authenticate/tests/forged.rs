@@ -1,8 +1,10 @@
 //! Every forgery we can think of, against our own issuer and another, each with the other beside it.
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use shared::domain::Role;
@@ -238,6 +240,43 @@ async fn a_trusted_issuer_names_our_users_and_watermarks_hold_where_they_shall()
         gate.revoked.apply(&shared::store::Revocation::User { user: ours.user, ver: 1, expires_at });
         assert_eq!(ask().await.is_err(), watermarks, "it says no `ver`: everything we revoke is newer");
     }
+}
+
+fn rsa(size: KeySize) -> EncodingKey {
+    let der: Pkcs8V1Der<'_> = KeyPair::generate(size).unwrap().as_der().unwrap();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+    EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap()
+}
+
+#[actix_web::test]
+async fn another_issuer_may_sign_with_rsa_where_it_is_not_pinned_to_something_else() {
+    let ours = Issuer::ours();
+    let theirs = Issuer { key: rsa(KeySize::Rsa2048), ..Issuer::corp(&ours.clock) };
+    let keys = [jwk(&theirs.key, Algorithm::RS256, theirs.kid)];
+    let header = Header { alg: Algorithm::RS256, ..theirs.header() };
+    let token = theirs.signed(&header);
+    let of = |pinned: &str| Gate::new(&ours.clock, &config(&format!("{}{pinned}", corp()))).knows("corp", &keys);
+    for taken in ["", "algorithms = [\"RS256\"]", "algorithms = [\"ES256\", \"RS256\"]"] {
+        let caller = of(taken).bearer(&token).await.unwrap().caller();
+        assert_eq!(caller.external.unwrap().issuer, CORP, "{taken}");
+    }
+    let refused = async |pinned: &str, token: &str| {
+        let refused = of(pinned).bearer(token).await.unwrap_err();
+        assert_eq!(refused.code(), Code::TokenInvalid);
+        challenges(&refused)[0].clone()
+    };
+    for pinned in ["algorithms = [\"EdDSA\"]", "algorithms = [\"EdDSA\", \"ES256\"]"] {
+        assert!(refused(pinned, &token).await.contains(Refusal::WrongAlgorithm.detail()), "{pinned}");
+    }
+    // Other ways to sign with the same key, and another key by the same id.
+    for alg in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256] {
+        let other = theirs.signed(&Header { alg, ..header.clone() });
+        assert!(refused("", &other).await.contains(Refusal::WrongAlgorithm.detail()), "{alg:?}");
+    }
+    let ed = encode(&theirs.header(), &theirs.claims, &key()).unwrap();
+    assert!(refused("", &ed).await.contains(Refusal::WrongAlgorithm.detail()), "the key is for RS256");
+    let forged = encode(&header, &theirs.claims, &rsa(KeySize::Rsa2048)).unwrap();
+    assert!(refused("", &forged).await.contains(Refusal::WrongSignature.detail()));
 }
 
 #[actix_web::test]
