@@ -178,7 +178,18 @@ fn a_body_is_of_a_type_that_the_document_knows() {
     assert_eq!(before(of("application/json; charset=utf-8")), "valid");
     assert_eq!(before(of("text/csv")), "415 unsupported_media_type");
     assert_eq!(before(post()), "415 unsupported_media_type");
-    assert_eq!(before(of("application/json").insert_header(("content-encoding", "gzip"))), "unjudged");
+    for (kind, coding, said) in [
+        ("application/json", "identity", "valid"),
+        ("application/json", "", "valid"),
+        ("application/json", "Identity, identity", "valid"),
+        ("application/json", "gzip", "415 unsupported_media_type"),
+        ("application/json", "identity, br", "415 unsupported_media_type"),
+        ("text/plain", "gzip", "valid"),
+    ] {
+        assert_eq!(before(of(kind).insert_header(("content-encoding", coding))), said, "{kind} {coding:?}");
+    }
+    let none = TestRequest::post().insert_header(("content-encoding", "gzip"));
+    assert_eq!(before(none), "valid", "there is no body");
     let whole =
         |request: TestRequest, text: &str| told(operation.whole(&request.to_http_request(), Some(text.as_bytes())));
     assert_eq!(whole(of("text/plain"), "anything"), "unjudged");
