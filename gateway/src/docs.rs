@@ -49,23 +49,29 @@ pub fn is_own(path: &str) -> bool {
 
 /// The gateway's own answer for a path, if it has one. None of these count against a rate limit.
 pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Own> {
+    if !is_own(path) {
+        return None;
+    }
     let mut version = None;
+    // One and the same configuration from the version's name to its document.
+    let tables = gateway.tables.load();
+    let versions = &tables.versions;
     let page = match path {
         "/livez" => Ok(health::word("ok")),
         "/readyz" => health::public(gateway),
         _ if !gateway.documents.is_on() => return None,
-        "/openapi.json" => openapi::version_of(&gateway.tables.load().versions, head).and_then(|named| {
+        "/openapi.json" => openapi::version_of(versions, head).and_then(|named| {
             version = named;
-            gateway.documents.answer(&gateway.tables.load().versions, named, head, &gateway.clock)
+            gateway.documents.answer(versions, named, head, &gateway.clock)
         }),
-        "/redoc" => openapi::version_of(&gateway.tables.load().versions, head).map(|named| {
+        "/redoc" => openapi::version_of(versions, head).map(|named| {
             version = named;
-            pages::redoc(&gateway.tables.load().versions, named)
+            pages::redoc(versions, named)
         }),
         "/redoc/redoc.standalone.js" => Ok(pages::redoc_script()),
         "/docs" => Ok(pages::to_docs()),
         "/docs/problems" => Ok(pages::problems()),
-        _ => pages::swagger(path.strip_prefix("/docs/")?, &gateway.tables.load().versions)?,
+        _ => pages::swagger(path.strip_prefix("/docs/")?, versions)?,
     };
     let reads = head.method == Method::GET || head.method == Method::HEAD;
     let answer = if reads { page } else { Err(Problem::new(Code::MethodNotAllowed).allow(READ_ONLY)) };

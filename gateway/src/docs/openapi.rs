@@ -1,5 +1,6 @@
 //! The merged API document: fetched from the services in the background, kept as bytes, one per version.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ struct Edition {
     whole: Document,
     /// Of the configuration that it was made under.
     generation: u64,
-    by_version: Vec<Document>,
+    /// By name: the versions that are served may be others by now.
+    by_version: HashMap<String, Document>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,8 +107,9 @@ impl Documents {
     ) -> Result<HttpResponse, Problem> {
         let edition = self.current.load();
         let document = if let Some(id) = version {
-            versions.get(id).check_alive(clock)?;
-            edition.by_version.get(id).ok_or_else(|| Problem::new(Code::UpstreamUnavailable))?
+            let asked = versions.get(id);
+            asked.check_alive(clock)?;
+            edition.by_version.get(&asked.name).ok_or_else(|| Problem::new(Code::UpstreamUnavailable))?
         } else {
             &edition.whole
         };
@@ -129,8 +132,8 @@ impl Documents {
             return;
         }
         let of_version = |name| merge::without(merge::of_version(&whole, tables.versions.prefix(), name), missing);
-        let versions = tables.versions.list().iter();
-        let by_version = versions.map(|version| Document::new(&of_version(version.name.as_str()))).collect();
+        let names = tables.versions.list().iter().map(|version| version.name.as_str());
+        let by_version = names.map(|name| (name.to_owned(), Document::new(&of_version(name)))).collect();
         let operations = Operations::compile(&whole, |path, method| {
             let route = merge::route_of(tables, path, method)?;
             Some(Owner { upstream: &route.upstream.name, ours: route.upstream.is_ours })
@@ -198,4 +201,31 @@ pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Opt
     let whole = merge::merge(&parts, tables);
     let named = version.map(|name| merge::of_version(&whole, tables.versions.prefix(), name));
     (named.unwrap_or(whole), missing.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+    use actix_web::test::TestRequest;
+    use shared::clock::Clock;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_version_has_its_own_document_when_another_comes_before_it_since() {
+        let document = |name: &str| (name.to_owned(), Document::new(&json!({"info": {"version": name}})));
+        let by_version = ["v2", "v1"].map(document).into();
+        let documents = Documents::new(true, RETRY);
+        documents.current.store(Arc::new(Edition { by_version, ..Edition::default() }));
+        let versions = Versions::compile(&Config::load(None, &[]).unwrap().versions);
+        let head = TestRequest::default().to_http_request();
+        for (id, version) in versions.list().iter().enumerate() {
+            let answer = documents.answer(&versions, Some(id), head.head(), &Clock::system()).unwrap();
+            let body = answer.into_body().try_into_bytes().unwrap();
+            assert_eq!(body, json!({"info": {"version": version.name}}).to_string());
+        }
+        documents.current.store(Arc::default());
+        assert!(documents.answer(&versions, Some(0), head.head(), &Clock::system()).is_err());
+    }
 }

@@ -91,15 +91,26 @@ impl Body {
     }
 
     fn of_type(&self, request: &HttpRequest) -> Verdict {
-        if request.headers().contains_key(CONTENT_ENCODING) {
-            return Verdict::Unjudged;
-        }
         let is_known = self.media.iter().any(|(kind, _)| covers(kind, request.content_type()));
-        if is_known || !super::announces_body(request.head()) {
+        if !super::announces_body(request.head()) {
             return Verdict::Valid;
+        }
+        if is_known {
+            return self.of_coding(request);
         }
         let wanted: Vec<&str> = self.media.iter().map(|(kind, _)| kind.as_str()).collect();
         let detail = format!("Send the body as {}.", wanted.join(" or "));
+        Verdict::Wrong(Problem::new(Code::UnsupportedMediaType).detail(detail))
+    }
+
+    /// What is encoded cannot be judged, and what is judged is not to be got past by encoding it.
+    fn of_coding(&self, request: &HttpRequest) -> Verdict {
+        let mut lines = request.headers().get_all(CONTENT_ENCODING);
+        let is_plain = lines.all(|line| line.as_bytes().split(|byte| *byte == b',').all(is_identity));
+        if is_plain || self.rules(request.content_type()).is_none() {
+            return Verdict::Valid;
+        }
+        let detail = "Send the body as it is, without a Content-Encoding.";
         Verdict::Wrong(Problem::new(Code::UnsupportedMediaType).detail(detail))
     }
 
@@ -109,4 +120,10 @@ impl Body {
         let exact = covering().find(|(range, _)| !range.contains('*'));
         exact.or_else(|| covering().next())?.1.as_ref()
     }
+}
+
+/// Whether a coding is none (RFC 9110, section 12.5.3).
+fn is_identity(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }

@@ -1,12 +1,17 @@
 //! What a schema says of a value, by the whole of JSON Schema 2020-12 (which OpenAPI 3.1 is made of), formats included.
 
-mod recursion;
+mod effort;
 mod told;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Registry, Validator};
 use serde_json::{Value, json};
 use shared::http::fault::{Fault, MAX_FAULTS};
 
+use self::effort::{Effort, Efforts};
 use super::reference::fragment;
 
 /// Where the document is while its schemas are compiled. Nothing is ever fetched: no such host can exist (RFC 6761).
@@ -14,7 +19,10 @@ const BASE: &str = "http://document.invalid/openapi.json";
 
 /// Steps back that a pattern with look-around or references may make on one text; beyond it the text is refused. All other
 /// patterns are matched in linear time.
-const MAX_BACKTRACKS: usize = 100_000;
+const MAX_BACKTRACKS: usize = 10_000;
+
+/// References that are followed from one to the next.
+const MAX_HOPS: usize = 8;
 
 /// Bytes that a compiled pattern may take.
 const PATTERN_BYTES: usize = 1 << 20;
@@ -24,6 +32,9 @@ const PATTERN_BYTES: usize = 1 << 20;
 pub struct Schemas {
     document: Value,
     registry: Option<Registry<'static>>,
+    efforts: Efforts,
+    /// What is compiled already: what many operations refer to is compiled once.
+    compiled: RefCell<HashMap<String, Option<Rules>>>,
 }
 
 impl Schemas {
@@ -35,7 +46,8 @@ impl Schemas {
         let registry = Registry::new().draft(Draft::Draft202012).add(BASE, document.clone());
         let registry = registry.and_then(|registry| registry.prepare());
         let registry = registry.map_err(|error| tracing::warn!(%error, "a document whose schemas cannot be used")).ok();
-        Self { document, registry }
+        let efforts = Efforts::of(&document);
+        Self { document, registry, efforts, compiled: RefCell::default() }
     }
 
     /// What they are from.
@@ -47,6 +59,35 @@ impl Schemas {
     /// Compiles the schema at a JSON Pointer. `None`: it cannot be used, and why is in the log; nothing is judged by it.
     #[must_use]
     pub fn rules(&self, pointer: &str) -> Option<Rules> {
+        let pointer = self.referred(pointer);
+        if let Some(known) = self.compiled.borrow().get(pointer) {
+            return known.clone();
+        }
+        let rules = self.compile(pointer);
+        self.compiled.borrow_mut().insert(pointer.to_owned(), rules.clone());
+        rules
+    }
+
+    /// Where a schema stands that is nothing but a reference.
+    fn referred<'p>(&'p self, mut pointer: &'p str) -> &'p str {
+        for _ in 0..MAX_HOPS {
+            let schema = self.document.pointer(pointer).and_then(Value::as_object).filter(|schema| schema.len() == 1);
+            let target = schema.and_then(|schema| schema.get("$ref")?.as_str()?.strip_prefix('#'));
+            // What is encoded stands elsewhere than where it seems to.
+            match target.filter(|target| !target.contains('%') && self.document.pointer(target).is_some()) {
+                Some(target) => pointer = target,
+                None => break,
+            }
+        }
+        pointer
+    }
+
+    fn compile(&self, pointer: &str) -> Option<Rules> {
+        let effort = self.efforts.at(pointer);
+        if effort == Effort::Refused {
+            tracing::warn!(pointer, "a schema so entangled that a small value could take for ever; it judges nothing");
+            return None;
+        }
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(MAX_BACKTRACKS)
             .size_limit(PATTERN_BYTES)
@@ -58,7 +99,7 @@ impl Schemas {
             .with_pattern_options(patterns)
             .with_registry(self.registry.as_ref()?);
         match options.build(&json!({"$ref": format!("{BASE}#{}", fragment(pointer))})) {
-            Ok(validator) => Some(Rules { validator, telling: !recursion::is_through_forms(&self.document, pointer) }),
+            Ok(validator) => Some(Rules { validator: Arc::new(validator), telling: effort == Effort::Told }),
             Err(error) => {
                 tracing::warn!(%error, pointer, "a schema that cannot be used; what it is for is not judged");
                 None
@@ -70,7 +111,7 @@ impl Schemas {
 /// A compiled schema.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    validator: Validator,
+    validator: Arc<Validator>,
     /// Whether it can be said in a reasonable time what is wrong, and not only that something is.
     telling: bool,
 }

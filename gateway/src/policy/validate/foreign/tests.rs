@@ -1,5 +1,7 @@
 //! What other upstreams' documents say, asked of requests: JSON Schema in bodies, styles of parameters, and hostile input.
 
+use std::time::{Duration, Instant};
+
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use shared::problem::Context;
@@ -51,7 +53,7 @@ fn every_keyword_of_json_schema_is_held() {
         (json!({"enum": ["a", 1]}), "1", "2", "422  one_of"),
         (json!({"const": "a"}), "\"a\"", "\"b\"", "422  one_of"),
         (json!({"pattern": "^[a-z-]+$"}), "\"a-b\"", "\"A\"", "422  pattern"),
-        (json!({"pattern": "^(?=.*\\d)(?=.*[a-z]).{3,}$"}), "\"a1b\"", "\"abc\"", "422  pattern"),
+        (json!({"pattern": "^(?=.*\\d)(?=.*[a-z]).{3,}$"}), "\"a1b\"", "\"abc\"", "422  invalid"),
         (json!({"minLength": 2}), "\"éé\"", "\"é\"", "422  length"),
         (json!({"maxLength": 2}), "\"éé\"", "\"ééé\"", "422  length"),
         (json!({"minimum": 1}), "1", "0", "422  range"),
@@ -154,13 +156,54 @@ fn hostile_bodies_cost_little_and_say_little() {
     let linked = format!("{}{{}}{}", "{\"a\":1,\"next\":".repeat(60), "}".repeat(60));
     assert_eq!(body(&list, &linked), format!("422 {}/a required", "/next".repeat(60)), "what comes back once is told");
     let slow = operation(json!({"pattern": "^(?=(a+)+$).*b$"}), json!([]), json!({}));
-    assert_eq!(body(&slow, &format!("\"{}!\"", "a".repeat(5_000))), "422  pattern");
+    assert_eq!(body(&slow, &format!("\"{}!\"", "a".repeat(5_000))), "422  invalid");
     let itself = operation(
         json!({"$ref": "#/components/schemas/Loop"}),
         json!([]),
         json!({"Loop": {"$ref": "#/components/schemas/Loop"}}),
     );
     assert!(["valid", "unjudged"].contains(&body(&itself, "{}").as_str()));
+}
+
+/// A list of `depth` with something wrong at its end, against a schema that comes back to itself.
+fn deep(node: &Value, depth: usize) -> (String, Duration) {
+    let operation = operation(json!({"$ref": "#/components/schemas/Node"}), json!([]), json!({"Node": node}));
+    let text = format!("{}{{\"a\":5}}{}", "{\"a\":\"x\",\"next\":".repeat(depth), "}".repeat(depth));
+    let begun = Instant::now();
+    let said = body(&operation, &text);
+    (said, begun.elapsed())
+}
+
+#[test]
+fn a_schema_that_comes_back_twice_does_not_double_the_work_with_each_level() {
+    let back = json!({"$ref": "#/components/schemas/Node"});
+    let text = json!({"type": "string"});
+    let next = json!({"properties": {"next": back, "a": text}, "required": ["a"]});
+    for node in [
+        json!({"allOf": [next, next]}),
+        json!({"allOf": [{"properties": {"next": back}}, next]}),
+        json!({"properties": {"next": back}, "anyOf": [next, {"type": "null"}]}),
+        json!({"properties": {"next": back, "a": text}, "patternProperties": {"^n": back}}),
+        json!({"properties": {"a": text}, "patternProperties": {"^n": back, "t$": back}}),
+        json!({"properties": {"next": back, "a": text}, "dependentSchemas": {"next": next}}),
+        json!({"if": next, "then": next, "else": next}),
+        json!({"properties": {"next": back, "a": text}, "not": {"not": next}}),
+        json!({"allOf": [next], "unevaluatedProperties": back, "oneOf": [next, {"type": "null"}]}),
+    ] {
+        let (said, took) = deep(&node, 60);
+        assert_eq!(said, "422  invalid", "{node}");
+        assert!(took < Duration::from_secs(5), "{took:?} {node}");
+    }
+    let once = json!({"properties": {"next": back, "a": text, "left": back, "right": back}, "required": ["a"]});
+    let at = format!("400 {}/a type", "/next".repeat(60));
+    assert_eq!(deep(&once, 60).0, at, "what comes back once is told");
+    let level = |n: usize| {
+        let next = json!({"properties": {"next": {"$ref": format!("#/components/schemas/N{}", n + 1)}}});
+        (format!("N{n}"), json!({"allOf": [next, next]}))
+    };
+    let chain = (0..60).map(level).collect();
+    let chain = operation(json!({"$ref": "#/components/schemas/N0"}), json!([]), Value::Object(chain));
+    assert_eq!(body(&chain, "{\"next\": {}}"), "unjudged");
 }
 
 #[test]
@@ -178,7 +221,18 @@ fn a_body_is_of_a_type_that_the_document_knows() {
     assert_eq!(before(of("application/json; charset=utf-8")), "valid");
     assert_eq!(before(of("text/csv")), "415 unsupported_media_type");
     assert_eq!(before(post()), "415 unsupported_media_type");
-    assert_eq!(before(of("application/json").insert_header(("content-encoding", "gzip"))), "unjudged");
+    for (kind, coding, said) in [
+        ("application/json", "identity", "valid"),
+        ("application/json", "", "valid"),
+        ("application/json", "Identity, identity", "valid"),
+        ("application/json", "gzip", "415 unsupported_media_type"),
+        ("application/json", "identity, br", "415 unsupported_media_type"),
+        ("text/plain", "gzip", "valid"),
+    ] {
+        assert_eq!(before(of(kind).insert_header(("content-encoding", coding))), said, "{kind} {coding:?}");
+    }
+    let none = TestRequest::post().insert_header(("content-encoding", "gzip"));
+    assert_eq!(before(none), "valid", "there is no body");
     let whole =
         |request: TestRequest, text: &str| told(operation.whole(&request.to_http_request(), Some(text.as_bytes())));
     assert_eq!(whole(of("text/plain"), "anything"), "unjudged");
