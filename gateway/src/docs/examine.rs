@@ -32,16 +32,23 @@ static META: LazyLock<Option<Validator>> = LazyLock::new(|| {
 /// A fault is told up to so many characters.
 const TOLD: usize = 300;
 
-/// Everything that is wrong with a document, each with its place.
+/// So many faults are found; whoever mends them will look again.
+const MOST: usize = 100;
+
+/// What is wrong with a document, each fault with its place.
 #[must_use]
 pub fn faults(document: &Value) -> Vec<String> {
     let mut faults = match &*META {
-        Some(meta) => meta.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect(),
+        Some(meta) if meta.is_valid(document) => Vec::new(),
+        Some(meta) => {
+            let errors = meta.iter_errors(document).take(MOST);
+            errors.map(|error| format!("{}: {}", error.instance_path(), short(error.to_string()))).collect()
+        }
         None => vec!["the meta-schema does not compile".to_owned()],
     };
     let mut nodes = vec![(String::new(), document)];
     let mut examples = Examples { schemas: Schemas::of(document), rules: HashMap::new() };
-    while let Some((pointer, value)) = nodes.pop() {
+    while let Some((pointer, value)) = nodes.pop().filter(|_| faults.len() < MOST) {
         if let Some(target) = value.get("$ref").and_then(Value::as_str)
             && target.strip_prefix('#').is_none_or(|at| document.pointer(at).is_none())
         {
@@ -61,10 +68,14 @@ pub fn faults(document: &Value) -> Vec<String> {
         }
     }
     faults.extend(of_operations(document));
-    let short = |fault: String| {
-        fault.char_indices().nth(TOLD).map_or_else(|| fault.clone(), |(end, _)| fault[..end].to_owned())
-    };
-    faults.into_iter().map(short).collect()
+    faults.into_iter().take(MOST).map(short).collect()
+}
+
+fn short(mut fault: String) -> String {
+    if let Some((end, _)) = fault.char_indices().nth(TOLD) {
+        fault.truncate(end);
+    }
+    fault
 }
 
 /// What a schema of the whole cannot say of operations.
@@ -194,5 +205,14 @@ mod tests {
         let operation = twice.pointer(get).unwrap().clone();
         twice["paths"]["/pets"] = json!({"get": operation});
         assert!(faults(&twice).iter().any(|fault| fault.contains("operationId")), "{:?}", faults(&twice));
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_enough() {
+        let mut many = document();
+        for n in 0..1000 {
+            many["components"]["schemas"][format!("S{n}")] = json!({"type": "objekt", "$ref": "#/nowhere"});
+        }
+        assert_eq!(faults(&many).len(), MOST);
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ fn joined(parts: &[(String, Value)], tables: &Tables) -> Value {
         merged.take_components(&document, &renames);
         merged.take_paths(upstream, &document, tables);
         for tag in document.get("tags").and_then(Value::as_array).into_iter().flatten() {
-            if !merged.tags.iter().any(|known| known["name"] == tag["name"]) {
+            if merged.tag_names.insert(tag["name"].to_string()) {
                 merged.tags.push(tag.clone());
             }
         }
@@ -56,7 +56,9 @@ struct Merged {
     paths: Map<String, Value>,
     components: Map<String, Value>,
     tags: Vec<Value>,
-    operation_ids: HashSet<String>,
+    tag_names: HashSet<String>,
+    /// Each with how many more have wanted it.
+    operation_ids: HashMap<String, usize>,
 }
 
 impl Merged {
@@ -98,11 +100,15 @@ impl Merged {
     /// An operation's id is unique in a document.
     fn name(&mut self, upstream: &str, operation: &mut Value) {
         let Some(id) = operation.get("operationId").and_then(Value::as_str) else { return };
-        let mut id = id.to_owned();
-        while !self.operation_ids.insert(id.clone()) {
-            id = format!("{upstream}_{id}");
+        let wanted = if self.operation_ids.contains_key(id) { format!("{upstream}_{id}") } else { id.to_owned() };
+        let mut free = wanted.clone();
+        while self.operation_ids.contains_key(&free) {
+            let more = self.operation_ids.entry(wanted.clone()).or_default();
+            *more += 1;
+            free = format!("{wanted}_{more}");
         }
-        operation["operationId"] = id.into();
+        operation["operationId"] = free.as_str().into();
+        self.operation_ids.insert(free, 1);
     }
 }
 

@@ -16,8 +16,8 @@ use shared::http::Conditions;
 use shared::problem::{Code, Problem};
 use tokio::sync::Notify;
 
-use super::adopt::adopt;
 use super::examine::faults;
+use super::fetch::{Fetched, Parts, fetch};
 use super::merge;
 use crate::policy::validate::{Operations, Owner};
 use crate::policy::version::{Asked, VersionId, Versions};
@@ -25,7 +25,6 @@ use crate::tables::Tables;
 
 /// While a service's document is missing, it is asked for more often than configured.
 const RETRY: Duration = Duration::from_secs(2);
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The documents as they are served.
 #[derive(Debug)]
@@ -123,37 +122,55 @@ impl Documents {
         Ok(answer.insert_header((CONTENT_TYPE, "application/json")).body(document.body.clone()))
     }
 
-    /// Makes a new edition, unless it would be the old one.
-    fn publish(&self, parts: &[(String, Value)], missing: &[String], tables: &Tables) {
-        let whole = merge::merge(parts, tables);
-        let printed = Document::new(&merge::without(whole.clone(), missing));
-        let current = self.current.load();
-        if printed.tag == current.whole.tag && current.generation == tables.generation {
-            return;
-        }
-        let of_version = |name| merge::without(merge::of_version(&whole, tables.versions.prefix(), name), missing);
-        let names = tables.versions.list().iter().map(|version| version.name.as_str());
-        let by_version = names.map(|name| (name.to_owned(), Document::new(&of_version(name)))).collect();
-        let operations = Operations::compile(&whole, |path, method| {
-            let route = merge::route_of(tables, path, method)?;
-            Some(Owner { upstream: &route.upstream.name, ours: route.upstream.is_ours })
+    /// Makes a new edition, unless it would be the old one. Documents are as large as they are and whoever serves requests
+    /// does not wait for them: it is made on a thread of its own. Says whether to try again soon.
+    async fn publish(&self, fetched: Fetched, tables: Arc<Tables>) -> bool {
+        let current = self.current.load_full();
+        let making = tokio::task::spawn_blocking(move || {
+            let read = fetched.read();
+            (read.again, made(&read, &tables, &current))
         });
-        tracing::info!(operations = operations.count(), missing = missing.join(", "), "a new edition of the document");
-        warn_of_faults(parts, tables);
-        self.operations.store(Arc::new(operations));
-        self.current.store(Arc::new(Edition { whole: printed, generation: tables.generation, by_version }));
+        let (again, made) = making.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "an edition of the document that cannot be made");
+            (false, None)
+        });
+        if let Some((edition, operations)) = made {
+            self.operations.store(Arc::new(operations));
+            self.current.store(Arc::new(edition));
+        }
+        again
     }
 
     /// Fetches and merges for as long as it is polled.
     pub async fn run(&self, client: &reqwest::Client, tables: impl Fn() -> Arc<Tables>) {
         loop {
             let tables = tables();
-            let Fetched { parts, missing } = fetch(client, &tables).await;
-            self.publish(&parts, &missing, &tables);
-            let pause = if missing.is_empty() { self.refresh } else { RETRY.min(self.refresh) };
+            let fetched = fetch(client, &tables).await;
+            let again = self.publish(fetched, tables).await;
+            let pause = if again { RETRY.min(self.refresh) } else { self.refresh };
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
         }
     }
+}
+
+/// The new edition, if it is not the current one.
+fn made(read: &Parts, tables: &Tables, current: &Edition) -> Option<(Edition, Operations)> {
+    let Parts { parts, missing, .. } = read;
+    let whole = merge::merge(parts, tables);
+    let printed = Document::new(&merge::without(whole.clone(), missing));
+    if printed.tag == current.whole.tag && current.generation == tables.generation {
+        return None;
+    }
+    let of_version = |name| merge::without(merge::of_version(&whole, tables.versions.prefix(), name), missing);
+    let names = tables.versions.list().iter().map(|version| version.name.as_str());
+    let by_version = names.map(|name| (name.to_owned(), Document::new(&of_version(name)))).collect();
+    let operations = Operations::compile(&whole, |path, method| {
+        let route = merge::route_of(tables, path, method)?;
+        Some(Owner { upstream: &route.upstream.name, ours: route.upstream.is_ours })
+    });
+    tracing::info!(operations = operations.count(), missing = missing.join(", "), "a new edition of the document");
+    warn_of_faults(parts, tables);
+    Some((Edition { whole: printed, generation: tables.generation, by_version }, operations))
 }
 
 /// Says what is wrong with the documents of other upstreams. Ours are held against the same rules by tests.
@@ -167,37 +184,9 @@ fn warn_of_faults(parts: &[(String, Value)], tables: &Tables) {
     }
 }
 
-/// What the services say of themselves now.
-struct Fetched {
-    /// Name and document of each that answered.
-    parts: Vec<(String, Value)>,
-    /// Those that did not.
-    missing: Vec<String>,
-}
-
-async fn fetch(client: &reqwest::Client, tables: &Tables) -> Fetched {
-    let sources = tables.upstreams.iter().filter(|upstream| upstream.has_document);
-    let fetched = sources.map(|upstream| async {
-        let document = async {
-            let url = format!("{}/openapi.json", upstream.an_origin().as_str());
-            let answer = client.get(url).timeout(TIMEOUT).send().await.ok()?.error_for_status().ok()?;
-            adopt(answer.json::<Value>().await.ok()?)
-        };
-        (upstream.name.clone(), document.await)
-    });
-    let (mut parts, mut missing) = (Vec::new(), Vec::new());
-    for (name, document) in futures_util::future::join_all(fetched).await {
-        match document {
-            Some(document) => parts.push((name, document)),
-            None => missing.push(name),
-        }
-    }
-    Fetched { parts, missing }
-}
-
 /// The merged document of services that run now, for the command line, and whether none is missing.
 pub(super) async fn once(client: &reqwest::Client, tables: &Tables, version: Option<&str>) -> (Value, bool) {
-    let Fetched { parts, missing } = fetch(client, tables).await;
+    let Parts { parts, missing, .. } = fetch(client, tables).await.read();
     let whole = merge::merge(&parts, tables);
     let named = version.map(|name| merge::of_version(&whole, tables.versions.prefix(), name));
     (named.unwrap_or(whole), missing.is_empty())

@@ -45,6 +45,15 @@ fn equal_components_are_one_and_different_ones_keep_apart() {
 }
 
 #[test]
+fn every_operation_gets_an_id_of_its_own_however_many_want_the_same() {
+    let path = |n: usize| (format!("/api/v1/users/{n}"), json!({"get": {"operationId": "list"}}));
+    let paths: Map<_, _> = (0..4).map(path).collect();
+    let merged = merge(&[("users".to_owned(), json!({"paths": paths}))], &tables(""));
+    let ids = merged["paths"].as_object().unwrap().values().map(|item| item["get"]["operationId"].as_str().unwrap());
+    assert_eq!(ids.collect::<Vec<_>>(), ["list", "users_list", "users_list_2", "users_list_3"]);
+}
+
+#[test]
 fn what_refers_to_something_renamed_is_something_else() {
     let part = |path: &str, item: Value| {
         let list = json!({"items": {"$ref": "#/components/schemas/Item"}, "type": "array"});

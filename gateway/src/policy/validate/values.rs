@@ -183,3 +183,21 @@ fn for_requests(document: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_refer_to_is_compiled_once() {
+        let list = json!({"$ref": "#/components/schemas/List"});
+        let bounded = json!({"$ref": "#/components/schemas/List", "maxItems": 1});
+        let more = json!({"List": {"type": "array"}, "b": {"$ref": "#/components/schemas/a"}, "a": list, "c": bounded});
+        let schemas = Schemas::of(&json!({"components": {"schemas": more}}));
+        let rules = |name: &str| schemas.rules(&format!("/components/schemas/{name}")).unwrap();
+        let [of_list, of_a, of_b, of_c] = ["List", "a", "b", "c"].map(rules);
+        assert!([&of_a, &of_b].iter().all(|other| Arc::ptr_eq(&of_list.validator, &other.validator)));
+        assert!(of_list.allow(&json!([1, 2])) && !of_c.allow(&json!([1, 2])), "a reference may say more");
+        assert_eq!(schemas.compiled.borrow().len(), 2);
+    }
+}
