@@ -99,7 +99,7 @@ mod tests {
         let url = format!("http://{}/openapi.json", listener.local_addr().unwrap());
         let serve = async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 1024]).await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{\"\r\n2\r\na}\r\n0\r\n\r\n")
                 .await
