@@ -155,6 +155,14 @@ async fn made_up_cookies(free: &str) {
 }
 
 #[tokio::test]
+async fn a_limit_that_only_reports_turns_no_stranger_away() {
+    let on = Setting::new(&TIGHT.replace("burst = 3", "burst = 3, shadow = true")).await;
+    for n in 0..6 {
+        assert_eq!(on.ask(&format!("invented-{n}")).await, 401);
+    }
+}
+
+#[tokio::test]
 async fn who_is_waited_for_leaves_places_for_the_others() {
     // Of 40 places anonymous requests may fill 24, strangers 12, and one address 3.
     let on = Setting::new("server.max_in_flight = 40\n").await;
