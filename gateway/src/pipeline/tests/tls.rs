@@ -170,6 +170,7 @@ async fn a_route_may_demand_a_certificate_and_its_name() {
     assert!(status(&gate, &nobody, "/livez").await.starts_with("HTTP/1.1 200 "));
     let answer = status(&gate, &other, "/api/t/named").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("\"forbidden\""), "{answer}");
+    assert_eq!(gate.metric("refused_total{reason=\"certificate\"}").await, Some(3));
 
     let serving = tokio::spawn(async move {
         loop {
