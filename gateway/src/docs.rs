@@ -28,6 +28,9 @@ use crate::upstream::client::Clients;
 
 const READ_ONLY: &str = "GET, HEAD";
 
+/// The script of that page.
+const REDOC_SCRIPT: &str = "/redoc/redoc.standalone.js";
+
 /// What the gateway answers by itself.
 pub struct Own {
     /// The answer.
@@ -44,7 +47,8 @@ fn is_method(key: &str) -> bool {
 /// Whether the gateway answers for this path by itself.
 #[must_use]
 pub fn is_own(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/openapi.json" | "/redoc" | "/docs") || path.starts_with("/docs/")
+    matches!(path, "/livez" | "/readyz" | "/openapi.json" | "/redoc" | REDOC_SCRIPT | "/docs")
+        || path.starts_with("/docs/")
 }
 
 /// The gateway's own answer for a path, if it has one. None of these count against a rate limit.
@@ -62,7 +66,7 @@ pub fn find(gateway: &Gateway, path: &str, head: &RequestHead) -> Option<Own> {
             version = named;
             pages::redoc(&gateway.tables.load().versions, named)
         }),
-        "/redoc/redoc.standalone.js" => Ok(pages::redoc_script()),
+        REDOC_SCRIPT => Ok(pages::redoc_script()),
         "/docs" => Ok(pages::to_docs()),
         "/docs/problems" => Ok(pages::problems()),
         _ => pages::swagger(path.strip_prefix("/docs/")?, &gateway.tables.load().versions)?,

@@ -72,6 +72,37 @@ async fn an_error_names_who_was_really_asked() {
 }
 
 #[tokio::test]
+async fn the_table_of_routes_is_shown_whole() {
+    let rows = "[[routes]]\nhost = \"shop.example\"\npath = \"/api/shop/{id}\"\nmethods = [\"GET\", \"POST\"]\nupstream = \"raw\"\n\
+                priority = \"high\"\ncost = 3\nwebsocket = true\nvalidate = \"report\"\nidempotency = \"edge\"\nkey_required = true\n\
+                compress = false\ninvalidates = [\"goods\"]\nmirror = { upstream = \"users\", percent = 7 }\ntimeout = \"2s\"\n";
+    let gate = Gate::start(dead().await, rows).await;
+    let view = gate.view("routes").await;
+    let of = |path: &str| view["data"].as_array().unwrap().iter().find(|row| row["path"] == path).unwrap().clone();
+    let (shop, plain) = (of("/api/shop/{id}"), of("/api/t/**"));
+    for (key, value, otherwise) in [
+        ("host", json!("shop.example"), Value::Null),
+        ("methods", json!(["GET", "POST"]), json!([])),
+        ("upstream", json!("raw"), json!("raw")),
+        ("auth", json!("required"), json!("none")),
+        ("priority", json!("high"), Value::Null),
+        ("cost", json!(3), json!(1)),
+        ("websocket", json!(true), json!(false)),
+        ("validate", json!("report"), json!("refuse")),
+        ("compress", json!(false), json!(true)),
+        ("invalidates", json!(["goods"]), json!([])),
+        ("mirror", json!({"upstream": "users", "percent": 7}), Value::Null),
+        ("timeout_ms", json!(2_000), json!(5_000)),
+        ("certificate", Value::Null, Value::Null),
+    ] {
+        assert_eq!((&shop[key], &plain[key]), (&value, &otherwise), "{key}");
+    }
+    let keys = shop["idempotency"].as_str().unwrap();
+    assert!(keys.starts_with("required, kept 86400s; a retry of an unknown outcome is refused"), "{keys}");
+    assert!(plain["idempotency"].is_null());
+}
+
+#[tokio::test]
 async fn the_limits_and_their_busiest_keys_are_shown() {
     let gate = Gate::start(dead().await, "").await;
     for _ in 0..5 {
