@@ -209,7 +209,7 @@ fn failure(exchange: &Exchange<'_>, status: StatusCode, took: Duration) -> Failu
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         route: route.map(|route| route.pattern.clone()),
-        upstream: route.map(|route| route.upstream.name.clone()),
+        upstream: exchange.upstream().map(|upstream| upstream.name.clone()),
         status: status.as_u16(),
         code: exchange.code.map(Code::as_str),
         took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
@@ -227,6 +227,7 @@ fn log(exchange: &Exchange<'_>, status: StatusCode, took: Duration) {
         request_id = exchange.trace.id(),
         trace_id = exchange.trace.trace_id(),
         route = exchange.route.as_ref().map(|route| route.pattern.as_str()),
+        upstream = exchange.upstream().map(|upstream| upstream.name.as_str()),
         "request"
     );
 }

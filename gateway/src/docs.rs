@@ -30,6 +30,9 @@ use crate::upstream::client::Clients;
 const READ_ONLY: &str = "GET, HEAD";
 const REDOC_SCRIPT: &str = "/redoc/redoc.standalone.js";
 
+/// The script of that page.
+const REDOC_SCRIPT: &str = "/redoc/redoc.standalone.js";
+
 /// What the gateway answers by itself.
 pub struct Own {
     /// The answer.

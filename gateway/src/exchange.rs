@@ -21,6 +21,7 @@ use crate::policy::trace::Trace;
 use crate::policy::version::VersionId;
 use crate::route::Route;
 use crate::tables::Tables;
+use crate::upstream::Upstream;
 
 /// One request and its answer.
 pub struct Exchange<'a> {
@@ -46,6 +47,8 @@ pub struct Exchange<'a> {
     pub rest: Option<String>,
     /// The row that serves it.
     pub route: Option<Arc<Route>>,
+    /// Who was chosen to answer, where that is another than the row's own upstream.
+    branch: Option<Arc<Upstream>>,
     /// What the limiter said.
     pub limits: Counted,
     /// What was asked about its credential, until that is counted.
@@ -88,6 +91,7 @@ impl<'a> Exchange<'a> {
             version: tables.versions.default(),
             rest: None,
             route: None,
+            branch: None,
             limits: Counted::NotYet,
             inquiry: RefCell::default(),
             code: None,
@@ -99,6 +103,19 @@ impl<'a> Exchange<'a> {
     #[must_use]
     pub fn is_stale(&self, gateway: &Gateway) -> bool {
         self.arrival.is_some_and(|arrival| arrival.is_stale(&gateway.tls))
+    }
+
+    /// Chooses who is to answer, and notes it.
+    pub fn choose<'r>(&mut self, route: &'r Route, principal: Option<&Principal>) -> &'r Arc<Upstream> {
+        let chosen = route.split.choose(&route.upstream, self.request.headers(), self.client, principal);
+        self.branch = (!Arc::ptr_eq(&route.upstream, chosen)).then(|| Arc::clone(chosen));
+        chosen
+    }
+
+    /// Who was chosen to answer, or would have been asked.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        self.branch.as_ref().or_else(|| self.route.as_ref().map(|route| &route.upstream))
     }
 
     /// Notes who still calls a version that is going to end.

@@ -5,12 +5,14 @@ use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
+use shared::clock::Clock;
 use shared::domain::Roles;
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, KeysDown, LimiterDown, OnUnknown, ValidationMode};
+use crate::config::{Auth, Config, LimiterDown, Priority, ValidationMode};
 use crate::docs;
-use crate::policy::idempotency::{Rule, needs_key};
+use crate::policy::cache::tags::own_word;
+use crate::policy::idempotency::needs_key;
 use crate::policy::rate_limit::{Policy, describe_key};
 use crate::policy::version::VersionRule;
 use crate::route::{Found, Route, Wanted, path};
@@ -29,17 +31,28 @@ pub enum ExplainError {
     #[error("400 malformed_path: {0}")]
     Path(#[from] path::AmbiguousPath),
     /// The version would be refused.
-    #[error("{0}")]
+    #[error("{status} {0}", status = .0.code().status())]
     Version(Problem),
 }
 
-/// What would happen to `question`, asked by a caller with `roles` (`None`: without a token).
+/// A request that nobody has sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Method and path.
+    pub request: &'a str,
+    /// The host that it names; `None`: one that has no rows of its own.
+    pub host: Option<&'a str>,
+    /// Its caller's roles; `None`: it has no token.
+    pub roles: Option<Roles>,
+}
+
+/// What would happen to it.
 ///
 /// # Errors
 /// A question that cannot be read, or one that would be refused before any route.
-pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<String, ExplainError> {
+pub fn explain(config: &Config, question: Question<'_>, clock: &Clock) -> Result<String, ExplainError> {
     let tables = Tables::compile(config, Instant::now())?;
-    let (method, target) = question.split_once(' ').ok_or(ExplainError::Question)?;
+    let (method, target) = question.request.split_once(' ').ok_or(ExplainError::Question)?;
     let method: Method = method.parse().map_err(|_| ExplainError::Question)?;
     let (raw, query) = target.trim().split_once('?').unwrap_or((target.trim(), ""));
     let path = path::canonical(raw)?;
@@ -54,88 +67,126 @@ pub fn explain(config: &Config, question: &str, roles: Option<Roles>) -> Result<
         }
         None => None,
     };
-    Ok(match tables.routes.find(Wanted { host: None, path: &path, versioned, method: &method }) {
+    let found = tables.routes.find(Wanted { host: question.host, path: &path, versioned, method: &method });
+    let versioned = versioned.filter(|_| !matches!(found, Found::Route(route) if route.version == VersionRule::None));
+    if let Some((version, _)) = versioned {
+        tables.versions.get(version).check_alive(clock).map_err(ExplainError::Version)?;
+    }
+    Ok(match found {
         Found::Nothing => "404 not_found: no route has this path\n".to_owned(),
         Found::OtherMethods(methods) => format!("405 method_not_allowed: this path has {methods:?}\n"),
         Found::Route(route) => {
-            let upstream_path = match versioned.filter(|_| route.version != VersionRule::None) {
+            let upstream_path = match versioned {
                 Some((id, rest)) => format!("{}/{}{rest}", tables.versions.prefix(), tables.versions.get(id).name),
                 None => path.into_owned(),
             };
-            describe(route, &method, &upstream_path, roles, &tables)
+            describe(route, &method, &upstream_path, question.roles, &tables)
         }
     })
 }
 
-fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
+/// What is said, line by line.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn say(&mut self, name: &str, value: String) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<10} {value}");
-    };
+        let _ = writeln!(self.0, "{name:<10} {value}");
+    }
+}
+
+fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
+    let mut lines = Lines::default();
     let methods = route.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    line(
+    lines.say(
         "route",
         format!("{} {} (row {})", if methods.is_empty() { "*" } else { &methods }, route.pattern, route.index),
     );
-    line("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin().as_str()));
-    line("token", auth_word(route.auth).to_owned());
+    if let Some(host) = &route.host {
+        lines.say("host", host.clone());
+    }
+    lines.say("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin().as_str()));
+    who(&mut lines, route, method, tables);
+    how_much(&mut lines, route, method, roles);
+    by_which_way(&mut lines, route, method, tables);
+    lines.say("document", validation(route));
+    lines.say("verdict", verdict(route, roles).to_owned());
+    lines.0
+}
+
+/// Who may.
+fn who(lines: &mut Lines, route: &Route, method: &Method, tables: &Tables) {
+    lines.say("token", auth_word(route.auth).to_owned());
     if !route.roles.is_empty() {
-        line("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));
+        lines.say("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));
     }
     if route.auth != Auth::None {
         let implied = || format!("{} for keys and clients", route.scopes.implied(method));
-        line("scope", if route.scopes.is_named() { route.scopes.to_string() } else { implied() });
-        line("issuers", tables.issuers.names(route.issuers).join(", "));
+        lines.say("scope", if route.scopes.is_named() { route.scopes.to_string() } else { implied() });
+        lines.say("issuers", tables.issuers.names(route.issuers).join(", "));
         let cookie = tables.issuers.cookie.as_deref();
-        line("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
+        lines.say("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
     }
     if route.certificate.required {
         let names = route.certificate.names.join(" or ");
-        line("certificate", if names.is_empty() { "of any client of ours".to_owned() } else { names });
+        lines.say("certificate", if names.is_empty() { "of any client of ours".to_owned() } else { names });
     }
+    if route.certificate.forward {
+        lines.say("certificate", "the upstream is told it".to_owned());
+    }
+}
+
+/// How often, how large, how long.
+fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Roles>) {
     let limits = route.limits.of_roles(roles);
     for policy in &limits.policies {
-        line("limit", limit(policy));
+        lines.say("limit", limit(policy));
     }
     if limits.cost != 1 {
-        line("cost", format!("{} of each limit", limits.cost));
+        lines.say("cost", format!("{} of each limit", limits.cost));
     }
     let down = match route.limiter_down {
         LimiterDown::Share => "this instance's share while counters cannot be reached",
         LimiterDown::Refuse => "503 while counters cannot be reached",
     };
-    line("", down.to_owned());
+    lines.say("", down.to_owned());
     if let Some(rule) = route.idempotency.as_ref().filter(|_| needs_key(method)) {
-        line("key", keys(rule));
+        lines.say("key", rule.describe());
     }
-    line("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
-    line("body", format!("at most {} bytes", route.body_limit));
-    line("retries", format!("at most {}, of what is safe", route.attempts));
+    lines.say("priority", priority(route, method, roles));
+    lines.say("timeout", route.timeout.map_or("none".to_owned(), |timeout| format!("{timeout:?}")));
+    lines.say("body", format!("at most {} bytes", route.body_limit));
+    lines.say("retries", format!("at most {}, of what is safe", route.attempts));
     if let Some(after) = route.hedge {
-        line("hedge", format!("GETs after {after:?}"));
+        lines.say("hedge", format!("GETs after {after:?}"));
     }
+}
+
+/// Who else is asked, and what becomes of the answer.
+fn by_which_way(lines: &mut Lines, route: &Route, method: &Method, tables: &Tables) {
     for branch in route.split.branches() {
         let header = branch.header.as_ref().map(|(name, _)| format!(", with the header {name}"));
         let cookie = branch.cookie.as_ref().map(|(name, _)| format!(", with the cookie {name}"));
         let (header, cookie) = (header.unwrap_or_default(), cookie.unwrap_or_default());
-        line("split", format!("{} % to {}{header}{cookie}", branch.percent, branch.upstream.name));
+        lines.say("split", format!("{} % to {}{header}{cookie}", branch.percent, branch.upstream.name));
     }
     if let Some(mirror) = &route.mirror {
-        line("mirror", format!("{} % to {}", mirror.percent, mirror.upstream.name));
+        lines.say("mirror", format!("{} % to {}", mirror.percent, mirror.upstream.name));
     }
     if let Some(fallback) = &route.fallback {
-        line("fallback", format!("{} in place of 502, 503, 504", fallback.status));
+        lines.say("fallback", format!("{} in place of 502, 503, 504", fallback.status));
     }
     if route.websocket {
         let most = tables.websocket.max_per_caller;
-        line("websocket", format!("tunnelled, at most {most} of one caller"));
+        lines.say("websocket", format!("tunnelled, at most {most} of one caller"));
     }
-    line("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
-    line("cache", route.cache.as_ref().map_or("never".to_owned(), |settings| settings.describe()));
-    line("document", validation(route));
-    line("verdict", verdict(route, roles).to_owned());
-    text
+    lines.say("compress", if route.compress { tables.compression.offer() } else { "never".to_owned() });
+    lines.say("cache", route.cache.as_ref().map_or("never".to_owned(), |settings| settings.describe()));
+    if !route.invalidates.is_empty() && !method.is_safe() {
+        let words: Vec<_> = route.invalidates.iter().map(|tag| own_word(tag)).collect();
+        lines.say("", format!("forgets what is tagged {}", words.join(", ")));
+    }
 }
 
 fn limit(policy: &Policy) -> String {
@@ -148,18 +199,13 @@ fn limit(policy: &Policy) -> String {
     )
 }
 
-fn keys(rule: &Rule) -> String {
-    let need = if rule.key_required { "required" } else { "accepted" };
-    let unknown = match rule.on_unknown {
-        OnUnknown::Refuse => "refused",
-        OnUnknown::Retry => "carried out anew",
+fn priority(route: &Route, method: &Method, roles: Option<Roles>) -> String {
+    let word = match route.priority(method, roles.is_none()) {
+        Priority::High => "high",
+        Priority::Normal => "normal, after what is high",
+        Priority::Low => "low, shed first",
     };
-    let down = match rule.down {
-        KeysDown::Refuse => "503",
-        KeysDown::Pass => "no protection",
-    };
-    let keep = rule.keep;
-    format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
+    word.to_owned()
 }
 
 fn validation(route: &Route) -> String {
@@ -182,68 +228,4 @@ fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use shared::domain::Role;
-
-    use super::*;
-    use crate::config::Window;
-
-    fn ask(question: &str, roles: Option<Roles>) -> String {
-        explain(&Config::load(None, &[]).unwrap(), question, roles).unwrap_or_else(|error| error.to_string())
-    }
-
-    #[test]
-    fn it_says_what_becomes_of_a_key() {
-        let mut config = Config::load(None, &[]).unwrap();
-        let transfers = config.routes.iter_mut().find(|route| route.path == "/api/transfers").unwrap();
-        transfers.idempotency = crate::config::Keys::Edge;
-        let post = explain(&config, "POST /api/v1/transfers", None).unwrap();
-        assert!(post.contains("accepted, kept 86400s; a retry of an unknown outcome is refused; 503 while"), "{post}");
-        assert!(!explain(&config, "GET /api/v1/transfers", None).unwrap().contains("kept 86400s"));
-    }
-
-    #[test]
-    fn it_says_what_would_happen() {
-        let user = Some(Roles::NONE.with(Role::User));
-        for (question, roles, parts) in [
-            ("GET /api/v2/users/me", user, &["/api/users/{id}", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
-            ("GET /api/users/me", None, &["/api/v1/users/me", "address: 100 per 60s", "401 token_required"]),
-            ("GET /api/users", user, &["support or admin", "403 forbidden", "users:read for keys and clients"]),
-            ("GET /api/accounts", user, &["default, api_keys", "__Host-tollgate, from our own pages only"]),
-            ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
-            ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
-            ("GET /livez", None, &["the gateway answers this itself"]),
-            ("GET /nothing", None, &["404 not_found"]),
-            ("GET /api/v7/users", None, &["unsupported_version"]),
-            ("GET /a/../b", None, &["malformed_path"]),
-            ("nonsense", None, &["write the request as"]),
-        ] {
-            let answer = ask(question, roles);
-            for part in parts {
-                assert!(answer.contains(part), "{question}: {part} is missing in\n{answer}");
-            }
-        }
-    }
-
-    #[test]
-    fn it_says_what_limits_would_apply() {
-        let mut config = Config::load(None, &[]).unwrap();
-        let limits = &mut config.rate_limit;
-        let sign_in = limits.policies.iter_mut().find(|policy| policy.name == "sign_in").unwrap();
-        (sign_in.shadow, sign_in.per_route) = (true, true);
-        sign_in.windows.push(Window { quota: 50, window: Duration::from_secs(3_600).into(), burst: None });
-        let token = config.routes.iter_mut().find(|route| route.path == "/api/auth/token").unwrap();
-        token.cost = 3;
-        let answer = explain(&config, "POST /api/auth/token", None).unwrap();
-        for part in [
-            "address: 100 per 60s and burst 200, by address\n",
-            "sign_in: 10 per 60s and burst 10, by address, on this route alone; in shadow mode: only reported",
-            "sign_in-1h: 50 per 3600s and burst 50",
-            "3 of each limit",
-        ] {
-            assert!(answer.contains(part), "{part} is missing in\n{answer}");
-        }
-    }
-}
+mod tests;

@@ -60,6 +60,9 @@ enum Command {
         /// A role the caller has; may be given more than once. Without one the caller has no token.
         #[arg(long)]
         role: Vec<Role>,
+        /// The host that the request names. Without one: any that has no routes of its own.
+        #[arg(long)]
+        host: Option<String>,
     },
     /// Prints the merged OpenAPI document of the services that run now.
     Openapi {
@@ -113,9 +116,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let to = Side::read(to.or(cli.config).as_deref(), &env)?;
             print(&diff::describe(&from, &to))
         }
-        Command::Explain { request, role } => {
+        Command::Explain { request, role, host } => {
             let roles = if role.is_empty() { None } else { Some(role.into_iter().collect()) };
-            print(&explain::explain(&config, &request, roles)?)
+            let question = explain::Question { request: &request, host: host.as_deref(), roles };
+            print(&explain::explain(&config, question, &Clock::system())?)
         }
         Command::Openapi { version } => {
             crypto()?;

@@ -65,8 +65,10 @@ async fn forward(
     body: &mut Arriving,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let (tables, gateway, head) = (exchange.tables, &worker.gateway, exchange.request.head());
+    let refused = &gateway.metrics.refused;
     shape::check(head, &tables.limits)?;
-    exchange.arrival.map_or(Ok(()), |arrival| arrival.admit(&gateway.tls))?;
+    let admitted = exchange.arrival.map_or(Ok(()), |arrival| arrival.admit(&gateway.tls));
+    admitted.inspect_err(|_| refused.certificate())?;
     let path = path::canonical(head.uri.path()).map_err(malformed)?;
     if let Some(answer) = tables.cors.preflight(head) {
         exchange.limits = Counted::Never;
@@ -86,8 +88,8 @@ async fn forward(
         Target::Methods(methods) => return Err(Problem::new(Code::MethodNotAllowed).allow(methods)),
     };
     let route = found.route;
-    let permit = gateway.in_flight.enter(tables.places)?;
-    route.certificate.check(exchange.certificate, &gateway.clock)?;
+    let permit = gateway.in_flight.enter(tables.places).inspect_err(|_| refused.in_flight())?;
+    route.certificate.check(exchange.certificate, &gateway.clock).inspect_err(|_| refused.certificate())?;
     let (issuers, need) = (&tables.issuers, Need { auth: route.auth, accepted: route.issuers });
     let means = worker.means(exchange);
     let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, means).await?;
@@ -97,6 +99,7 @@ async fn forward(
     let permitted = tables
         .csrf
         .check(principal, route.certificate.speaks(exchange.certificate), head, exchange.client)
+        .inspect_err(|_| refused.csrf())
         .and_then(|()| authorize(route, principal, method));
     // Who was asked about in vain has failed, also where they may be nobody and nothing else is counted.
     let in_vain = matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) && route.limits.of(principal).is_free();
@@ -107,12 +110,12 @@ async fn forward(
     drop(exchange.inquiry.take());
     permitted?;
     let priority = route.priority(method, principal.is_none());
-    let permit = permit.keep(tables.places, priority)?;
+    let permit = permit.keep(tables.places, priority).inspect_err(|_| refused.in_flight())?;
     exchange.note_caller(gateway, principal);
     let deadline = exchange.deadline(route);
     let (path, query) = (&*found.upstream_path, &*found.query);
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
-    let upstream = route.split.choose(&route.upstream, &head.headers, exchange.client, principal);
+    let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
     let call = call(exchange, route, upstream, asked, priority);
     if route.websocket && websocket::is_asked(head) {
@@ -127,10 +130,7 @@ async fn forward(
     let answer = gateway.responses.serve(&turn, body.take(), permit).await;
     let answer = Held::settle(key, answer).await;
     let answer = answer.map(|answer| worker.lasting.events(answer, tables.event_streams.span(), exchange, principal));
-    answer.or_else(|problem| match &route.fallback {
-        Some(fallback) => fallback.instead(problem),
-        None => Err(problem),
-    })
+    answer.or_else(|problem| route.instead(problem, refused))
 }
 
 /// Opens a WebSocket for a caller who may.

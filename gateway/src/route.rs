@@ -10,13 +10,17 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use shared::domain::Roles;
+use shared::problem::Problem;
 
 pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
+use crate::admin::metrics::Refusals;
 use crate::config::{Auth, LimiterDown, Priority};
 use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
@@ -37,6 +41,8 @@ use crate::upstream::split::Split;
 pub struct Route {
     /// Its place in the configuration, for metrics.
     pub index: usize,
+    /// The one host that it is for; `None`: every other.
+    pub host: Option<String>,
     /// As it was written, for labels and the admin view.
     pub pattern: String,
     /// Empty: every method.
@@ -118,6 +124,16 @@ impl Route {
             key_header: issuers.keys.header.as_ref(),
             cookie: issuers.cookie.as_deref(),
         }
+    }
+
+    /// What is answered in place of a problem.
+    ///
+    /// # Errors
+    /// The problem itself, where there is no fallback or it does not stand for that.
+    pub fn instead(&self, problem: Problem, counted: &Refusals) -> Result<HttpResponse<BoxBody>, Problem> {
+        let Some(fallback) = &self.fallback else { return Err(problem) };
+        let code = problem.code();
+        fallback.instead(problem).inspect(|_| counted.fallback(&self.pattern, code))
     }
 
     /// How important a request is: what moves money before what reads, and both before who is not known.

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod client;
 pub mod concurrency;
 pub mod convert;
+pub mod counts;
 pub mod endpoint;
 pub mod forwarded;
 pub mod health;
@@ -24,14 +25,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use shared::problem::{Code, Problem};
 
 pub use origin::{InvalidOrigin, Origin};
 
 use crate::config::{self, Config};
 use balancer::Balancer;
-use breaker::Breaker;
+use breaker::{Breaker, Refused};
 use budget::Budget;
 use concurrency::Concurrency;
+use counts::Counts;
 use health::Readiness;
 use kept::Kept;
 
@@ -50,6 +53,8 @@ pub struct Upstream {
     pub concurrency: Arc<Concurrency>,
     /// How many calls may be repeated.
     pub budget: Arc<Budget>,
+    /// What became of the requests that it was asked.
+    pub counts: Arc<Counts>,
     /// How calls are repeated.
     pub retry: config::Retry,
     /// An answer that takes longer counts as slow; `None` turns the rule off.
@@ -134,6 +139,7 @@ impl Upstream {
             breaker: kept.breaker,
             concurrency: kept.concurrency,
             budget: kept.budget,
+            counts: kept.counts,
             retry: definition.retry,
             slow_after: Some(definition.slow_after).filter(|span| !span.is_zero()),
             honours_keys: config.honours_keys,
@@ -173,6 +179,12 @@ impl Upstream {
     pub fn an_origin(&self) -> Origin {
         let lease = self.balancer.lease(Instant::now(), &[]);
         lease.map_or_else(|| self.origin().clone(), |lease| lease.endpoint().origin.clone())
+    }
+
+    /// What is answered to a call that its breaker has refused.
+    fn refuse(&self, refused: Refused) -> Problem {
+        self.counts.refused(refused.forced);
+        Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
     }
 
     /// Whether its names are to be looked up now.

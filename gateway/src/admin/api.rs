@@ -3,19 +3,18 @@
 pub mod cache;
 pub mod config;
 pub mod gauges;
+mod routes;
 pub mod switches;
 
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
-use serde::Serialize;
 use serde_json::{Value, json};
 use shared::clock::rfc3339;
-use shared::domain::Roles;
+
+pub use routes::routes;
 
 use crate::app::Gateway;
-use crate::policy::version::VersionRule;
-use crate::tables::auth_word;
 use crate::upstream::Upstream;
 
 /// `GET /admin/api/breakers`: each upstream's breaker.
@@ -83,59 +82,4 @@ pub async fn limits(gateway: web::Data<Gateway>) -> HttpResponse {
 /// Whole milliseconds, rounded up: zero means now.
 fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
-}
-
-#[derive(Serialize)]
-struct RouteView<'a> {
-    path: &'a str,
-    methods: Vec<&'a str>,
-    upstream: &'a str,
-    auth: &'static str,
-    roles: Roles,
-    scopes: String,
-    issuers: Vec<&'a str>,
-    version: String,
-    limits: Vec<&'a str>,
-    timeout_ms: Option<u64>,
-    body_bytes: u64,
-    retries: u32,
-    hedge_ms: Option<u64>,
-    split: Vec<String>,
-    mirror: Option<&'a str>,
-    has_fallback: bool,
-    cache: Option<String>,
-}
-
-/// `GET /admin/api/routes`: the compiled table.
-pub async fn routes(gateway: web::Data<Gateway>) -> HttpResponse {
-    let tables = gateway.tables.load_full();
-    let routes = tables.routes.routes().iter().map(|route| RouteView {
-        path: &route.pattern,
-        methods: route.methods.iter().map(actix_web::http::Method::as_str).collect(),
-        upstream: &route.upstream.name,
-        auth: auth_word(route.auth),
-        roles: route.roles,
-        scopes: route.scopes.to_string(),
-        issuers: tables.issuers.names(route.issuers),
-        version: match route.version {
-            VersionRule::All => "all".to_owned(),
-            VersionRule::Only(id) => tables.versions.get(id).name.clone(),
-            VersionRule::None => "none".to_owned(),
-        },
-        limits: route.limits.of_roles(None).policies.iter().map(|policy| policy.name.as_str()).collect(),
-        timeout_ms: route.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-        body_bytes: route.body_limit,
-        retries: route.attempts,
-        hedge_ms: route.hedge.map(millis),
-        split: route
-            .split
-            .branches()
-            .iter()
-            .map(|branch| format!("{} {} %", branch.upstream.name, branch.percent))
-            .collect(),
-        mirror: route.mirror.as_ref().map(|mirror| mirror.upstream.name.as_str()),
-        has_fallback: route.fallback.is_some(),
-        cache: route.cache.as_ref().map(|settings| settings.describe()),
-    });
-    HttpResponse::Ok().json(json!({ "data": routes.collect::<Vec<_>>() }))
 }

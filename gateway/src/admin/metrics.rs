@@ -5,9 +5,12 @@ pub mod cache;
 pub mod compression;
 mod connections;
 mod idempotency;
+pub mod issuers;
+pub mod lasting;
 pub mod limits;
 pub mod listeners;
-pub mod tunnels;
+mod refusals;
+pub mod upstreams;
 mod validation;
 
 use std::collections::HashMap;
@@ -17,9 +20,11 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use shared::telemetry::metrics as exposition;
@@ -31,6 +36,7 @@ use crate::app::Gateway;
 use authentication::Authentications;
 
 pub use connections::{ConnectionMetrics, Handshake, Slow};
+pub use refusals::Refusals;
 pub use validation::{Judged, Validations};
 
 /// Upper bounds of the latency histogram, in seconds: from a cached 404 to a slow export.
@@ -120,7 +126,11 @@ pub struct Metrics {
     deprecated: Family<VersionLabel, Counter>,
     callers: Mutex<HashMap<(String, String), DeprecatedUse>>,
     /// What becomes of tunnels.
-    pub tunnels: tunnels::Counters,
+    pub tunnels: lasting::Counters,
+    /// And of event streams.
+    pub event_streams: lasting::Counters,
+    /// Who was refused, and what was answered in an upstream's stead.
+    pub refused: Refusals,
     /// What compression does.
     pub compression: compression::Counters,
     /// What the response cache does.
@@ -147,7 +157,9 @@ impl Default for Metrics {
             authentications: Authentications::register(&mut registry),
             deprecated: Family::default(),
             callers: Mutex::default(),
-            tunnels: tunnels::Counters::register(&mut registry),
+            tunnels: lasting::Counters::register(&mut registry, "websockets", "WebSockets"),
+            event_streams: lasting::Counters::register(&mut registry, "event_streams", "Event streams"),
+            refused: Refusals::register(&mut registry),
             compression: compression::Counters::register(&mut registry),
             cache: cache::Counters::register(&mut registry),
             extra: Family::default(),
@@ -267,6 +279,16 @@ impl Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics(…)")
+    }
+}
+
+/// Writes one number that was read from somewhere, as a gauge or as a counter.
+pub fn encode_one(number: u64, kind: MetricType, encoder: MetricEncoder<'_>) -> fmt::Result {
+    match kind {
+        MetricType::Counter => ConstCounter::new(number).encode(encoder),
+        MetricType::Gauge | MetricType::Histogram | MetricType::Info | MetricType::Unknown => {
+            ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder)
+        }
     }
 }
 

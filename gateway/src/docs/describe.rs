@@ -130,6 +130,11 @@ impl Served<'_> {
         self.sets().iter().any(|(_, set)| set.policies.iter().any(|policy| !policy.shadow))
     }
 
+    /// Whether failures are, whatever holds for the row.
+    fn is_guessing_limited(&self) -> bool {
+        self.tables.unrouted.of_roles(None).policies.iter().any(|policy| !policy.shadow)
+    }
+
     /// Who may and how much, for people.
     fn words(&self) -> String {
         let route = self.route;

@@ -14,6 +14,7 @@ mod harness;
 mod keys;
 mod leaves;
 mod limits;
+mod metrics;
 mod operators;
 mod reloading;
 mod repeating;

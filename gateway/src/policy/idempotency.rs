@@ -89,6 +89,22 @@ impl Rule {
             }),
         }
     }
+
+    /// The rule in one line, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let need = if self.key_required { "required" } else { "accepted" };
+        let unknown = match self.on_unknown {
+            OnUnknown::Refuse => "refused",
+            OnUnknown::Retry => "carried out anew",
+        };
+        let down = match self.down {
+            KeysDown::Refuse => "503",
+            KeysDown::Pass => "no protection",
+        };
+        let keep = self.keep;
+        format!("{need}, kept {keep:?}; a retry of an unknown outcome is {unknown}; {down} while keys cannot be kept")
+    }
 }
 
 /// Whether a key means anything for this method: those that may be repeated as they are need none (RFC 9110, 9.2).

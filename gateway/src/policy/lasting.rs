@@ -19,6 +19,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::authenticate::{Means, Principal, TokenCache};
+use crate::admin::metrics::lasting::Counters;
 use crate::app::Gateway;
 use crate::exchange::Exchange;
 pub use leave::Leave;
@@ -275,7 +276,9 @@ impl Lasting {
             return answer;
         }
         let live = self.begin(Leave::of(exchange, principal, &exchange.request.head().method), span);
-        answer.map_body(|_, body| BoxBody::new(Events { body, live }))
+        let counters = self.gateway.metrics.event_streams.clone();
+        counters.begin();
+        answer.map_body(|_, body| BoxBody::new(Events { body, live, counters }))
     }
 }
 
@@ -291,6 +294,13 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 struct Events {
     body: BoxBody,
     live: Rc<Live>,
+    counters: Counters,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.counters.ended(self.live.reason());
+    }
 }
 
 impl MessageBody for Events {

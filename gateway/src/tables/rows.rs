@@ -41,6 +41,7 @@ impl Rows<'_> {
         let timeout = row.timeout.unwrap_or(config.upstream.timeout).get();
         Ok(Route {
             index,
+            host: row.host.clone(),
             pattern: row.path.clone(),
             methods: row.methods.iter().filter_map(|method| method.parse().ok()).collect(),
             attempts: row.retries.unwrap_or(upstream.retry.attempts),

@@ -16,6 +16,7 @@ use reqwest::header::RETRY_AFTER;
 use shared::problem::Problem;
 use shared::wire::idempotency;
 
+use super::Upstream;
 use super::body::Outgoing;
 use super::endpoint::{Endpoint, Lease};
 use super::send::{Answered, Call, Tools};
@@ -52,6 +53,11 @@ impl Failed {
     /// It failed when some of it may have been sent.
     pub(super) const fn midway(problem: Problem) -> Self {
         Self { problem, again: Again::Never, acted: true }
+    }
+
+    /// Whether the upstream was asked, and is the one who did not answer: a client's mistakes say nothing about it.
+    fn was_asked(&self) -> bool {
+        (self.acted || self.again != Again::Never) && self.problem.code().status() >= 500
     }
 }
 
@@ -90,17 +96,27 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         // An open breaker would refuse, and what came of this try says more.
         let worth = may && made <= call.attempts && upstream.breaker.peek(Instant::now()).is_ok();
         if !worth {
-            return ended.map_err(|failed| failed.problem);
+            return tell(upstream, ended);
         }
         let wait = wait(call, made, &tried);
         let in_time = call.deadline.instant().is_none_or(|end| Instant::now() + wait < end);
         if !in_time || !upstream.budget.withdraw() {
-            return ended.map_err(|failed| failed.problem);
+            return tell(upstream, ended);
         }
         drop(ended);
         tools.metrics.retry(&upstream.name);
         tokio::time::sleep(wait).await;
     }
+}
+
+/// Counts the request, now that there is no further call.
+fn tell(upstream: &Upstream, ended: Result<Answered, Failed>) -> Result<Answered, Problem> {
+    match &ended {
+        Ok(answered) => upstream.counts.request(Some(answered.status)),
+        Err(failed) if failed.was_asked() => upstream.counts.request(None),
+        Err(_) => {}
+    }
+    ended.map_err(|failed| failed.problem)
 }
 
 /// Whether the upstream may have done what it was asked to, although it does not say so: who answers 502 or 504 speaks for

@@ -63,6 +63,14 @@ pub enum Outcome {
 pub struct Refused {
     /// When it is worth asking again.
     pub retry_after: Duration,
+    /// Whether an operator has decided so.
+    pub forced: bool,
+}
+
+impl Refused {
+    const fn by_calls(retry_after: Duration) -> Self {
+        Self { retry_after, forced: false }
+    }
 }
 
 /// What an operator has decided, whatever calls say.
@@ -143,9 +151,9 @@ impl Breaker {
         let inner = self.inner.lock();
         inner.obey()?;
         match &inner.state {
-            State::Open { until, .. } if now < *until => Err(Refused { retry_after: *until - now }),
+            State::Open { until, .. } if now < *until => Err(Refused::by_calls(*until - now)),
             State::HalfOpen { admitted, .. } if *admitted >= self.settings.probes => {
-                Err(Refused { retry_after: PROBING_RETRY })
+                Err(Refused::by_calls(PROBING_RETRY))
             }
             State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => Ok(()),
         }
@@ -157,14 +165,14 @@ impl Breaker {
         inner.obey()?;
         if let State::Open { until, failed_rounds } = inner.state {
             if now < until {
-                return Err(Refused { retry_after: until - now });
+                return Err(Refused::by_calls(until - now));
             }
             inner.enter(State::HalfOpen { admitted: 0, succeeded: 0, failed_rounds });
         }
         let mut is_probe = false;
         if let State::HalfOpen { admitted, .. } = &mut inner.state {
             if *admitted >= self.settings.probes {
-                return Err(Refused { retry_after: PROBING_RETRY });
+                return Err(Refused::by_calls(PROBING_RETRY));
             }
             *admitted += 1;
             is_probe = true;
@@ -241,7 +249,7 @@ impl Inner {
     /// What the operator has decided: `Err` when nothing may pass.
     const fn obey(&self) -> Result<(), Refused> {
         match self.forced {
-            Some(Forced::Open) => Err(Refused { retry_after: FORCED_RETRY }),
+            Some(Forced::Open) => Err(Refused { retry_after: FORCED_RETRY, forced: true }),
             Some(Forced::Closed) | None => Ok(()),
         }
     }

@@ -38,6 +38,8 @@ pub struct Endpoint {
     ejected_until: AtomicU64,
     /// How often it was ejected without a long good time between.
     ejections: AtomicU32,
+    /// How often it was ejected at all.
+    ejected: AtomicU64,
     /// Since when it has been in use: a new or returning endpoint starts slowly.
     used_since: AtomicU64,
     healthy: AtomicBool,
@@ -62,6 +64,8 @@ pub struct View {
     pub healthy: bool,
     /// How long it is still left out for its failures.
     pub ejected_ms: Option<u64>,
+    /// How often it was left out.
+    pub ejections: u64,
 }
 
 impl Endpoint {
@@ -80,6 +84,7 @@ impl Endpoint {
             failures_in_a_row: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
             ejections: AtomicU32::new(0),
+            ejected: AtomicU64::new(0),
             used_since: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
             contradictions: AtomicU32::new(0),
@@ -183,6 +188,7 @@ impl Endpoint {
         let times = self.ejections.fetch_add(1, Ordering::Relaxed);
         let wait = base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(at_most);
         let until = now.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
+        self.ejected.fetch_add(1, Ordering::Relaxed);
         self.ejected_until.store(until, Ordering::Relaxed);
         self.used_since.store(until, Ordering::Relaxed);
         self.failures_in_a_row.store(0, Ordering::Relaxed);
@@ -235,6 +241,7 @@ impl Endpoint {
             failed: self.failed.load(Ordering::Relaxed),
             healthy: self.is_healthy(),
             ejected_ms: (left > 0).then_some(left / 1_000),
+            ejections: self.ejected.load(Ordering::Relaxed),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::concurrency::Concurrency;
+use super::counts::Counts;
 use super::endpoint::Endpoint;
 use super::health::Readiness;
 use super::{Definition, Origin, Upstream};
@@ -17,6 +18,7 @@ pub(super) struct Kept {
     pub breaker: Arc<Breaker>,
     pub concurrency: Arc<Concurrency>,
     pub budget: Arc<Budget>,
+    pub counts: Arc<Counts>,
     pub readiness: Arc<Readiness>,
 }
 
@@ -28,6 +30,7 @@ impl Kept {
             breaker: Breaker::new(definition.breaker, now),
             concurrency: Concurrency::new(definition.concurrency, now),
             budget: Arc::new(Budget::new(definition.retry.budget_percent, definition.retry.reserve)),
+            counts: Arc::default(),
             readiness: Arc::default(),
         };
         let Some(before) = before else { return fresh() };
@@ -48,6 +51,7 @@ impl Kept {
                 false => fresh.concurrency,
             },
             budget: if same_budget { Arc::clone(&before.budget) } else { fresh.budget },
+            counts: Arc::clone(&before.counts),
             readiness: if stays { Arc::clone(&before.readiness) } else { fresh.readiness },
         }
     }

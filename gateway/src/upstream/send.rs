@@ -21,7 +21,7 @@ use shared::problem::{Code, Problem};
 use super::Upstream;
 use super::attempts::{self, Again, Failed};
 use super::body::{self, Answer, Arriving, Guards, Outgoing, Progress, Stage};
-use super::breaker::{Admission, Outcome, Refused};
+use super::breaker::{Admission, Outcome};
 use super::client::{Pool, causes};
 use super::convert::{self, Forward};
 use super::endpoint::{Endpoint, Lease};
@@ -166,7 +166,7 @@ impl Call<'_> {
         permit: Permit,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
         // An open breaker refuses before the body is read; but a slow body must not hold a probe's place.
-        self.upstream.breaker.peek(Instant::now()).map_err(refused)?;
+        self.upstream.breaker.peek(Instant::now()).map_err(|open| self.upstream.refuse(open))?;
         let outgoing = Outgoing::prepare(body, self.head, self.body_limit, self.buffer);
         let outgoing = self.deadline.hold(outgoing).await.map_err(|_| too_slow())??;
         // Until the head of the answer is here: a stream may last for hours.
@@ -189,7 +189,7 @@ impl Call<'_> {
         let request = self.request(tools.signer, lease.endpoint(), outgoing)?;
         let client = tools.pool.of(lease.endpoint());
         let client = client.map_err(|error| Problem::internal(format!("no HTTP client: {error}")))?;
-        let admission = self.upstream.breaker.admit(Instant::now()).map_err(refused)?;
+        let admission = self.upstream.breaker.admit(Instant::now()).map_err(|open| self.upstream.refuse(open))?;
         let mut trial = Trial { upstream: Arc::clone(self.upstream), admission, lease };
         let asked = Instant::now();
         let answered = execute(&client, request, progress.as_deref(), &mut trial.admission);
@@ -345,10 +345,6 @@ async fn execute(
         }
     }
     work.await
-}
-
-pub(super) fn refused(refused: Refused) -> Problem {
-    Problem::new(Code::UpstreamUnavailable).retry_after(refused.retry_after)
 }
 
 /// The exchange's time was used up by a client that did not send its body (RFC 9110, 15.5.9).

@@ -23,8 +23,8 @@ use tokio::time::Sleep;
 use super::attempts;
 use super::body::{Guards, Outgoing};
 use super::convert;
-use super::send::{Call, Incoming, Tools, refused};
-use crate::admin::metrics::tunnels::Counters;
+use super::send::{Call, Incoming, Tools};
+use crate::admin::metrics::lasting::Counters;
 use crate::listener::Consent;
 use crate::policy::in_flight::Permit;
 use crate::policy::lasting::{End, Lasting, Leave, Live, Span};
@@ -63,7 +63,7 @@ impl Call<'_> {
         permit: Permit,
         opening: Opening<'_>,
     ) -> Result<HttpResponse<BoxBody>, Problem> {
-        self.upstream.breaker.peek(Instant::now()).map_err(refused)?;
+        self.upstream.breaker.peek(Instant::now()).map_err(|open| self.upstream.refuse(open))?;
         let asked = self.upstream.concurrency.enter(self.priority)?;
         let answered = attempts::run(self, tools, Outgoing::none()).await?;
         drop(asked);

@@ -33,12 +33,18 @@ fn of_caller(served: &Served<'_>) -> Vec<Code> {
     let changes = !served.method.is_safe() || route.websocket;
     when(route.auth == Auth::Required, &[Code::TokenRequired]);
     when(route.auth != Auth::None, &[Code::TokenInvalid, Code::KeysUnavailable, Code::Forbidden]);
-    when(credentials.keys, &[Code::ApiKeyInvalid, Code::IssuerUnavailable]);
-    when(credentials.cookie && changes, &[Code::CsrfRefused]);
+    when(credentials.keys, &[Code::ApiKeyInvalid]);
+    when(credentials.keys || credentials.asked, &[Code::IssuerUnavailable]);
+    // A browser sends both by itself; a certificate decides only where nothing else was shown.
+    let by_certificate = route.certificate.required && route.auth != Auth::Required;
+    when((credentials.cookie || by_certificate) && changes, &[Code::CsrfRefused]);
     when(route.certificate.required, &[Code::CertificateRequired]);
     when(route.certificate.required && !route.certificate.names.is_empty(), &[Code::Forbidden]);
     when(route.websocket, &[Code::OriginNotAllowed]);
-    when(served.is_limited() || route.websocket, &[Code::RateLimited]);
+    // Where nothing is limited, guessing is.
+    let may_guess = route.auth != Auth::None || route.certificate.required;
+    let limited = served.is_limited() || (may_guess && served.is_guessing_limited());
+    when(limited || route.websocket, &[Code::RateLimited]);
     when(served.is_limited() && route.limiter_down == LimiterDown::Refuse, &[Code::RateLimiterUnavailable]);
     codes
 }

@@ -44,6 +44,8 @@ pub(super) struct Credentials {
     schemes: Vec<&'static str>,
     pub(super) keys: bool,
     pub(super) cookie: bool,
+    /// Whether an issuer may have to be asked whether its token holds.
+    pub(super) asked: bool,
 }
 
 impl Credentials {
@@ -52,6 +54,7 @@ impl Credentials {
         let looked_at = route.auth != Auth::None;
         let tokens = looked_at && issuers.take_tokens(route.issuers);
         let keys = looked_at && issuers.keys.are_taken(route.issuers);
+        let asked = looked_at && issuers.ask_about_tokens(route.issuers);
         let cookie = tokens && issuers.cookie.is_some();
         let all = [
             (TOKEN, tokens),
@@ -59,7 +62,12 @@ impl Credentials {
             (BEARER_KEY, keys && !issuers.keys.prefix.is_empty()),
             (COOKIE, cookie),
         ];
-        Self { schemes: all.into_iter().filter(|(_, taken)| *taken).map(|(name, _)| name).collect(), keys, cookie }
+        Self {
+            schemes: all.into_iter().filter(|(_, taken)| *taken).map(|(name, _)| name).collect(),
+            keys,
+            cookie,
+            asked,
+        }
     }
 
     /// The operation's `security`. What an upstream asks for by itself, where the gateway asks for nothing, stays as the

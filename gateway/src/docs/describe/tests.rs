@@ -155,6 +155,37 @@ fn each_setting_brings_its_errors() {
 }
 
 #[test]
+fn what_comes_with_credentials_brings_its_errors() {
+    let path = "/pets/{id}";
+    let has = |rows: &str, method: &str, status: &str, code: &str| {
+        codes(&described(rows), path, method, status).split([' ', ',', '.']).any(|word| word == code)
+    };
+    // A certificate goes along with what a page makes a browser send, where it is all that is asked for.
+    for (more, refused) in [
+        ("auth = \"none\"", true),
+        ("auth = \"optional\"\nissuers = [\"api_keys\"]", true),
+        ("issuers = [\"api_keys\"]", false),
+    ] {
+        let row = row(path, &format!("{more}\nclient_certificate = true"));
+        assert_eq!(has(&row, "post", "403", "csrf_refused"), refused, "{more}");
+        assert!(!has(&row, "get", "403", "csrf_refused"), "{more}");
+    }
+    // Whoever fails is counted, also where nobody else is.
+    for more in ["", "auth = \"optional\"", "auth = \"none\"\nclient_certificate = true"] {
+        assert!(has(&row(path, &format!("{more}\nlimited = false")), "get", "429", "rate_limited"), "{more}");
+    }
+    let unlimited = row(path, "limited = false") + "[rate_limit]\nenabled = false\n";
+    assert!(answer(&described(&unlimited), path, "get", "429").is_null());
+    // Whoever is asked about a token may not answer.
+    let asked = "[[authentication.issuers]]\nname = \"elsewhere\"\nissuer = \"https://elsewhere.example\"\n\
+                 introspection = { url = \"https://elsewhere.example/introspect\" }\n";
+    for (issuer, asks) in [("elsewhere", true), ("default", false)] {
+        let row = row(path, &format!("issuers = [\"{issuer}\"]"));
+        assert_eq!(has(&(row + asked), "get", "503", "issuer_unavailable"), asks, "{issuer}");
+    }
+}
+
+#[test]
 fn a_version_that_ends_says_so_on_every_answer() {
     let path = "/api/v1/pets";
     let document = described(&row("/api/pets", ""));

@@ -87,6 +87,7 @@ async fn a_cookie_s_token_never_goes_on_and_changes_nothing_without_the_page_s_w
         let answer = on.ask(post.clone(), "/api/v1/open", lines).await;
         assert_eq!(answer.err(), (!passes).then(|| (403, "csrf_refused".to_owned())), "{lines:?}");
     }
+    assert_eq!(on.gate.metric("refused_total{reason=\"csrf\"}").await, Some(2));
     let bearer = format!("Bearer {}", on.issuer.token());
     let both = [cookie, ("authorization", bearer.as_str()), ("sec-fetch-site", "cross-site")];
     let head = on.ask(post, "/api/v1/open", &both).await.unwrap();

@@ -116,6 +116,13 @@ impl Gate {
         within(self.client.get(self.url(path)).send()).await.unwrap()
     }
 
+    /// The number behind a name and its labels in a scrape; `None`: it is not there.
+    pub async fn metric(&self, name: &str) -> Option<u64> {
+        let text = self.client.get(format!("http://{}/metrics", self.admin)).send().await.unwrap();
+        let (name, text) = (format!("tollgate_gateway_{name} "), text.text().await.unwrap());
+        text.lines().find_map(|line| line.strip_prefix(name.as_str())?.parse().ok())
+    }
+
     /// A connection on which the test writes its own bytes.
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.addr).await.unwrap()

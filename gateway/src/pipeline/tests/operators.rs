@@ -14,7 +14,7 @@ impl Gate {
         self.client.get(self.admin(path)).send().await.unwrap().json().await.unwrap()
     }
 
-    async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.client.put(self.admin(path)).json(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -51,6 +51,55 @@ async fn what_failed_last_can_be_looked_up() {
     assert_eq!((&errors[0]["path"], &errors[0]["code"]), (&json!("/api/t/cut"), &json!("bad_gateway")));
     assert_eq!((&errors[1]["path"], &errors[1]["code"]), (&json!("/api/t/own"), &Value::Null));
     assert_eq!((&errors[1]["request_id"], &errors[1]["upstream"]), (&json!(id), &json!("raw")));
+}
+
+#[tokio::test]
+async fn an_error_names_who_was_really_asked() {
+    let (main, canary) =
+        (Stub::start(|_, _| Reply::With(500, "")).await, Stub::start(|_, _| Reply::With(500, "")).await);
+    let both = format!(
+        "{{ name = \"raw\", url = \"http://{}\" }}, {{ name = \"canary\", url = \"http://{}\" }}",
+        main.addr, canary.addr
+    );
+    let route = "[[routes]]\npath = \"/api/t/split\"\nupstream = \"raw\"\nauth = \"none\"\n\
+                 split = [{ upstream = \"canary\", header = \"X-Canary: yes\" }]\n";
+    let gate = Gate::among(&both, route).await;
+    for value in ["yes", "no"] {
+        gate.client.get(gate.url("/api/t/split")).header("x-canary", value).send().await.unwrap();
+    }
+    let errors = gate.view("errors").await;
+    assert_eq!((&errors["data"][0]["upstream"], &errors["data"][1]["upstream"]), (&json!("raw"), &json!("canary")));
+}
+
+#[tokio::test]
+async fn the_table_of_routes_is_shown_whole() {
+    let rows = "[[routes]]\nhost = \"shop.example\"\npath = \"/api/shop/{id}\"\nmethods = [\"GET\", \"POST\"]\nupstream = \"raw\"\n\
+                priority = \"high\"\ncost = 3\nwebsocket = true\nvalidate = \"report\"\nidempotency = \"edge\"\nkey_required = true\n\
+                compress = false\ninvalidates = [\"goods\"]\nmirror = { upstream = \"users\", percent = 7 }\ntimeout = \"2s\"\n";
+    let gate = Gate::start(dead().await, rows).await;
+    let view = gate.view("routes").await;
+    let of = |path: &str| view["data"].as_array().unwrap().iter().find(|row| row["path"] == path).unwrap().clone();
+    let (shop, plain) = (of("/api/shop/{id}"), of("/api/t/**"));
+    for (key, value, otherwise) in [
+        ("host", json!("shop.example"), Value::Null),
+        ("methods", json!(["GET", "POST"]), json!([])),
+        ("upstream", json!("raw"), json!("raw")),
+        ("auth", json!("required"), json!("none")),
+        ("priority", json!("high"), Value::Null),
+        ("cost", json!(3), json!(1)),
+        ("websocket", json!(true), json!(false)),
+        ("validate", json!("report"), json!("refuse")),
+        ("compress", json!(false), json!(true)),
+        ("invalidates", json!(["goods"]), json!([])),
+        ("mirror", json!({"upstream": "users", "percent": 7}), Value::Null),
+        ("timeout_ms", json!(2_000), json!(5_000)),
+        ("certificate", Value::Null, Value::Null),
+    ] {
+        assert_eq!((&shop[key], &plain[key]), (&value, &otherwise), "{key}");
+    }
+    let keys = shop["idempotency"].as_str().unwrap();
+    assert!(keys.starts_with("required, kept 86400s; a retry of an unknown outcome is refused"), "{keys}");
+    assert!(plain["idempotency"].is_null());
 }
 
 #[tokio::test]

@@ -170,6 +170,10 @@ async fn a_route_may_demand_a_certificate_and_its_name() {
     assert!(status(&gate, &nobody, "/livez").await.starts_with("HTTP/1.1 200 "));
     let answer = status(&gate, &other, "/api/t/named").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("\"forbidden\""), "{answer}");
+    assert_eq!(gate.metric("refused_total{reason=\"certificate\"}").await, Some(3));
+    let view: serde_json::Value =
+        gate.client.get(format!("http://{}/admin/api/routes", gate.admin)).send().await.unwrap().json().await.unwrap();
+    assert_eq!(view["data"][0]["certificate"], serde_json::json!({"required": true, "names": [], "forwarded": true}));
 
     let serving = tokio::spawn(async move {
         loop {

@@ -189,6 +189,13 @@ impl Issuers {
         self.list.iter().any(|issuer| accepted.has(issuer.place))
     }
 
+    /// Whether some of these may have to be asked whether a token holds.
+    #[must_use]
+    pub fn ask_about_tokens(&self, accepted: Accepted) -> bool {
+        let asked = self.list.iter().filter(|issuer| matches!(issuer.source, Source::Asked { .. }));
+        asked.into_iter().any(|issuer| accepted.has(issuer.place))
+    }
+
     /// The names of the issuers in a set, for people.
     #[must_use]
     pub fn names(&self, accepted: Accepted) -> Vec<&str> {

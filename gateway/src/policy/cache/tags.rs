@@ -47,6 +47,12 @@ pub fn own_tag(word: &str) -> String {
     [OWN, word].concat()
 }
 
+/// The word of such a tag.
+#[must_use]
+pub fn own_word(tag: &str) -> &str {
+    tag.strip_prefix(OWN).unwrap_or(tag)
+}
+
 /// The tag of a path of an upstream. It has no version, host and query: what is written in one version has changed in
 /// the other, and under every name.
 #[must_use]

@@ -41,8 +41,8 @@ fn failures_in_a_row_trip_and_a_success_between_them_does_not_count_on() {
     }
     assert_eq!(breaker.snapshot(now).state, "closed");
     call(&breaker, Outcome::Failure, now);
-    assert_eq!(breaker.admit(now).unwrap_err(), Refused { retry_after: 2 * SECOND });
-    assert_eq!(breaker.admit(now + SECOND).unwrap_err(), Refused { retry_after: SECOND });
+    assert_eq!(breaker.admit(now).unwrap_err(), Refused::by_calls(2 * SECOND));
+    assert_eq!(breaker.admit(now + SECOND).unwrap_err(), Refused::by_calls(SECOND));
 }
 
 #[test]
