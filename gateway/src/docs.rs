@@ -28,8 +28,6 @@ use crate::tables::{CompileError, Tables};
 use crate::upstream::client::Clients;
 
 const READ_ONLY: &str = "GET, HEAD";
-const REDOC_SCRIPT: &str = "/redoc/redoc.standalone.js";
-
 /// The script of that page.
 const REDOC_SCRIPT: &str = "/redoc/redoc.standalone.js";
 
