@@ -40,6 +40,7 @@ async fn connections(setup: &Setup<'_>, report: &mut Report) -> Result<(), Failu
     let gateway = tollgate::start(setup).await?;
     let token = &setup.issued.token;
     let request = format!("GET {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
+    ready(&gateway, &request).await?;
     let mut held = Vec::new();
     for _ in 0..IDLE {
         let mut connection = Connection::open(&gateway.address()).await?;
@@ -61,6 +62,17 @@ async fn connections(setup: &Setup<'_>, report: &mut Report) -> Result<(), Failu
     });
     drop(held);
     Ok(())
+}
+
+/// Until it has the keys that it verifies tokens with.
+async fn ready(gateway: &Server, request: &str) -> Result<(), Failure> {
+    for _ in 0..100 {
+        if Connection::open(&gateway.address()).await?.exchange(request.as_bytes()).await?.0 == 200 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(gateway.failed("never answers 200"))
 }
 
 async fn bodies(setup: &Setup<'_>, report: &mut Report) -> Result<(), Failure> {
