@@ -35,6 +35,10 @@ const ASKED_AT_ONCE: usize = 32;
 /// How long something goes on while nobody can tell whether its caller's leave holds: an issuer that restarts ends nothing.
 const DOUBT: Duration = Duration::from_secs(10);
 
+/// How long something goes on while its caller should be asked about, and is not: whatever keeps that from happening, what
+/// nobody vouches for any more does not stay open.
+const TURN: Duration = Duration::from_secs(30);
+
 /// What is open on one worker.
 pub struct Lasting {
     gateway: Arc<Gateway>,
@@ -89,6 +93,8 @@ pub struct Live {
     leave: RefCell<Leave>,
     /// Since when nobody knows whether the leave holds.
     unsure: Cell<Option<Instant>>,
+    /// Since when its caller has to be asked about.
+    due: Cell<Option<Instant>>,
     is_asking: Cell<bool>,
     span: Span,
     begun: Instant,
@@ -146,9 +152,9 @@ impl Live {
     /// Ends it if there is a reason to. `true`: somebody has to be asked whether there is.
     fn look(&self, gateway: &Gateway, now: Instant) -> bool {
         let word = self.leave.borrow_mut().judge(gateway);
-        if word != Word::Unsure {
-            self.unsure.set(None);
-        }
+        let is_unsure = word == Word::Unsure;
+        self.due.set(self.due.get().or(Some(now)).filter(|_| is_unsure));
+        self.unsure.set(self.unsure.get().filter(|_| is_unsure));
         self.heed(word, gateway, now) && word == Word::Unsure
     }
 
@@ -173,13 +179,38 @@ impl Live {
             |limit: Option<Duration>, since| limit.is_some_and(|limit| now.saturating_duration_since(since) > limit);
         if gateway.is_closing() {
             Some(End::Stopping)
-        } else if word == Word::Over || self.unsure.get().is_some_and(|since| is_over(Some(DOUBT), since)) {
+        } else if word == Word::Over || is_lost(self.unsure.get(), self.due.get(), now) {
             Some(End::Revoked)
         } else if is_over(self.span.life, self.begun) {
             Some(End::Old)
         } else {
             is_over(self.span.idle, self.last.get()).then_some(End::Idle)
         }
+    }
+}
+
+/// Whether a leave that nobody confirms has gone on for long enough: since somebody was asked in vain, or since somebody
+/// should have been.
+fn is_lost(unsure: Option<Instant>, due: Option<Instant>, now: Instant) -> bool {
+    let is_over = |since: Option<Instant>, most| since.is_some_and(|since| now.saturating_duration_since(since) > most);
+    is_over(unsure, DOUBT) || is_over(due, TURN)
+}
+
+/// The duty to answer for one caller; dropping it, however that comes about, gives the turn to another.
+struct Asking(Rc<Lasting>, Rc<Live>);
+
+impl Asking {
+    fn begin(lasting: &Rc<Lasting>, live: Rc<Live>) -> Self {
+        live.is_asking.set(true);
+        lasting.asking.set(lasting.asking.get() + 1);
+        Self(Rc::clone(lasting), live)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.1.is_asking.set(false);
+        self.0.asking.set(self.0.asking.get() - 1);
     }
 }
 
@@ -203,6 +234,7 @@ impl Lasting {
         let live = Rc::new(Live {
             leave: RefCell::new(leave),
             unsure: Cell::new(None),
+            due: Cell::new(None),
             is_asking: Cell::new(false),
             span,
             begun: now,
@@ -228,9 +260,7 @@ impl Lasting {
                 let Some(live) = live.upgrade() else { return false };
                 if live.look(&self.gateway, now) && !live.is_asking.get() {
                     if self.asking.get() < ASKED_AT_ONCE {
-                        live.is_asking.set(true);
-                        self.asking.set(self.asking.get() + 1);
-                        actix_web::rt::spawn(Rc::clone(&self).ask(live));
+                        actix_web::rt::spawn(Self::ask(Asking::begin(&self, live)));
                     } else {
                         next = next.or(Some(kept));
                     }
@@ -245,22 +275,21 @@ impl Lasting {
     }
 
     /// Asks whoever vouches for a caller, and judges them by the answer.
-    async fn ask(self: Rc<Self>, live: Rc<Live>) {
+    async fn ask(asking: Asking) {
+        let Asking(lasting, live) = &asking;
         let doubt = live.leave.borrow().doubt();
-        if let Some(doubt) = doubt {
-            let (signer, metrics) = (&self.gateway.signer, &self.gateway.metrics);
-            let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
-            let Doubt { issuers, shown, principal, generation } = &doubt;
-            let left = self.gateway.authenticator.renew(issuers, shown, principal, &means).await;
-            let word = live.leave.borrow_mut().learn(left, *generation);
-            let now = Instant::now();
-            match word {
-                Word::Stands => drop(live.look(&self.gateway, now)),
-                Word::Over | Word::Unsure => live.hear(word, &self.gateway, now),
-            }
+        let Some(doubt) = doubt else { return };
+        let gateway = &lasting.gateway;
+        let (signer, metrics) = (&gateway.signer, &gateway.metrics);
+        let means = Means { tokens: &lasting.tokens, client: &lasting.client, signer, metrics, stranger: None };
+        let Doubt { issuers, shown, principal, generation } = &doubt;
+        let left = gateway.authenticator.renew(issuers, shown, principal, &means).await;
+        let word = live.leave.borrow_mut().learn(left, *generation);
+        let now = Instant::now();
+        match word {
+            Word::Stands => drop(live.look(gateway, now)),
+            Word::Over | Word::Unsure => live.hear(word, gateway, now),
         }
-        live.is_asking.set(false);
-        self.asking.set(self.asking.get() - 1);
     }
 
     /// An answer that is a stream of events ends when its caller's right does, when it has lasted long enough, and when the
@@ -315,5 +344,20 @@ impl MessageBody for Events {
             Some(_) => Poll::Ready(None),
             None => self.body.as_pin_mut().poll_next(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leave_that_nobody_confirms_ends_also_when_nobody_is_asked() {
+        let (began, moment) = (Instant::now(), Duration::from_millis(1));
+        for (unsure, due, most) in [(Some(began), Some(began), DOUBT), (None, Some(began), TURN)] {
+            assert!(!is_lost(unsure, due, began + most));
+            assert!(is_lost(unsure, due, began + most + moment));
+        }
+        assert!(!is_lost(None, None, began + 10 * TURN));
     }
 }

@@ -143,11 +143,8 @@ async fn callers_whose_time_is_up_together_are_asked_about_in_turn() {
         false => ok("{\"active\": true, \"sub\": \"alice\"}"),
     })
     .await;
-    let settings = format!(
-        "websocket.max_per_caller = 200\nauthentication.introspection.max_in_flight = 200\n[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
-         introspection = {{ url = \"http://{}/\" }}\n{SOCKET}",
-        issuer.addr
-    );
+    let many = "websocket.max_per_caller = 200\nauthentication.introspection.max_in_flight = 200\n";
+    let settings = [many, &vouched(&issuer)].concat();
     let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
     let on = Setting::at(clock.clone(), &settings).await;
     let mut tunnels = Vec::new();
@@ -242,6 +239,15 @@ async fn who_is_nobody_ends_where_somebody_is_wanted() {
     on.is_told(&mut tunnel.0).await;
 }
 
+/// A gateway that asks this issuer about the tokens of a WebSocket's callers.
+fn vouched(issuer: &Stub) -> String {
+    format!(
+        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
+         introspection = {{ url = \"http://{}/\" }}\n{SOCKET}",
+        issuer.addr
+    )
+}
+
 /// An issuer that is asked, as long as `is_good` and `answers` say so.
 async fn asked(is_good: &Arc<AtomicBool>, answers: &Arc<AtomicBool>) -> Stub {
     let (is_good, answers) = (Arc::clone(is_good), Arc::clone(answers));
@@ -257,11 +263,7 @@ async fn asked(is_good: &Arc<AtomicBool>, answers: &Arc<AtomicBool>) -> Stub {
 async fn what_an_issuer_takes_back_ends_as_soon_as_its_word_is_believed_no_longer() {
     let (is_good, answers) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
     let issuer = asked(&is_good, &answers).await;
-    let settings = format!(
-        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
-         introspection = {{ url = \"http://{}/\" }}\n{SOCKET}",
-        issuer.addr
-    );
+    let settings = vouched(&issuer);
     let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
     let mut on = Setting::at(clock.clone(), &settings).await;
     let mut tunnel = on.socket("Authorization: Bearer opaque").await;
@@ -292,11 +294,7 @@ async fn what_an_issuer_takes_back_ends_as_soon_as_its_word_is_believed_no_longe
 async fn nothing_lasts_on_a_word_that_nobody_can_renew() {
     let (is_good, answers) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
     let issuer = asked(&is_good, &answers).await;
-    let settings = format!(
-        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
-         introspection = {{ url = \"http://{}/\" }}\n{SOCKET}",
-        issuer.addr
-    );
+    let settings = vouched(&issuer);
     let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
     let on = Setting::at(clock.clone(), &settings).await;
     let mut tunnel = on.socket("Authorization: Bearer opaque").await;
