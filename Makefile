@@ -10,8 +10,8 @@ help: ## List every target with one line
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: ## Build and start everything on embedded stores; prints the URLs, Ctrl-C stops
-	$(CARGO) build --release --package tests --bin stack
-	exec target/release/stack
+	$(CARGO) build --profile local --package tests --bin stack
+	exec target/local/stack
 
 test: ## All tests, end to end on SQLite + memory and on PostgreSQL + Redis
 	tests/ensure-backends.sh

@@ -241,7 +241,7 @@ pub fn configure(worker: Rc<Worker>) -> impl FnOnce(&mut ServiceConfig) {
                 let (request, payload) = request.into_parts();
                 let answer = match Hold::wanted(&worker.gateway, &request) {
                     None => answer(&worker, &request, payload).await,
-                    Some(hold) => in_a_task(hold, worker, request.clone(), payload).await,
+                    Some(hold) => Box::pin(in_a_task(hold, worker, request.clone(), payload)).await,
                 };
                 Ok(ServiceResponse::new(request, answer))
             }
@@ -256,7 +256,8 @@ async fn in_a_task(hold: Hold, worker: Rc<Worker>, request: HttpRequest, payload
 }
 
 async fn answer(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> HttpResponse<BoxBody> {
-    let served = AssertUnwindSafe(pipeline::serve(worker, request, payload)).catch_unwind();
+    // Boxed once, here: on its way through the layers around it the whole future would be copied at each.
+    let served = AssertUnwindSafe(Box::pin(pipeline::serve(worker, request, payload))).catch_unwind();
     let served = if trace::is_exporting() {
         let head = request.head();
         let id = head.headers.get(shared::wire::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();

@@ -119,7 +119,7 @@ async fn forward(
     validate::check(gateway, route, upstream, &asked, body).await?;
     let call = call(exchange, route, upstream, asked, priority);
     if route.websocket && websocket::is_asked(head) {
-        return tunnel(worker, exchange, call, body.take(), permit).await;
+        return Box::pin(tunnel(worker, exchange, call, body.take(), permit)).await;
     }
     let key = match gateway.idempotency.enter(route, asked, body).await? {
         Entry::Earlier(answer) => return Ok(answer),

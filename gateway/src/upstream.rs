@@ -9,6 +9,7 @@ pub mod client;
 pub mod concurrency;
 pub mod convert;
 pub mod counts;
+pub mod draft;
 pub mod endpoint;
 pub mod forwarded;
 pub mod health;

@@ -181,14 +181,18 @@ impl Authenticator {
         means.metrics.token_cache(known.is_some());
         let verified = match known {
             Some(verified) => verified,
-            None => self.learn(issuers, credential, When { now, as_of: now, since: i64::MIN }, means).await?,
+            None => {
+                let when = When { now, as_of: now, since: i64::MIN };
+                Box::pin(self.learn(issuers, credential, when, means)).await?
+            }
         };
         let by_cookie = credential.carrier == Carrier::Cookie;
         let (verified, roles) = match (self.current(&verified), verified.asked_at) {
             (Ok(roles), _) => (verified, roles),
             // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
             (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(&verified) => {
-                let verified = self.learn(issuers, credential, When { now, as_of: now, since: now }, means).await?;
+                let when = When { now, as_of: now, since: now };
+                let verified = Box::pin(self.learn(issuers, credential, when, means)).await?;
                 let roles = self.current(&verified)?;
                 (verified, roles)
             }

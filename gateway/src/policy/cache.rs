@@ -99,14 +99,14 @@ impl ResponseCache {
             return turn.send(body, permit).await;
         }
         if !turn.call.head.method.is_safe() {
-            return self.change(turn, body, permit).await;
+            return Box::pin(self.change(turn, body, permit)).await;
         }
         let Some(settings) = turn.route.cache.as_ref() else { return turn.send(body, permit).await };
         if let Some(asked) = Asked::of(turn, settings) {
-            return self.cached(turn, &asked, permit).await;
+            return Box::pin(self.cached(turn, &asked, permit)).await;
         }
         self.counters.bypass.inc();
-        let mut answer = turn.send(body, permit).await?;
+        let mut answer = Box::pin(turn.send(body, permit)).await?;
         if !answer.status().is_informational() {
             self.forwarded(&mut answer, Forwarded::Bypass, false);
         }

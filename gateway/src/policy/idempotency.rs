@@ -195,7 +195,7 @@ impl Idempotency {
             keep: rule.keep,
             take_over: rule.on_unknown == OnUnknown::Retry,
         };
-        self.turn(rule, claim, asked.request, rule.wait.min(left)).await
+        Box::pin(self.turn(rule, claim, asked.request, rule.wait.min(left))).await
     }
 
     /// One request at a time asks the store for a key; whoever comes meanwhile waits here for its answer.

@@ -76,7 +76,8 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         let endpoint = Arc::clone(lease.endpoint());
         let hedge = call.hedge.filter(|_| made == 0 && call.head.method.is_safe() && repeatable);
         let ended = match hedge {
-            Some(after) => hedged(call, tools, lease, &mut outgoing, after).await,
+            // Boxed: it holds two calls, for which every request would have to have room.
+            Some(after) => Box::pin(hedged(call, tools, lease, &mut outgoing, after)).await,
             None => call.once(tools, lease, &mut outgoing).await,
         };
         made += 1;

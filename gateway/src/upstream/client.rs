@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use parking_lot::Mutex;
 use reqwest::redirect::Policy;
+use reqwest::retry;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::endpoint::Endpoint;
@@ -53,6 +54,8 @@ impl Clients {
     fn builder(&self) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .redirect(Policy::none())
+            // Calls are repeated by us (`attempts`). With a single try, no copy of the request is kept for another.
+            .retry(retry::never().max_retries_per_request(0))
             .no_proxy()
             .tcp_nodelay(true)
             .connect_timeout(self.settings.connect_timeout.get())

@@ -4,14 +4,17 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{COOKIE, HeaderMap as ActixHeaders, HeaderName as ActixName, HeaderValue as ActixValue};
 use actix_web::http::{Method as ActixMethod, StatusCode as ActixStatus};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 
+use super::draft::Draft;
 use crate::policy::compress::tag;
 
-const IDENTITY_CODING: HeaderValue = HeaderValue::from_static("identity");
+const IDENTITY_CODING: &[u8] = b"identity";
 
 /// What a header is, on its way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +51,14 @@ pub struct Forward<'a> {
 }
 
 /// Copies what may go on to an upstream.
-#[must_use]
-pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>) -> HeaderMap {
-    let mut to = HeaderMap::with_capacity(from.len() + 8);
+pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>, to: &mut Draft) {
     let named = connection_options(from.get_all(actix_web::http::header::CONNECTION).map(ActixValue::as_bytes));
     for (name, value) in from {
         let goes = match kind(name.as_str()) {
             Kind::End if forward.key_header == Some(name) => forward.authorization,
             Kind::End if *name == COOKIE => {
                 if let Some(value) = without(value, forward.cookie) {
-                    to.append(reqwest::header::COOKIE, value);
+                    to.add(reqwest::header::COOKIE, &value);
                 }
                 false
             }
@@ -66,50 +67,40 @@ pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>) -> HeaderMap {
             Kind::Version => forward.version,
             Kind::Coding => !forward.compress,
             Kind::Tags if forward.compress => {
-                // Where the list is too long for a header, nothing would match anyway.
-                let (name, both) = (request_header(name, value), HeaderValue::try_from(tag::both(value.as_bytes())));
-                if let (Some((name, _)), Ok(both)) = (name, both) {
-                    to.append(name, both);
+                if let Some(name) = request_name(name) {
+                    to.add(name, &tag::both(value.as_bytes()));
                 }
                 false
             }
             Kind::Tags => true,
             Kind::Hop | Kind::Identity => false,
         };
-        if goes && let Some((name, value)) = request_header(name, value) {
-            to.append(name, value);
+        if goes && let Some(name) = request_name(name) {
+            to.add(name, value.as_bytes());
         }
     }
     if forward.compress {
-        to.insert(ACCEPT_ENCODING, IDENTITY_CODING);
+        to.add(ACCEPT_ENCODING, IDENTITY_CODING);
     }
-    to
 }
 
 /// The cookies of one line, less the one with this name.
-fn without(value: &ActixValue, name: Option<&str>) -> Option<HeaderValue> {
+fn without<'v>(value: &'v ActixValue, name: Option<&str>) -> Option<Cow<'v, [u8]>> {
     let is_it = |pair: &[u8], name: &str| {
         pair.trim_ascii().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
     };
     let pairs = || value.as_bytes().split(|b| *b == b';');
     match name.filter(|name| pairs().any(|pair| is_it(pair, name))) {
-        None => value_to_upstream(value),
+        None => Some(Cow::Borrowed(value.as_bytes())),
         Some(name) => {
             let kept: Vec<&[u8]> = pairs().filter(|pair| !is_it(pair, name)).map(<[u8]>::trim_ascii).collect();
-            HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok().filter(|value| !value.is_empty())
+            Some(kept.join(&b"; "[..])).filter(|value| !value.is_empty()).map(Cow::Owned)
         }
     }
 }
 
-fn request_header(name: &ActixName, value: &ActixValue) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-    Some((name, value_to_upstream(value)?))
-}
-
-/// One value, for headers that the gateway makes itself.
-#[must_use]
-pub fn value_to_upstream(value: &ActixValue) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(value.as_bytes()).ok()
+fn request_name(name: &ActixName) -> Option<HeaderName> {
+    HeaderName::from_bytes(name.as_str().as_bytes()).ok()
 }
 
 /// Copies what may go back to the client.
@@ -124,9 +115,9 @@ pub fn response_headers(from: &HeaderMap, to: &mut ActixHeaders) {
 }
 
 /// Says on this connection what the client has said on its own.
-pub fn ask_for_websocket(headers: &mut HeaderMap) {
-    headers.insert(reqwest::header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(reqwest::header::UPGRADE, HeaderValue::from_static("websocket"));
+pub fn ask_for_websocket(headers: &mut Draft) {
+    headers.add(reqwest::header::CONNECTION, b"upgrade");
+    headers.add(reqwest::header::UPGRADE, b"websocket");
 }
 
 /// Adds one more value for the client.

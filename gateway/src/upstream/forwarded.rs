@@ -1,10 +1,13 @@
 //! What an upstream is told of a request's way: `X-Forwarded-*` or `Forwarded` (RFC 7239), and `Via`.
 
+use std::fmt::{self, Display, Formatter};
+
 use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::HOST;
-use reqwest::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
+use reqwest::header::{FORWARDED, HeaderName, HeaderValue, VIA};
 
+use super::draft::Draft;
 use crate::config::{self, Tells};
 use crate::policy::client::{Origin, forwarded};
 
@@ -38,24 +41,21 @@ impl Forwarding {
     }
 
     /// Writes down where a request came from. What the client said of that is gone already.
-    pub fn describe(&self, origin: &Origin, head: &RequestHead, headers: &mut HeaderMap) {
-        let host = || origin.host.as_deref().or_else(|| head.headers.get(HOST)?.to_str().ok());
-        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        };
+    pub fn describe(&self, origin: &Origin, head: &RequestHead, headers: &mut Draft) {
+        let host = origin.host.as_deref().or_else(|| head.headers.get(HOST)?.to_str().ok());
         if self.x_forwarded {
-            set(FOR, HeaderValue::try_from(way(origin)).ok());
-            set(PROTO, Some(HeaderValue::from_static(if origin.client.tls { "https" } else { "http" })));
-            set(TOLD_HOST, host().and_then(|host| HeaderValue::try_from(host).ok()));
-            set(PORT, Some(port(origin, host())));
+            headers.write(FOR, Way(origin));
+            headers.add(PROTO, if origin.client.tls { b"https" } else { b"http" });
+            if let Some(host) = host {
+                headers.add(TOLD_HOST, host.as_bytes());
+            }
+            headers.write(PORT, port(origin, host));
         }
         if self.forwarded {
-            set(FORWARDED, HeaderValue::try_from(forwarded::write(origin, host())).ok());
+            headers.write(FORWARDED, forwarded::write(origin, host));
         }
         if let Some([old, new]) = &self.via {
-            headers.append(VIA, if head.version < Version::HTTP_11 { old.clone() } else { new.clone() });
+            headers.add(VIA, if head.version < Version::HTTP_11 { old.as_bytes() } else { new.as_bytes() });
         }
     }
 
@@ -67,28 +67,25 @@ impl Forwarding {
 }
 
 /// The client and the proxies between it and us.
-fn way(origin: &Origin) -> String {
-    let mut way = origin.client.ip.to_string();
-    for proxy in &origin.proxies {
-        way.push_str(", ");
-        way.push_str(&proxy.to_string());
+struct Way<'a>(&'a Origin);
+
+impl Display for Way<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.client.ip)?;
+        self.0.proxies.iter().try_for_each(|proxy| write!(f, ", {proxy}"))
     }
-    way
 }
 
 /// The port that the client came to.
-fn port(origin: &Origin, host: Option<&str>) -> HeaderValue {
+fn port(origin: &Origin, host: Option<&str>) -> u16 {
     let named = host.and_then(|host| host.rsplit_once(':')?.1.parse().ok());
-    match (origin.port.or(named), origin.client.tls) {
-        (Some(port), _) => HeaderValue::from(port),
-        (None, true) => HeaderValue::from_static("443"),
-        (None, false) => HeaderValue::from_static("80"),
-    }
+    origin.port.or(named).unwrap_or(if origin.client.tls { 443 } else { 80 })
 }
 
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use reqwest::header::HeaderMap;
 
     use super::*;
     use crate::policy::client::Client;
@@ -97,9 +94,9 @@ mod tests {
         let forwarding =
             Forwarding::compile(&config::Forwarding { trust: config::Told::XForwarded, send, via: via.to_owned() });
         let request = TestRequest::get().insert_header((HOST, "[::1]:8080")).to_http_request();
-        let mut headers = HeaderMap::new();
+        let mut headers = Draft::new(0);
         forwarding.describe(origin, request.head(), &mut headers);
-        headers
+        headers.finish()
     }
 
     #[test]

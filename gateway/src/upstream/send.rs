@@ -13,7 +13,7 @@ use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VIA};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, RETRY_AFTER, VIA};
 use reqwest::{Request, Response, StatusCode};
 use shared::auth::{HEADER, Signer};
 use shared::problem::{Code, Problem};
@@ -24,6 +24,7 @@ use super::body::{self, Answer, Arriving, Guards, Outgoing, Progress, Stage};
 use super::breaker::{Admission, Outcome};
 use super::client::{Pool, causes};
 use super::convert::{self, Forward};
+use super::draft::Draft;
 use super::endpoint::{Endpoint, Lease};
 use super::forwarded::Forwarding;
 use super::mirror::Mirror;
@@ -192,7 +193,7 @@ impl Call<'_> {
         let admission = self.upstream.breaker.admit(Instant::now()).map_err(|open| self.upstream.refuse(open))?;
         let mut trial = Trial { upstream: Arc::clone(self.upstream), admission, lease };
         let asked = Instant::now();
-        let answered = execute(&client, request, progress.as_deref(), &mut trial.admission);
+        let answered = execute(client.execute(request), progress.as_deref(), &mut trial.admission);
         let answered = self.deadline.hold(answered).await;
         // The upstream was waited for since it had the body, or since it was asked.
         let since = progress.as_ref().map_or(asked, |progress| progress.since().max(asked));
@@ -271,21 +272,22 @@ impl Call<'_> {
     ) -> Result<Request, Problem> {
         let url = endpoint.origin.url(self.path, self.query);
         let mut request = Request::new(convert::method(&self.head.method), url);
-        let headers = request.headers_mut();
-        *headers = convert::request_headers(&self.head.headers, self.forward);
-        self.describe(headers);
+        let mut headers = Draft::new(self.head.headers.len());
+        convert::request_headers(&self.head.headers, self.forward, &mut headers);
+        self.describe(&mut headers);
         if let Some(audience) = &self.upstream.audience {
             let caller = Principal::vouched(self.principal, self.client.ip);
             let assertion = signer.sign(audience, self.head.method.as_str(), self.path, &caller);
             let assertion = assertion.map_err(|error| Problem::internal(format!("signing failed: {error}")))?;
-            headers.extend(HeaderValue::try_from(assertion).ok().map(|assertion| (ASSERTION, assertion)));
+            headers.add(ASSERTION, assertion.as_bytes());
         }
         if self.upgrade {
-            convert::ask_for_websocket(headers);
+            convert::ask_for_websocket(&mut headers);
         }
         if let Some(length) = outgoing.length {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            headers.write(CONTENT_LENGTH, length);
         }
+        *request.headers_mut() = headers.finish();
         *request.body_mut() = outgoing.take();
         Ok(request)
     }
@@ -326,12 +328,11 @@ impl Call<'_> {
 /// Makes the call. A client that stalls its upload must not keep an upstream given up: a probe that waits for it gives
 /// its place to another.
 async fn execute(
-    client: &reqwest::Client,
-    request: Request,
+    work: impl Future<Output = reqwest::Result<Response>>,
     progress: Option<&Progress>,
     admission: &mut Admission,
 ) -> reqwest::Result<Response> {
-    let mut work = pin!(client.execute(request));
+    let mut work = pin!(work);
     if let Some(progress) = progress.filter(|_| admission.is_probe()) {
         loop {
             match tokio::time::timeout(STALL, &mut work).await {

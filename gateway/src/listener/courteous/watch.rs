@@ -16,6 +16,8 @@ const LOOKED_AT: usize = 48;
 const CHUNK_LINE: usize = 4096;
 
 const UPGRADE: &[u8] = b"upgrade:";
+const LENGTH: &[u8] = b"content-length:";
+const CODING: &[u8] = b"transfer-encoding:";
 
 /// What is watched, and how far the present line has come.
 #[derive(Clone, Debug)]
@@ -290,9 +292,10 @@ impl Line {
     }
 
     fn asks_for_websocket(&self) -> bool {
-        let Some((name, value)) = self.text().split_at_checked(UPGRADE.len()) else { return false };
+        let text = self.text();
+        let value = text.get(UPGRADE.len()..).unwrap_or_default();
         let is_websocket = |word: &[u8]| word.trim_ascii().eq_ignore_ascii_case(b"websocket");
-        name.eq_ignore_ascii_case(UPGRADE) && (self.length > LOOKED_AT || value.split(|b| *b == b',').any(is_websocket))
+        starts_with_name(text, UPGRADE) && (self.length > LOOKED_AT || value.split(|b| *b == b',').any(is_websocket))
     }
 
     /// Whether this is a field that may stand behind a body: whoever reads it as the head of another message, or believes
@@ -309,12 +312,12 @@ impl Line {
     /// What the field says of the body; fields that contradict each other, or cannot be read, are refused.
     fn framing(&self, so_far: Framing) -> Result<Framing, Fault> {
         let text = self.text();
-        let colon = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-        let (name, value) = (&text[..colon], text[colon..].get(1..).unwrap_or_default().trim_ascii());
-        let is_length = name.eq_ignore_ascii_case(b"content-length");
-        if !is_length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
+        let is_length = starts_with_name(text, LENGTH);
+        let name = if is_length { LENGTH } else { CODING };
+        if !is_length && !starts_with_name(text, CODING) {
             return Ok(so_far);
         }
+        let value = text.get(name.len()..).unwrap_or_default().trim_ascii();
         if so_far != Framing::None || self.length > LOOKED_AT {
             return Err(Fault::Malformed);
         }
@@ -332,6 +335,12 @@ impl Line {
         let is_whole = end.is_some() || self.length <= LOOKED_AT;
         number(text[..end.unwrap_or(text.len())].trim_ascii_end(), 16).filter(|_| is_whole)
     }
+}
+
+/// Whether a line is the field of this name, which ends with its colon.
+fn starts_with_name(line: &[u8], name: &[u8]) -> bool {
+    // Most lines are another's, and the colon's place says so.
+    line.get(name.len() - 1) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
 }
 
 /// Digits and nothing else: no sign, no spaces.

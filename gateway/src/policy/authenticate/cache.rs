@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Issuers, Verified};
 
-type Generation = HashMap<Box<str>, Rc<Verified>>;
+type Generation = HashMap<Box<str>, Rc<Verified>, ahash::RandomState>;
 
 /// Verified credentials of one worker.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl TokenCache {
     /// Holds at most `capacity` credentials.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { young: Generation::new(), old: Generation::new(), half: (capacity / 2).max(1), under: None }
+        Self { young: Generation::default(), old: Generation::default(), half: (capacity / 2).max(1), under: None }
     }
 
     /// The same, with what was verified under other rules forgotten: after a reload an issuer may be gone.

@@ -66,7 +66,7 @@ impl<'a> Held<'a> {
             (Verdict::Final, Ok(answer)) if judge::is_live(answer.headers()) => {
                 (Ok(answer), (Event::TooLarge, Some(Kept::TooLarge(status))))
             }
-            (Verdict::Final, Ok(answer)) => match gather(answer, held.rule.answer_bytes).await {
+            (Verdict::Final, Ok(answer)) => match Box::pin(gather(answer, held.rule.answer_bytes)).await {
                 Gathered::Whole(answer, body) => {
                     let kept = Kept::whole(status, answer.headers(), body);
                     (Ok(answer), (Event::Kept, Some(kept)))
@@ -77,7 +77,7 @@ impl<'a> Held<'a> {
             (Verdict::Undone, answer) => (answer, (Event::Freed, None)),
             (Verdict::Unknown | Verdict::Final, answer) => (answer, (Event::Unknown, None)),
         };
-        held.write(ending).await;
+        Box::pin(held.write(ending)).await;
         answer
     }
 

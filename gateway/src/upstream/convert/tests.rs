@@ -13,6 +13,12 @@ fn actix(pairs: &[(&str, &str)]) -> ActixHeaders {
     headers
 }
 
+fn request_headers(from: &ActixHeaders, forward: Forward<'_>) -> HeaderMap {
+    let mut draft = Draft::new(from.len());
+    super::request_headers(from, forward, &mut draft);
+    draft.finish()
+}
+
 fn upstream(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {

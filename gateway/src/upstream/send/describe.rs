@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderName;
 use shared::telemetry::trace;
 use shared::wire::DEADLINE_MS;
 
 use super::Call;
-use crate::upstream::convert;
+use crate::upstream::draft::Draft;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(shared::wire::REQUEST_ID);
 const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_MS);
@@ -17,26 +17,27 @@ const TRACE_STATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
 impl Call<'_> {
-    /// Adds the gateway's own headers.
-    pub(super) fn describe(&self, headers: &mut HeaderMap) {
+    /// Adds the gateway's own headers. What the client said under their names is gone already.
+    pub(super) fn describe(&self, headers: &mut Draft) {
         self.forwarding.describe(self.origin, self.head, headers);
-        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        };
-        set(REQUEST_ID, convert::value_to_upstream(&self.trace.request_id));
-        set(DEADLINE, self.deadline.millis_left(Instant::now()).map(HeaderValue::from));
-        set(CLIENT_CERT, self.certificate.map(|certificate| certificate.header.clone()));
+        headers.add(REQUEST_ID, self.trace.request_id.as_bytes());
+        if let Some(left) = self.deadline.millis_left(Instant::now()) {
+            headers.write(DEADLINE, left);
+        }
+        if let Some(certificate) = self.certificate {
+            headers.add(CLIENT_CERT, certificate.header.as_bytes());
+        }
         if trace::is_exporting() {
             trace::inject(|name, value| {
                 if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                    set(name, HeaderValue::try_from(value).ok());
+                    headers.add(name, value.as_bytes());
                 }
             });
         } else {
-            set(TRACE_PARENT, convert::value_to_upstream(&self.trace.parent));
-            set(TRACE_STATE, self.trace.state(&self.head.headers).and_then(convert::value_to_upstream));
+            headers.add(TRACE_PARENT, self.trace.parent.as_bytes());
+            if let Some(state) = self.trace.state(&self.head.headers) {
+                headers.add(TRACE_STATE, state.as_bytes());
+            }
         }
     }
 }
