@@ -45,5 +45,5 @@ manifests: ## Kubernetes manifests, Compose file and Dockerfile against their va
 	deploy/validate.sh
 
 bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1)
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release --workspace --bin gateway --bin users-service --bin accounts-service --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)

@@ -74,7 +74,9 @@ enum Command {
 
 type Failure = Box<dyn std::error::Error>;
 
-#[tokio::main]
+/// Requests are served by workers with runtimes of their own. What is behind them (stores, probes, keys) waits for the
+/// network most of the time: one thread does it all, and its tasks need not wake a second one for each other.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,

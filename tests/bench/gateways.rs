@@ -46,6 +46,8 @@ struct Side {
     rounds: Vec<Round>,
     /// At half of its own load.
     half: Vec<Outcome>,
+    /// For one client alone, one request at a time.
+    alone: Vec<Outcome>,
 }
 
 struct Round {
@@ -55,7 +57,7 @@ struct Round {
 
 impl Side {
     fn new(name: &'static str, server: Server) -> Self {
-        Self { name, server, rounds: Vec::new(), half: Vec::new() }
+        Self { name, server, rounds: Vec::new(), half: Vec::new(), alone: Vec::new() }
     }
 
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
@@ -113,8 +115,12 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         }
     }
     let direct = half_load(scale, &upstream, &mut sides, &request).await?;
+    let alone = one_client(scale, &upstream, &mut sides, &request).await?;
     tell(&sides, report)?;
-    tell_latency(&direct, &sides, report);
+    let half = Latency { when: "at half load", direct: &direct, most: [Target::Most(100.0), Target::Most(1000.0)] };
+    half.tell(&sides, |side| &side.half, report);
+    let alone = Latency { when: "for a client alone", direct: &alone, most: [Target::None, Target::None] };
+    alone.tell(&sides, |side| &side.alone, report);
     Ok(())
 }
 
@@ -222,29 +228,58 @@ async fn half_load(
     Ok(direct)
 }
 
-/// What the gateway adds to a direct call, and what Envoy adds at half of its own load, which is less.
-fn tell_latency(direct: &[Outcome], sides: &[Side], report: &mut Report) {
-    let envoy = sides.iter().find(|side| side.name == "envoy");
-    for (name, share, most) in [("p50", 0.5, 100.0), ("p99", 0.99, 1000.0)] {
-        let (direct, through) = (latency(direct, share), latency(&sides[0].half, share));
-        let added = through - direct;
-        report.rows.push(Row {
-            what: format!("gateway, latency added at half load, {name}"),
-            ours: format!("{through:.0} us"),
-            peer: format!("{direct:.0} us direct"),
-            value: Some(added),
-            unit: "us",
-            target: Target::Most(most),
-        });
-        let theirs = envoy.map(|envoy| latency(&envoy.half, share) - direct);
-        report.rows.push(Row {
-            what: format!("gateway, latency added at half load, {name}, against Envoy, same policies"),
-            ours: format!("{added:.0} us"),
-            peer: theirs.map_or_else(|| "not measured".to_owned(), |theirs| format!("{theirs:.0} us")),
-            value: theirs.map(|theirs| added / theirs),
-            unit: "x",
-            target: Target::None,
-        });
+/// One client that sends its next request when the last was answered: what the way through a gateway takes when nobody
+/// else is there.
+async fn one_client(
+    scale: Scale,
+    upstream: &Server,
+    sides: &mut [Side],
+    request: &Rc<Same>,
+) -> Result<Vec<Outcome>, Failure> {
+    let load = Load::closed(1, scale.round / 2);
+    let mut direct = Vec::new();
+    for _ in 0..scale.rounds {
+        direct.push(load::run(&upstream.address(), request.clone(), load).await?);
+        for side in &mut *sides {
+            let outcome = load::run(&side.server.address(), request.clone(), load).await;
+            side.alone.push(outcome.map_err(|failure| side.server.failed(&failure.to_string()))?);
+        }
+    }
+    Ok(direct)
+}
+
+/// What the gateway adds to a direct call, and what Envoy adds.
+struct Latency<'a> {
+    when: &'static str,
+    direct: &'a [Outcome],
+    /// Of p50 and p99.
+    most: [Target; 2],
+}
+
+impl Latency<'_> {
+    fn tell(&self, sides: &[Side], of: impl Fn(&Side) -> &[Outcome], report: &mut Report) {
+        let envoy = sides.iter().find(|side| side.name == "envoy");
+        for ((name, share), target) in [("p50", 0.5), ("p99", 0.99)].into_iter().zip(self.most) {
+            let (direct, through) = (latency(self.direct, share), latency(of(&sides[0]), share));
+            let added = through - direct;
+            report.rows.push(Row {
+                what: format!("gateway, latency added {}, {name}", self.when),
+                ours: format!("{through:.0} us"),
+                peer: format!("{direct:.0} us direct"),
+                value: Some(added),
+                unit: "us",
+                target,
+            });
+            let theirs = envoy.map(|envoy| latency(of(envoy), share) - direct);
+            report.rows.push(Row {
+                what: format!("gateway, latency added {}, {name}, against Envoy, same policies", self.when),
+                ours: format!("{added:.0} us"),
+                peer: theirs.map_or_else(|| "not measured".to_owned(), |theirs| format!("{theirs:.0} us")),
+                value: theirs.map(|theirs| added / theirs),
+                unit: "x",
+                target: Target::None,
+            });
+        }
     }
 }
 
