@@ -2,7 +2,7 @@
 //! validate, idempotency, cache, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::rc::Rc;

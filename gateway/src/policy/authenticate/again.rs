@@ -66,6 +66,12 @@ impl Principal {
         Some(Self { verified, ..self.clone() })
     }
 
+    /// Whose word is taken for this.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.verified.place
+    }
+
     /// Whether a route that takes these issuers takes this.
     #[must_use]
     pub fn is_accepted(&self, accepted: Accepted) -> bool {
