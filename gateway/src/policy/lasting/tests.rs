@@ -151,3 +151,17 @@ async fn an_issuer_that_does_not_answer_is_not_asked_by_all_of_them_at_each_puls
     let is_in_order = waited.iter().zip(&expected).all(|(turn, live)| Rc::ptr_eq(&turn.0, live));
     assert!(is_in_order && waited.len() == expected.len(), "who was passed over comes first, each of them once");
 }
+
+#[actix_web::test]
+async fn an_issuer_that_is_asked_each_time_vouches_all_the_same() {
+    let on = Setting::new("authentication.introspection.remember = \"0s\"").await;
+    let live = on.begin().await;
+    let calls = on.issuer.calls();
+    assert!(live.look(on.gateway(), Instant::now()));
+    on.lasting.ask_about(&live).await;
+    assert_eq!((live.unsure.get(), live.due.get(), live.end.get()), (None, None, None));
+    assert_eq!(on.issuer.calls(), calls + 1);
+    on.is_up.store(false, Ordering::SeqCst);
+    on.lasting.ask_about(&live).await;
+    assert!(live.unsure.get().is_some());
+}
