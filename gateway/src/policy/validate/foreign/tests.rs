@@ -231,6 +231,13 @@ fn a_body_is_of_a_type_that_the_document_knows() {
     ] {
         assert_eq!(before(of(kind).insert_header(("content-encoding", coding))), said, "{kind} {coding:?}");
     }
+    for (kind, coding, codings) in [("application/json", "gzip", Some("identity")), ("text/csv", "identity", None)] {
+        let request = of(kind).insert_header(("content-encoding", coding)).to_http_request();
+        let Verdict::Wrong(refused) = operation.before_body(&request, "/things/1", "") else { panic!("{kind}") };
+        let answer = refused.response(&Context::current());
+        let told = answer.headers().get("accept-encoding").map(|codings| codings.to_str().unwrap());
+        assert_eq!(told, codings, "{kind} {coding}");
+    }
     let none = TestRequest::post().insert_header(("content-encoding", "gzip"));
     assert_eq!(before(none), "valid", "there is no body");
     let whole =
