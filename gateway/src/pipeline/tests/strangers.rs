@@ -150,8 +150,7 @@ async fn nor_does_a_limit_of_the_route_s_own_make_guessing_free() {
         "key = \"header\", header = \"x-tenant\"",
         "key = \"address\", shadow = true",
     ] {
-        let on =
-            made_up_cookies(own, &format!("{{ name = \"own\", quota = 1000, window = \"1h\", {policy} }}")).await;
+        let on = made_up_cookies(own, &format!("{{ name = \"own\", quota = 1000, window = \"1h\", {policy} }}")).await;
         assert_eq!(on.gate.get("/api/free").await.status(), 200, "{policy}");
     }
     // What counts anyway counts once.
