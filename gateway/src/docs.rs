@@ -9,6 +9,7 @@ mod names;
 mod openapi;
 mod own;
 mod pages;
+mod size;
 
 use std::time::Instant;
 

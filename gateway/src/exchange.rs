@@ -70,6 +70,16 @@ pub enum Counted {
     Done(Option<Notice>),
 }
 
+impl Counted {
+    /// What has been said of the limits.
+    pub const fn said(&mut self) -> Option<Notice> {
+        match self {
+            Self::Done(notice) => notice.take(),
+            Self::NotYet | Self::Never => None,
+        }
+    }
+}
+
 impl<'a> Exchange<'a> {
     /// The beginning of every exchange.
     #[must_use]

@@ -2,7 +2,7 @@
 //! validate, idempotency, cache, send, finish. Each step is a policy of its own; each early exit is a `?`.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -101,11 +101,12 @@ async fn forward(
         .check(principal, route.certificate.speaks(exchange.certificate), head, exchange.client)
         .inspect_err(|_| refused.csrf())
         .and_then(|()| authorize(route, principal, method));
-    // Who was asked about in vain has failed, also where they may be nobody and nothing else is counted.
-    let in_vain = matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) && route.limits.of(principal).is_free();
-    let limits = if in_vain { &tables.unrouted } else { &route.limits };
+    // Who was asked about in vain has failed, also where they may be nobody and failures count against nothing else.
+    if matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) {
+        Box::pin(take(worker, exchange, &route.guesses, None, LimiterDown::Share)).await?;
+    }
     // What is forbidden counts too, and against whoever asked.
-    take(worker, exchange, limits, principal, route.limiter_down).await?;
+    take(worker, exchange, &route.limits, principal, route.limiter_down).await?;
     // It has been counted now: nobody else of that address need wait for this call's end.
     drop(exchange.inquiry.take());
     permitted?;
@@ -258,7 +259,7 @@ async fn take(
     let gateway = &worker.gateway;
     let caller = Caller { client: exchange.client, principal, headers: exchange.request.headers() };
     let judged = gateway.limiter.take(sets.of(principal), caller, down, &gateway.metrics).await;
-    exchange.limits = Counted::Done(judged.notice);
+    exchange.limits = Counted::Done(judged.notice.or_else(|| exchange.limits.said()));
     judged.refused.map_or(Ok(()), Err)
 }
 

@@ -61,6 +61,8 @@ pub struct Route {
     pub certificate: CertificateRule,
     /// The rate-limit policies, by who calls.
     pub limits: PolicySets,
+    /// What a credential counts against besides that was asked about in vain.
+    pub guesses: PolicySets,
     /// Whether the policies of all routes are among them.
     pub limited: bool,
     /// What to do when counters cannot be reached.

@@ -97,7 +97,7 @@ pub struct Handle {
     public: ServerHandle,
     admin: ServerHandle,
     redirect: Option<ServerHandle>,
-    gateway: Arc<Gateway>,
+    pub(crate) gateway: Arc<Gateway>,
     delay: Duration,
 }
 

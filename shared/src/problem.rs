@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,6 +50,7 @@ struct Inner {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     allow: Option<Cow<'static, str>>,
+    accept_encoding: Option<&'static str>,
     challenges: Vec<Cow<'static, str>>,
     oauth: Option<&'static str>,
     extensions: Map<String, Value>,
@@ -65,6 +66,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: (code.status() == 503).then_some(Duration::from_secs(1)),
             allow: None,
+            accept_encoding: None,
             challenges: Vec::new(),
             oauth: None,
             extensions: Map::new(),
@@ -108,6 +110,13 @@ impl Problem {
     #[must_use]
     pub fn allow(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
         self.0.allow = Some(methods.into());
+        self
+    }
+
+    /// The codings in which a body would be taken, where it is refused for its own: `Accept-Encoding` (RFC 9110, 15.5.16).
+    #[must_use]
+    pub fn accept_encoding(mut self, codings: &'static str) -> Self {
+        self.0.accept_encoding = Some(codings);
         self
     }
 
@@ -211,6 +220,9 @@ impl Problem {
         }
         if let Some(methods) = &inner.allow {
             response.insert_header((ALLOW, methods.as_ref()));
+        }
+        if let Some(codings) = inner.accept_encoding {
+            response.insert_header((ACCEPT_ENCODING, codings));
         }
         // A 403 carries one only where the token's scope is what lacks (RFC 6750, section 3.1).
         if inner.code.status() == 401 && inner.challenges.is_empty() {

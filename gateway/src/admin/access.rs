@@ -76,10 +76,11 @@ pub async fn ask(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if !OPEN.contains(&request.path()) {
-        access.check(request.headers())?;
+    // An answer like any other, so that whoever hands it on may add to it.
+    match if OPEN.contains(&request.path()) { Ok(()) } else { access.check(request.headers()) } {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
     }
-    next.call(request).await
 }
 
 /// Judges connections that came before other certificates were taken: whoever would not get in any more is refused, and

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::adopt::adopt;
+use super::size;
 use crate::tables::Tables;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,10 +39,16 @@ pub(super) struct Parts {
 impl Fetched {
     /// Reads them, which may take a while.
     pub(super) fn read(self) -> Parts {
-        let Self { came, mut missing, refused } = self;
+        let Self { came, mut missing, mut refused } = self;
         let mut parts = Vec::new();
         for (name, bytes) in came {
-            match serde_json::from_slice(&bytes).ok().and_then(adopt) {
+            let read = serde_json::from_slice(&bytes).ok();
+            if let Some(why) = read.as_ref().and_then(size::too_large) {
+                tracing::warn!(upstream = name, why, "a document that is too large");
+                refused.push(name);
+                continue;
+            }
+            match read.and_then(adopt) {
                 Some(document) => parts.push((name, document)),
                 None => missing.push(name),
             }
@@ -123,5 +130,8 @@ mod tests {
         assert_eq!((read.parts.len(), read.missing, read.again), (1, vec!["c".to_owned()], false));
         let read = fetched(vec![sound, ("b".to_owned(), b"{".to_vec())]).read();
         assert_eq!((read.parts.len(), read.missing, read.again), (1, vec!["b".to_owned(), "c".to_owned()], true));
+        let crowded = format!(r#"{{"openapi": "3.1.0", "x": [{}{{}}]}}"#, "{},".repeat(200_000)).into_bytes();
+        let read = fetched(vec![("b".to_owned(), crowded)]).read();
+        assert_eq!((read.parts.len(), read.missing, read.again), (0, vec!["c".to_owned(), "b".to_owned()], false));
     }
 }

@@ -30,7 +30,7 @@ use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 use shared::store::{RevocationList, Verdict};
 
-pub use accepted::{Accepted, MAX_ISSUERS, STATIC_KEYS, TAKEN};
+pub use accepted::{Accepted, MAX_ISSUERS, Place, STATIC_KEYS, TAKEN};
 pub use again::Left;
 pub use api_keys::hash;
 pub use cache::TokenCache;

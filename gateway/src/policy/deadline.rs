@@ -15,16 +15,16 @@ const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     start: Instant,
+    /// What the route gives.
+    given: Option<Duration>,
     end: Option<Instant>,
-    /// Whether somebody before us had less time left than we would have given.
-    is_shortened: bool,
 }
 
 impl Deadline {
     /// `timeout` after `start`; `None`: never.
     #[must_use]
     pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
-        Self { start, end: timeout.and_then(|timeout| start.checked_add(timeout)), is_shortened: false }
+        Self { start, given: timeout, end: timeout.and_then(|timeout| start.checked_add(timeout)) }
     }
 
     /// The same, but not beyond what a gateway before us has left of its own.
@@ -32,7 +32,7 @@ impl Deadline {
     pub fn within(self, left: Option<Duration>) -> Self {
         let theirs = left.and_then(|left| self.start.checked_add(left));
         match theirs.filter(|theirs| self.end.is_none_or(|end| *theirs < end)) {
-            Some(theirs) => Self { end: Some(theirs), is_shortened: true, ..self },
+            Some(theirs) => Self { end: Some(theirs), ..self },
             None => self,
         }
     }
@@ -44,10 +44,12 @@ impl Deadline {
     }
 
     /// Whether somebody who was waited for since `since`, up to the end, had a fair share of the time that the route gives:
-    /// half of it. Else it was spent by others, and that the end has passed says nothing about them.
+    /// half of it. Else it was spent by others, or somebody before us had little left, and that the end has passed says
+    /// nothing about them. Where the route gives any time, no end is a fair one.
     #[must_use]
     pub fn was_fair(self, since: Instant) -> bool {
-        !self.is_shortened && self.end.is_none_or(|end| (end.saturating_duration_since(since)) * 2 >= end - self.start)
+        let Some(end) = self.end else { return true };
+        self.given.is_some_and(|given| end.saturating_duration_since(since).saturating_mul(2) >= given)
     }
 
     /// What is left, in whole milliseconds, as upstreams are told: less a margin, so that an upstream that uses all of it
@@ -94,6 +96,12 @@ mod tests {
         let theirs = ours.within(Some(2 * second));
         assert_eq!(theirs.instant(), Some(start + 2 * second));
         assert!(!theirs.was_fair(start), "an upstream that had less time than the route gives has not failed");
-        assert_eq!(Deadline::new(start, None).within(Some(second)).instant(), Some(start + second));
+        let endless = Deadline::new(start, None).within(Some(second));
+        assert_eq!(endless.instant(), Some(start + second));
+        assert!(!endless.was_fair(start));
+        // A gateway in front with the same timeout has a little less left; the upstream hangs all the same.
+        let chained = ours.within(Some(10 * second - MARGIN));
+        assert!(chained.was_fair(start) && chained.was_fair(start + 4 * second));
+        assert!(!chained.was_fair(start + 5 * second));
     }
 }

@@ -3,6 +3,9 @@
 //! When the gateway stops, they are told to come back elsewhere.
 
 mod leave;
+mod line;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -24,15 +27,13 @@ use crate::app::Gateway;
 use crate::exchange::Exchange;
 pub use leave::Leave;
 use leave::{Doubt, Word};
+use line::{Line, Slot};
 
 /// A revocation bites within a second.
 const PULSE: Duration = Duration::from_millis(500);
 
-/// How many of one worker's callers are asked about at once: after a restart all of them come back in the same moment, and
-/// the answers about them end in the same moment too. Who waits for their turn is not in doubt yet.
-const ASKED_AT_ONCE: usize = 32;
-
-/// How long something goes on while nobody can tell whether its caller's leave holds: an issuer that restarts ends nothing.
+/// How long something goes on while whoever is asked cannot tell whether its caller's leave holds: an issuer that restarts
+/// ends nothing.
 const DOUBT: Duration = Duration::from_secs(10);
 
 /// How long something goes on while its caller should be asked about, and is not: whatever keeps that from happening, what
@@ -46,8 +47,7 @@ pub struct Lasting {
     tokens: Rc<RefCell<TokenCache>>,
     open: RefCell<Vec<Weak<Live>>>,
     is_watched: Cell<bool>,
-    /// How many are being asked about.
-    asking: Cell<usize>,
+    line: Line,
 }
 
 /// Why it ends.
@@ -91,11 +91,12 @@ pub struct Span {
 /// One open answer.
 pub struct Live {
     leave: RefCell<Leave>,
-    /// Since when nobody knows whether the leave holds.
+    /// Since when it was asked in vain whether the leave holds.
     unsure: Cell<Option<Instant>>,
     /// Since when its caller has to be asked about.
     due: Cell<Option<Instant>>,
-    is_asking: Cell<bool>,
+    /// Whether its caller is to be asked about, or is just being asked about.
+    is_in_line: Cell<bool>,
     span: Span,
     begun: Instant,
     last: Cell<Instant>,
@@ -155,63 +156,41 @@ impl Live {
         let is_unsure = word == Word::Unsure;
         self.due.set(self.due.get().or(Some(now)).filter(|_| is_unsure));
         self.unsure.set(self.unsure.get().filter(|_| is_unsure));
-        self.heed(word, gateway, now) && word == Word::Unsure
+        // Who has been asked about in vain and waits for the next question is no more in doubt than before.
+        let is_lost = is_over(Some(TURN), self.due.get(), now);
+        self.heed(word, is_lost, gateway, now) && is_unsure
     }
 
     /// Somebody was asked, and this is what is known now.
     fn hear(&self, word: Word, gateway: &Gateway, now: Instant) {
         let is_unsure = word == Word::Unsure;
+        self.due.set(self.due.get().filter(|_| is_unsure));
         self.unsure.set(self.unsure.get().or(Some(now)).filter(|_| is_unsure));
-        self.heed(word, gateway, now);
+        let is_lost = is_over(Some(DOUBT), self.unsure.get(), now);
+        self.heed(word, is_lost, gateway, now);
     }
 
-    /// Whether it goes on.
-    fn heed(&self, word: Word, gateway: &Gateway, now: Instant) -> bool {
-        let reason = self.reason_to_end(word, gateway, now);
+    /// Whether it goes on. `is_lost`: nobody has confirmed the leave for too long.
+    fn heed(&self, word: Word, is_lost: bool, gateway: &Gateway, now: Instant) -> bool {
+        let reason = if gateway.is_closing() {
+            Some(End::Stopping)
+        } else if word == Word::Over || is_lost {
+            Some(End::Revoked)
+        } else if is_over(self.span.life, Some(self.begun), now) {
+            Some(End::Old)
+        } else {
+            is_over(self.span.idle, Some(self.last.get()), now).then_some(End::Idle)
+        };
         if let Some(end) = reason {
             self.end(end);
         }
         reason.is_none()
     }
-
-    fn reason_to_end(&self, word: Word, gateway: &Gateway, now: Instant) -> Option<End> {
-        let is_over =
-            |limit: Option<Duration>, since| limit.is_some_and(|limit| now.saturating_duration_since(since) > limit);
-        if gateway.is_closing() {
-            Some(End::Stopping)
-        } else if word == Word::Over || is_lost(self.unsure.get(), self.due.get(), now) {
-            Some(End::Revoked)
-        } else if is_over(self.span.life, self.begun) {
-            Some(End::Old)
-        } else {
-            is_over(self.span.idle, self.last.get()).then_some(End::Idle)
-        }
-    }
 }
 
-/// Whether a leave that nobody confirms has gone on for long enough: since somebody was asked in vain, or since somebody
-/// should have been.
-fn is_lost(unsure: Option<Instant>, due: Option<Instant>, now: Instant) -> bool {
-    let is_over = |since: Option<Instant>, most| since.is_some_and(|since| now.saturating_duration_since(since) > most);
-    is_over(unsure, DOUBT) || is_over(due, TURN)
-}
-
-/// The duty to answer for one caller; dropping it, however that comes about, gives the turn to another.
-struct Asking(Rc<Lasting>, Rc<Live>);
-
-impl Asking {
-    fn begin(lasting: &Rc<Lasting>, live: Rc<Live>) -> Self {
-        live.is_asking.set(true);
-        lasting.asking.set(lasting.asking.get() + 1);
-        Self(Rc::clone(lasting), live)
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.1.is_asking.set(false);
-        self.0.asking.set(self.0.asking.get() - 1);
-    }
+/// Whether more time than `limit` has passed.
+fn is_over(limit: Option<Duration>, since: Option<Instant>, now: Instant) -> bool {
+    limit.zip(since).is_some_and(|(limit, since)| now.saturating_duration_since(since) > limit)
 }
 
 impl Lasting {
@@ -224,7 +203,7 @@ impl Lasting {
             tokens,
             open: RefCell::default(),
             is_watched: Cell::new(false),
-            asking: Cell::new(0),
+            line: Line::default(),
         })
     }
 
@@ -235,7 +214,7 @@ impl Lasting {
             leave: RefCell::new(leave),
             unsure: Cell::new(None),
             due: Cell::new(None),
-            is_asking: Cell::new(false),
+            is_in_line: Cell::new(false),
             span,
             begun: now,
             last: Cell::new(now),
@@ -254,42 +233,40 @@ impl Lasting {
     async fn watch(self: Rc<Self>) {
         while !self.open.borrow().is_empty() {
             tokio::time::sleep(PULSE).await;
-            let (now, mut kept, mut next) = (Instant::now(), 0, None);
-            let mut open = self.open.borrow_mut();
-            open.retain(|live| {
+            let now = Instant::now();
+            self.line.pulse();
+            self.open.borrow_mut().retain(|live| {
                 let Some(live) = live.upgrade() else { return false };
-                if live.look(&self.gateway, now) && !live.is_asking.get() {
-                    if self.asking.get() < ASKED_AT_ONCE {
-                        actix_web::rt::spawn(Self::ask(Asking::begin(&self, live)));
-                    } else {
-                        next = next.or(Some(kept));
-                    }
+                if live.look(&self.gateway, now) {
+                    self.line.enter(&live);
                 }
-                kept += 1;
                 true
             });
-            // Whoever had to wait comes first next time.
-            open.rotate_left(next.unwrap_or(0));
+            while let Some((slot, turn)) = Slot::take(&self) {
+                actix_web::rt::spawn(slot.ask(turn));
+            }
         }
         self.is_watched.set(false);
     }
 
     /// Asks whoever vouches for a caller, and judges them by the answer.
-    async fn ask(asking: Asking) {
-        let Asking(lasting, live) = &asking;
-        let doubt = live.leave.borrow().doubt();
-        let Some(doubt) = doubt else { return };
-        let gateway = &lasting.gateway;
+    async fn ask_about(&self, live: &Live) {
+        let gateway = &self.gateway;
         let (signer, metrics) = (&gateway.signer, &gateway.metrics);
-        let means = Means { tokens: &lasting.tokens, client: &lasting.client, signer, metrics, stranger: None };
-        let Doubt { issuers, shown, principal, generation } = &doubt;
-        let left = gateway.authenticator.renew(issuers, shown, principal, &means).await;
-        let word = live.leave.borrow_mut().learn(left, *generation);
-        let now = Instant::now();
-        match word {
-            Word::Stands => drop(live.look(gateway, now)),
-            Word::Over | Word::Unsure => live.hear(word, gateway, now),
+        let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
+        let word = loop {
+            let doubt = live.leave.borrow().doubt();
+            let Some(Doubt { issuers, shown, principal, generation }) = doubt else { return };
+            let left = gateway.authenticator.renew(&issuers, &shown, &principal, &means).await;
+            if let Some(word) = live.leave.borrow_mut().learn(left, generation) {
+                break word;
+            }
+        };
+        let place = live.leave.borrow().place();
+        if let Some(place) = place.filter(|_| word == Word::Unsure) {
+            self.line.asked_in_vain(place);
         }
+        live.hear(word, gateway, Instant::now());
     }
 
     /// An answer that is a stream of events ends when its caller's right does, when it has lasted long enough, and when the
@@ -344,20 +321,5 @@ impl MessageBody for Events {
             Some(_) => Poll::Ready(None),
             None => self.body.as_pin_mut().poll_next(context),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_leave_that_nobody_confirms_ends_also_when_nobody_is_asked() {
-        let (began, moment) = (Instant::now(), Duration::from_millis(1));
-        for (unsure, due, most) in [(Some(began), Some(began), DOUBT), (None, Some(began), TURN)] {
-            assert!(!is_lost(unsure, due, began + most));
-            assert!(is_lost(unsure, due, began + most + moment));
-        }
-        assert!(!is_lost(None, None, began + 10 * TURN));
     }
 }

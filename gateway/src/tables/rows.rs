@@ -57,6 +57,7 @@ impl Rows<'_> {
             issuers: self.issuers.accepted(&row.issuers, leads_home(row, self.upstreams)),
             certificate: CertificateRule::compile(row),
             limits: self.policies.of_route(row),
+            guesses: self.policies.of_guesses(row),
             limited: row.limited,
             limiter_down: row.limiter_down,
             idempotency: idempotency::Rule::compile(&config.idempotency, row),

@@ -16,8 +16,8 @@ use reqwest::header::RETRY_AFTER;
 use shared::problem::Problem;
 use shared::wire::idempotency;
 
-use super::Upstream;
 use super::body::Outgoing;
+use super::counts::Counts;
 use super::endpoint::{Endpoint, Lease};
 use super::send::{Answered, Call, Tools};
 use crate::config;
@@ -57,21 +57,28 @@ impl Failed {
 
     /// Whether the upstream was asked, and is the one who did not answer: a client's mistakes say nothing about it.
     fn was_asked(&self) -> bool {
-        (self.acted || self.again != Again::Never) && self.problem.code().status() >= 500
+        self.has_begun() && self.problem.code().status() >= 500
+    }
+
+    /// Whether there was a call at all.
+    fn has_begun(&self) -> bool {
+        self.acted || self.again != Again::Never
     }
 }
 
 /// Makes the call, and makes it again where that may help.
 pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoing) -> Result<Answered, Problem> {
     let upstream = call.upstream;
+    let tally = Tally { counts: &upstream.counts, is_told: false };
     upstream.budget.deposit();
     let repeatable = outgoing.bytes().is_some();
     let safe = is_safe(call);
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
+    let mut before: Option<Box<Result<Answered, Failed>>> = None;
     let mut made = 0;
     loop {
         let Some(lease) = upstream.balancer.lease(Instant::now(), &tried) else {
-            return Err(Problem::internal("an upstream without an endpoint"));
+            return tally.tell(Err(Problem::internal("an upstream without an endpoint").into()));
         };
         let endpoint = Arc::clone(lease.endpoint());
         let hedge = call.hedge.filter(|_| made == 0 && call.head.method.is_safe() && repeatable);
@@ -80,6 +87,10 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
             Some(after) => Box::pin(hedged(call, tools, lease, &mut outgoing, after)).await,
             None => call.once(tools, lease, &mut outgoing).await,
         };
+        // By a breaker that has opened during the wait, for one: what came of the last try says more.
+        if let Some(before) = before.take().filter(|_| matches!(&ended, Err(failed) if !failed.has_begun())) {
+            return tally.tell(*before);
+        }
         made += 1;
         tried.push(endpoint);
         if let Some(doubt) = call.doubt.filter(|_| may_have_acted(&ended)) {
@@ -97,27 +108,45 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         // An open breaker would refuse, and what came of this try says more.
         let worth = may && made <= call.attempts && upstream.breaker.peek(Instant::now()).is_ok();
         if !worth {
-            return tell(upstream, ended);
+            return tally.tell(ended);
         }
         let wait = wait(call, made, &tried);
         let in_time = call.deadline.instant().is_none_or(|end| Instant::now() + wait < end);
         if !in_time || !upstream.budget.withdraw() {
-            return tell(upstream, ended);
+            return tally.tell(ended);
         }
-        drop(ended);
+        before = Some(Box::new(ended));
         tools.metrics.retry(&upstream.name);
         tokio::time::sleep(wait).await;
     }
 }
 
-/// Counts the request, now that there is no further call.
-fn tell(upstream: &Upstream, ended: Result<Answered, Failed>) -> Result<Answered, Problem> {
-    match &ended {
-        Ok(answered) => upstream.counts.request(Some(answered.status)),
-        Err(failed) if failed.was_asked() => upstream.counts.request(None),
-        Err(_) => {}
+/// Counts a request, once. Whenever its future waits the upstream has been asked: one that is dropped then has lost its
+/// client.
+struct Tally<'a> {
+    counts: &'a Counts,
+    is_told: bool,
+}
+
+impl Tally<'_> {
+    /// There is no further call.
+    fn tell(mut self, ended: Result<Answered, Failed>) -> Result<Answered, Problem> {
+        self.is_told = true;
+        match &ended {
+            Ok(answered) => self.counts.request(Some(answered.status)),
+            Err(failed) if failed.was_asked() => self.counts.request(None),
+            Err(_) => {}
+        }
+        ended.map_err(|failed| failed.problem)
     }
-    ended.map_err(|failed| failed.problem)
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.counts.gone();
+        }
+    }
 }
 
 /// Whether the upstream may have done what it was asked to, although it does not say so: who answers 502 or 504 speaks for

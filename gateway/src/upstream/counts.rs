@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use reqwest::StatusCode;
 
 /// What may come of a request: no answer, or one of a class.
-const OUTCOMES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const OUTCOMES: [&str; 7] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx", "gone"];
+
+/// That of a request whose client did not wait for it.
+const GONE: usize = 6;
 
 /// The counters of one upstream. They outlive its definition.
 #[derive(Debug, Default)]
@@ -20,9 +23,14 @@ impl Counts {
     pub fn request(&self, answer: Option<StatusCode>) {
         let class = answer.map_or(0, |status| usize::from(status.as_u16() / 100));
         // HTTP knows no other classes.
-        if let Some(counter) = self.outcomes.get(class) {
+        if let Some(counter) = self.outcomes.get(class).filter(|_| class < GONE) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// One request has been asked, and its client did not wait for the answer.
+    pub fn gone(&self) {
+        self.outcomes[GONE].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its breaker has refused a call. `forced`: because an operator holds it open.

@@ -80,7 +80,7 @@ impl Upstreams<'_> {
         let families: [(&str, &str, &str, Read); 3] = [
             (
                 "upstream_requests",
-                "Requests that an upstream was asked, by the class of its answer; none: no answer came",
+                "Requests that an upstream was asked, by the class of its answer; none: no answer came; gone: its client did not wait",
                 "outcome",
                 |upstream| Box::new(upstream.counts.requests()),
             ),

@@ -36,7 +36,7 @@ fn of_caller(served: &Served<'_>) -> Vec<Code> {
     when(credentials.keys, &[Code::ApiKeyInvalid]);
     when(credentials.keys || credentials.asked, &[Code::IssuerUnavailable]);
     // A browser sends both by itself; a certificate decides only where nothing else was shown.
-    let by_certificate = route.certificate.required && route.auth != Auth::Required;
+    let by_certificate = (route.certificate.required || route.certificate.forward) && route.auth != Auth::Required;
     when((credentials.cookie || by_certificate) && changes, &[Code::CsrfRefused]);
     when(route.certificate.required, &[Code::CertificateRequired]);
     when(route.certificate.required && !route.certificate.names.is_empty(), &[Code::Forbidden]);

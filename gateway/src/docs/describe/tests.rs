@@ -166,9 +166,11 @@ fn what_comes_with_credentials_brings_its_errors() {
         ("auth = \"optional\"\nissuers = [\"api_keys\"]", true),
         ("issuers = [\"api_keys\"]", false),
     ] {
-        let row = row(path, &format!("{more}\nclient_certificate = true"));
-        assert_eq!(has(&row, "post", "403", "csrf_refused"), refused, "{more}");
-        assert!(!has(&row, "get", "403", "csrf_refused"), "{more}");
+        for use_of_it in ["client_certificate = true", "forward_client_certificate = true"] {
+            let row = row(path, &format!("{more}\n{use_of_it}"));
+            assert_eq!(has(&row, "post", "403", "csrf_refused"), refused, "{more}, {use_of_it}");
+            assert!(!has(&row, "get", "403", "csrf_refused"), "{more}, {use_of_it}");
+        }
     }
     // Whoever fails is counted, also where nobody else is.
     for more in ["", "auth = \"optional\"", "auth = \"none\"\nclient_certificate = true"] {

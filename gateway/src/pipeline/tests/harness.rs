@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use shared::clock::Clock;
 use shared::store::Stores;
 use shared::telemetry::LogLevel;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -60,7 +63,7 @@ impl Gate {
 
     /// The same on stores of one's own.
     pub async fn on(stores: Stores, clock: Clock, upstreams: &str, more: &str) -> Self {
-        let dead = dead().await;
+        let dead = *NOBODY;
         Self::under(stores, clock, &settings(upstreams, dead, more), dead).await
     }
 
@@ -140,9 +143,26 @@ fn settings(upstreams: &str, dead: SocketAddr, more: &str) -> String {
     )
 }
 
-/// An address that refuses connections.
+/// Sockets with a port that nobody listens on. They are kept: a port that is given back may be another test's the next
+/// moment, and whoever calls the dead then calls that.
+static DEAD: Mutex<Vec<Socket>> = Mutex::new(Vec::new());
+
+/// The one that stands in for whatever a test does not care about.
+static NOBODY: LazyLock<SocketAddr> = LazyLock::new(bury);
+
+fn bury() -> SocketAddr {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    DEAD.lock().push(socket);
+    addr
+}
+
+/// An address that refuses connections, and no other test's.
 pub async fn dead() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    let addr = bury();
+    assert_eq!(TcpStream::connect(addr).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    addr
 }
 
 pub struct Upstream {

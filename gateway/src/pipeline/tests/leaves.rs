@@ -132,6 +132,14 @@ async fn a_credential_that_would_not_be_read_any_more_ends_what_it_opened() {
     let mut one = on.socket("X-API-Key: one").await;
     on.reload(&format!("authentication.api_keys.header = \"X-Other-Key\"\n{settings}")).await;
     on.is_told(&mut one.0).await;
+
+    let settings = [key("tgk_one", "scopes = [\"raw:read\", \"raw:write\"]"), SOCKET.to_owned()].concat();
+    let mut on = Setting::new(&settings).await;
+    let (mut by_header, mut as_bearer) =
+        (on.socket("X-API-Key: tgk_one").await, on.socket("Authorization: Bearer tgk_one").await);
+    on.reload(&format!("authentication.api_keys.prefix = \"other_\"\n{settings}")).await;
+    on.is_told(&mut as_bearer.0).await;
+    goes_on(&mut by_header).await;
 }
 
 #[tokio::test]

@@ -94,6 +94,43 @@ async fn what_a_client_does_wrong_is_no_request_of_an_upstream() {
 }
 
 #[tokio::test]
+async fn whose_client_did_not_wait_is_counted_as_such() {
+    let upstream = Upstream::start().await;
+    let gate = Gate::start(upstream.addr(), "").await;
+    let mut client = gate.connect().await;
+    write(&mut client, "GET /api/t/x HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let (_stream, _) = upstream.accept().await;
+    drop(client);
+    let gone = "upstream_requests_total{upstream=\"raw\",outcome=\"gone\"}";
+    eventually(async || gate.metric(gone).await == Some(1)).await;
+    shows(&gate, &[("upstream_requests_total{upstream=\"raw\",outcome=\"none\"}", 0)]).await;
+}
+
+#[tokio::test]
+async fn who_was_asked_before_the_breaker_opened_hears_what_came_of_that() {
+    let stub = Stub::start(|_, _| Reply::Cut).await;
+    let settings = "upstream.retry.attempts = 1\nupstream.retry.backoff = \"4s\"\nupstream.retry.backoff_at_most = \"4s\"\n\
+                    breaker.consecutive_failures = 0\nbreaker.failure_percent = 0\n";
+    let gate = Gate::start(stub.addr, settings).await;
+    let refusals = "breaker_refusals_total{upstream=\"raw\",forced=\"true\"}";
+    // Any part of the wait is waited, so that one may be over before the breaker is opened.
+    for asked in 1..=20 {
+        gate.put("breakers/raw", &json!({"forced": null})).await;
+        let calls = stub.calls();
+        let (answer, ()) = tokio::join!(gate.get("/api/t/x"), async {
+            until(|| stub.calls() > calls).await;
+            gate.put("breakers/raw", &json!({"forced": "open"})).await;
+        });
+        assert_eq!(answer.status(), 502);
+        shows(&gate, &[("upstream_requests_total{upstream=\"raw\",outcome=\"none\"}", asked)]).await;
+        if gate.metric(refusals).await == Some(1) {
+            return;
+        }
+    }
+    panic!("never opened in time");
+}
+
+#[tokio::test]
 async fn what_is_shed_and_what_is_out() {
     let stub = Stub::start(|_, _| Reply::Hang).await;
     let settings =

@@ -136,22 +136,43 @@ async fn who_has_a_good_token_is_charged_nothing_for_the_question() {
 #[tokio::test]
 async fn a_made_up_cookie_is_a_failure_also_where_nobody_may_come() {
     for free in ["limited = false", "cost = 0"] {
-        made_up_cookies(free).await;
+        let on = made_up_cookies(free, "").await;
+        assert_eq!(on.gate.get("/api/free").await.status(), 200, "who shows nothing asks nothing");
     }
 }
 
-async fn made_up_cookies(free: &str) {
-    let free = format!("[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\n{free}\n");
-    let on = Setting::new(&format!("{TIGHT}{free}")).await;
+#[tokio::test]
+async fn nor_does_a_limit_of_the_route_s_own_make_guessing_free() {
+    let own = "limited = false\nlimits = [\"own\"]";
+    for policy in [
+        "key = \"address\"",
+        "key = \"address\", per_route = true",
+        "key = \"header\", header = \"x-tenant\"",
+        "key = \"address\", shadow = true",
+    ] {
+        let on = made_up_cookies(own, &format!("{{ name = \"own\", quota = 1000, window = \"1h\", {policy} }}")).await;
+        assert_eq!(on.gate.get("/api/free").await.status(), 200, "{policy}");
+    }
+    // What counts anyway counts once.
+    made_up_cookies("limits = [\"own\"]", "{ name = \"own\", key = \"address\", quota = 1000, window = \"1h\" }").await;
+}
+
+/// A row with these settings, and one policy more, as somebody meets it who makes cookies up.
+async fn made_up_cookies(row: &str, policy: &str) -> Setting {
+    let row = format!("[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\n{row}\n");
+    let tight = if policy.is_empty() { TIGHT.to_owned() } else { TIGHT.replace(" }]", &format!(" }}, {policy}]")) };
+    let on = Setting::new(&format!("{tight}{row}")).await;
     let mut statuses = Vec::new();
     for n in 0..5 {
         let cookie = format!("__Host-tollgate=invented-{n}");
         let asked = on.gate.client.get(on.gate.url("/api/free")).header("cookie", cookie).send();
-        statuses.push(within(asked).await.unwrap().status().as_u16());
+        let answer = within(asked).await.unwrap();
+        assert!(answer.headers().contains_key("ratelimit"), "{:?}", answer.headers());
+        statuses.push(answer.status().as_u16());
     }
-    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    assert_eq!(statuses, [200, 200, 200, 429, 429], "{row} {policy}");
     assert_eq!(on.issuer.calls(), 3);
-    assert_eq!(on.gate.get("/api/free").await.status(), 200, "who shows nothing asks nothing");
+    on
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Whose credentials a route takes: a set of the configuration's issuers, small enough to ask on every request.
 
 /// One issuer's place in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place(u8);
 
 /// Tokens of our own issuer.

@@ -24,6 +24,12 @@ impl Authenticator {
     /// has no session ends with its credential, and what an issuer has said is believed for no longer than for a request.
     #[must_use]
     pub fn recheck(&self, principal: &Principal) -> Left {
+        let is_believed = principal.verified.good_until > self.clock.now_seconds();
+        self.left(principal, is_believed)
+    }
+
+    /// `is_believed`: what its issuer has said of it need not be asked again.
+    fn left(&self, principal: &Principal, is_believed: bool) -> Left {
         let (verified, now) = (&principal.verified, self.clock.now_seconds());
         if !verified.has_session() && verified.ends_at <= now {
             return Left::Over;
@@ -32,7 +38,7 @@ impl Authenticator {
             // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
             (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(verified) => Left::Unsure,
             (Err(_), _) => Left::Over,
-            (Ok(_), Some(_)) if verified.good_until <= now => Left::Unsure,
+            (Ok(_), Some(_)) if !is_believed => Left::Unsure,
             (Ok(roles), _) => Left::Holds(Principal { roles, ..principal.clone() }),
         }
     }
@@ -48,7 +54,8 @@ impl Authenticator {
         let as_of = now.min(before.ends_at.saturating_sub(1));
         let since = before.asked_at.map_or(i64::MIN, |asked_at| asked_at.saturating_add(1));
         match self.learn(issuers, shown.credential(), When { now, as_of, since }, means).await {
-            Ok(verified) if verified.who == before.who => self.recheck(&Principal { verified, ..principal.clone() }),
+            // An answer that is never believed for longer than a request (`remember = "0s"`) is one all the same.
+            Ok(verified) if verified.who == before.who => self.left(&Principal { verified, ..principal.clone() }, true),
             // It stands for somebody else now, and the upstream was told of this one.
             Ok(_) | Err(Failure::Refused(_)) => Left::Over,
             Err(Failure::Unavailable(_) | Failure::TurnedAway(_)) => Left::Unsure,
@@ -64,6 +71,12 @@ impl Principal {
         let place = after.place_of(before, self.verified.place)?;
         let verified = Rc::new(Verified { place, ..(*self.verified).clone() });
         Some(Self { verified, ..self.clone() })
+    }
+
+    /// Whose word is taken for this.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.verified.place
     }
 
     /// Whether a route that takes these issuers takes this.

@@ -54,7 +54,8 @@ impl Kept {
     #[must_use]
     pub fn is_read(&self, before: &Issuers, after: &Issuers) -> bool {
         let same = match self.carrier {
-            Carrier::Bearer => true,
+            // What a key begins with tells it from a token.
+            Carrier::Bearer => after.keys.is_key(&self.text) == self.is_key,
             Carrier::KeyHeader => before.keys.header == after.keys.header,
             Carrier::Cookie => before.cookie == after.cookie,
         };

@@ -10,7 +10,7 @@ use crate::app::Gateway;
 use crate::config::Auth;
 use crate::exchange::Exchange;
 use crate::listener::Arrival;
-use crate::policy::authenticate::{Issuers, Kept, Left, Principal};
+use crate::policy::authenticate::{Issuers, Kept, Left, Place, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::version::VersionRule;
 use crate::route::{Found, Route, Wanted, path};
@@ -109,12 +109,22 @@ impl Leave {
             Left::Over => Word::Over,
             Left::Unsure => Word::Unsure,
             Left::Holds(_) if self.is_new_here => Word::Unsure,
-            Left::Holds(current) => {
-                let is_taken = route.auth == Auth::None || current.is_accepted(route.issuers);
-                let may = is_taken && authorize(route, Some(&current), &self.way.acts_as).is_ok();
-                if may { Word::Stands } else { Word::Over }
-            }
+            Left::Holds(current) => self.word_on(&current),
         }
+    }
+
+    /// What may be said of a caller whose credential holds.
+    fn word_on(&self, principal: &Principal) -> Word {
+        let Some(route) = &self.route else { return Word::Over };
+        let is_taken = route.auth == Auth::None || principal.is_accepted(route.issuers);
+        let may = is_taken && authorize(route, Some(principal), &self.way.acts_as).is_ok();
+        if may { Word::Stands } else { Word::Over }
+    }
+
+    /// Whose word it is that the credential holds; `None`: it needs none.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.principal.as_ref().map(Principal::place)
     }
 
     /// What has to be asked to be sure.
@@ -124,17 +134,20 @@ impl Leave {
         Some(Doubt { issuers: Arc::clone(&self.issuers), shown, principal, generation: self.generation })
     }
 
-    /// What was answered. Under other settings it says nothing: then it has to be asked again.
-    pub fn learn(&mut self, left: Left, generation: u64) -> Word {
-        match left {
-            Left::Holds(_) if generation != self.generation => Word::Unsure,
+    /// What was answered. `None`: it was asked under other settings, says nothing under these, and has to be asked again.
+    pub fn learn(&mut self, left: Left, generation: u64) -> Option<Word> {
+        if generation != self.generation {
+            return None;
+        }
+        Some(match left {
             Left::Holds(principal) => {
+                let word = self.word_on(&principal);
                 (self.principal, self.is_new_here) = (Some(principal), false);
-                Word::Stands
+                word
             }
             Left::Over => Word::Over,
             Left::Unsure => Word::Unsure,
-        }
+        })
     }
 
     fn move_to(&mut self, tables: &Tables) {

@@ -34,6 +34,9 @@ pub struct Scope<'a> {
     pub route: &'a str,
 }
 
+/// What fails before it has a route.
+const UNROUTED: Scope<'_> = Scope { own: &[], general: true, cost: 1, route: "none" };
+
 /// The policies of one route, by who calls.
 #[derive(Clone, Debug)]
 pub struct PolicySets {
@@ -63,6 +66,18 @@ impl Policies {
         self.sets(Scope { own: &row.limits, general: row.limited, cost: row.cost, route: &row.title() })
     }
 
+    /// What it counts against besides when a caller of a row was asked about in vain: whatever failures count against
+    /// before they have a row, and the row does not. Else nobody would notice that somebody makes credentials up.
+    #[must_use]
+    pub fn of_guesses(&self, row: &config::Route) -> PolicySets {
+        let counted = self.of_route(row).anonymous;
+        let is_counted = |policy: &Policy| {
+            !counted.is_free() && counted.policies.iter().any(|known| known.counter == policy.counter)
+        };
+        let besides = self.windows(&self.anonymous, UNROUTED).filter(|policy| !is_counted(policy)).collect();
+        PolicySets { anonymous: self.of(besides, UNROUTED.cost), by_role: Vec::new() }
+    }
+
     /// The policies of a scope, by who calls.
     #[must_use]
     pub fn sets(&self, scope: Scope<'_>) -> PolicySets {
@@ -73,10 +88,15 @@ impl Policies {
     /// The policies of requests that fail before they have a route.
     #[must_use]
     pub fn unrouted(&self) -> PolicySets {
-        self.sets(Scope { own: &[], general: true, cost: 1, route: "none" })
+        self.sets(UNROUTED)
     }
 
     fn set(&self, general: &[String], scope: Scope<'_>) -> Arc<PolicySet> {
+        self.of(self.windows(general, scope).collect(), scope.cost)
+    }
+
+    /// Each window of the policies of a scope.
+    fn windows<'p>(&'p self, general: &[String], scope: Scope<'p>) -> impl Iterator<Item = Policy> + 'p {
         let general = general.iter().filter(|_| scope.general);
         let mut wanted: Vec<&String> = Vec::new();
         for name in general.chain(scope.own).filter(|_| self.enabled) {
@@ -86,10 +106,14 @@ impl Policies {
             }
         }
         let found = wanted.iter().filter_map(|name| self.list.iter().find(|policy| policy.name == **name));
-        let policies: Vec<Policy> = found.flat_map(|policy| windows(policy, scope.route)).collect();
+        let found: Vec<&config::Policy> = found.collect();
+        found.into_iter().flat_map(move |policy| windows(policy, scope.route))
+    }
+
+    fn of(&self, policies: Vec<Policy>, cost: u32) -> Arc<PolicySet> {
         let header: Vec<String> = policies.iter().filter(|policy| !policy.shadow).map(describe).collect();
         let header = HeaderValue::from_str(&header.join(", ")).unwrap_or(HeaderValue::from_static(""));
-        Arc::new(PolicySet { policies, cost: scope.cost, header, settings: Arc::clone(&self.settings) })
+        Arc::new(PolicySet { policies, cost, header, settings: Arc::clone(&self.settings) })
     }
 }
 

@@ -111,7 +111,7 @@ impl Body {
             return Verdict::Valid;
         }
         let detail = "Send the body as it is, without a Content-Encoding.";
-        Verdict::Wrong(Problem::new(Code::UnsupportedMediaType).detail(detail))
+        Verdict::Wrong(Problem::new(Code::UnsupportedMediaType).detail(detail).accept_encoding("identity"))
     }
 
     /// Of the most exact of the media types that cover this one.

@@ -4,7 +4,7 @@ mod effort;
 mod told;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Registry, Validator};
@@ -46,7 +46,8 @@ impl Schemas {
         let registry = Registry::new().draft(Draft::Draft202012).add(BASE, document.clone());
         let registry = registry.and_then(|registry| registry.prepare());
         let registry = registry.map_err(|error| tracing::warn!(%error, "a document whose schemas cannot be used")).ok();
-        let efforts = Efforts::of(&document);
+        // What is not used need not be reckoned.
+        let efforts = registry.as_ref().map(|_| Efforts::of(&document)).unwrap_or_default();
         Self { document, registry, efforts, compiled: RefCell::default() }
     }
 
@@ -166,15 +167,15 @@ fn for_requests(document: &mut Value) {
     while let Some(value) = next.pop() {
         match value {
             Value::Object(members) => {
-                let server: Vec<String> =
-                    members.get("properties").and_then(Value::as_object).map_or_else(Vec::new, |all| {
+                let server: HashSet<String> =
+                    members.get("properties").and_then(Value::as_object).map_or_else(HashSet::new, |all| {
                         all.iter()
                             .filter(|(_, property)| is_read_only(property))
                             .map(|(name, _)| name.clone())
                             .collect()
                     });
                 if let Some(Value::Array(required)) = members.get_mut("required").filter(|_| !server.is_empty()) {
-                    required.retain(|name| !server.iter().any(|known| name == known));
+                    required.retain(|name| !name.as_str().is_some_and(|name| server.contains(name)));
                 }
                 next.extend(members.values_mut());
             }

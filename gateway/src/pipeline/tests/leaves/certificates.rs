@@ -188,8 +188,8 @@ async fn operators_are_judged_as_well() {
         let (stream, name) = (TcpStream::connect(on.gate.admin).await.unwrap(), "a.example".try_into().unwrap());
         within(tokio_rustls::TlsConnector::from(Arc::clone(client)).connect(name, stream)).await.unwrap()
     };
-    let (mut seventh, mut eighth) = (connect(&seven).await, connect(&eight).await);
-    for stream in [&mut seventh, &mut eighth] {
+    let (mut seventh, mut eighth, mut refused) = (connect(&seven).await, connect(&eight).await, connect(&eight).await);
+    for stream in [&mut seventh, &mut eighth, &mut refused] {
         let answer = ask(stream, LIVE).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && !says_close(&answer), "{answer}");
     }
@@ -200,4 +200,7 @@ async fn operators_are_judged_as_well() {
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("certificate_required"), "{answer}");
     let answer = ask(&mut eighth, LIVE).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && says_close(&answer), "{answer}");
+    let answer = ask(&mut refused, "GET /admin/api/breakers HTTP/1.1\r\nHost: a.example\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("\"forbidden\""), "{answer}");
+    assert!(says_close(&answer), "whatever it is answered: {answer}");
 }

@@ -197,13 +197,15 @@ fn a_schema_that_comes_back_twice_does_not_double_the_work_with_each_level() {
     let once = json!({"properties": {"next": back, "a": text, "left": back, "right": back}, "required": ["a"]});
     let at = format!("400 {}/a type", "/next".repeat(60));
     assert_eq!(deep(&once, 60).0, at, "what comes back once is told");
-    let level = |n: usize| {
-        let next = json!({"properties": {"next": {"$ref": format!("#/components/schemas/N{}", n + 1)}}});
-        (format!("N{n}"), json!({"allOf": [next, next]}))
-    };
-    let chain = (0..60).map(level).collect();
-    let chain = operation(json!({"$ref": "#/components/schemas/N0"}), json!([]), Value::Object(chain));
-    assert_eq!(body(&chain, "{\"next\": {}}"), "unjudged");
+    let next = |n: usize| json!({"properties": {"next": {"$ref": format!("#/components/schemas/N{}", n + 1)}}});
+    let twice = |n: usize| json!({"allOf": [next(n), next(n)]});
+    // The library looks at the first form, and once more for what it has left over.
+    let again = |n: usize| json!({"anyOf": [next(n)], "unevaluatedProperties": false});
+    for level in [&twice as &dyn Fn(usize) -> Value, &again] {
+        let chain = (0..60).map(|n| (format!("N{n}"), level(n))).collect();
+        let chain = operation(json!({"$ref": "#/components/schemas/N0"}), json!([]), Value::Object(chain));
+        assert_eq!(body(&chain, &("{\"next\":".repeat(60) + "{}" + &"}".repeat(60))), "unjudged");
+    }
 }
 
 #[test]
@@ -230,6 +232,13 @@ fn a_body_is_of_a_type_that_the_document_knows() {
         ("text/plain", "gzip", "valid"),
     ] {
         assert_eq!(before(of(kind).insert_header(("content-encoding", coding))), said, "{kind} {coding:?}");
+    }
+    for (kind, coding, codings) in [("application/json", "gzip", Some("identity")), ("text/csv", "identity", None)] {
+        let request = of(kind).insert_header(("content-encoding", coding)).to_http_request();
+        let Verdict::Wrong(refused) = operation.before_body(&request, "/things/1", "") else { panic!("{kind}") };
+        let answer = refused.response(&Context::current());
+        let told = answer.headers().get("accept-encoding").map(|codings| codings.to_str().unwrap());
+        assert_eq!(told, codings, "{kind} {coding}");
     }
     let none = TestRequest::post().insert_header(("content-encoding", "gzip"));
     assert_eq!(before(none), "valid", "there is no body");

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use self::graph::{Place, graph, knots};
+use self::graph::{Graph, Place, Pointers, graph, knots};
 
 /// Times that one part of a value may be looked at, to say whether it fits.
 const MOST_JUDGED: u64 = 10_000;
@@ -27,27 +27,28 @@ pub(super) enum Effort {
 }
 
 /// Of every schema of a document.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Efforts {
+    pointers: Pointers,
     /// By pointer: those that are not simply told, which most documents have none of.
-    dear: HashMap<String, Effort>,
+    dear: HashMap<u64, Effort>,
 }
 
 impl Efforts {
     /// Looks at every place of a document once.
     pub(super) fn of(document: &Value) -> Self {
-        let places = graph(document);
-        let costs = costs(&places);
-        let dear = places.into_iter().zip(costs).filter_map(|(place, cost)| {
+        let keys = Pointers::default();
+        let Graph { places, pointers } = graph(document, &keys);
+        let dear = pointers.into_iter().zip(costs(&places)).filter_map(|(pointer, cost)| {
             let effort = cost.effort();
-            (effort != Effort::Told).then_some((place.pointer, effort))
+            (effort != Effort::Told).then_some((pointer, effort))
         });
-        Self { dear: dear.collect() }
+        Self { dear: dear.collect(), pointers: keys }
     }
 
     /// Of the schema at a pointer.
     pub(super) fn at(&self, pointer: &str) -> Effort {
-        self.dear.get(&graph::canonical(pointer)).copied().unwrap_or(Effort::Told)
+        self.dear.get(&self.pointers.of(pointer)).copied().unwrap_or(Effort::Told)
     }
 }
 
@@ -180,6 +181,55 @@ mod tests {
         }
         let efforts = chain(json!({}));
         assert_eq!([efforts.at("/s/N49"), efforts.at("/s/N54")], [Effort::Judged, Effort::Told]);
+    }
+
+    #[test]
+    fn what_nothing_has_looked_at_is_found_by_looking_at_all_of_it_again() {
+        for (keyword, rest) in [
+            ("anyOf", json!(false)),
+            ("anyOf", json!(true)),
+            ("allOf", json!({})),
+            ("oneOf", json!({"type": "string"})),
+        ] {
+            for (around, kind) in [("properties", "unevaluatedProperties"), ("items", "unevaluatedItems")] {
+                let next = |n: usize| {
+                    let next = json!({"$ref": format!("#/s/N{}", n + 1)});
+                    if around == "items" { next } else { json!({"next": next}) }
+                };
+                let chain = |kind: &str| {
+                    let all: serde_json::Map<_, _> =
+                        (0..60).map(|n| (format!("N{n}"), json!({keyword: [{around: next(n)}], kind: rest}))).collect();
+                    Efforts::of(&json!({"s": all})).at("/s/N0")
+                };
+                assert_eq!(chain(kind), Effort::Refused, "{keyword} {kind} {rest}");
+                assert_eq!(chain("title"), Effort::Told);
+            }
+        }
+        // One in the other, on the same value: more than twice as much with each.
+        let inside = (0..11).fold(json!({}), |inner, _| json!({"anyOf": [inner], "unevaluatedProperties": false}));
+        assert_eq!(node(inside), Effort::Refused);
+        let condition = |n: usize| json!({"properties": {"next": {"$ref": format!("#/s/N{}", n + 1)}}});
+        let all = |n: usize| json!({"$ref": format!("#/s/A{n}"), "unevaluatedProperties": false});
+        let mut schemas = serde_json::Map::new();
+        for n in 0..60 {
+            schemas.insert(format!("N{n}"), all(n));
+            schemas.insert(format!("A{n}"), json!({"$anchor": "a", "if": condition(n)}));
+        }
+        assert_eq!(Efforts::of(&json!({"s": schemas})).at("/s/N0"), Effort::Refused, "by reference");
+        let closed = json!({"allOf": [{"$ref": "#/s/Leaf"}], "properties": {"next": {"$ref": "#/s/Node"}},
+            "unevaluatedProperties": false});
+        assert_eq!(node(closed), Effort::Told, "what most say who say it");
+    }
+
+    #[test]
+    fn a_name_that_stands_everywhere_and_is_referred_to_from_everywhere_takes_no_room() {
+        let (named, referring) = (vec![json!({"$anchor": "n"}); 3_000], vec![json!({"$ref": "#n"}); 3_000]);
+        let document = json!({"s": {"Node": {"allOf": [{"$ref": "#n"}, {"$ref": "#%6e"}]}}, "x": [named, referring]});
+        let Graph { places, pointers } = graph(&document, &Pointers::default());
+        assert_eq!(pointers.len(), 6_000 + 5);
+        let ways: usize = places.iter().flat_map(|place| &place.groups).map(Vec::len).sum();
+        assert!(ways < 10_000, "{ways}");
+        assert_eq!(Efforts::of(&document).at("/s/Node"), Effort::Told);
     }
 
     #[test]
