@@ -58,7 +58,7 @@ fn of(operation: &str) -> Vec<Code> {
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
-        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::StateConflict, Code::Overloaded]],
+        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()
