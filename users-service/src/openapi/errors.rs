@@ -52,6 +52,7 @@ fn of(operation: &str) -> Vec<Code> {
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "jwks" | "oauth_metadata" => &[&[Code::StalePrecondition]],
         "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict]],

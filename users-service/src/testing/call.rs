@@ -38,6 +38,12 @@ impl Call<'_> {
         self
     }
 
+    /// From another address than everybody's.
+    pub fn from(mut self, address: &str) -> Self {
+        self.caller.client_ip = address.parse().ok();
+        self
+    }
+
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
