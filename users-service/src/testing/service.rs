@@ -119,6 +119,11 @@ impl Ground {
         }
     }
 
+    /// The same ground for a second service; the first one clears it.
+    pub fn shared(&self) -> Self {
+        Self { url: self.url.clone(), _folder: tempfile::tempdir().unwrap(), database: None }
+    }
+
     async fn clear(self) {
         if let Some(name) = self.database {
             on_server(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
