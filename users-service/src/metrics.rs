@@ -8,6 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use shared::telemetry::metrics::encode;
 
+use crate::keys::KeyMetrics;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -20,6 +22,8 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     hashes_waiting: Gauge,
+    /// Of the signing keys.
+    pub keys: KeyMetrics,
 }
 
 impl Default for Metrics {
@@ -33,7 +37,8 @@ impl Default for Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting }
+        let keys = KeyMetrics::register(&mut registry);
+        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting, keys }
     }
 }
 
