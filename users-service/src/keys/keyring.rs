@@ -259,3 +259,21 @@ pub(super) async fn generate(rules: &Rules) -> Result<SigningKey, KeyError> {
     let algorithm = rules.algorithm;
     tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await.map_err(|_| KeyError)?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_not_read_for_a_minute_signs_nothing_more() {
+        let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = crate::testing::keys(&folder, &clock).await.signing;
+        let read = |ago: Duration| *keyring.0.read_at.lock() = Instant::now().checked_sub(ago).unwrap();
+        read(STALE_AFTER - Duration::from_secs(10));
+        assert!(keyring.signer().is_some());
+        read(STALE_AFTER + Duration::from_millis(1));
+        assert!(keyring.signer().is_none());
+        assert_eq!(keyring.public().keys.len(), 2, "what it knows it still shows");
+    }
+}
