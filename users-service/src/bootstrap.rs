@@ -7,6 +7,7 @@ use shared::config::{Report, Secret};
 use shared::domain::{Role, Roles, UserId};
 use shared::problem::Problem;
 
+use crate::audit::{By, Event, Kind};
 use crate::config::Config;
 use crate::db::{Counter, Database, Fault};
 use crate::passwords::{Hasher, Password};
@@ -74,7 +75,10 @@ pub async fn bootstrap(
         return Ok(None);
     }
     match users::insert(&write, UserId::generate(clock), &user, &hash, clock.now()).await? {
-        Inserted::Created(_) => write.commit().await?,
+        Inserted::Created(made) => {
+            write.audit(Event::new(Kind::AdministratorMade, By::system(), clock).about(made.id));
+            write.commit().await?;
+        }
         Inserted::EmailTaken | Inserted::UsernameTaken => return Err(BootstrapError::Taken),
     }
     let email = user.email.as_str().to_owned();

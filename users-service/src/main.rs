@@ -10,10 +10,13 @@ use shared::clock::Clock;
 use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
-use users_service::{Config, Deps, KeyOrder, build, openapi, order_keys};
+use users_service::{Config, Deps, KeyOrder, Place, Verdict, build, openapi, order_keys, verify_audit};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How `verify-audit` ends when nobody knows: neither whole nor broken.
+const UNCHECKED: u8 = 2;
 
 /// Users and sign-in.
 #[derive(Parser)]
@@ -47,6 +50,13 @@ enum Command {
         #[arg(long, conflicts_with = "revoke")]
         force: bool,
     },
+    /// Check that no security event was changed, added or taken away: 0 when the chain is whole, 1 when it is broken, 2
+    /// when it could not be checked.
+    VerifyAudit {
+        /// Trust the chain up to this place, as an earlier check printed it, and hold it to that.
+        #[arg(long, value_name = "SEQ:HASH")]
+        from: Option<Place>,
+    },
 }
 
 #[tokio::main]
@@ -67,6 +77,7 @@ async fn main() -> ExitCode {
         Command::Keys => keys(file, KeyOrder::Show).await,
         Command::RotateKeys { revoke: Some(kid), .. } => keys(file, KeyOrder::Revoke(kid)).await,
         Command::RotateKeys { revoke: None, force } => keys(file, KeyOrder::Rotate { force }).await,
+        Command::VerifyAudit { from } => return checked(verified(file, from).await),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -110,6 +121,29 @@ async fn keys(file: Option<&Path>, order: KeyOrder) -> Result<(), String> {
     let keys = order_keys(&config, &Clock::system(), order).await.map_err(|error| error.to_string())?;
     say(&keys);
     Ok(())
+}
+
+async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, String> {
+    let config = load(file)?;
+    let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
+    verify_audit(&db, from).await.map_err(|error| error.to_string())
+}
+
+/// Says what came of checking the audit.
+fn checked(verdict: Result<Verdict, String>) -> ExitCode {
+    match verdict {
+        Ok(Verdict::Whole { rows, taken, head }) => {
+            say(&format!(
+                "{rows} events are as they were written; from {taken} personal data was purged\nhead: {head}\n"
+            ));
+            ExitCode::SUCCESS
+        }
+        Ok(Verdict::Broken { seq, how }) => fail(&format!("event {seq} is broken: {how}")),
+        Err(error) => {
+            fail(&error);
+            ExitCode::from(UNCHECKED)
+        }
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use shared::telemetry::metrics::encode;
 
+use crate::audit::Tally;
 use crate::keys::KeyMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,12 +23,15 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     hashes_waiting: Gauge,
+    audit_queue: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With the tally of security events among them.
+    #[must_use]
+    pub fn new(audit: &Tally) -> Self {
         let mut registry = Registry::with_prefix("tollgate_users");
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
@@ -38,11 +42,16 @@ impl Default for Metrics {
             hashes_waiting.clone(),
         );
         let keys = KeyMetrics::register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting, keys }
+        let audit_queue = Gauge::default();
+        registry.register(
+            "audit_queue",
+            "Security events waiting to be written, and places kept for them",
+            audit_queue.clone(),
+        );
+        audit.register(&mut registry);
+        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting, audit_queue, keys }
     }
-}
 
-impl Metrics {
     /// Counts a sign-in.
     pub fn sign_in(&self, succeeded: bool) {
         let outcome = if succeeded { "succeeded" } else { "refused" };
@@ -56,8 +65,9 @@ impl Metrics {
 
     /// The scrape's body.
     #[must_use]
-    pub fn scrape(&self, hashes_waiting: usize) -> String {
+    pub fn scrape(&self, hashes_waiting: usize, audit_queue: usize) -> String {
         self.hashes_waiting.set(i64::try_from(hashes_waiting).unwrap_or(i64::MAX));
+        self.audit_queue.set(i64::try_from(audit_queue).unwrap_or(i64::MAX));
         encode(&self.registry.lock())
     }
 }

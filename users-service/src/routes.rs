@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{keys, openapi, passwords, probes, tokens};
+use crate::{audit, keys, openapi, passwords, probes, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -67,6 +67,11 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(
+            resource("/audit/events", "GET, HEAD")
+                .route(web::get().to(audit::http::list))
+                .route(web::head().to(audit::http::list)),
+        )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }
 

@@ -12,9 +12,10 @@ use actix_web::{App as WebApp, HttpServer, web};
 use shared::auth::{AUDIENCE_USERS, SecretTooShort, Verifier};
 use shared::clock::Clock;
 use shared::store::Stores;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
+use crate::audit::{self, Journal};
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -53,6 +54,9 @@ pub enum StartError {
     Bootstrap(#[from] BootstrapError),
 }
 
+/// How long the last security events may take to be written after the last answer.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// A service that listens.
 pub struct Service {
     /// Where.
@@ -62,6 +66,8 @@ pub struct Service {
     server: Server,
     handle: Handle,
     tasks: JoinSet<()>,
+    journal: Journal,
+    scribe: JoinHandle<()>,
     database: Database,
 }
 
@@ -87,13 +93,15 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let hasher = Hasher::start(&config.hashing)?;
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
+    let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
-        metrics: Metrics::default(),
+        metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
+        journal: journal.clone(),
         database: database.clone(),
         config,
         clock,
@@ -104,11 +112,12 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
     tasks.spawn(app.keys.signing.clone().run());
+    let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
     let handle = Handle { server: server.handle(), stopping };
-    Ok(Service { addr, bootstrap, server, handle, tasks, database })
+    Ok(Service { addr, bootstrap, server, handle, tasks, journal, scribe, database })
 }
 
 fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListener) -> std::io::Result<Server> {
@@ -124,19 +133,24 @@ fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListe
             .app_data(clock.clone())
             .app_data(verifier.clone())
             .configure(routes::configure)
+            .wrap(from_fn(audit::refusals))
             .wrap(from_fn(shared::http::context))
     });
     Ok(server.workers(workers).shutdown_timeout(grace).disable_signals().listen(listener)?.run())
 }
 
 impl Service {
-    /// Serves until it is stopped, then ends the tasks and closes the database.
+    /// Serves until it is stopped, then ends the tasks, writes the last security events and closes the database.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn run(mut self) -> std::io::Result<()> {
         let served = self.server.await;
         self.tasks.shutdown().await;
+        self.journal.close();
+        if tokio::time::timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
+            self.scribe.abort();
+        }
         self.database.close().await;
         served
     }

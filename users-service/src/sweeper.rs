@@ -6,7 +6,7 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{idempotency, revocations, sessions, users};
+use crate::{audit, idempotency, revocations, sessions, users};
 
 /// Sweeps until dropped.
 pub async fn run(app: web::Data<App>) {
@@ -34,5 +34,6 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let tokens = &app.config.tokens;
     sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
     write.commit().await?;
-    users::purge(&app.database, ago(retention.deleted_users.get()), now).await
+    audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;
+    users::purge(&app.database, ago(retention.deleted_users.get()), &app.clock).await
 }

@@ -12,6 +12,7 @@ use super::model::{NewUser, Registration};
 use super::representation::Representation;
 use super::store::{Inserted, insert};
 use crate::app::App;
+use crate::audit::{By, Event, Kind};
 use crate::config::PasswordRule;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
@@ -94,6 +95,7 @@ pub(super) async fn register<V: Representation>(
     app: &App,
     request: &RegisterRequest,
     key: IdempotencyKey,
+    by: By,
 ) -> Result<Answer, Problem> {
     let Registration { user, password } = request.parse(app.config.passwords.rule)?;
     let scope = format!("registration {}", user.email.normal());
@@ -103,7 +105,7 @@ pub(super) async fn register<V: Representation>(
     }
     let hash = app.hasher.hash(&password).await?;
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash).await
+        insert_and_show::<V>(app, write, &user, &hash, by).await
     });
     let answer = answer.await?;
     app.metrics.registered();
@@ -115,8 +117,12 @@ async fn insert_and_show<V: Representation>(
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
+    by: By,
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    if let Inserted::Created(user) = &inserted {
+        write.audit(Event::new(Kind::UserRegistered, by, &app.clock).about(user.id));
+    }
     if !app.config.registration.disclose_existing {
         return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
     }
