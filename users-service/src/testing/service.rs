@@ -121,7 +121,7 @@ impl Ground {
         }
     }
 
-    /// The same data, for another service beside the one whose ground it is.
+    /// The same ground for a second service; the first one clears it.
     pub fn shared(&self) -> Self {
         Self { url: self.url.clone(), _folder: None, database: None }
     }

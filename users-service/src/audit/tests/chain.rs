@@ -16,6 +16,7 @@ on_both! {
     rows_taken_added_or_cut_off_are_found,
     what_is_rolled_back_leaves_no_record_and_what_has_no_record_is_not_done,
     of_many_who_write_at_once_one_chain_comes,
+    of_two_services_one_chain_comes,
     what_could_not_be_written_is_written_later,
 }
 
@@ -229,6 +230,31 @@ async fn of_many_who_write_at_once_one_chain_comes(backend: Backend) {
         database.close().await;
     }
     service.stop().await;
+}
+
+async fn of_two_services_one_chain_comes(backend: Backend) {
+    const EACH: usize = 8;
+    let first = Setup::on(backend).start().await;
+    let second = Setup::on(backend).at(first.clock.clone()).start_on(first.ground.shared()).await;
+    let crowd = async |service: &Running, name: &str| {
+        let one = async |number: usize| {
+            service.person(&format!("{name}{number}")).await;
+            service.password_grant(&format!("{name}{number}"), "wrong horse 9").await.expect(400);
+        };
+        join_all((0..EACH).map(one)).await;
+    };
+    futures_util::future::join(crowd(&first, "first"), crowd(&second, "second")).await;
+    let database = database(&first.ground).await;
+    let events = events(&database).await;
+    for kind in [Kind::UserRegistered, Kind::SignInSucceeded, Kind::SignInFailed] {
+        assert_eq!(count(&events, kind), 2 * EACH, "{}", kind.as_str());
+    }
+    assert_eq!(count(&events, Kind::AdministratorMade), 1);
+    let verdict = verify(&database, None).await.unwrap();
+    assert!(matches!(verdict, Verdict::Whole { .. }), "{verdict:?}");
+    database.close().await;
+    second.stop().await;
+    first.stop().await;
 }
 
 async fn what_could_not_be_written_is_written_later(backend: Backend) {

@@ -15,6 +15,7 @@ on_both! {
     what_finds_no_room_is_one_event_a_window,
     no_failure_goes_unrecorded_where_the_queue_is_full,
     many_failures_are_few_transactions,
+    what_an_end_leaves_unwritten_is_counted,
     who_hangs_up_leaves_what_was_decided,
 }
 
@@ -142,6 +143,22 @@ fn journal(service: &Running, database: &Database, queue: usize) -> (Journal, cr
     let names = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[1; 32]);
     let config = crate::config::Audit { queue, window: std::time::Duration::from_secs(60).into() };
     Journal::open(&config, database.clone(), service.clock.clone(), names)
+}
+
+async fn what_an_end_leaves_unwritten_is_counted(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let database = database(&service.ground).await;
+    let (journal, scribe) = journal(&service, &database, 4);
+    let event = Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
+    let refusal = Refusal { kind: Kind::SignInShed, subject: None, identifier: None, origin: None };
+    journal.count(refusal);
+    let waiting = journal.attempt(event).unwrap().record();
+    let (answer, ()) = futures_util::future::join(waiting, async { drop(scribe) }).await;
+    assert!(answer.unwrap_err().is_unavailable(), "who waits is told");
+    let scrape = crate::metrics::Metrics::new(database.tally()).scrape(0, journal.queued());
+    assert!(scrape.contains("tollgate_users_audit_events_lost_total 2"), "{scrape}");
+    database.close().await;
+    service.stop().await;
 }
 
 async fn who_hangs_up_leaves_what_was_decided(backend: Backend) {
