@@ -15,6 +15,7 @@ use super::ring::{Ring, Rules, State, Step};
 use super::settings::STALE_AFTER;
 use super::signing::{KeyError, SigningKey};
 use super::store::{self, KeysError};
+use crate::audit::{By, Event, Kind};
 use crate::config::Config;
 use crate::db::{Counter, Database, Fault, Write};
 
@@ -68,6 +69,7 @@ pub struct Draft {
     /// What else changes with it.
     pub write: Write,
     before: Ring,
+    clock: Clock,
 }
 
 /// How the keys are. For metrics and readiness.
@@ -190,7 +192,8 @@ impl Keyring {
         let write = self.0.database.write().await?;
         write.next(Counter::Setup).await?;
         let ring = store::load(write.transaction()).await?;
-        Ok(Draft { before: ring.clone(), ring, now: self.0.clock.now_micros(), write })
+        let clock = self.0.clock.clone();
+        Ok(Draft { before: ring.clone(), ring, now: clock.now_micros(), write, clock })
     }
 
     /// Takes a step, unless another process has taken it meanwhile.
@@ -198,6 +201,9 @@ impl Keyring {
         let mut draft = self.draft().await?;
         if draft.ring.due(&self.0.rules, draft.now) == Some(step) {
             draft.ring.take(step, fresh, &self.0.rules, draft.now);
+            if step == Step::Activate {
+                draft.note(Kind::SigningKeyRotated, "schedule", None);
+            }
             tracing::info!(?step, "the signing keys change");
         }
         draft.commit().await
@@ -229,6 +235,16 @@ impl Keyring {
 }
 
 impl Draft {
+    /// Notes for the audit what happens, why, and what signs from now on.
+    pub fn note(&self, kind: Kind, cause: &str, revoked: Option<&str>) {
+        let signs = self.ring.the(State::Active).map(|held| held.key.kid.clone());
+        let event = Event::new(kind, By::system(), &self.clock).with("cause", cause).with("signs", signs);
+        self.write.audit(match revoked {
+            Some(kid) => event.with("revoked", kid),
+            None => event,
+        });
+    }
+
     /// Makes the change last.
     ///
     /// # Errors

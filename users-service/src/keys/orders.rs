@@ -9,9 +9,13 @@ use super::keyring::{Keyring, generate};
 use super::ring::{Held, Irrevocable, Ring, State};
 use super::signing::KeyError;
 use super::store::{self, KeysError};
+use crate::audit::Kind;
 use crate::config::Config;
 use crate::db::{Database, Fault};
 use crate::revocations;
+
+/// Why something happens, as the audit has it.
+const COMMAND: &str = "command";
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +80,7 @@ async fn rotate(keyring: &Keyring, force: bool) -> Result<(), OrderError> {
         return Err(OrderError::Unripe(instant(ripe_at)));
     }
     draft.ring.activate(rules, draft.now);
+    draft.note(Kind::SigningKeyRotated, COMMAND, None);
     draft.commit().await?;
     Ok(keyring.keep().await?)
 }
@@ -93,6 +98,7 @@ async fn revoke(keyring: &Keyring, clock: &Clock, kid: &str) -> Result<(), Order
     // Not only until its last token has expired: whoever has the key makes new ones, and a gateway may still have it.
     let revocation = Revocation::SigningKey { kid: kid.to_owned(), expires_at: clock.now() + MAX_LIFE };
     revocations::record(&draft.write, &revocation).await?;
+    draft.note(Kind::SigningKeyRevoked, COMMAND, Some(kid));
     draft.commit().await?;
     Ok(keyring.keep().await?)
 }

@@ -8,6 +8,7 @@ use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use sea_orm_migration::MigratorTrait;
 
+use super::orders::events;
 use crate::config::Config;
 use crate::db::Database;
 use crate::db::migration::Migrator;
@@ -110,11 +111,12 @@ async fn two_services_rotate_once(backend: Backend) {
         assert_eq!(signed, [after[0].clone(), after[0].clone()]);
         before = after;
     }
+    assert_eq!(events(&one.ground, "signing_key.rotated").await.len(), 5, "once each, whoever did it");
     two.halt().await;
     one.stop().await;
 }
 
-async fn database(ground: &Ground) -> Database {
+pub(super) async fn database(ground: &Ground) -> Database {
     let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", ground.url.clone())];
     let config = Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap();
     Database::connect(&config.database).await.unwrap()

@@ -4,15 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
 use shared::store::RevocationList;
 
-use super::life::{kid_of, kids, until_kids};
+use super::life::{database, kid_of, kids, until_kids};
+use crate::db::entity::audit_event::{Column, Entity};
 use crate::keys::{KeyOrder, OrderError, obey};
-use crate::testing::{Backend, Setup, on_both};
+use crate::testing::{Backend, Ground, Setup, on_both};
 
 on_both! {
     the_next_key_signs_when_it_is_told_to_and_ripe,
     a_revoked_key_is_gone_and_gateways_are_told,
+}
+
+/// The details of the audit's events of a kind, oldest first.
+pub(super) async fn events(ground: &Ground, kind: &str) -> Vec<Value> {
+    let database = database(ground).await;
+    let rows = Entity::find().filter(Column::Kind.eq(kind)).order_by_asc(Column::Seq);
+    let rows = rows.all(database.read()).await.unwrap();
+    database.close().await;
+    rows.into_iter().map(|row| serde_json::from_str(&row.detail.unwrap()).unwrap()).collect()
 }
 
 async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
@@ -34,6 +46,7 @@ async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
     }
     assert_eq!(said.lines().count(), 3);
     assert_eq!(obey(&service.config, &service.clock, KeyOrder::Show).await.unwrap(), said);
+    assert_eq!(events(&service.ground, "signing_key.rotated").await, [json!({"cause": "command", "signs": after[0]})]);
     let _ = rotate(true).await.unwrap();
     until_kids(&service, |kids| kids.first() == after.get(1) && kids.len() == 4).await;
     service.stop().await;
@@ -53,6 +66,8 @@ async fn a_revoked_key_is_gone_and_gateways_are_told(backend: Backend) {
     assert!(said.lines().any(|line| line.starts_with("revoked") && line.contains(&before[0])), "{said}");
     let after = until_kids(&service, |kids| !kids.contains(&before[0])).await;
     assert_eq!((&after[0], after.len()), (&before[1], 2), "the next key signs, and there is another after it");
+    let told = json!({"cause": "command", "signs": after[0], "revoked": before[0]});
+    assert_eq!(events(&service.ground, "signing_key.revoked").await, [told]);
     crate::testing::until(|| list.has_signing_key(&before[0])).await;
     assert!(!list.has_signing_key(&after[0]));
     service.clock.advance(Duration::from_secs(23 * 3_600));
