@@ -26,6 +26,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/audit.postgres.sql"),
                 sqlite: include_str!("migration/audit.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000004_signing",
+                postgres: include_str!("migration/signing.postgres.sql"),
+                sqlite: include_str!("migration/signing.sqlite.sql"),
+            }),
         ]
     }
 }

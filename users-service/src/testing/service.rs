@@ -38,7 +38,7 @@ pub struct Setup {
 /// Where the data is; dropped with everything in it.
 pub struct Ground {
     pub url: String,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
     database: Option<String>,
 }
 
@@ -48,6 +48,7 @@ pub struct Running {
     pub clock: Clock,
     pub stores: Stores,
     pub ground: Ground,
+    pub config: Config,
     pub(super) signer: Signer,
     pub(super) http: reqwest::Client,
     pub bootstrap: Option<crate::BootstrapAdmin>,
@@ -93,11 +94,12 @@ impl Setup {
         let config = Config::load(None, &settings).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
-        let mut service = build(config, deps, listener).await.unwrap();
+        let mut service = build(config.clone(), deps, listener).await.unwrap();
         let (addr, handle, bootstrap) = (service.addr, service.handle(), service.bootstrap.take());
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
-        Running { addr, clock, stores, ground, signer, http: reqwest::Client::new(), bootstrap, handle, served }
+        let http = reqwest::Client::new();
+        Running { addr, clock, stores, ground, config, signer, http, bootstrap, handle, served }
     }
 }
 
@@ -107,21 +109,21 @@ impl Ground {
         match backend {
             Backend::Sqlite => {
                 let url = format!("sqlite://{}", folder.path().join("users.db").display());
-                Self { url, _folder: folder, database: None }
+                Self { url, _folder: Some(folder), database: None }
             }
             Backend::Postgres => {
                 let name = format!("tollgate_users_{}", uuid::Uuid::new_v4().simple());
                 on_server(&format!("CREATE DATABASE {name}")).await;
                 let server = postgres::server();
                 let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-                Self { url, _folder: folder, database: Some(name) }
+                Self { url, _folder: None, database: Some(name) }
             }
         }
     }
 
     /// The same ground for a second service; the first one clears it.
     pub fn shared(&self) -> Self {
-        Self { url: self.url.clone(), _folder: tempfile::tempdir().unwrap(), database: None }
+        Self { url: self.url.clone(), _folder: None, database: None }
     }
 
     async fn clear(self) {
