@@ -117,7 +117,8 @@ impl Check for Config {
         let is_url = (issuer.starts_with("https://") || issuer.starts_with("http://")) && !issuer.ends_with('/');
         report.ensure(is_url, "tokens.issuer", "an http(s) URL without a slash at its end");
         let lifetime = self.tokens.access_lifetime.get().as_secs();
-        report.ensure((1..=3_600).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
+        let longest = keys::LONGEST_LIFETIME.as_secs();
+        report.ensure((1..=longest).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
         keys::check(self, report);
         let hashing = &self.hashing;
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);

@@ -15,7 +15,7 @@ pub use algorithm::Algorithm;
 pub use keyring::{Keyring, Signer};
 pub use metrics::KeyMetrics;
 pub use orders::{KeyOrder, OrderError, obey};
-pub use settings::check;
+pub use settings::{LONGEST_LIFETIME, check};
 pub use store::{Keys, KeysError, load_or_create};
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ enum Command {
     /// Let the next signing key sign, or take one out of use.
     RotateKeys {
         /// Believe nothing any more that this key has signed: gateways refuse its tokens within a second.
-        #[arg(long, value_name = "KID")]
+        #[arg(long, value_name = "KID", allow_hyphen_values = true)]
         revoke: Option<String>,
         /// Do not wait until every verifier knows the next key.
         #[arg(long, conflicts_with = "revoke")]
@@ -179,6 +179,15 @@ mod tests {
         for line in ["users-service --config x.toml serve", "users-service serve --config x.toml"] {
             let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(arguments.config, Some(PathBuf::from("x.toml")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_named_whose_name_looks_like_a_flag() {
+        for kid in ["-Xyz", "--force", "abc"] {
+            let parsed = Arguments::try_parse_from(["users-service", "rotate-keys", "--revoke", kid]);
+            let Command::RotateKeys { revoke, force } = parsed.unwrap().command else { panic!("{kid}") };
+            assert_eq!((revoke.as_deref(), force), (Some(kid), false));
         }
     }
 }

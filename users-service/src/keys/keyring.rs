@@ -22,6 +22,11 @@ use crate::db::{Counter, Database, Fault, Write};
 /// How soon after a read an unknown name may cause another.
 const SEARCH_PAUSE: Duration = Duration::from_millis(100);
 
+/// The longest that one look after the keys may take, and a wait for whoever changes them: a process that hangs with the
+/// ring in its hands must not keep the others from signing.
+const KEEP: Duration = Duration::from_secs(5);
+const TURN: Duration = Duration::from_secs(3);
+
 /// Steps in one go; there are six kinds.
 const MAX_STEPS: usize = 16;
 
@@ -87,6 +92,16 @@ impl Keyring {
     /// # Errors
     /// When the database or the crypto library fails.
     pub async fn open(config: &Config, database: &Database, clock: &Clock) -> Result<Self, KeysError> {
+        let keyring = Self::look(config, database, clock).await?;
+        keyring.keep().await?;
+        Ok(keyring)
+    }
+
+    /// Reads the ring and leaves it as it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look(config: &Config, database: &Database, clock: &Clock) -> Result<Self, Fault> {
         let keyring = Self(Arc::new(Inner {
             database: database.clone(),
             clock: clock.clone(),
@@ -97,7 +112,7 @@ impl Keyring {
             reading: tokio::sync::Mutex::default(),
             rotations: AtomicU64::new(0),
         }));
-        keyring.keep().await?;
+        keyring.read().await?;
         Ok(keyring)
     }
 
@@ -107,8 +122,12 @@ impl Keyring {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.keep().await {
-                tracing::warn!(%error, "the signing keys could not be looked after; it will be tried again");
+            match tokio::time::timeout(KEEP, self.keep()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the signing keys could not be looked after; it will be tried again");
+                }
+                Err(_) => tracing::warn!("the signing keys took too long to look after; it will be tried again"),
             }
         }
     }
@@ -190,6 +209,7 @@ impl Keyring {
     /// When the database fails.
     pub async fn draft(&self) -> Result<Draft, Fault> {
         let write = self.0.database.write().await?;
+        write.patience(Some(TURN)).await?;
         write.next(Counter::Setup).await?;
         let ring = store::load(write.transaction()).await?;
         let clock = self.0.clock.clone();
@@ -210,7 +230,12 @@ impl Keyring {
     }
 
     async fn read(&self) -> Result<(), Fault> {
+        let asked = Instant::now();
         let _turn = self.0.reading.lock().await;
+        // Somebody has read it since: that is as good, and a crowd reads it once.
+        if *self.0.read_at.lock() > asked {
+            return Ok(());
+        }
         let at = Instant::now();
         let ring = store::load(self.0.database.read()).await?;
         *self.0.read_at.lock() = at;

@@ -53,7 +53,7 @@ pub enum OrderError {
     Already(String),
 }
 
-/// Does it; what the keys are afterwards, as text. Running services follow within `keys.reload`.
+/// Does it; what the keys are afterwards, as text. Running services follow within `keys.reload`, and do what is due after it.
 ///
 /// # Errors
 /// Why it was not done; then nothing has changed.
@@ -66,11 +66,17 @@ pub async fn obey(config: &Config, clock: &Clock, order: KeyOrder) -> Result<Str
 
 async fn carry_out(config: &Config, database: &Database, clock: &Clock, order: KeyOrder) -> Result<String, OrderError> {
     match order {
-        KeyOrder::Show => {}
+        KeyOrder::Show => return Ok(table(&store::load(database.read()).await?)),
         KeyOrder::Rotate { force } => rotate(&Keyring::open(config, database, clock).await?, force).await?,
-        KeyOrder::Revoke(kid) => revoke(&Keyring::open(config, database, clock).await?, clock, &kid).await?,
+        // Whatever else is due may fail, and waits until it is out of use.
+        KeyOrder::Revoke(kid) => revoke(&Keyring::look(config, database, clock).await?, clock, &kid).await?,
     }
-    Ok(table(&store::load(database.read()).await?))
+    // It is done, whatever fails now: an operator who is told otherwise would do it again.
+    let shown = match Keyring::open(config, database, clock).await {
+        Ok(keyring) => table(&keyring.ring()),
+        Err(error) => format!("done; the keys cannot be shown now: {error}\n"),
+    };
+    Ok(shown)
 }
 
 async fn rotate(keyring: &Keyring, force: bool) -> Result<(), OrderError> {
@@ -81,8 +87,7 @@ async fn rotate(keyring: &Keyring, force: bool) -> Result<(), OrderError> {
     }
     draft.ring.activate(rules, draft.now);
     draft.note(Kind::SigningKeyRotated, COMMAND, None);
-    draft.commit().await?;
-    Ok(keyring.keep().await?)
+    Ok(draft.commit().await?)
 }
 
 async fn revoke(keyring: &Keyring, clock: &Clock, kid: &str) -> Result<(), OrderError> {
@@ -99,8 +104,7 @@ async fn revoke(keyring: &Keyring, clock: &Clock, kid: &str) -> Result<(), Order
     let revocation = Revocation::SigningKey { kid: kid.to_owned(), expires_at: clock.now() + MAX_LIFE };
     revocations::record(&draft.write, &revocation).await?;
     draft.note(Kind::SigningKeyRevoked, COMMAND, Some(kid));
-    draft.commit().await?;
-    Ok(keyring.keep().await?)
+    Ok(draft.commit().await?)
 }
 
 /// A line for each key, in the order in which they are published.

@@ -11,6 +11,9 @@ use crate::config::Config;
 /// that no token outlives its key.
 pub const STALE_AFTER: Duration = Duration::from_secs(60);
 
+/// The longest that an access token may be good for.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
+
 /// The longest pause between two reads: some may fail before a process has to stop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -30,9 +33,10 @@ impl Rules {
     }
 }
 
-/// How long after its last day a key is needed: by then nobody signs with it, and what they have signed has expired.
+/// How long after its last day a key is needed: by then nobody signs with it, and what they have signed has expired. It may
+/// have been signed under other settings, so that the longest lifetime counts and not the present one.
 fn outlived_by(config: &Config) -> Duration {
-    STALE_AFTER + config.tokens.access_lifetime.get() + config.tokens.leeway.get()
+    STALE_AFTER + LONGEST_LIFETIME + config.tokens.leeway.get()
 }
 
 fn micros(span: Duration) -> i64 {
@@ -52,7 +56,7 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(before >= seen, "keys.publish_before", &message);
     let least = before + outlived_by(config);
     let message = format!(
-        "0s (by command only), or at least `keys.publish_before` + `tokens.access_lifetime` + `tokens.leeway` + 1m ({}): \
+        "0s (by command only), or at least `keys.publish_before` + `tokens.leeway` + 1h1m ({}): \
          the key before is needed that long",
         Dur::from(least)
     );

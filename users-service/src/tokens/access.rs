@@ -1,5 +1,7 @@
 //! Access tokens: JWTs as RFC 9068 profiles them, signed with whatever key is active.
 
+use std::sync::Arc;
+
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
@@ -80,13 +82,20 @@ impl Issuer {
         }
     }
 
+    /// What signs. Ask for it before anything is changed for a token's sake.
+    ///
+    /// # Errors
+    /// 503 when there is no key to sign with.
+    pub fn signer(&self) -> Result<Arc<Signer>, Problem> {
+        let no_key = || Problem::unavailable(Code::KeysUnavailable, "there is no active signing key");
+        self.keys.signer().ok_or_else(no_key)
+    }
+
     /// A new token, good for the configured time or until its session ends, whichever comes first.
     ///
     /// # Errors
-    /// 503 when there is no key to sign with, 500 when the crypto library fails.
-    pub fn issue(&self, subject: Subject<'_>) -> Result<Issued, Problem> {
-        let no_key = || Problem::unavailable(Code::KeysUnavailable, "there is no active signing key");
-        let signer = self.keys.signer().ok_or_else(no_key)?;
+    /// 500 when the crypto library fails.
+    pub fn issue(&self, signer: &Signer, subject: Subject<'_>) -> Result<Issued, Problem> {
         let now = self.clock.now_seconds();
         let exp = subject.session_ends_at.div_euclid(MICROS_PER_SECOND).min(now.saturating_add(self.lifetime));
         let claims = Claims {
@@ -102,7 +111,7 @@ impl Issuer {
             roles: subject.roles,
             scope: subject.scope.to_owned(),
         };
-        let token = jsonwebtoken::encode(&header(&signer), &claims, &signer.key).map_err(Problem::internal)?;
+        let token = jsonwebtoken::encode(&header(signer), &claims, &signer.key).map_err(Problem::internal)?;
         Ok(Issued { token, expires_in: exp - now })
     }
 

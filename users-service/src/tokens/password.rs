@@ -13,6 +13,7 @@ use super::grant::SCOPE;
 use super::model::TokenAnswer;
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
+use crate::keys::Signer;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, RefreshToken, Session, rotation};
 use crate::throttle::Ticket;
@@ -25,6 +26,8 @@ pub(super) async fn sign_in(
     password: &Secret,
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
+    // Before anything is counted or opened: whoever it is, nobody gets a token.
+    let signer = app.issuer.signer()?;
     let identifier = Identifier::of(identifier);
     let ticket = Ticket::new(&identifier, client_ip);
     let name = app.journal.name(identifier.as_str());
@@ -37,10 +40,10 @@ pub(super) async fn sign_in(
     let failed = Event::new(Kind::SignInFailed, By::nobody(client_ip), &app.clock).with("identifier", name);
     let shed = |_: &Problem| app.journal.count(turned_away(Kind::SignInShed, None, None));
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &identifier, password, client_ip).await {
+    let opened = match check(app, &signer, &identifier, password, client_ip).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &identifier, password, client_ip).await,
+        Err(GrantError::Changed) => check(app, &signer, &identifier, password, client_ip).await,
         opened => opened,
     };
     match &opened {
@@ -64,6 +67,7 @@ pub(super) async fn sign_in(
 /// One look: the same work whoever it is.
 async fn check(
     app: &App,
+    signer: &Signer,
     identifier: &Identifier,
     password: &Secret,
     client_ip: Option<IpAddr>,
@@ -77,13 +81,14 @@ async fn check(
         Verified::Renewed(hash) => Some(Some(hash)),
     };
     let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
-    open_session(app, &credentials, renewed, client_ip).await
+    open_session(app, signer, &credentials, renewed, client_ip).await
 }
 
 /// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
 /// deletion comes wholly before or wholly after.
 async fn open_session(
     app: &App,
+    signer: &Signer,
     checked: &Credentials,
     renewed: Option<&PasswordHash>,
     client_ip: Option<IpAddr>,
@@ -115,24 +120,26 @@ async fn open_session(
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     sessions::open(&write, &session, client_ip.map(|ip| ip.to_string()), to_micros(now)).await?;
     write.commit().await?;
-    tokens_for(app, &session, &current.user, 1)
+    tokens_for(app, signer, &session, &current.user, 1)
 }
 
 /// An access token for the user as they are now, and the session's refresh token with this counter.
 pub(super) fn tokens_for(
     app: &App,
+    signer: &Signer,
     session: &Session,
     user: &users::User,
     counter: i64,
 ) -> Result<TokenAnswer, GrantError> {
-    let issued = app.issuer.issue(Subject {
+    let subject = Subject {
         user: user.id,
         session: session.id,
         ver: user.ver,
         roles: user.roles,
         scope: &session.scope,
         session_ends_at: session.state.expires_at,
-    })?;
+    };
+    let issued = app.issuer.issue(signer, subject)?;
     Ok(TokenAnswer {
         access_token: issued.token,
         token_type: "Bearer".to_owned(),

@@ -17,6 +17,8 @@ const ROUNDS: usize = 3;
 /// Hands out the successor of a refresh token, or ends the session of one that was stolen.
 pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<TokenAnswer, GrantError> {
     let token = RefreshToken::open(token, &app.keys.refresh).ok_or(GrantError::Invalid)?;
+    // Before the token is used up: whoever gets no answer comes back with it.
+    let signer = app.issuer.signer()?;
     for _ in 0..ROUNDS {
         let found = sessions::find(app.database.read(), token.session).await?;
         let session = found.ok_or(GrantError::Invalid)?;
@@ -38,7 +40,7 @@ pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -
         };
         let user = users::find(app.database.read(), session.user).await?;
         let user = user.filter(|user| user.status == Status::Active).ok_or(GrantError::Invalid)?;
-        return tokens_for(app, &session, &user, counter);
+        return tokens_for(app, &signer, &session, &user, counter);
     }
     Err(GrantError::Invalid)
 }

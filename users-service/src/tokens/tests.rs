@@ -23,11 +23,12 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let keys = crate::testing::keys(&folder, &clock).await;
     let issuer = Issuer::new(&config(), keys.signing, clock.clone());
+    let signer = issuer.signer().unwrap();
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
     let subject = Subject { user, session, ver: 3, roles, scope: "api", session_ends_at };
-    let token = issuer.issue(subject).unwrap().token;
+    let token = issuer.issue(&signer, subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
     let claims = issuer.read(&token).await.unwrap();
@@ -37,8 +38,8 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
         ("http://127.0.0.1:8080", "tollgate", "api")
     );
     assert_eq!((claims.exp - claims.iat, claims.nbf), (300, claims.iat));
-    assert_ne!(issuer.issue(subject).unwrap().token, token, "jti");
-    let last = issuer.issue(Subject { session_ends_at: clock.now_micros() + 7_500_000, ..subject }).unwrap();
+    assert_ne!(issuer.issue(&signer, subject).unwrap().token, token, "jti");
+    let last = issuer.issue(&signer, Subject { session_ends_at: clock.now_micros() + 7_500_000, ..subject }).unwrap();
     assert_eq!(
         (last.expires_in, issuer.read(&last.token).await.unwrap().exp - claims.iat),
         (7, 7),
