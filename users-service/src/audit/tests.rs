@@ -2,6 +2,7 @@
 
 mod chain;
 mod deeds;
+mod frozen;
 mod list;
 mod purge;
 mod sign_ins;

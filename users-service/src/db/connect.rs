@@ -22,6 +22,15 @@ const MIGRATION_LOCK: i64 = 0x746f_6c6c_7573;
 /// How long a SQLite writer waits for another process's.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 
+/// One instance that stands still in a transaction must not hold up all the others, who want the head of the audit: they
+/// wait for a lock so long, and the server ends the transaction, or the connection to a machine that is gone.
+const POSTGRES_TIMES: [(&str, &str); 4] = [
+    ("lock_timeout", "3s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_user_timeout", "10s"),
+];
+
 /// Idle connections are closed after this, so that a quiet service is a small one.
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -97,6 +106,8 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), Fault> {
         let write = self.write().await?;
         if self.kind == Kind::Postgres {
+            // A migration may take its time, and the instances that start meanwhile wait for it.
+            write.patience(Some(Duration::ZERO)).await?;
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             write.execute_unprepared(&lock).await?;
         }
@@ -121,7 +132,7 @@ impl Database {
 }
 
 async fn postgres(url: &str, config: &config::Database) -> Result<DatabaseConnection, Fault> {
-    let options = PgConnectOptions::from_str(url)?.application_name("tollgate-users");
+    let options = PgConnectOptions::from_str(url)?.application_name("tollgate-users").options(POSTGRES_TIMES);
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout.get())

@@ -17,6 +17,9 @@ on_both! {
     many_failures_are_few_transactions,
     what_an_end_leaves_unwritten_is_counted,
     who_hangs_up_leaves_what_was_decided,
+    while_nothing_can_be_written_right_and_wrong_are_refused_alike,
+    who_waits_behind_what_cannot_be_written_is_told_too,
+    nobody_waits_for_ever,
 }
 
 async fn a_failed_sign_in_is_the_same_row_whoever_it_is(backend: Backend) {
@@ -177,6 +180,57 @@ async fn who_hangs_up_leaves_what_was_decided(backend: Backend) {
         events(&database).await.iter().filter(|event| event.kind == "sign_in.failed").map(detail).collect();
     assert_eq!(written, [json!({"number": 2}), json!({"number": 3})]);
     assert!(journal.attempt(event(4)).is_err(), "closed");
+    database.close().await;
+    service.stop().await;
+}
+
+async fn while_nothing_can_be_written_right_and_wrong_are_refused_alike(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    service.person("adalovelace").await;
+    let database = database(&service.ground).await;
+    run(&database, "ALTER TABLE audit_events RENAME TO elsewhere").await.unwrap();
+    service.password_grant("adalovelace", "wrong horse 9").await.expect(500);
+    for password in ["wrong horse 9", PASSWORD, "wrong horse 9"] {
+        let answer = service.password_grant("adalovelace", password);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(4), answer).await.expect("answered at once");
+        answer.expect_problem(503, "database_unavailable");
+    }
+    run(&database, "ALTER TABLE elsewhere RENAME TO audit_events").await.unwrap();
+    until_events(&service, |events| count(events, Kind::SignInFailed) == 1).await;
+    database.close().await;
+    service.stop().await;
+}
+
+async fn who_waits_behind_what_cannot_be_written_is_told_too(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let database = database(&service.ground).await;
+    let (journal, scribe) = journal(&service, &database, 4);
+    let scribe = tokio::spawn(scribe.run());
+    let event = || Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
+    let (first, second) = (journal.attempt(event()).unwrap(), journal.attempt(event()).unwrap());
+    run(&database, "ALTER TABLE audit_events RENAME TO elsewhere").await.unwrap();
+    first.record().await.unwrap_err();
+    let told = tokio::time::timeout(std::time::Duration::from_secs(4), second.record()).await.expect("told at once");
+    told.unwrap_err();
+    let refused = journal.attempt(event()).unwrap_err();
+    assert_eq!(refused.code(), shared::problem::Code::DatabaseUnavailable, "before any work");
+    run(&database, "ALTER TABLE elsewhere RENAME TO audit_events").await.unwrap();
+    let written = until_events(&service, |events| count(events, Kind::SignInFailed) == 2).await;
+    assert_eq!(count(&written, Kind::SignInFailed), 2, "neither is lost");
+    journal.close();
+    scribe.await.unwrap();
+    database.close().await;
+    service.stop().await;
+}
+
+async fn nobody_waits_for_ever(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let database = database(&service.ground).await;
+    let (journal, scribe) = journal(&service, &database, 4);
+    let attempt = journal.attempt(Event::new(Kind::SignInFailed, By::nobody(None), &service.clock)).unwrap();
+    let late = attempt.record().await;
+    assert!(late.unwrap_err().is_unavailable());
+    drop(scribe);
     database.close().await;
     service.stop().await;
 }

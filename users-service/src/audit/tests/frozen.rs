@@ -1,0 +1,40 @@
+//! An instance that stands still with the head of the chain in its hand holds up the others for seconds, not for ever.
+
+use sea_orm::{ConnectionTrait, DbBackend, QuerySelect, Statement};
+
+use super::*;
+use crate::db::entity::audit_head;
+use crate::testing::{Backend, PASSWORD, Setup};
+
+#[actix_web::test]
+async fn who_stands_still_with_the_head_is_put_off_it() {
+    let service = Setup::on(Backend::Postgres).start().await;
+    service.person("adalovelace").await;
+    let database = database(&service.ground).await;
+    for (setting, value) in [
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_user_timeout", "10000"),
+    ] {
+        let sql = Statement::from_string(DbBackend::Postgres, format!("SHOW {setting}"));
+        let row = database.read().query_one_raw(sql).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<String>(0).unwrap(), value, "{setting}");
+    }
+    let frozen = database.write().await.unwrap();
+    audit_head::Entity::find().lock_exclusive().one(frozen.transaction()).await.unwrap().unwrap();
+    // Right and wrong: both wait for the head, and neither for long.
+    let answers = futures_util::future::join(
+        service.password_grant("adalovelace", PASSWORD),
+        service.password_grant("adalovelace", "wrong horse 9"),
+    );
+    let (right, wrong) = tokio::time::timeout(std::time::Duration::from_secs(20), answers).await.expect("in time");
+    right.expect_problem(503, "database_unavailable");
+    wrong.expect_problem(503, "database_unavailable");
+    // By itself the server ends what stands still: what waited is written, and the frozen one can do nothing more.
+    until_events(&service, |events| count(events, Kind::SignInFailed) == 1).await;
+    audit_head::Entity::find().one(frozen.transaction()).await.unwrap_err();
+    drop(frozen);
+    database.close().await;
+    service.stop().await;
+}
