@@ -22,7 +22,7 @@ use crate::idempotency::Answer;
            ("kind" = Option<String>, Query, description = "Only events of this kind.", example = "user.roles_changed"),
            ("outcome" = Option<String>, Query, description = "Only what succeeded, was refused or failed.", example = "failed"),
            ("session" = Option<String>, Query, description = "Only what happened in this session."),
-           ("identifier" = Option<String>, Query, description = "Only sign-ins that failed in the name of this e-mail address or user name, whether or not anybody has it.", example = "ada@example.com"),
+           ("identifier" = Option<String>, Query, description = "Only sign-ins that failed, and registrations that were declined, in the name of this e-mail address or user name, whether or not anybody has it.", example = "ada@example.com"),
            ("from" = Option<String>, Query, description = "Only from this instant on (RFC 3339).", example = "2026-11-21T08:00:00Z"),
            ("to" = Option<String>, Query, description = "Only before this instant (RFC 3339).", example = "2026-11-22T08:00:00Z")),
     responses((status = 200, description = "One page.", body = CursorPage<EventView>)))]

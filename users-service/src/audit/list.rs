@@ -66,7 +66,7 @@ impl Asked {
 
 /// Attempts in somebody's name: the detail holds the name that the journal gives to it.
 fn tried_as(text: &str, journal: &Journal) -> Condition {
-    let kinds = [Kind::SignInFailed, Kind::SignInThrottled].map(Kind::as_str);
+    let kinds = [Kind::SignInFailed, Kind::SignInThrottled, Kind::RegistrationDeclined].map(Kind::as_str);
     let name = journal.name(Identifier::of(text).as_str());
     Condition::all().add(Column::Kind.is_in(kinds)).add(Column::Detail.contains(name))
 }

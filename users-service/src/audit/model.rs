@@ -33,7 +33,8 @@ pub struct EventView {
     /// When it happened. Numbers go by the order of commit, which may differ.
     #[serde(with = "instant")]
     pub at: OffsetDateTime,
-    /// What happened: `user.registered`, `user.administrator_made`, `user.email_changed`, `user.username_changed`,
+    /// What happened: `user.registered`, `user.registration_declined` (only where it is not disclosed who is registered),
+    /// `user.administrator_made`, `user.email_changed`, `user.username_changed`,
     /// `user.changed`, `user.roles_changed`, `user.disabled`, `user.enabled`, `user.deleted`, `user.restored`,
     /// `user.purged`, `password.changed`, `password.change_failed`, `password.change_throttled`, `sign_in.succeeded`,
     /// `sign_in.failed`, `sign_in.throttled`, `sign_in.shed`, `session.ended`, `session.replayed`, `call.refused`. What is

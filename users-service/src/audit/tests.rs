@@ -5,6 +5,7 @@ mod deeds;
 mod frozen;
 mod list;
 mod purge;
+mod registrations;
 mod sign_ins;
 
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};

@@ -15,7 +15,7 @@ on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
 const DEEDS: [(&str, &[Kind]); 10] = [
-    ("register", &[Kind::UserRegistered]),
+    ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
         &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
@@ -59,7 +59,9 @@ const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
         Kind::UserRegistered | Kind::PasswordChangeThrottled => ("nobody", true, false),
-        Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => ("nobody", false, false),
+        Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
+            ("nobody", false, false)
+        }
         Kind::RefreshReplayed => ("nobody", true, true),
         Kind::EmailChanged
         | Kind::UsernameChanged
@@ -96,7 +98,9 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     clock.advance(Duration::from_secs(31 * 86_400));
     let ground = service.halt().await;
     let before = events_of(&ground).await;
-    let service = Setup::on(backend).at(clock).start_on(ground).await;
+    let quiet = Setup::on(backend).set("registration.disclose_existing", "false");
+    let service = quiet.at(clock).start_on(ground).await;
+    service.register(&json!({"email": admin.email, "username": "usurper", "password": PASSWORD})).await.expect(202);
     let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
 
     for kind in Kind::ALL {
