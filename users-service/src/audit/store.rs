@@ -1,15 +1,20 @@
 //! The rows: appended to the chain, and what a purge and time take from them.
 
+use std::collections::HashSet;
+
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select, Statement,
 };
 use serde_json::Value;
 use shared::domain::{EventId, UserId};
+use uuid::Uuid;
 
 use super::chain::{self, Sealed};
 use super::event::{Event, NOBODY};
+use super::kind::Kind;
 use crate::db::entity::audit_event::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::audit_head;
 use crate::db::{Database, Fault, Write};
@@ -20,12 +25,16 @@ const ROWS: usize = 500;
 /// Rows swept in one transaction: a flood's worth of them must not hold up everybody else.
 const SWEPT: u64 = 1_000;
 
+/// The kind of a purge.
+const PURGED: &str = Kind::UserPurged.as_str();
+
 /// The one row of the head.
 const HEAD: i16 = 1;
 
-/// Where the chain ends: the number of the last row, and its hash.
-pub(super) async fn head<C: ConnectionTrait>(db: &C) -> Result<(i64, [u8; 32]), Fault> {
-    read(audit_head::Entity::find_by_id(HEAD).one(db).await?)
+/// Where the chain ends: the number of the last row, and its hash; nothing when somebody has removed that.
+pub(super) async fn head<C: ConnectionTrait>(db: &C) -> Result<Option<(i64, [u8; 32])>, Fault> {
+    let row = audit_head::Entity::find_by_id(HEAD).one(db).await?;
+    row.map(|row| read(Some(row))).transpose()
 }
 
 fn read(row: Option<audit_head::Model>) -> Result<(i64, [u8; 32]), Fault> {
@@ -106,15 +115,9 @@ pub async fn forget(write: &Write, user: UserId) -> Result<(), Fault> {
 /// # Errors
 /// When a statement fails.
 pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
-    let strangers = Condition::all()
-        .add(Column::SubjectId.is_null())
-        .add(Column::ActorKind.eq(NOBODY))
-        .add(Column::DetailSalt.is_not_null())
-        .add(Column::At.lt(before));
     loop {
         let write = database.write().await?;
-        let rows = Entity::find().select_only().column(Column::Seq).filter(strangers.clone()).limit(SWEPT);
-        let rows: Vec<i64> = rows.into_tuple().all(write.transaction()).await?;
+        let rows: Vec<i64> = strangers(before).into_tuple().all(write.transaction()).await?;
         if rows.is_empty() {
             write.rollback().await;
             return Ok(());
@@ -124,6 +127,17 @@ pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
         take_detail(&write, these).await?;
         write.commit().await?;
     }
+}
+
+/// The next rows to be swept. The kind of actor stands in the statement as it does in the index, which is not looked at
+/// for a value that comes later.
+pub(super) fn strangers(before: i64) -> Select<Entity> {
+    let of = Condition::all()
+        .add(Column::SubjectId.is_null())
+        .add(Expr::cust(format!("actor_kind = '{NOBODY}'")))
+        .add(Column::DetailSalt.is_not_null())
+        .add(Column::At.lt(before));
+    Entity::find().select_only().column(Column::Seq).filter(of).limit(SWEPT)
 }
 
 async fn take_detail(write: &Write, of: Condition) -> Result<(), Fault> {
@@ -138,6 +152,29 @@ async fn take_origin(write: &Write, of: Condition) -> Result<(), Fault> {
     let of = Condition::all().add(of).add(Column::OriginSalt.is_not_null());
     Entity::update_many().set(row).filter(of).exec(write.transaction()).await?;
     Ok(())
+}
+
+/// The first row that lies beyond the head: in one statement, because both move on.
+pub(super) async fn beyond<C: ConnectionTrait>(db: &C) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT min(seq) AS seq FROM audit_events WHERE seq > (SELECT seq FROM audit_head)";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    Ok(row.map(|row| row.try_get("", "seq")).transpose()?.flatten())
+}
+
+/// The first row up to `end` that no chain has: before the first, or a second with its number.
+pub(super) async fn odd<C: ConnectionTrait>(db: &C, end: i64) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT seq FROM audit_events WHERE seq <= $1 GROUP BY seq HAVING seq < 1 OR count(*) > 1 \
+               ORDER BY seq LIMIT 1";
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [end.into()]);
+    let row = db.query_one_raw(statement).await?;
+    Ok(row.map(|row| row.try_get("", "seq")).transpose()?)
+}
+
+/// Everybody who was purged.
+pub(super) async fn purged<C: ConnectionTrait>(db: &C) -> Result<HashSet<Uuid>, Fault> {
+    let rows = Entity::find().select_only().column(Column::SubjectId).filter(Column::Kind.eq(PURGED));
+    let rows: Vec<Option<Uuid>> = rows.into_tuple().all(db).await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// The row with this number.

@@ -54,7 +54,7 @@ async fn administrators_read_it_and_nobody_else(backend: Backend) {
     let head = ask(&service, &admin, "?limit=1").await.expect(200);
     let place: Place = format!("{}:{}", head.json()["data"][0]["seq"], head.text("/data/0/hash")).parse().unwrap();
     let database = database(&service.ground).await;
-    let verdict = verify(&database, Some(place)).await.unwrap();
+    let verdict = verify(&database, Some(place), 0).await.unwrap();
     assert!(matches!(verdict, Verdict::Whole { .. }), "what the list shows is what verify-audit takes: {verdict:?}");
     database.close().await;
     service.stop().await;

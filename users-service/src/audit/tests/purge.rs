@@ -51,8 +51,23 @@ async fn a_purge_leaves_the_chain_whole_and_nothing_personal(backend: Backend) {
         "where others were stays"
     );
     let database = database(&service.ground).await;
-    let verdict = verify(&database, None).await.unwrap();
+    let verdict = verify(&database, None, i64::MAX).await.unwrap();
     assert!(matches!(verdict, Verdict::Whole { taken, .. } if taken > 0), "{verdict:?}");
     database.close().await;
     service.stop().await;
+}
+
+#[test]
+fn a_sweep_looks_at_nothing_but_what_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    actix_web::rt::System::new().block_on(async {
+        let database = crate::db::Database::connect(&crate::testing::config(&folder).database).await.unwrap();
+        database.migrate().await.unwrap();
+        let mut plan = sea_orm::QueryTrait::build(&crate::audit::store::strangers(7), sea_orm::DbBackend::Sqlite);
+        plan.sql = format!("EXPLAIN QUERY PLAN {}", plan.sql);
+        let plan = database.read().query_one_raw(plan).await.unwrap().unwrap();
+        let plan: String = plan.try_get("", "detail").unwrap();
+        assert!(plan.contains("audit_events_strangers"), "{plan}");
+        database.close().await;
+    });
 }

@@ -20,7 +20,7 @@ CREATE TABLE audit_events (
     detail_digest blob    NOT NULL CHECK (length(detail_digest) = 32),
     hash          blob    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
-CREATE INDEX audit_events_subject ON audit_events (subject_id, seq);
+CREATE INDEX audit_events_subject ON audit_events (subject_id, seq) WHERE subject_id IS NOT NULL;
 CREATE INDEX audit_events_actor ON audit_events (actor, seq);
 CREATE INDEX audit_events_kind ON audit_events (kind, seq);
 CREATE INDEX audit_events_at ON audit_events (at, seq);
@@ -46,4 +46,10 @@ BEGIN SELECT RAISE(ABORT, 'audit events are written once'); END;
 CREATE TRIGGER audit_head_moves_on BEFORE UPDATE ON audit_head WHEN NOT (NEW.id = OLD.id AND NEW.seq > OLD.seq)
 BEGIN SELECT RAISE(ABORT, 'the head of the audit only moves on'); END;
 CREATE TRIGGER audit_head_stays BEFORE DELETE ON audit_head
+BEGIN SELECT RAISE(ABORT, 'the head of the audit only moves on'); END;
+-- REPLACE takes rows away without a word to the triggers above.
+CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
+WHEN NEW.seq <= (SELECT seq FROM audit_head) OR EXISTS (SELECT 1 FROM audit_events WHERE seq = NEW.seq OR id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'audit events are written once'); END;
+CREATE TRIGGER audit_head_is_one BEFORE INSERT ON audit_head
 BEGIN SELECT RAISE(ABORT, 'the head of the audit only moves on'); END;
