@@ -14,6 +14,7 @@ on_both! {
     what_is_throttled_is_one_event_a_window,
     what_finds_no_room_is_one_event_a_window,
     no_failure_goes_unrecorded_where_the_queue_is_full,
+    with_no_place_nothing_is_tried,
     many_failures_are_few_transactions,
     what_an_end_leaves_unwritten_is_counted,
     who_hangs_up_leaves_what_was_decided,
@@ -115,6 +116,22 @@ async fn no_failure_goes_unrecorded_where_the_queue_is_full(backend: Backend) {
     let ground = service.halt().await;
     assert_eq!(count(&events_of(&ground).await, Kind::SignInFailed), with(400));
     Setup::on(backend).start_on(ground).await.stop().await;
+}
+
+async fn with_no_place_nothing_is_tried(backend: Backend) {
+    let service = Setup::on(backend).set("audit.queue", "2").start().await;
+    service.person("adalovelace").await;
+    let before = events_of(&service.ground).await.len();
+    let event = || Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
+    let places = [service.journal.attempt(event()).unwrap(), service.journal.attempt(event()).unwrap()];
+    for password in [PASSWORD, "wrong horse 9"] {
+        service.password_grant("adalovelace", password).await.expect_problem(503, "overloaded");
+    }
+    assert_eq!(events_of(&service.ground).await.len(), before, "not even the right one was looked at");
+    drop(places);
+    service.password_grant("adalovelace", "wrong horse 9").await.expect_problem(400, "invalid_grant");
+    service.sign_in("adalovelace@example.org").await;
+    service.stop().await;
 }
 
 async fn many_failures_are_few_transactions(backend: Backend) {
