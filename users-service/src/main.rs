@@ -104,7 +104,7 @@ async fn migrate(file: Option<&Path>) -> Result<(), String> {
 
 async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, String> {
     let config = load(file)?;
-    let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
+    let db = Database::connect_to_read(&config.database).await.map_err(|error| error.to_string())?;
     let before = to_micros(Clock::system().now() - config.retention.failed_sign_ins.get());
     verify_audit(&db, from, before).await.map_err(|error| error.to_string())
 }
