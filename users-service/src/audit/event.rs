@@ -11,7 +11,7 @@ use shared::problem::Context;
 use super::kind::Kind;
 
 /// Who did it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A user.
     User(UserId),
@@ -51,7 +51,7 @@ impl Actor {
 pub(super) const NOBODY: &str = "nobody";
 
 /// Who does something, in which session, from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct By {
     actor: Actor,
     session: Option<SessionId>,

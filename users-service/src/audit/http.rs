@@ -18,7 +18,7 @@ use crate::idempotency::Answer;
            ("limit" = Option<u32>, Query, description = "20 when absent.", minimum = 1, maximum = 100),
            ("sort_order" = Option<String>, Query, description = "desc (default) or asc."),
            ("user" = Option<String>, Query, description = "Only what was done to this user."),
-           ("actor" = Option<String>, Query, description = "Only what this one did: a user's id."),
+           ("actor" = Option<String>, Query, description = "Only what this one did: a user's id, or an issuer and its name for somebody with a space between."),
            ("kind" = Option<String>, Query, description = "Only events of this kind.", example = "user.roles_changed"),
            ("outcome" = Option<String>, Query, description = "Only what succeeded, was refused or failed.", example = "failed"),
            ("session" = Option<String>, Query, description = "Only what happened in this session."),

@@ -28,7 +28,7 @@ pub(super) async fn sign_in(
     let identifier = Identifier::of(identifier);
     let ticket = Ticket::new(&identifier, client_ip);
     let name = app.journal.name(identifier.as_str());
-    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, origin };
+    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
     if let Err(wait) = app.throttle.admit(&ticket).await {
         app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
         return Err(GrantError::Throttled(wait));

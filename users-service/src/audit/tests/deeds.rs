@@ -58,7 +58,7 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::PasswordChangeThrottled => ("nobody", true, false),
+        Kind::UserRegistered => ("nobody", true, false),
         Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
             ("nobody", false, false)
         }
@@ -73,6 +73,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UserRestored
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
+        | Kind::PasswordChangeThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::CallRefused => ("user", true, true),

@@ -59,15 +59,30 @@ async fn a_purge_leaves_the_chain_whole_and_nothing_personal(backend: Backend) {
 
 #[test]
 fn a_sweep_looks_at_nothing_but_what_is_due() {
+    let due = sea_orm::QueryTrait::build(&crate::audit::store::strangers(7), sea_orm::DbBackend::Sqlite);
+    goes_by(due, "audit_events_strangers");
+}
+
+#[test]
+fn a_session_is_found_by_its_index() {
+    let of =
+        sea_orm::QueryFilter::filter(Entity::find(), sea_orm::ColumnTrait::eq(&Column::SessionId, uuid::Uuid::nil()));
+    goes_by(
+        sea_orm::QueryTrait::build(&of.order_by_desc(Column::Seq), sea_orm::DbBackend::Sqlite),
+        "audit_events_session",
+    );
+}
+
+/// Holds SQLite's plan for a statement against the index that is for it.
+fn goes_by(mut plan: sea_orm::Statement, index: &str) {
     let folder = tempfile::tempdir().unwrap();
     actix_web::rt::System::new().block_on(async {
         let database = crate::db::Database::connect(&crate::testing::config(&folder).database).await.unwrap();
         database.migrate().await.unwrap();
-        let mut plan = sea_orm::QueryTrait::build(&crate::audit::store::strangers(7), sea_orm::DbBackend::Sqlite);
         plan.sql = format!("EXPLAIN QUERY PLAN {}", plan.sql);
         let plan = database.read().query_one_raw(plan).await.unwrap().unwrap();
         let plan: String = plan.try_get("", "detail").unwrap();
-        assert!(plan.contains("audit_events_strangers"), "{plan}");
+        assert!(plan.contains(index), "{plan}");
         database.close().await;
     });
 }

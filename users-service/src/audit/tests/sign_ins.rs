@@ -170,7 +170,7 @@ async fn what_an_end_leaves_unwritten_is_counted(backend: Backend) {
     let database = database(&service.ground).await;
     let (journal, scribe) = journal(&service, &database, 4);
     let event = Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
-    let refusal = Refusal { kind: Kind::SignInShed, subject: None, identifier: None, origin: None };
+    let refusal = Refusal { kind: Kind::SignInShed, subject: None, identifier: None, by: By::nobody(None) };
     journal.count(refusal);
     let waiting = journal.attempt(event).unwrap().record();
     let (answer, ()) = futures_util::future::join(waiting, async { drop(scribe) }).await;

@@ -21,6 +21,7 @@ CREATE TABLE audit_events (
     hash          bytea  NOT NULL CHECK (length(hash) = 32)
 );
 CREATE INDEX audit_events_subject ON audit_events (subject_id, seq) WHERE subject_id IS NOT NULL;
+CREATE INDEX audit_events_session ON audit_events (session_id, seq) WHERE session_id IS NOT NULL;
 CREATE INDEX audit_events_actor ON audit_events (actor, seq);
 CREATE INDEX audit_events_kind ON audit_events (kind, seq);
 CREATE INDEX audit_events_at ON audit_events (at, seq);
