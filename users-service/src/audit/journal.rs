@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use shared::auth::Caller;
 use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::event::Event;
+use super::event::{By, Event};
 use super::refused::{Refusal, Refused};
 use super::scribe::{Entry, Scribe};
 use crate::config;
@@ -78,6 +79,12 @@ impl Journal {
     #[must_use]
     pub fn name(&self, identifier: &str) -> String {
         hex::encode(&hmac::sign(&self.names, identifier.as_bytes()).as_ref()[..16])
+    }
+
+    /// Who calls, whoever they are.
+    #[must_use]
+    pub fn by(&self, caller: Caller) -> By {
+        By::caller(caller, |name| self.name(name))
     }
 
     /// Places taken, for the metrics.

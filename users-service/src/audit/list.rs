@@ -50,7 +50,8 @@ impl Asked {
         let outcome = outcome.transpose().map_err(|()| one_of("outcome", "succeeded, refused or failed"))?;
         let user = id::<UserId>(&query, "user")?.map(|user| Column::SubjectId.eq(user.as_uuid()));
         let session = id::<SessionId>(&query, "session")?.map(|session| Column::SessionId.eq(session.as_uuid()));
-        let actor = query.get("actor").map(actor).transpose()?.map(|actor| Column::Actor.eq(actor));
+        let actor =
+            query.get("actor").map(|text| actor(text, journal)).transpose()?.map(|actor| Column::Actor.eq(actor));
         let (from, to) = (moment(&query, "from")?, moment(&query, "to")?);
         let filter = Condition::all()
             .add_option(user)
@@ -73,11 +74,13 @@ fn tried_as(text: &str, journal: &Journal) -> Condition {
 }
 
 /// As it is stored: a user's id however it is written, or an issuer and its name for somebody.
-fn actor(text: &str) -> Result<String, Problem> {
+fn actor(text: &str, journal: &Journal) -> Result<String, Problem> {
     match text.parse::<UserId>() {
         Ok(user) => Ok(user.to_string()),
-        Err(_) if text.contains(' ') => Ok(text.to_owned()),
-        Err(_) => Err(one_of("actor", "a user's id, or an issuer and its name for somebody with a space between")),
+        Err(_) => match text.split_once(' ') {
+            Some((issuer, _)) => Ok(format!("{issuer} {}", journal.name(text))),
+            None => Err(one_of("actor", "a user's id, or an issuer and its name for somebody with a space between")),
+        },
     }
 }
 

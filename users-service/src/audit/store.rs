@@ -13,13 +13,13 @@ use shared::domain::{EventId, UserId};
 use uuid::Uuid;
 
 use super::chain::{self, Sealed};
-use super::event::{Event, NOBODY};
+use super::event::{EXTERNAL, Event, NOBODY, REQUEST_ID};
 use super::kind::Kind;
 use crate::db::entity::audit_event::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::audit_head;
 use crate::db::{Database, Fault, Write};
 
-/// Rows in one statement: 17 values each stay under what either back-end takes (32,766 and 65,535).
+/// Rows in one statement: 16 values each stay under what either back-end takes (32,766 and 65,535).
 const ROWS: usize = 500;
 
 /// Rows swept in one transaction: a flood's worth of them must not hold up everybody else.
@@ -70,7 +70,9 @@ pub async fn append<C: ConnectionTrait>(db: &C, events: &[Event]) -> Result<(), 
 /// Everything but the hash.
 fn row(seq: i64, event: &Event) -> Model {
     let origin = Sealed::new(event.origin().map_or_else(String::new, |address| address.to_string()));
-    let detail = Sealed::new(Value::Object(event.detail.clone()).to_string());
+    let mut detail = event.detail.clone();
+    detail.extend(event.request_id.clone().map(|id| (REQUEST_ID.to_owned(), Value::from(id))));
+    let detail = Sealed::new(Value::Object(detail).to_string());
     Model {
         seq,
         id: event.id.as_uuid(),
@@ -81,7 +83,6 @@ fn row(seq: i64, event: &Event) -> Model {
         actor: event.actor().name(),
         subject_id: event.subject.map(UserId::as_uuid),
         session_id: event.session().map(Into::into),
-        request_id: event.request_id.clone(),
         origin_salt: Some(origin.salt),
         origin: Some(origin.text),
         origin_digest: origin.digest.to_vec(),
@@ -105,12 +106,13 @@ pub async fn forget(write: &Write, user: UserId) -> Result<(), Fault> {
     let about = Column::SubjectId.eq(user.as_uuid());
     take_detail(write, Condition::all().add(about.clone())).await?;
     // Where an administrator was when they changed somebody's roles is that administrator's.
-    let strangers = Condition::all().add(about).add(Column::Actor.is_null());
+    let unknown = Condition::any().add(Column::Actor.is_null()).add(Column::ActorKind.eq(EXTERNAL));
+    let strangers = Condition::all().add(about).add(unknown);
     take_origin(write, Condition::any().add(Column::Actor.eq(user.to_string())).add(strangers)).await
 }
 
-/// Takes the same from what nobody in particular did to nobody in particular (a failed sign-in) before `before`
-/// (microseconds): no purge would.
+/// Takes the same from what nobody in particular did to nobody in particular (a failed sign-in), and whom
+/// another issuer vouches for did at all, before `before` (microseconds): no purge would.
 ///
 /// # Errors
 /// When a statement fails.
@@ -133,8 +135,7 @@ pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
 /// for a value that comes later.
 pub(super) fn strangers(before: i64) -> Select<Entity> {
     let of = Condition::all()
-        .add(Column::SubjectId.is_null())
-        .add(Expr::cust(format!("actor_kind = '{NOBODY}'")))
+        .add(Expr::cust(format!("(actor_kind = '{EXTERNAL}' OR (actor_kind = '{NOBODY}' AND subject_id IS NULL))")))
         .add(Column::DetailSalt.is_not_null())
         .add(Column::At.lt(before));
     Entity::find().select_only().column(Column::Seq).filter(of).limit(SWEPT)

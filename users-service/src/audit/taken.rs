@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use shared::domain::UserId;
 use uuid::Uuid;
 
-use super::event::NOBODY;
+use super::event::{EXTERNAL, NOBODY};
 use super::store;
 use crate::db::Fault;
 use crate::db::entity::audit_event::Model;
@@ -28,8 +28,8 @@ impl Taken {
     /// [`super::store::forget`] and [`super::store::sweep`] do it.
     pub fn note(&mut self, row: &Model) -> bool {
         let whose = match &row.actor {
-            Some(actor) => actor.parse().ok().map(UserId::as_uuid),
-            None => row.subject_id,
+            Some(actor) if row.actor_kind != EXTERNAL => actor.parse().ok().map(UserId::as_uuid),
+            Some(_) | None => row.subject_id,
         };
         let detail = row.detail_salt.is_some() || self.owes(row, row.subject_id);
         let origin = row.origin_salt.is_some() || self.owes(row, whose);
@@ -37,13 +37,14 @@ impl Taken {
     }
 
     fn owes(&mut self, row: &Model, whose: Option<Uuid>) -> bool {
-        match whose {
-            Some(user) => {
-                self.owed.entry(user).or_insert(row.seq);
-                true
-            }
-            None => row.subject_id.is_none() && row.actor_kind == NOBODY && row.at < self.before,
+        let stranger = row.actor_kind == EXTERNAL || (row.actor_kind == NOBODY && row.subject_id.is_none());
+        if stranger && row.at < self.before {
+            return true;
         }
+        if let Some(user) = whose {
+            self.owed.entry(user).or_insert(row.seq);
+        }
+        whose.is_some()
     }
 
     /// The first row that relies on a purge which there never was. To be asked last: a purge may come while the rows are

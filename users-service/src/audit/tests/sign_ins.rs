@@ -60,7 +60,7 @@ async fn a_failed_sign_in_is_the_same_row_whoever_it_is(backend: Backend) {
         let words =
             [event.kind.clone(), event.outcome.clone(), event.actor_kind.clone(), event.origin.clone().unwrap()];
         let absent = [event.actor.is_none(), event.subject_id.is_none(), event.session_id.is_none()];
-        (words, absent, event.request_id.as_ref().map(String::len), members)
+        (words, absent, event.detail.as_ref().map(String::len), members)
     };
     assert_eq!(events.iter().map(shape).collect::<HashSet<_>>().len(), 1, "{events:#?}");
     let text = format!("{events:?}");
