@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Select, Statement,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde_json::Value;
 use shared::domain::{EventId, UserId};
@@ -60,8 +60,25 @@ pub async fn append<C: ConnectionTrait>(db: &C, events: &[Event]) -> Result<(), 
             row.hash = hash.to_vec();
             rows.push(row.into_active_model().reset_all());
         }
-        Entity::insert_many(rows).exec_without_returning(db).await?;
+        write(db, rows, seq, &hash).await?;
     }
+    Ok(())
+}
+
+/// The rows, and the head that they end in: where it can be in one statement, because everybody waits meanwhile.
+async fn write<C: ConnectionTrait>(db: &C, rows: Vec<ActiveModel>, seq: i64, hash: &[u8; 32]) -> Result<(), Fault> {
+    let (insert, backend) = (Entity::insert_many(rows), db.get_database_backend());
+    if backend == DbBackend::Postgres {
+        let Statement { sql, values, .. } = insert.build(backend);
+        let mut values = values.map_or_else(Vec::new, |values| values.0);
+        let (number, text) = (values.len() + 1, values.len() + 2);
+        let head = format!("UPDATE audit_head SET seq = ${number}, hash = ${text} WHERE id = {HEAD}");
+        values.extend([seq.into(), hash.to_vec().into()]);
+        let sql = format!("WITH written AS ({sql}) {head}");
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        return Ok(());
+    }
+    insert.exec_without_returning(db).await?;
     let head = audit_head::ActiveModel { seq: Set(seq), hash: Set(hash.to_vec()), ..Default::default() };
     audit_head::Entity::update_many().set(head).filter(audit_head::Column::Id.eq(HEAD)).exec(db).await?;
     Ok(())

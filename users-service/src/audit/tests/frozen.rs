@@ -38,3 +38,17 @@ async fn who_stands_still_with_the_head_is_put_off_it() {
     database.close().await;
     service.stop().await;
 }
+
+/// Whoever holds the head is waited for by everybody: rows and head are written in one statement.
+#[actix_web::test]
+async fn rows_and_head_are_one_statement() {
+    let service = Setup::on(Backend::Postgres).start().await;
+    service.person("adalovelace").await;
+    let database = database(&service.ground).await;
+    let sql = "SELECT cmin::text || ' ' || xmin::text AS at FROM audit_head \
+               UNION SELECT cmin::text || ' ' || xmin::text FROM audit_events WHERE seq = (SELECT seq FROM audit_head)";
+    let rows = database.read().query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+    assert_eq!(rows.len(), 1, "the same command of the same transaction");
+    database.close().await;
+    service.stop().await;
+}
