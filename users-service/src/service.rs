@@ -66,7 +66,7 @@ pub struct Service {
     server: Server,
     handle: Handle,
     tasks: JoinSet<()>,
-    journal: Journal,
+    pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     database: Database,
 }
