@@ -47,17 +47,24 @@ async fn the_gateway_refuses_in_the_services_words(backend: Backend) {
     let cases = cases::of(&document);
     let asked: BTreeSet<_> = cases.iter().map(|case| format!("{} {}", case.method, case.template)).collect();
     assert_eq!(asked, operations(&document), "every operation is asked");
-    let differences: Vec<String> = futures_util::stream::iter(&cases)
-        .map(async |case| {
-            let direct = told(&on.directly(case).await);
-            let (with, without) = (told(&on.through(case).await), told(&off.through(case).await));
-            let same = direct == with && direct == without;
-            (!same).then(|| format!("{case}\n  service {direct}\n  with    {with}\n  without {without}"))
-        })
+    let ask = async |case: &Case| {
+        let direct = told(&on.directly(case).await);
+        let (with, without) = (told(&on.through(case).await), told(&off.through(case).await));
+        let same = direct == with && direct == without;
+        (!same).then(|| format!("{case}\n  service {direct}\n  with    {with}\n  without {without}"))
+    };
+    let differ: Vec<&Case> = futures_util::stream::iter(&cases)
+        .map(async |case| ask(case).await.map(|_| case))
         .buffer_unordered(AT_ONCE)
-        .filter_map(async |difference| difference)
+        .filter_map(async |case| case)
         .collect()
         .await;
+    // Another case may have changed who they are in between, their name for one: when all are through, that is the same
+    // everywhere, and what differs then differs.
+    let mut differences = Vec::new();
+    for case in differ {
+        differences.extend(ask(case).await);
+    }
     let count = differences.len();
     assert!(count == 0, "{count} of {} differ:\n{}", cases.len(), differences[..count.min(30)].join("\n"));
     let refused = refusals(&on.stack).await;
