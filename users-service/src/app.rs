@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
@@ -35,6 +36,10 @@ pub struct App {
     pub hasher: Hasher,
     /// Counts attempts to sign in.
     pub throttle: Throttle,
+    /// Counts the mails that strangers have sent to one address.
+    pub mail_limit: Throttle,
+    /// Sends mail.
+    pub mailer: Mailer,
     /// Tells gateways what ended.
     pub relay: Relay,
     /// What a scrape shows.

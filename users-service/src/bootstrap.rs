@@ -74,7 +74,11 @@ pub async fn bootstrap(
         return Ok(None);
     }
     match users::insert(&write, UserId::generate(clock), &user, &hash, clock.now()).await? {
-        Inserted::Created(_) => write.commit().await?,
+        Inserted::Created(made) => {
+            // Whoever runs the service has given the address; asked to confirm it first, nobody could let anybody in.
+            users::prove(&write, &made, clock.now()).await?;
+            write.commit().await?;
+        }
         Inserted::EmailTaken | Inserted::UsernameTaken => return Err(BootstrapError::Taken),
     }
     let email = user.email.as_str().to_owned();

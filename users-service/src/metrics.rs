@@ -19,6 +19,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
+    mails: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
 }
 
@@ -27,13 +28,15 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("tollgate_users");
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
+        let mails = Family::default();
+        registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting }
+        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting }
     }
 }
 
@@ -47,6 +50,11 @@ impl Metrics {
     /// Counts a registration.
     pub fn registered(&self) {
         self.registrations.inc();
+    }
+
+    /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead` or `dropped`.
+    pub fn mail(&self, outcome: &'static str) {
+        self.mails.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The scrape's body.

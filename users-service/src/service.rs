@@ -12,13 +12,15 @@ use actix_web::{App as WebApp, HttpServer, web};
 use shared::auth::{AUDIENCE_USERS, SecretTooShort, Verifier};
 use shared::clock::Clock;
 use shared::store::Stores;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
 use crate::keys::{self, KeysError};
+use crate::mail::{self, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
@@ -52,8 +54,13 @@ pub enum StartError {
     #[error("hashing: {0}")]
     Hashing(#[from] HashError),
     #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
 }
+
+/// How long a stop waits for mail that is on its way to a server.
+const LAST_MAIL: Duration = Duration::from_secs(5);
 
 /// A service that listens.
 pub struct Service {
@@ -64,7 +71,8 @@ pub struct Service {
     server: Server,
     handle: Handle,
     tasks: JoinSet<()>,
-    database: Database,
+    mail: JoinHandle<()>,
+    app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.
@@ -93,10 +101,12 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.clone(), clock.clone())?,
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
+        mail_limit: Throttle::of_mail(&config, stores.counters.clone(), clock.clone()),
+        mailer: Mailer::new(&config.mail)?,
         metrics: Metrics::default(),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
-        database: database.clone(),
+        database,
         config,
         clock,
         stores,
@@ -106,10 +116,11 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
     tasks.spawn(sweeper::run(app.clone()));
+    let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
     let handle = Handle { server: server.handle(), stopping };
-    Ok(Service { addr, bootstrap, server, handle, tasks, database })
+    Ok(Service { addr, bootstrap, server, handle, tasks, mail, app })
 }
 
 fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListener) -> std::io::Result<Server> {
@@ -137,8 +148,14 @@ impl Service {
     /// When the listener fails.
     pub async fn run(mut self) -> std::io::Result<()> {
         let served = self.server.await;
+        self.app.stopping.store(true, Ordering::Relaxed);
+        self.app.mailer.wake();
+        // Cut off, a mail that is just being taken would be sent again.
+        if timeout(LAST_MAIL, &mut self.mail).await.is_err() {
+            self.mail.abort();
+        }
         self.tasks.shutdown().await;
-        self.database.close().await;
+        self.app.database.close().await;
         served
     }
 

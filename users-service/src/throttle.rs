@@ -31,6 +31,22 @@ impl Ticket {
     /// For an identifier, and the client's address (IPv6: its /64, which is one customer).
     #[must_use]
     pub fn new(identifier: &Identifier, address: Option<IpAddr>) -> Self {
+        Self::of("sign-in", identifier, address)
+    }
+
+    /// For asking for a mail: who asks from where.
+    #[must_use]
+    pub fn asking(identifier: &Identifier, address: Option<IpAddr>) -> Self {
+        Self::of("asking", identifier, address)
+    }
+
+    /// For the mails to one address, whoever asks for them.
+    #[must_use]
+    pub fn mail(identifier: &Identifier) -> Self {
+        Self::of("mail", identifier, None)
+    }
+
+    fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {
         let address = match address {
             Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x?}", &v6.octets()[..8]),
             Some(IpAddr::V6(v6)) => v6.to_ipv4_mapped().map_or_else(String::new, |v4| v4.to_string()),
@@ -38,7 +54,7 @@ impl Ticket {
             None => String::new(),
         };
         let pair = format!("{}\n{address}", identifier.as_str());
-        Self(format!("sign-in:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
+        Self(format!("{what}:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
     }
 }
 
@@ -48,6 +64,13 @@ impl Throttle {
     pub fn new(config: &config::Throttle, shared: Counters, clock: Clock) -> Self {
         let quota = Quota { limit: config.attempts, window: config.window.get(), burst: config.attempts };
         Self { quota: config.enabled.then_some(quota), shared, own: Counters::memory(clock) }
+    }
+
+    /// The same for mails to one address.
+    #[must_use]
+    pub fn of_mail(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+        let (attempts, window) = (config.mail.per_address, config.mail.per_address_window);
+        Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
     }
 
     /// Counts an attempt, or says how long to wait.

@@ -1,6 +1,8 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
 pub mod idempotency_key;
+pub mod link;
+pub mod mail;
 pub mod revocation;
 pub mod secret;
 pub mod session;

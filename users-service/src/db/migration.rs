@@ -21,6 +21,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/api_key_revocations.postgres.sql"),
                 sqlite: include_str!("migration/api_key_revocations.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000005_mail",
+                postgres: include_str!("migration/mail.postgres.sql"),
+                sqlite: include_str!("migration/mail.sqlite.sql"),
+            }),
         ]
     }
 }

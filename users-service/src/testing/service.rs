@@ -38,8 +38,8 @@ pub struct Setup {
 /// Where the data is; dropped with everything in it.
 pub struct Ground {
     pub url: String,
-    _folder: TempDir,
-    database: Option<String>,
+    pub(super) folder: TempDir,
+    pub(super) database: Option<String>,
 }
 
 /// A running service.
@@ -67,6 +67,7 @@ impl Setup {
             .set("hashing.memory_kib", "64")
             .set("hashing.passes", "1")
             .set("throttle.enabled", "false")
+            .set("mail.poll", "20ms")
             .set("bootstrap.admin_email", ADMIN)
             .set("bootstrap.admin_password", PASSWORD)
     }
@@ -89,7 +90,11 @@ impl Setup {
     }
 
     pub async fn start_on(self, ground: Ground) -> Running {
-        let Self { clock, stores, settings, .. } = self.set("database.url", &ground.url);
+        let spool = ground.spool().display().to_string();
+        // A test that has chosen a folder of its own keeps it.
+        let chosen = self.settings.iter().any(|(name, _)| name == "TOLLGATE_USERS__MAIL__SPOOL");
+        let setup = if chosen { self } else { self.set("mail.spool", &spool) };
+        let Self { clock, stores, settings, .. } = setup.set("database.url", &ground.url);
         let config = Config::load(None, &settings).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
@@ -107,14 +112,14 @@ impl Ground {
         match backend {
             Backend::Sqlite => {
                 let url = format!("sqlite://{}", folder.path().join("users.db").display());
-                Self { url, _folder: folder, database: None }
+                Self { url, folder, database: None }
             }
             Backend::Postgres => {
                 let name = format!("tollgate_users_{}", uuid::Uuid::new_v4().simple());
                 on_server(&format!("CREATE DATABASE {name}")).await;
                 let server = postgres::server();
                 let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-                Self { url, _folder: folder, database: Some(name) }
+                Self { url, folder, database: Some(name) }
             }
         }
     }

@@ -37,7 +37,7 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(true);
             app.throttle.forgive(&ticket).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed) => app.metrics.sign_in(false),
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => app.metrics.sign_in(false),
         // Nothing was found out about the password.
         Err(
             GrantError::UnsupportedType
@@ -85,6 +85,9 @@ async fn open_session(
     }
     if current.password != checked.password {
         return Err(GrantError::Changed);
+    }
+    if app.config.registration.require_verified_email && !current.user.email_verified {
+        return Err(GrantError::EmailNotVerified);
     }
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;

@@ -5,6 +5,7 @@ use shared::domain::{Role, UserId};
 use shared::http::Conditions;
 use shared::store::Revocation;
 
+use super::email_change;
 use super::error::UserError;
 use super::model::{Changes, Status, User};
 use super::representation::Version;
@@ -49,6 +50,7 @@ pub(super) async fn patch(
     changes: &Changes,
 ) -> Result<User, UserError> {
     let id = target.changeable(caller)?;
+    email_change::admit(app, caller, id, changes).await?;
     let write = app.database.write().await?;
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
@@ -57,9 +59,14 @@ pub(super) async fn patch(
     if changes.change_nothing(&user) {
         return Ok(user);
     }
-    store::change(&write, &user, changes, app.clock.now()).await?;
+    let changes = email_change::held_back(app, &write, caller, &user, changes.clone()).await?;
+    if !changes.change_nothing(&user) {
+        store::change(&write, &user, &changes, app.clock.now()).await?;
+        email_change::after(app, &write, &user, &changes).await?;
+    }
     let user = reread(&write, id).await?;
     write.commit().await?;
+    app.mailer.wake();
     Ok(user)
 }
 

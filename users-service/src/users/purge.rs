@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
+use crate::{links, mail};
 
 /// Users purged in one transaction.
 const BATCH: u64 = 100;
@@ -34,6 +35,8 @@ pub async fn purge(database: &Database, before: i64, now: i64) -> Result<(), Fau
                 purged_at: Set(Some(now)),
                 ..Default::default()
             };
+            mail::forget(write.transaction(), user.id).await?;
+            links::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
         }
         write.commit().await?;

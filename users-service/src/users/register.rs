@@ -7,7 +7,7 @@ use shared::domain::{Role, Roles, UserId};
 use shared::problem::{Code, Problem};
 
 use super::error::UserError;
-use super::fields::{Email, Name, Phone, Refused, Username};
+use super::fields::{Email, Identifier, Name, Phone, Refused, Username};
 use super::model::{NewUser, Registration};
 use super::representation::Representation;
 use super::store::{Inserted, insert};
@@ -15,7 +15,9 @@ use crate::app::App;
 use crate::config::PasswordRule;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
+use crate::mail::{self, Owed, Template};
 use crate::passwords::{Password, PasswordHash};
+use crate::throttle::Ticket;
 
 /// Who registers, as it is sent.
 #[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -102,11 +104,14 @@ pub(super) async fn register<V: Representation>(
         return Ok(first);
     }
     let hash = app.hasher.hash(&password).await?;
+    let address = Ticket::mail(&Identifier::Email(user.email.normal().to_owned()));
+    let mailed = app.mail_limit.admit(&address).await.is_ok();
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash).await
+        insert_and_show::<V>(app, write, &user, &hash, mailed).await
     });
     let answer = answer.await?;
     app.metrics.registered();
+    app.mailer.wake();
     Ok(answer)
 }
 
@@ -115,8 +120,12 @@ async fn insert_and_show<V: Representation>(
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
+    mailed: bool,
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    if mailed {
+        mail::owe(write, word_of(new, &inserted), &app.clock).await?;
+    }
     if !app.config.registration.disclose_existing {
         return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
     }
@@ -128,5 +137,15 @@ async fn insert_and_show<V: Representation>(
         }
         Inserted::EmailTaken => Err(UserError::EmailTaken),
         Inserted::UsernameTaken => Err(UserError::UsernameTaken),
+    }
+}
+
+/// What whoever has the address is written. Whatever came of it there is one mail, so that the work is the same; where
+/// a refusal is answered, the mail goes with it.
+fn word_of(new: &NewUser, inserted: &Inserted) -> Owed {
+    match inserted {
+        Inserted::Created(user) => Owed::to_user(Template::VerifyEmail, user.id),
+        Inserted::EmailTaken => Owed::to_address(Template::AlreadyRegistered, new.email.normal().to_owned()),
+        Inserted::UsernameTaken => Owed::to_address(Template::UsernameTaken, new.email.as_str().to_owned()),
     }
 }

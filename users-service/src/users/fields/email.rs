@@ -53,6 +53,21 @@ impl Email {
         &self.normal
     }
 
+    /// As mail is sent to it: written as it was, with the domain as the DNS is asked for it.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let domain = self.normal.rsplit_once('@').map_or("", |(_, domain)| domain);
+        format!("{}@{domain}", self.local())
+    }
+
+    /// As it may be shown to whoever has another address: `a…@example.com`.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let (first, domain) =
+            (self.local().chars().next(), self.written.rsplit_once('@').map_or("", |(_, domain)| domain));
+        format!("{}…@{domain}", first.map_or_else(String::new, String::from))
+    }
+
     /// What stands before the `@`.
     #[must_use]
     pub fn local(&self) -> &str {

@@ -1,0 +1,109 @@
+//! A forgotten password.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use shared::store::{RevocationList, Verdict};
+
+use crate::testing::{Answer, Backend, Mail, PASSWORD, Running, Setup, on_both};
+
+on_both! {
+    a_reset_ends_everything_and_signs_in,
+    of_twenty_resets_one_wins,
+    a_reset_proves_the_address_it_was_mailed_to,
+    a_link_does_not_outlive_its_time_or_its_user,
+}
+
+const NEW: &str = "another horse battery 8 staple";
+const CHOOSE: &str = "Choose a new password";
+
+async fn forgot(service: &Running, email: &str) -> Mail {
+    let before = service.mails(email, CHOOSE).len();
+    let asked = service.call(Method::POST, "/api/v1/auth/password/forgot").json(&json!({"email": email}));
+    asked.send().await.expect(202);
+    crate::testing::until(|| service.mails(email, CHOOSE).len() > before).await;
+    service.mails(email, CHOOSE).pop().unwrap()
+}
+
+async fn reset(service: &Running, token: &str, new: &str) -> Answer {
+    let body = json!({"token": token, "new_password": new});
+    service.call(Method::POST, "/api/v2/auth/password/reset").json(&body).send().await
+}
+
+async fn a_reset_ends_everything_and_signs_in(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let (link, other) = (forgot(&service, &ada.email).await, forgot(&service, &ada.email).await);
+    assert!(link.link().contains("/account/reset?token=tgl_") && link.text.contains("30 minutes"), "{}", link.text);
+    // What breaks a rule costs no link.
+    let weak = reset(&service, &link.token(), "adalovelace 12345").await.expect_problem(422, "validation_failed");
+    assert_eq!(weak.text("/errors/0/pointer"), "/new_password");
+    let list = Arc::new(RevocationList::new(service.clock.clone()));
+    let _follower = service.stores.revocations.follow(Arc::clone(&list));
+    reset(&service, &link.token(), NEW).await.expect(204);
+    assert_eq!(list.check(ada.id, ada.claims.sid, ada.claims.ver), Verdict::Revoked);
+    service.refresh(&ada.refresh_token).await.expect_problem(400, "invalid_grant");
+    service.password_grant(&ada.email, PASSWORD).await.expect_problem(400, "invalid_grant");
+    let tokens = service.password_grant(&ada.email, NEW).await.expect(200);
+    let again = crate::testing::Person::of(&ada.email, &tokens);
+    assert_eq!(list.check(again.id, again.claims.sid, again.claims.ver), Verdict::Valid);
+    for used in [&link, &other] {
+        reset(&service, &used.token(), "a third horse battery 7").await.expect_problem(410, "link_invalid");
+    }
+    service.mail(&ada.email, "Your password").await;
+    service.stop().await;
+}
+
+async fn of_twenty_resets_one_wins(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let token = forgot(&service, &ada.email).await.token();
+    let passwords: Vec<String> = (0..20).map(|i| format!("horse number {i} of the battery")).collect();
+    let answers = join_all(passwords.iter().map(|new| reset(&service, &token, new))).await;
+    let won: Vec<usize> = (0..20).filter(|i| answers[*i].status == 204).collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 410).count(), 19);
+    service.password_grant(&ada.email, &passwords[won[0]]).await.expect(200);
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.mails(&ada.email, "Your password").len(), 1);
+    service.stop().await;
+}
+
+async fn a_reset_proves_the_address_it_was_mailed_to(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    let verified = async || {
+        let path = format!("/api/v2/users/{}", ada.id);
+        service.call(Method::GET, &path).by(&admin).send().await.expect(200).json()["email_verified"] == true
+    };
+    assert!(!verified().await);
+    let link = forgot(&service, &ada.email).await;
+    let path = format!("/api/v1/users/{}", ada.id);
+    let moved = service.call(Method::PATCH, &path).by(&admin).json(&json!({"email": "countess@example.net"}));
+    moved.send().await.expect(200);
+    reset(&service, &link.token(), NEW).await.expect_problem(410, "link_invalid");
+    assert!(!verified().await);
+    let link = forgot(&service, "countess@example.net").await;
+    reset(&service, &link.token(), NEW).await.expect(204);
+    assert!(verified().await);
+    service.stop().await;
+}
+
+async fn a_link_does_not_outlive_its_time_or_its_user(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    let link = forgot(&service, &ada.email).await;
+    service.clock.advance(Duration::from_secs(30 * 60));
+    reset(&service, &link.token(), NEW).await.expect_problem(410, "link_invalid");
+    let link = forgot(&service, &ada.email).await;
+    service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send().await.expect(200);
+    reset(&service, &link.token(), NEW).await.expect_problem(410, "link_invalid");
+    // Nobody who is shut out is sent one.
+    let asked = service.call(Method::POST, "/api/v1/auth/password/forgot").json(&json!({"email": ada.email}));
+    asked.send().await.expect(202);
+    service.until_mails("dropped", 1).await;
+    service.stop().await;
+}

@@ -1,0 +1,68 @@
+//! What asking for a link costs the database: the same statements whoever is asked for.
+
+use std::sync::Mutex;
+
+use reqwest::Method;
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::testing::{Backend, Mood, PASSWORD, Setup, SmtpServer, on_both};
+
+on_both! {
+    known_and_unknown_cost_the_same_statements,
+}
+
+/// Every statement that sqlx has run. One test's alone: each runs in a process of its own.
+static RUN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Listens to what sqlx says of its statements.
+struct Statements;
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Summary(String);
+        impl Visit for Summary {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "summary" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        if event.metadata().target() == "sqlx::query" {
+            let mut summary = Summary(String::new());
+            event.record(&mut summary);
+            // The relay looks for those all the time.
+            if !summary.0.contains("revocations") {
+                RUN.lock().unwrap().push(summary.0);
+            }
+        }
+    }
+}
+
+async fn known_and_unknown_cost_the_same_statements(backend: Backend) {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Statements)).unwrap();
+    // The worker is kept waiting by a server that says nothing, and so adds no statements of its own.
+    let server = SmtpServer::start(Mood::Hangs).await;
+    let setup = Setup::on(backend).set("mail.transport", "smtp").set("mail.smtp_url", &server.url);
+    let service = setup.set("mail.timeout", "10m").set("mail.parallel", "1").start().await;
+    let body = json!({"email": "ada@example.org", "username": "ada", "password": PASSWORD});
+    service.register(&body).await.expect(201);
+    service.until_count("SELECT count(*) FROM mails WHERE attempts = 1", 1).await;
+    let mut costs = Vec::new();
+    for path in ["/api/v1/auth/password/forgot", "/api/v1/auth/email/resend"] {
+        // The first of all warms what is prepared once.
+        for email in ["warm@example.org", "ada@example.org", "nobody@example.org"] {
+            RUN.lock().unwrap().clear();
+            service.call(Method::POST, path).json(&json!({"email": email})).send().await.expect(202);
+            costs.push((path, email, RUN.lock().unwrap().clone()));
+        }
+    }
+    for (path, email, statements) in costs.iter().filter(|(_, email, _)| *email != "warm@example.org") {
+        assert!(!statements.is_empty(), "{path}: nothing was heard");
+        assert_eq!(statements, &costs[2].2, "{path} for {email}");
+        assert!(statements.iter().all(|statement| !statement.contains("users")), "nobody is looked up: {statements:?}");
+    }
+    service.stop().await;
+}

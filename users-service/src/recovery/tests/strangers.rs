@@ -1,0 +1,80 @@
+//! What strangers learn, and what they can have sent to others.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::testing::{Backend, PASSWORD, Setup, on_both};
+
+on_both! {
+    known_and_unknown_are_one_answer_and_one_row,
+    a_mailbox_is_not_flooded,
+    undisclosed_registrations_go_on_by_mail,
+    a_patch_does_not_tell_who_is_registered_where_nobody_is_told,
+}
+
+async fn known_and_unknown_are_one_answer_and_one_row(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    service.mail(&ada.email, "Confirm").await;
+    for path in ["/api/v1/auth/password/forgot", "/api/v1/auth/email/resend"] {
+        let mut bodies = Vec::new();
+        for email in [ada.email.as_str(), "nobody@example.org", "NOBODY@bücher.example"] {
+            let rows = service.ground.count("SELECT count(*) FROM mails").await;
+            bodies.push(service.call(Method::POST, path).json(&json!({"email": email})).send().await.expect(202).bytes);
+            assert_eq!(service.ground.count("SELECT count(*) FROM mails").await, rows + 1, "{path} {email}");
+        }
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}");
+        let bad = service.call(Method::POST, path).json(&json!({"email": "no address"})).send().await;
+        assert_eq!(bad.expect_problem(422, "validation_failed").text("/errors/0/pointer"), "/email");
+    }
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.mails_that_are("dropped").await, 4, "nobody's mail is nobody's");
+    assert!(service.mails("nobody@example.org", "").is_empty());
+    service.stop().await;
+}
+
+async fn a_mailbox_is_not_flooded(backend: Backend) {
+    let service = Setup::on(backend).set("throttle.enabled", "true").set("mail.per_address", "3").start().await;
+    let ada = service.person("adalovelace").await;
+    let forgot =
+        || service.call(Method::POST, "/api/v1/auth/password/forgot").json(&json!({"email": ada.email})).send();
+    for _ in 0..10 {
+        forgot().await.expect(202);
+    }
+    let held = forgot().await.expect_problem(429, "rate_limited");
+    assert!(!held.header("retry-after").is_empty());
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.mails(&ada.email, "").len(), 3, "the registration's counts too");
+    service.stop().await;
+}
+
+async fn undisclosed_registrations_go_on_by_mail(backend: Backend) {
+    let service = Setup::on(backend).set("registration.disclose_existing", "false").start().await;
+    let who = |email: &str, username: &str| json!({"email": email, "username": username, "password": PASSWORD});
+    let first = service.register(&who("ada@example.org", "ada")).await.expect(202).bytes;
+    service.mail("ada@example.org", "Confirm your e-mail").await;
+    assert_eq!(service.register(&who("ADA@example.org", "other")).await.expect(202).bytes, first);
+    service.mail("ada@example.org", "You have an account").await;
+    assert_eq!(service.register(&who("bob@example.org", "ADA")).await.expect(202).bytes, first);
+    service.mail("bob@example.org", "was not completed").await;
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.ground.count("SELECT count(*) FROM mails").await, 3, "one each");
+    service.stop().await;
+}
+
+async fn a_patch_does_not_tell_who_is_registered_where_nobody_is_told(backend: Backend) {
+    let service = Setup::on(backend).set("registration.disclose_existing", "false").start().await;
+    for name in ["adalovelace", "bobby"] {
+        let body = json!({"email": format!("{name}@example.org"), "username": name, "password": PASSWORD});
+        service.register(&body).await.expect(202);
+    }
+    let ada = service.sign_in("adalovelace@example.org").await;
+    for email in ["bobby@example.org", "nobody@example.org"] {
+        let patched = service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&json!({"email": email}));
+        assert_eq!(patched.send().await.expect(200).text("/email"), ada.email);
+    }
+    service.mail("nobody@example.org", "Confirm your new").await;
+    service.until_mails("waiting", 0).await;
+    assert!(service.mails("bobby@example.org", "Confirm your new").is_empty());
+    service.stop().await;
+}

@@ -1,0 +1,99 @@
+//! Another e-mail address: one's own takes effect when the new one is confirmed, and the old one is told.
+
+use shared::auth::SignedIn;
+use shared::clock::to_micros;
+use shared::domain::UserId;
+use shared::problem::{Code, Problem};
+
+use super::error::UserError;
+use super::fields::{Email, Identifier};
+use super::model::{Changes, User};
+use super::store;
+use crate::app::App;
+use crate::db::{Fault, Write};
+use crate::links::{self, Purpose};
+use crate::mail::{self, Owed, Template};
+use crate::throttle::Ticket;
+
+/// Whether the patch moves the user to another address: a new way of writing the old one does not.
+fn moves(user: &User, email: &Email) -> bool {
+    Email::parse(&user.email).map_or(true, |old| old.normal() != email.normal())
+}
+
+/// Counts what the patch would have mailed to a new address of the caller's choice. Before the transaction, for the
+/// counters may be elsewhere.
+pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Changes) -> Result<(), UserError> {
+    let Some(email) = changes.email.as_ref().filter(|_| id == caller.user.id) else { return Ok(()) };
+    let user = store::find(app.database.read(), id).await?.ok_or(UserError::NotFound)?;
+    if !moves(&user, email) {
+        return Ok(());
+    }
+    let asking = Ticket::asking(&Identifier::of(&id.to_string()), None);
+    let mailed = Ticket::mail(&Identifier::Email(email.normal().to_owned()));
+    for (limit, ticket) in [(&app.throttle, &asking), (&app.mail_limit, &mailed)] {
+        limit.admit(ticket).await.map_err(|wait| Problem::new(Code::RateLimited).retry_after(wait))?;
+    }
+    Ok(())
+}
+
+/// Takes out of a patch of one's own what waits for a confirmation, and has it asked for.
+pub(super) async fn held_back(
+    app: &App,
+    write: &Write,
+    caller: &SignedIn,
+    user: &User,
+    mut changes: Changes,
+) -> Result<Changes, UserError> {
+    let own = user.id == caller.user.id;
+    if let Some(email) = changes.email.take_if(|email| own && moves(user, email)) {
+        ask(app, write, user, &email).await?;
+    }
+    Ok(changes)
+}
+
+/// Sends the new address a link, and tells the old one. What was asked for before is void.
+async fn ask(app: &App, write: &Write, user: &User, email: &Email) -> Result<(), UserError> {
+    // Where nobody learns who is registered, the worker finds out, and sends nothing.
+    if app.config.registration.disclose_existing {
+        let normal = Identifier::Email(email.normal().to_owned());
+        if store::by_identifier(write.transaction(), &normal).await?.is_some() {
+            return Err(UserError::EmailTaken);
+        }
+    }
+    let purpose = Purpose::ChangeEmail;
+    links::end_open(write, user.id, &[purpose], app.clock.now_micros()).await?;
+    let link = links::make(write, purpose, user.id, email, app.config.links.of(purpose), &app.clock).await?;
+    let confirm = Owed { link: Some(link), ..Owed::to_user(Template::ConfirmEmail, user.id) };
+    mail::owe(write, confirm, &app.clock).await?;
+    Ok(tell(app, write, Template::EmailChangeAsked, user, email).await?)
+}
+
+/// What follows from a move that is done: links to the old address open nothing any more, and it is told. An address that
+/// an administrator wrote down is asked to be confirmed.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn moved(app: &App, write: &Write, before: &User, to: &Email, confirmed: bool) -> Result<(), Fault> {
+    let all = [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword];
+    links::end_open(write, before.id, &all, to_micros(app.clock.now())).await?;
+    tell(app, write, Template::EmailChanged, before, to).await?;
+    if !confirmed {
+        mail::owe(write, Owed::to_user(Template::VerifyEmail, before.id), &app.clock).await?;
+    }
+    Ok(())
+}
+
+/// The same for a patch that has just been written: nothing, unless it moved them.
+pub(super) async fn after(app: &App, write: &Write, before: &User, changes: &Changes) -> Result<(), UserError> {
+    match changes.email.as_ref().filter(|email| moves(before, email)) {
+        Some(email) => Ok(moved(app, write, before, email, false).await?),
+        None => Ok(()),
+    }
+}
+
+/// Writes to the address that the account has, or had until now.
+async fn tell(app: &App, write: &Write, template: Template, user: &User, other: &Email) -> Result<(), Fault> {
+    let recipient = Some(user.email.clone());
+    let told = Owed { recipient, about: Some(other.masked()), ..Owed::to_user(template, user.id) };
+    mail::owe(write, told, &app.clock).await
+}
