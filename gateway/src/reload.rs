@@ -164,19 +164,24 @@ impl Gateway {
     }
 }
 
-/// Reloads when the file has changed, or on SIGHUP, for as long as it is polled.
-pub async fn watch(gateway: &Gateway) {
+/// Reloads when the file has changed, or on SIGHUP, for as long as it is polled. Off the thread that polls it: a large
+/// table takes a while, and stores and probes go on meanwhile.
+pub async fn watch(gateway: Arc<Gateway>) {
     let source = &gateway.reloads.source;
     let mut known = gateway.reloads.file.clone();
     let mut hangup = hangup();
     loop {
         let asked = tokio::time::timeout(source.look, hangup.next()).await.is_ok();
-        let found = source.read();
+        let reader = Arc::clone(&gateway);
+        let Ok(found) = tokio::task::spawn_blocking(move || reader.reloads.source.read()).await else { continue };
         // A file that is gone is being replaced.
         let changed = found.is_some() && found != known;
         if asked || changed {
             known = found.or(known);
-            let _ = gateway.reload();
+            let reloaded = Arc::clone(&gateway);
+            if let Err(error) = tokio::task::spawn_blocking(move || drop(reloaded.reload())).await {
+                tracing::error!(%error, "a reload broke off");
+            }
         }
     }
 }

@@ -201,7 +201,7 @@ fn background(gateway: &Arc<Gateway>, pool: Pool) -> Background {
             };
             health::run(&pool, round, || probed.documents.refresh()).await;
         }),
-        tokio::spawn(async move { reload::watch(&reloaded).await }),
+        tokio::spawn(async move { reload::watch(reloaded).await }),
         tokio::spawn(async move { authenticate::tend(|| Arc::clone(&issuers.tables.load().issuers), &keys).await }),
         tokio::spawn(async move { resolve::run(|| resolved.tables.load().upstreams.clone()).await }),
         tokio::spawn(async move {

@@ -6,7 +6,7 @@ mod caller;
 pub use assertion::{
     AUDIENCE_ACCOUNTS, AUDIENCE_USERS, HEADER, InvalidAssertion, LIFETIME, SecretTooShort, Signer, Verifier,
 };
-pub use caller::{Admin, Anyone, Caller, External, SignedIn, Staff, TheGateway, TreasurerOrAdmin, User};
+pub use caller::{Admin, Anyone, Caller, External, InSession, SignedIn, Staff, TheGateway, TreasurerOrAdmin, User};
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ macro_rules! journeys {
 }
 
 mod agreement;
+mod audit;
 mod breaker;
 mod configuration;
 mod contention;

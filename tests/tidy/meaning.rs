@@ -31,7 +31,7 @@ pub fn imports(source: &Source) -> Vec<Finding> {
 }
 
 /// Extractors that decide who may call.
-const EXTRACTORS: [&str; 5] = ["Anyone", "SignedIn", "Admin", "Staff", "TreasurerOrAdmin"];
+const EXTRACTORS: [&str; 6] = ["Anyone", "SignedIn", "InSession", "Admin", "Staff", "TreasurerOrAdmin"];
 
 /// Handlers that are there for whoever can reach the service: documents and probes.
 const PUBLIC: [&str; 7] = ["jwks", "metadata", "livez", "readyz", "metrics", "openapi", "document"];

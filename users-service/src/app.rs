@@ -7,6 +7,7 @@ use shared::clock::Clock;
 use shared::store::Stores;
 use time::OffsetDateTime;
 
+use crate::audit::Journal;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
@@ -42,6 +43,8 @@ pub struct App {
     pub mailer: Mailer,
     /// Tells gateways what ended.
     pub relay: Relay,
+    /// The way to the audit for what changes nothing else.
+    pub journal: Journal,
     /// What a scrape shows.
     pub metrics: Metrics,
     /// Set when the service is about to stop: readiness fails from then on.

@@ -7,6 +7,7 @@ use shared::config::{Report, Secret};
 use shared::domain::{Role, Roles, UserId};
 use shared::problem::Problem;
 
+use crate::audit::{By, Event, Kind};
 use crate::config::Config;
 use crate::db::{Counter, Database, Fault};
 use crate::passwords::{Hasher, Password};
@@ -77,6 +78,7 @@ pub async fn bootstrap(
         Inserted::Created(made) => {
             // Whoever runs the service has given the address; asked to confirm it first, nobody could let anybody in.
             users::prove(&write, &made, clock.now()).await?;
+            write.audit(Event::new(Kind::AdministratorMade, By::system(), clock).about(made.id));
             write.commit().await?;
         }
         Inserted::EmailTaken | Inserted::UsernameTaken => return Err(BootstrapError::Taken),

@@ -32,6 +32,7 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub bootstrap: Bootstrap,
+    pub audit: Audit,
     pub retention: Retention,
     pub idempotency: Idempotency,
     pub telemetry: TelemetryConfig,
@@ -89,8 +90,10 @@ sections! {
     Links { verify: Dur, change: Dur, reset: Dur, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
+    /// `[audit]`
+    Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -157,6 +160,8 @@ impl Check for Config {
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
         bootstrap::check(self, report);
         mail::check(self, report);
+        report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
+        report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();
         report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
     }

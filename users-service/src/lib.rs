@@ -1,6 +1,7 @@
 //! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
 mod app;
+mod audit;
 mod bootstrap;
 mod config;
 pub mod db;
@@ -28,6 +29,7 @@ mod users;
 #[cfg(test)]
 mod testing;
 
+pub use audit::{Place, Verdict, verify as verify_audit};
 pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
 pub use service::{Deps, Handle, Service, StartError, build};

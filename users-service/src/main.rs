@@ -10,10 +10,13 @@ use shared::clock::Clock;
 use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
-use users_service::{Config, Deps, build, openapi};
+use users_service::{Config, Deps, Place, Verdict, build, openapi, verify_audit};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How `verify-audit` ends when nobody knows: neither whole nor broken.
+const UNCHECKED: u8 = 2;
 
 /// Users and sign-in.
 #[derive(Parser)]
@@ -36,6 +39,13 @@ enum Command {
     CheckConfig,
     /// Print the OpenAPI document.
     Openapi,
+    /// Check that no security event was changed, added or taken away: 0 when the chain is whole, 1 when it is broken, 2
+    /// when it could not be checked.
+    VerifyAudit {
+        /// Trust the chain up to this place, as an earlier check printed it, and hold it to that.
+        #[arg(long, value_name = "SEQ:HASH")]
+        from: Option<Place>,
+    },
 }
 
 #[tokio::main]
@@ -53,6 +63,7 @@ async fn main() -> ExitCode {
             say(&openapi::document());
             Ok(())
         }
+        Command::VerifyAudit { from } => return checked(verified(file, from).await),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -89,6 +100,29 @@ async fn migrate(file: Option<&Path>) -> Result<(), String> {
     let config = load(file)?;
     let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
     db.migrate().await.map_err(|error| error.to_string())
+}
+
+async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, String> {
+    let config = load(file)?;
+    let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
+    verify_audit(&db, from).await.map_err(|error| error.to_string())
+}
+
+/// Says what came of checking the audit.
+fn checked(verdict: Result<Verdict, String>) -> ExitCode {
+    match verdict {
+        Ok(Verdict::Whole { rows, taken, head }) => {
+            say(&format!(
+                "{rows} events are as they were written; from {taken} personal data was purged\nhead: {head}\n"
+            ));
+            ExitCode::SUCCESS
+        }
+        Ok(Verdict::Broken { seq, how }) => fail(&format!("event {seq} is broken: {how}")),
+        Err(error) => {
+            fail(&error);
+            ExitCode::from(UNCHECKED)
+        }
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

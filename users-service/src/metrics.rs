@@ -8,6 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use shared::telemetry::metrics::encode;
 
+use crate::audit::Tally;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -21,10 +23,13 @@ pub struct Metrics {
     registrations: Counter,
     mails: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
+    audit_queue: Gauge,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With the tally of security events among them.
+    #[must_use]
+    pub fn new(audit: &Tally) -> Self {
         let mut registry = Registry::with_prefix("tollgate_users");
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
@@ -36,11 +41,16 @@ impl Default for Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting }
+        let audit_queue = Gauge::default();
+        registry.register(
+            "audit_queue",
+            "Security events waiting to be written, and places kept for them",
+            audit_queue.clone(),
+        );
+        audit.register(&mut registry);
+        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue }
     }
-}
 
-impl Metrics {
     /// Counts a sign-in.
     pub fn sign_in(&self, succeeded: bool) {
         let outcome = if succeeded { "succeeded" } else { "refused" };
@@ -59,8 +69,9 @@ impl Metrics {
 
     /// The scrape's body.
     #[must_use]
-    pub fn scrape(&self, hashes_waiting: usize) -> String {
+    pub fn scrape(&self, hashes_waiting: usize, audit_queue: usize) -> String {
         self.hashes_waiting.set(i64::try_from(hashes_waiting).unwrap_or(i64::MAX));
+        self.audit_queue.set(i64::try_from(audit_queue).unwrap_or(i64::MAX));
         encode(&self.registry.lock())
     }
 }

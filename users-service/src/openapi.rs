@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{keys, passwords, recovery, tokens};
+use crate::{audit, keys, passwords, recovery, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::{keys, passwords, recovery, tokens};
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
+        audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,
@@ -45,7 +46,8 @@ pub fn document() -> String {
 }
 
 /// What both versions have alike.
-const SAME: [&str; 7] = [
+const SAME: [&str; 8] = [
+    "audit/events",
     "auth/email/resend",
     "auth/email/verify",
     "auth/password/forgot",
@@ -62,7 +64,7 @@ impl Modify for SameInBothVersions {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for path in SAME {
             let Some(mut item) = document.paths.paths.get(&format!("/api/v1/{path}")).cloned() else { continue };
-            for operation in [&mut item.post, &mut item.put].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {
                 operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_v2"));
             }
             document.paths.paths.insert(format!("/api/v2/{path}"), item);

@@ -28,6 +28,6 @@ pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 
 /// A Prometheus scrape.
 pub async fn scrape(app: web::Data<App>) -> HttpResponse {
-    let body = app.metrics.scrape(app.hasher.waiting());
+    let body = app.metrics.scrape(app.hasher.waiting(), app.journal.queued());
     HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(body)
 }

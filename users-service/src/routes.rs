@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -77,6 +77,11 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
         .service(resource("/auth/password/reset", "POST").route(web::post().to(recovery::http::reset)))
+        .service(
+            resource("/audit/events", "GET, HEAD")
+                .route(web::get().to(audit::http::list))
+                .route(web::head().to(audit::http::list)),
+        )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }
 

@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::audit::{self, Journal};
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -61,6 +62,8 @@ pub enum StartError {
 
 /// How long a stop waits for mail that is on its way to a server.
 const LAST_MAIL: Duration = Duration::from_secs(5);
+/// How long the last security events may take to be written after the last answer.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A service that listens.
 pub struct Service {
@@ -71,6 +74,8 @@ pub struct Service {
     server: Server,
     handle: Handle,
     tasks: JoinSet<()>,
+    journal: Journal,
+    scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
     app: web::Data<App>,
 }
@@ -97,15 +102,17 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let hasher = Hasher::start(&config.hashing)?;
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
+    let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.clone(), clock.clone())?,
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
         mail_limit: Throttle::of_mail(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
-        metrics: Metrics::default(),
+        metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
+        journal: journal.clone(),
         database,
         config,
         clock,
@@ -115,12 +122,13 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
+    let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
     let handle = Handle { server: server.handle(), stopping };
-    Ok(Service { addr, bootstrap, server, handle, tasks, mail, app })
+    Ok(Service { addr, bootstrap, server, handle, tasks, journal, scribe, mail, app })
 }
 
 fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListener) -> std::io::Result<Server> {
@@ -136,13 +144,14 @@ fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListe
             .app_data(clock.clone())
             .app_data(verifier.clone())
             .configure(routes::configure)
+            .wrap(from_fn(audit::refusals))
             .wrap(from_fn(shared::http::context))
     });
     Ok(server.workers(workers).shutdown_timeout(grace).disable_signals().listen(listener)?.run())
 }
 
 impl Service {
-    /// Serves until it is stopped, then ends the tasks and closes the database.
+    /// Serves until it is stopped, then ends the tasks, writes the last security events and closes the database.
     ///
     /// # Errors
     /// When the listener fails.
@@ -155,6 +164,10 @@ impl Service {
             self.mail.abort();
         }
         self.tasks.shutdown().await;
+        self.journal.close();
+        if timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
+            self.scribe.abort();
+        }
         self.app.database.close().await;
         served
     }

@@ -6,7 +6,7 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{idempotency, links, mail, revocations, sessions, users};
+use crate::{audit, idempotency, links, mail, revocations, sessions, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
@@ -39,5 +39,6 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let tokens = &app.config.tokens;
     sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
     write.commit().await?;
-    users::purge(&app.database, ago(retention.deleted_users.get()), now).await
+    audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;
+    users::purge(&app.database, ago(retention.deleted_users.get()), &app.clock).await
 }

@@ -62,12 +62,17 @@ pub async fn until(holds: impl Fn() -> bool) {
     assert!(holds(), "it did not come to pass within ten seconds");
 }
 
+/// The database that a service runs on.
+pub async fn database(ground: &Ground) -> Database {
+    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", ground.url.clone())];
+    let config = Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap();
+    Database::connect(&config.database).await.unwrap()
+}
+
 /// The stored hash of somebody's password.
 pub async fn password_hash(ground: &Ground, username: &str) -> String {
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", ground.url.clone())];
-    let config = Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap();
-    let database = Database::connect(&config.database).await.unwrap();
+    let database = database(ground).await;
     let rows = crate::db::entity::user::Entity::find();
     let row = rows.filter(crate::db::entity::user::Column::Username.eq(username)).one(database.read()).await.unwrap();
     database.close().await;

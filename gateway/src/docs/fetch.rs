@@ -42,8 +42,9 @@ impl Fetched {
         let Self { came, mut missing, mut refused } = self;
         let mut parts = Vec::new();
         for (name, bytes) in came {
-            let read = serde_json::from_slice(&bytes).ok();
-            if let Some(why) = read.as_ref().and_then(size::too_large) {
+            let why = size::unread(&bytes);
+            let read = if why.is_none() { serde_json::from_slice(&bytes).ok() } else { None };
+            if let Some(why) = why.or_else(|| read.as_ref().and_then(size::too_large)) {
                 tracing::warn!(upstream = name, why, "a document that is too large");
                 refused.push(name);
                 continue;

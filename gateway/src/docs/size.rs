@@ -19,6 +19,13 @@ struct Size {
     pointers: usize,
 }
 
+/// Says whether a document is too large to be read at all: each value takes many times its bytes in memory. What separates
+/// values is counted, in texts too, where hardly any document has as much of it.
+pub(super) fn unread(bytes: &[u8]) -> Option<String> {
+    let commas = memchr::memchr_iter(b',', bytes).count();
+    (commas > MAX_VALUES).then(|| format!("it has {commas} commas, and at most {MAX_VALUES} values are read"))
+}
+
 /// Says in which way a document is too large; `None`: it is not.
 pub(super) fn too_large(document: &Value) -> Option<String> {
     let mut size = of(document);
@@ -60,6 +67,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_would_be_too_many_values_is_not_read() {
+        assert_eq!(unread(&vec![b','; MAX_VALUES]), None);
+        assert!(unread(&b"0,".repeat(MAX_VALUES + 1)).is_some_and(|why| why.contains("commas")));
+    }
 
     #[test]
     fn a_document_is_measured_by_what_becomes_of_it() {

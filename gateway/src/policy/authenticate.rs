@@ -95,6 +95,8 @@ enum Failure {
     Refused(Refusal),
     /// Nobody can tell whether it does: not the client's fault.
     Unavailable(Code),
+    /// Nobody was asked, because too much else is being asked: nor is that its issuer's fault.
+    Crowded,
     /// Nobody was asked, because too much is asked already.
     TurnedAway(Problem),
 }
@@ -159,6 +161,10 @@ impl Authenticator {
             Err(Failure::Unavailable(code)) => {
                 means.metrics.unauthenticated(kind(carrier, is_key), "unavailable");
                 Err(Problem::new(code))
+            }
+            Err(Failure::Crowded) => {
+                means.metrics.unauthenticated(kind(carrier, is_key), "unavailable");
+                Err(Problem::new(Code::IssuerUnavailable))
             }
             Err(Failure::TurnedAway(problem)) => {
                 means.metrics.unauthenticated(kind(carrier, is_key), "turned_away");
@@ -293,6 +299,7 @@ fn known(answer: Answer) -> Result<Verified, Failure> {
         Answer::Active(verified) => Ok(*verified),
         Answer::Refused(refusal) => Err(refusal.into()),
         Answer::Unavailable => Err(Failure::Unavailable(Code::IssuerUnavailable)),
+        Answer::Crowded => Err(Failure::Crowded),
     }
 }
 

@@ -44,12 +44,17 @@ impl Deadline {
     }
 
     /// Whether somebody who was waited for since `since`, up to the end, had a fair share of the time that the route gives:
-    /// half of it. Else it was spent by others, or somebody before us had little left, and that the end has passed says
-    /// nothing about them. Where the route gives any time, no end is a fair one.
+    /// half of it. Else it was spent by others, and that the end has passed says nothing about them. Where somebody before
+    /// us has shortened it, only nearly all of it is fair: what a gateway like ours leaves, and no client can make short.
+    /// Where the route gives any time, no end is a fair one.
     #[must_use]
     pub fn was_fair(self, since: Instant) -> bool {
         let Some(end) = self.end else { return true };
-        self.given.is_some_and(|given| end.saturating_duration_since(since).saturating_mul(2) >= given)
+        self.given.is_some_and(|given| {
+            let is_shortened = end.saturating_duration_since(self.start) < given;
+            let tenths = if is_shortened { 9 } else { 5 };
+            end.saturating_duration_since(since).saturating_mul(10) >= given.saturating_mul(tenths)
+        })
     }
 
     /// What is left, in whole milliseconds, as upstreams are told: less a margin, so that an upstream that uses all of it
@@ -101,7 +106,8 @@ mod tests {
         assert!(!endless.was_fair(start));
         // A gateway in front with the same timeout has a little less left; the upstream hangs all the same.
         let chained = ours.within(Some(10 * second - MARGIN));
-        assert!(chained.was_fair(start) && chained.was_fair(start + 4 * second));
-        assert!(!chained.was_fair(start + 5 * second));
+        assert!(chained.was_fair(start) && chained.was_fair(start + 9 * second / 10));
+        assert!(!chained.was_fair(start + second));
+        assert!(!ours.within(Some(6 * second)).was_fair(start), "or whoever can say how long fails the upstream");
     }
 }

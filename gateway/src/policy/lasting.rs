@@ -21,13 +21,13 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::authenticate::{Means, Principal, TokenCache};
+use super::authenticate::{Left, Means, Principal, TokenCache};
 use crate::admin::metrics::lasting::Counters;
 use crate::app::Gateway;
 use crate::exchange::Exchange;
 pub use leave::Leave;
 use leave::{Doubt, Word};
-use line::{Line, Slot};
+use line::{Line, Slot, Turn};
 
 /// A revocation bites within a second.
 const PULSE: Duration = Duration::from_millis(500);
@@ -93,7 +93,7 @@ pub struct Live {
     leave: RefCell<Leave>,
     /// Since when it was asked in vain whether the leave holds.
     unsure: Cell<Option<Instant>>,
-    /// Since when its caller has to be asked about.
+    /// Since when its caller has to be asked about, and was not.
     due: Cell<Option<Instant>>,
     /// Whether its caller is to be asked about, or is just being asked about.
     is_in_line: Cell<bool>,
@@ -164,7 +164,7 @@ impl Live {
     /// Somebody was asked, and this is what is known now.
     fn hear(&self, word: Word, gateway: &Gateway, now: Instant) {
         let is_unsure = word == Word::Unsure;
-        self.due.set(self.due.get().filter(|_| is_unsure));
+        self.due.set(is_unsure.then_some(now));
         self.unsure.set(self.unsure.get().or(Some(now)).filter(|_| is_unsure));
         let is_lost = is_over(Some(DOUBT), self.unsure.get(), now);
         self.heed(word, is_lost, gateway, now);
@@ -250,21 +250,24 @@ impl Lasting {
     }
 
     /// Asks whoever vouches for a caller, and judges them by the answer.
-    async fn ask_about(&self, live: &Live) {
-        let gateway = &self.gateway;
+    async fn ask_about(&self, turn: &Turn) {
+        let (gateway, live) = (&self.gateway, &turn.live);
         let (signer, metrics) = (&gateway.signer, &gateway.metrics);
         let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
         let word = loop {
             let doubt = live.leave.borrow().doubt();
             let Some(Doubt { issuers, shown, principal, generation }) = doubt else { return };
             let left = gateway.authenticator.renew(&issuers, &shown, &principal, &means).await;
+            // They come up again with the next pulse, no more in doubt than before.
+            if matches!(left, Left::Unasked) {
+                return;
+            }
             if let Some(word) = live.leave.borrow_mut().learn(left, generation) {
                 break word;
             }
         };
-        let place = live.leave.borrow().place();
-        if let Some(place) = place.filter(|_| word == Word::Unsure) {
-            self.line.asked_in_vain(place);
+        if word == Word::Unsure {
+            turn.in_vain();
         }
         live.hear(word, gateway, Instant::now());
     }

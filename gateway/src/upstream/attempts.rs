@@ -75,6 +75,8 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
     let safe = is_safe(call);
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     let mut before: Option<Box<Result<Answered, Failed>>> = None;
+    // What comes of a try is kept through the next one only if it holds nothing of the upstream's.
+    let is_light = |ended: &Result<Answered, Failed>| ended.as_ref().map_or(true, Answered::is_whole);
     let mut made = 0;
     loop {
         let Some(lease) = upstream.balancer.lease(Instant::now(), &tried) else {
@@ -115,7 +117,7 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
         if !in_time || !upstream.budget.withdraw() {
             return tally.tell(ended);
         }
-        before = Some(Box::new(ended));
+        before = Some(ended).filter(is_light).map(Box::new);
         tools.metrics.retry(&upstream.name);
         tokio::time::sleep(wait).await;
     }

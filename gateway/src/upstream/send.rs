@@ -116,6 +116,11 @@ pub(super) struct Answered {
 }
 
 impl Answered {
+    /// Whether nothing of it is still to come.
+    pub(super) const fn is_whole(&self) -> bool {
+        matches!(self.incoming, Incoming::Whole(_))
+    }
+
     /// The head, what comes behind it, and what is held until that ends: of an answer that switches protocols.
     pub(super) fn split(self) -> (HeaderMap, Incoming, Guards) {
         let Trial { admission, lease, .. } = self.trial;

@@ -109,6 +109,38 @@ impl FromRequest for SignedIn {
     }
 }
 
+/// A user in a session of their own that may do all that they may: the holder of a sign-in, not of an API key nor of a
+/// token that was given to an OAuth client; 401 or 403 otherwise. For what changes how somebody signs in.
+#[derive(Clone, Debug)]
+pub struct InSession(SignedIn);
+
+/// The scope of a session of the user's own; whatever stands for the user with less has another.
+const WHOLE: &str = "api";
+
+impl Deref for InSession {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl FromRequest for InSession {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(signed_in(request).and_then(|who| {
+            let user = &who.user;
+            let own = user.session.is_some() && user.api_key.is_none();
+            if own && user.scope.split(' ').any(|word| word == WHOLE) {
+                return Ok(Self(who));
+            }
+            Err(Problem::new(Code::Forbidden).detail("Only a session of the user's own may do that: sign in."))
+        }))
+    }
+}
+
 /// The gateway itself, asking about a credential; 403 for everybody else.
 #[derive(Clone, Copy, Debug)]
 pub struct TheGateway(());

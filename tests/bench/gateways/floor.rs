@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HOST;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use reqwest::redirect::Policy;
+use reqwest::retry;
 use tests::backends::free_port;
 
 use super::Setup;
@@ -40,7 +41,12 @@ pub async fn start(setup: &Setup<'_>) -> Result<Server, Failure> {
 pub async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let upstream = arguments.upstream;
     let app = move || {
-        let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy().http1_only().build();
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .retry(retry::never().max_retries_per_request(0))
+            .no_proxy()
+            .http1_only()
+            .build();
         let upstream = format!("http://127.0.0.1:{upstream}");
         App::new()
             .app_data(web::Data::new(client.map(|client| Way { client, upstream })))

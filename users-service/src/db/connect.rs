@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::fault::Fault;
 use super::migration::Migrator;
 use super::write::Write;
+use crate::audit::Tally;
 use crate::config;
 
 /// The advisory lock held while migrating: any number, as long as nobody else on the database uses it.
@@ -40,6 +41,7 @@ pub struct Database {
     kind: Kind,
     /// SQLite has one writer; in this process it is whoever holds this, so that waiting is fair and not by polling.
     gate: Arc<Mutex<()>>,
+    tally: Tally,
 }
 
 impl Database {
@@ -54,7 +56,7 @@ impl Database {
         } else {
             (postgres(url, config).await?, Kind::Postgres)
         };
-        Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())) })
+        Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())), tally: Tally::default() })
     }
 
     /// For statements that only read.
@@ -69,6 +71,12 @@ impl Database {
         self.kind
     }
 
+    /// Counts the security events that are committed.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// A transaction that is going to write.
     ///
     /// # Errors
@@ -78,7 +86,7 @@ impl Database {
             Kind::Postgres => None,
             Kind::Sqlite => Some(Arc::clone(&self.gate).lock_owned().await),
         };
-        Write::begin(&self.pool, self.kind, turn).await
+        Write::begin(&self.pool, self.kind, self.tally.clone(), turn).await
     }
 
     /// Applies every migration that is missing, one process at a time: sea-orm-migration itself takes no lock, so on

@@ -1,5 +1,7 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
+pub mod audit_event;
+pub mod audit_head;
 pub mod idempotency_key;
 pub mod link;
 pub mod mail;

@@ -10,6 +10,12 @@ use shared::problem::{Code, Problem};
 pub struct Fault(DbErr);
 
 impl Fault {
+    /// The process ends before the database could be asked.
+    #[must_use]
+    pub fn ending() -> Self {
+        Self(DbErr::Conn(RuntimeErr::Internal("the process ends".to_owned())))
+    }
+
     /// Whether a unique index that contains `column` refused the row.
     #[must_use]
     pub fn violates(&self, column: &str) -> bool {

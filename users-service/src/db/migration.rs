@@ -22,6 +22,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/api_key_revocations.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000003_audit",
+                postgres: include_str!("migration/audit.postgres.sql"),
+                sqlite: include_str!("migration/audit.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000005_mail",
                 postgres: include_str!("migration/mail.postgres.sql"),
                 sqlite: include_str!("migration/mail.sqlite.sql"),

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
@@ -11,9 +12,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::connect::Kind;
 use super::fault::Fault;
+use crate::audit::{self, Event, Tally};
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, session.
+/// counter (in the order below), user, session, and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.
@@ -41,6 +43,9 @@ pub struct Write {
     // Before the turn: the next writer begins when this one has ended.
     transaction: DatabaseTransaction,
     kind: Kind,
+    /// Security events of this transaction, written as its last rows.
+    events: Mutex<Vec<Event>>,
+    tally: Tally,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -48,6 +53,7 @@ impl Write {
     pub(super) async fn begin(
         pool: &DatabaseConnection,
         kind: Kind,
+        tally: Tally,
         turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, Fault> {
         let options = TransactionOptions {
@@ -56,15 +62,28 @@ impl Write {
             sqlite_transaction_mode: (kind == Kind::Sqlite).then_some(SqliteTransactionMode::Immediate),
         };
         let transaction = pool.begin_with_options(options).await?;
-        Ok(Self { transaction, kind, _turn: turn })
+        Ok(Self { transaction, kind, events: Mutex::default(), tally, _turn: turn })
     }
 
-    /// Makes the changes last.
+    /// Notes what is done here for the audit. It is committed with the rest or not at all: nothing is done without its
+    /// record, and there is no record of what was not done.
+    pub fn audit(&self, event: Event) {
+        self.events.lock().push(event);
+    }
+
+    /// Makes the changes last, with the events they are. These come last, so that everybody takes the lock on the end of
+    /// the chain after all others, and holds it for no longer than a commit takes.
     ///
     /// # Errors
     /// When the database does not confirm; whether they last is then not known.
     pub async fn commit(self) -> Result<(), Fault> {
-        self.transaction.commit().await.map_err(Fault::from)
+        let events = self.events.into_inner();
+        if !events.is_empty() {
+            audit::append(&self.transaction, &events).await?;
+        }
+        self.transaction.commit().await?;
+        self.tally.wrote(events.iter().map(Event::kind));
+        Ok(())
     }
 
     /// Undoes the changes.

@@ -11,6 +11,8 @@ use crate::db::{Counter, Database, Fault, Write};
 
 /// The secret under which refresh tokens are made.
 const REFRESH: &str = "refresh-token-mac";
+/// The secret under which the audit names whom somebody tried to sign in as.
+const AUDIT: &str = "audit-identifier-mac";
 const SECRET_BYTES: usize = 32;
 
 /// What every instance loads at its start.
@@ -20,6 +22,8 @@ pub struct Keys {
     signing: Vec<SigningKey>,
     /// Makes and checks refresh tokens.
     pub refresh: hmac::Key,
+    /// Names identifiers in the audit.
+    pub audit: hmac::Key,
 }
 
 /// Why there are no keys.
@@ -61,9 +65,11 @@ pub async fn load_or_create(database: &Database, clock: &Clock) -> Result<Keys, 
     let write = database.write().await?;
     write.next(Counter::Setup).await?;
     let signing = signing_keys(&write, clock).await?;
-    let refresh = refresh_secret(&write, clock).await?;
+    let refresh = secret(&write, REFRESH, clock).await?;
+    let audit = secret(&write, AUDIT, clock).await?;
     write.commit().await?;
-    Ok(Keys { signing, refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh) })
+    let mac = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
+    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit) })
 }
 
 async fn signing_keys(write: &Write, clock: &Clock) -> Result<Vec<SigningKey>, KeysError> {
@@ -86,15 +92,15 @@ async fn signing_keys(write: &Write, clock: &Clock) -> Result<Vec<SigningKey>, K
     Ok(vec![key])
 }
 
-async fn refresh_secret(write: &Write, clock: &Clock) -> Result<Vec<u8>, KeysError> {
-    let found = secret::Entity::find_by_id(REFRESH).one(write.transaction()).await.map_err(Fault::from)?;
+async fn secret(write: &Write, name: &str, clock: &Clock) -> Result<Vec<u8>, KeysError> {
+    let found = secret::Entity::find_by_id(name).one(write.transaction()).await.map_err(Fault::from)?;
     if let Some(row) = found {
         return Ok(row.value);
     }
     let mut value = vec![0; SECRET_BYTES];
     aws_lc_rs::rand::fill(&mut value).map_err(|_| KeyError)?;
     let row = secret::ActiveModel {
-        name: Set(REFRESH.to_owned()),
+        name: Set(name.to_owned()),
         value: Set(value.clone()),
         created_at: Set(clock.now_micros()),
     };

@@ -139,7 +139,7 @@ async fn what_was_committed_is_sent_by_the_next_process(backend: Backend) {
 async fn of_two_processes_one_sends(backend: Backend) {
     let server = SmtpServer::start(Mood::Takes).await;
     let one = through(backend, &server).start().await;
-    let two = through(backend, &server).at(one.clock.clone()).start_on(one.ground.beside()).await;
+    let two = through(backend, &server).at(one.clock.clone()).start_on(one.ground.shared()).await;
     for i in 0..12 {
         register(if i % 2 == 0 { &one } else { &two }, &format!("person{i}")).await;
     }

@@ -56,13 +56,14 @@ fn of(operation: &str) -> Vec<Code> {
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
         "jwks" | "oauth_metadata" => &[&[Code::StalePrecondition]],
         "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict]],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
-        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::StateConflict, Code::Overloaded]],
+        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()

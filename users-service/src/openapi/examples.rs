@@ -36,6 +36,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "Accepted" => json!({"status": "accepted"}),
         "AskRequest" => json!({"email": "ada@example.com"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
+        "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
@@ -67,6 +68,16 @@ fn of_schema(name: &str) -> Option<Value> {
         "UserV2" => user_v2(),
         "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
+    })
+}
+
+fn audit_event() -> Value {
+    json!({
+        "seq": 1042, "id": "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11", "at": AT, "kind": "user.roles_changed",
+        "outcome": "succeeded", "actor": {"kind": "user", "id": "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55"}, "user_id": ID,
+        "session_id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "request_id": "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a",
+        "client_ip": "192.0.2.7", "detail": {"before": ["user"], "after": ["user", "treasurer"]},
+        "hash": "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
     })
 }
 

@@ -36,9 +36,10 @@ pub async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let page = Page::named(&name).ok_or_else(|| Problem::new(Code::NotFound))?;
     let (token, password) = (form.get("token").unwrap_or_default(), form.get("new_password").unwrap_or_default());
+    let client_ip = caller.0.client_ip;
     let outcome: Result<(), UserError> = match page {
-        Page::Verify | Page::Email => recovery::verify(&app, token).await,
-        Page::Reset => recovery::reset(&app, token, password, caller.0.client_ip).await,
+        Page::Verify | Page::Email => recovery::verify(&app, token, client_ip).await,
+        Page::Reset => recovery::reset(&app, token, password, client_ip).await,
     };
     match outcome.map_err(Problem::from) {
         Ok(()) => Ok(done(page)),

@@ -9,6 +9,7 @@ use shared::store::Revocation;
 use super::pool::Verified;
 use super::rules::Password;
 use crate::app::App;
+use crate::audit::{Event, Kind, Refusal};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
@@ -35,15 +36,22 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let new = acceptable(app, &user, &request.new_password)?;
 
     let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
-    let throttled = |wait| Problem::new(Code::RateLimited).retry_after(wait);
-    app.throttle.admit(&ticket).await.map_err(throttled)?;
+    if let Err(wait) = app.throttle.admit(&ticket).await {
+        let (kind, origin) = (Kind::PasswordChangeThrottled, caller.client_ip);
+        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, origin });
+        return Err(Problem::new(Code::RateLimited).retry_after(wait).into());
+    }
+    let event = |kind| Event::new(kind, caller.into(), &app.clock).about(id);
     let checked =
         users::by_identifier(app.database.read(), &Identifier::of(&user.email)).await?.ok_or(UserError::NotFound)?;
     let current = Secret::from(request.current_password);
+    let attempt = app.journal.attempt(event(Kind::PasswordChangeFailed))?;
     if app.hasher.verify(&current, Some(&checked.password)).await? == Verified::No {
+        attempt.record().await?;
         let problem = Problem::new(Code::ValidationFailed);
         return Err(problem.error("/current_password", "incorrect", "not the current password").into());
     }
+    drop(attempt);
     let hash = app.hasher.hash(new.secret()).await?;
 
     let write = app.database.write().await?;
@@ -58,6 +66,7 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     }
     links::end_open(&write, id, &[Purpose::ResetPassword, Purpose::ChangeEmail], now).await?;
     mail::owe(&write, Owed::to_user(Template::PasswordChanged, id), &app.clock).await?;
+    write.audit(event(Kind::PasswordChanged));
     write.commit().await?;
     app.relay.flush().await;
     app.mailer.wake();

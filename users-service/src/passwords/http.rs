@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use shared::auth::SignedIn;
+use shared::auth::InSession;
 use shared::http::Body;
 use shared::problem::Problem;
 
@@ -10,13 +10,14 @@ use super::change::{self, ChangeRequest};
 use crate::app::App;
 use crate::idempotency::Answer;
 
-/// Changes one's own password. The other sessions end, this one goes on.
+/// Changes one's own password. The other sessions end, this one goes on. No API key and no token of an OAuth
+/// client may: 403.
 #[utoipa::path(put, path = "/api/v1/users/me/password", operation_id = "change_password", tag = "Users",
     request_body = ChangeRequest,
     responses((status = 204, description = "Changed; the other sessions have ended.")))]
 pub async fn change(
     app: web::Data<App>,
-    caller: SignedIn,
+    caller: InSession,
     Body(request): Body<ChangeRequest>,
 ) -> Result<HttpResponse, Problem> {
     change::change(&app, &caller, request).await?;

@@ -20,10 +20,10 @@ use crate::users::Accepted;
     responses((status = 204, description = "Confirmed.")))]
 pub async fn verify(
     app: web::Data<App>,
-    _: Anyone,
+    caller: Anyone,
     Body(request): Body<VerifyRequest>,
 ) -> Result<HttpResponse, Problem> {
-    super::verify::verify(&app, &request.token).await?;
+    super::verify::verify(&app, &request.token, caller.0.client_ip).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }
 

@@ -6,6 +6,7 @@ use shared::store::Revocation;
 
 use super::verify::{invalid, is_theirs, user_of};
 use crate::app::App;
+use crate::audit::{By, Event, Kind};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
@@ -35,6 +36,7 @@ pub async fn reset(app: &App, token: &str, new: &str, client_ip: Option<IpAddr>)
     revocations::record(&write, &revocation).await?;
     links::end_open(&write, user.id, &[purpose, Purpose::ChangeEmail], app.clock.now_micros()).await?;
     mail::owe(&write, Owed::to_user(Template::PasswordChanged, user.id), &app.clock).await?;
+    write.audit(Event::new(Kind::PasswordReset, By::nobody(client_ip), &app.clock).about(user.id));
     write.commit().await?;
     app.relay.flush().await;
     app.mailer.wake();

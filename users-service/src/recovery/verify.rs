@@ -1,8 +1,11 @@
 //! Confirming an address: the one of the account, or the one it moves to. The token says which.
 
+use std::net::IpAddr;
+
 use shared::problem::{Code, Problem};
 
 use crate::app::App;
+use crate::audit::{By, Event, Kind};
 use crate::db::Write;
 use crate::links::{self, Link, Purpose};
 use crate::users::{self, Email, Status, User, UserError};
@@ -11,16 +14,24 @@ use crate::users::{self, Email, Status, User, UserError};
 ///
 /// # Errors
 /// 410 `link_invalid`, whatever is wrong with it; 409 `email_taken` when somebody else has the new address by now.
-pub async fn verify(app: &App, token: &str) -> Result<(), UserError> {
+pub async fn verify(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<(), UserError> {
     let purposes = [Purpose::VerifyEmail, Purpose::ChangeEmail];
     let (id, purpose) = links::open(token, &purposes, &app.keys.refresh).ok_or_else(invalid)?;
     let found = links::find(app.database.read(), id, purpose, app.clock.now_micros()).await?;
     let link = found.ok_or_else(invalid)?;
     let write = app.database.write().await?;
     let user = user_of(app, &write, &link).await?;
+    let event = |kind| Event::new(kind, By::nobody(client_ip), &app.clock).about(user.id);
     match purpose {
-        Purpose::VerifyEmail => prove(app, &write, &user, &link).await?,
-        Purpose::ChangeEmail => move_over(app, &write, &user, &link).await?,
+        Purpose::VerifyEmail => {
+            prove(app, &write, &user, &link).await?;
+            write.audit(event(Kind::EmailVerified));
+        }
+        Purpose::ChangeEmail => {
+            move_over(app, &write, &user, &link).await?;
+            let event = event(Kind::EmailChanged).with("before", user.email.as_str());
+            write.audit(event.with("after", link.email.as_str()));
+        }
         // Not among those that were asked for.
         Purpose::ResetPassword => return Err(invalid().into()),
     }

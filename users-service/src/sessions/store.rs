@@ -77,19 +77,19 @@ pub async fn rotate<C: ConnectionTrait>(db: &C, id: SessionId, to: i64, now: i64
     Ok(swapped.rows_affected == 1)
 }
 
-/// Ends one session: `false` when it had ended before.
+/// Ends one session, and says whose it was: nobody's when it had ended before.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn end(write: &Write, id: SessionId, now: i64) -> Result<bool, Fault> {
+pub async fn end(write: &Write, id: SessionId, now: i64) -> Result<Option<UserId>, Fault> {
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let ended = Entity::update_many()
         .set(row)
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::EndedAt.is_null())
-        .exec(write.transaction())
+        .exec_with_returning(write.transaction())
         .await?;
-    Ok(ended.rows_affected == 1)
+    Ok(ended.into_iter().next().map(|row| row.user_id.into()))
 }
 
 /// Ends every session of a user.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use shared::auth::{AUDIENCE_USERS, Caller, HEADER};
+use shared::auth::{AUDIENCE_USERS, Caller, HEADER, User};
 
 use super::answer::Answer;
 use super::person::Person;
@@ -28,8 +28,19 @@ impl Running {
 }
 
 impl Call<'_> {
-    pub fn by(mut self, person: &Person) -> Self {
-        self.caller.user = Some(person.user());
+    pub fn by(self, person: &Person) -> Self {
+        self.user(person.user())
+    }
+
+    /// By somebody whom a test puts together itself.
+    pub fn user(mut self, user: User) -> Self {
+        self.caller.user = Some(user);
+        self
+    }
+
+    /// From another address than everybody's.
+    pub fn from(mut self, address: &str) -> Self {
+        self.caller.client_ip = address.parse().ok();
         self
     }
 

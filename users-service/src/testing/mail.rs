@@ -93,11 +93,6 @@ impl Running {
 }
 
 impl Ground {
-    /// The same database for another process.
-    pub fn beside(&self) -> Self {
-        Self { url: self.url.clone(), folder: tempfile::tempdir().unwrap(), database: None }
-    }
-
     /// Runs a statement past the service.
     pub async fn run(&self, sql: &str) {
         use sqlx::{Connection, Executor};

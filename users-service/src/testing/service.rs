@@ -39,7 +39,7 @@ pub struct Setup {
 pub struct Ground {
     pub url: String,
     pub(super) folder: TempDir,
-    pub(super) database: Option<String>,
+    database: Option<String>,
 }
 
 /// A running service.
@@ -122,6 +122,11 @@ impl Ground {
                 Self { url, folder, database: Some(name) }
             }
         }
+    }
+
+    /// The same ground for a second service; the first one clears it.
+    pub fn shared(&self) -> Self {
+        Self { url: self.url.clone(), folder: tempfile::tempdir().unwrap(), database: None }
     }
 
     async fn clear(self) {

@@ -52,7 +52,7 @@ pub async fn token(app: web::Data<App>, caller: Anyone, form: Form) -> Result<Ht
         Grant::Password { identifier, password } => {
             password::sign_in(&app, &identifier, &password, caller.0.client_ip).await?
         }
-        Grant::Refresh { token } => refresh::refresh(&app, &token).await?,
+        Grant::Refresh { token } => refresh::refresh(&app, &token, caller.0.client_ip).await?,
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(answer))
 }
@@ -61,9 +61,9 @@ pub async fn token(app: web::Data<App>, caller: Anyone, form: Form) -> Result<Ht
 #[utoipa::path(post, path = "/api/v1/auth/revoke", operation_id = "revoke", tag = "Sign-in", security(()),
     request_body(content = RevokeRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token is worth nothing now, whatever it was.")))]
-pub async fn revoke(app: web::Data<App>, _: Anyone, form: Form) -> Result<HttpResponse, Problem> {
+pub async fn revoke(app: web::Data<App>, Anyone(caller): Anyone, form: Form) -> Result<HttpResponse, Problem> {
     let token = form.require("token")?;
-    revoke::revoke(&app, token).await?;
+    revoke::revoke(&app, token, caller.client_ip).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
 }
 

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use shared::clock::to_micros;
 use shared::config::Secret;
 use shared::domain::SessionId;
+use shared::problem::{Code, Problem};
 
 use super::access::Subject;
 use super::error::GrantError;
 use super::grant::SCOPE;
 use super::model::TokenAnswer;
 use crate::app::App;
+use crate::audit::{By, Event, Kind, Refusal};
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, RefreshToken, Session, rotation};
 use crate::throttle::Ticket;
@@ -25,7 +27,16 @@ pub(super) async fn sign_in(
 ) -> Result<TokenAnswer, GrantError> {
     let identifier = Identifier::of(identifier);
     let ticket = Ticket::new(&identifier, client_ip);
-    app.throttle.admit(&ticket).await.map_err(GrantError::Throttled)?;
+    let name = app.journal.name(identifier.as_str());
+    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, origin };
+    if let Err(wait) = app.throttle.admit(&ticket).await {
+        app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
+        return Err(GrantError::Throttled(wait));
+    }
+    // The same for everybody, whether or not there is such a user: no subject, and a place taken before any work.
+    let failed = Event::new(Kind::SignInFailed, By::nobody(client_ip), &app.clock).with("identifier", name);
+    let shed = |_: &Problem| app.journal.count(turned_away(Kind::SignInShed, None, None));
+    let attempt = app.journal.attempt(failed).inspect_err(shed)?;
     let opened = match check(app, &identifier, password, client_ip).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
@@ -37,15 +48,15 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(true);
             app.throttle.forgive(&ticket).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => app.metrics.sign_in(false),
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
+            attempt.record().await?;
+            app.metrics.sign_in(false);
+        }
         // Nothing was found out about the password.
-        Err(
-            GrantError::UnsupportedType
-            | GrantError::Scope
-            | GrantError::Throttled(_)
-            | GrantError::Database(_)
-            | GrantError::Other(_),
-        ) => {}
+        Err(GrantError::Other(problem)) => {
+            Some(problem).filter(|problem| problem.code() == Code::Overloaded).into_iter().for_each(shed);
+        }
+        Err(GrantError::UnsupportedType | GrantError::Scope | GrantError::Throttled(_) | GrantError::Database(_)) => {}
     }
     opened
 }
@@ -103,6 +114,8 @@ async fn open_session(
             ended: false,
         },
     };
+    let by = By::user(session.user, session.id, client_ip);
+    write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     sessions::open(&write, &session, client_ip.map(|ip| ip.to_string()), to_micros(now)).await?;
     write.commit().await?;
     tokens_for(app, &session, &current.user, 1)

@@ -1,9 +1,11 @@
 //! Refreshing: one compare-and-swap, whoever loses it gets what the winner got.
 
+use std::net::IpAddr;
+
 use super::error::GrantError;
 use super::model::TokenAnswer;
 use super::password::tokens_for;
-use super::revoke::end_session;
+use super::revoke::{Ending, end_session};
 use crate::app::App;
 use crate::sessions::rotation::{Step, decide};
 use crate::sessions::{self, RefreshToken};
@@ -13,7 +15,7 @@ use crate::users::{self, Status};
 const ROUNDS: usize = 3;
 
 /// Hands out the successor of a refresh token, or ends the session of one that was stolen.
-pub(super) async fn refresh(app: &App, token: &str) -> Result<TokenAnswer, GrantError> {
+pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<TokenAnswer, GrantError> {
     let token = RefreshToken::open(token, &app.keys.refresh).ok_or(GrantError::Invalid)?;
     for _ in 0..ROUNDS {
         let found = sessions::find(app.database.read(), token.session).await?;
@@ -29,7 +31,7 @@ pub(super) async fn refresh(app: &App, token: &str) -> Result<TokenAnswer, Grant
             Step::Repeat(counter) => counter,
             Step::Replayed => {
                 tracing::warn!(session = %session.id, user = %session.user, "a refresh token was replayed; the session ends");
-                end_session(app, session.id).await?;
+                end_session(app, session.id, Ending::Replayed, client_ip).await?;
                 return Err(GrantError::Invalid);
             }
             Step::Refuse => return Err(GrantError::Invalid),

@@ -1,28 +1,50 @@
 //! Giving a token back (RFC 7009): whoever holds it may end its session.
 
+use std::net::IpAddr;
+
 use shared::domain::SessionId;
 use shared::store::Revocation;
 
 use super::error::GrantError;
 use crate::app::App;
+use crate::audit::{By, Event, Kind};
 use crate::sessions::{self, RefreshToken};
 use crate::{revocations, tokens};
 
+/// Why a session ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Whoever held a token of it gave it back.
+    GivenBack,
+    /// An old refresh token came again, from the user or from a thief.
+    Replayed,
+}
+
 /// Ends the session of a refresh or access token; any other text is no error (section 2.2).
-pub(super) async fn revoke(app: &App, token: &str) -> Result<(), GrantError> {
+pub(super) async fn revoke(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
     let session = RefreshToken::open(token, &app.keys.refresh)
         .map(|token| token.session)
         .or_else(|| app.issuer.read(token).map(|claims: tokens::Claims| claims.sid));
     match session {
-        Some(session) => end_session(app, session).await,
+        Some(session) => end_session(app, session, Ending::GivenBack, client_ip).await,
         None => Ok(()),
     }
 }
 
 /// Ends a session and the access tokens it has handed out.
-pub(super) async fn end_session(app: &App, session: SessionId) -> Result<(), GrantError> {
+pub(super) async fn end_session(
+    app: &App,
+    session: SessionId,
+    ending: Ending,
+    client_ip: Option<IpAddr>,
+) -> Result<(), GrantError> {
     let write = app.database.write().await?;
-    if sessions::end(&write, session, app.clock.now_micros()).await? {
+    if let Some(user) = sessions::end(&write, session, app.clock.now_micros()).await? {
+        let (kind, by) = match ending {
+            Ending::GivenBack => (Kind::SessionEnded, By::user(user, session, client_ip)),
+            Ending::Replayed => (Kind::RefreshReplayed, By::nobody(client_ip)),
+        };
+        write.audit(Event::new(kind, by, &app.clock).about(user).in_session(session));
         let revocation = Revocation::Session { sid: session, expires_at: app.tokens_die_at() };
         revocations::record(&write, &revocation).await?;
     }

@@ -1,6 +1,7 @@
 //! What only administrators do: roles, disabling, enabling, restoring.
 
 use serde::{Deserialize, Serialize};
+use shared::auth::SignedIn;
 use shared::clock::to_micros;
 use shared::domain::{Role, Roles, UserId};
 use shared::http::Conditions;
@@ -12,7 +13,9 @@ use super::model::{Status, User};
 use super::ops::{locked, reread, shut_out};
 use super::representation::Version;
 use super::store;
+use super::target::Target;
 use crate::app::App;
+use crate::audit::{Event, Kind};
 use crate::db::Write;
 use crate::{revocations, roles};
 
@@ -48,12 +51,13 @@ impl RolesRequest {
 /// Gives somebody exactly these roles. Tokens issued before lose what was taken away, within a second.
 pub(super) async fn set_roles(
     app: &App,
-    id: UserId,
+    caller: &SignedIn,
+    target: Target,
     version: Version,
     conditions: &Conditions,
     request: RolesRequest,
 ) -> Result<User, UserError> {
-    let wanted = request.parse()?;
+    let (id, wanted) = (target.id(caller), request.parse()?);
     let write = app.database.write().await?;
     roles::lock(&write).await?;
     let user = locked(&write, id, version, conditions).await?;
@@ -67,6 +71,8 @@ pub(super) async fn set_roles(
     if demoted && user.status == Status::Active {
         roles::keep_an_administrator(&write, id).await?;
     }
+    let event = Event::new(Kind::RolesChanged, caller.into(), &app.clock).about(id);
+    write.audit(event.with("before", words(user.roles)).with("after", words(wanted)));
     let changed = User { roles: wanted, ver: user.ver + 1, ..user };
     store::save_standing(&write, &changed, app.clock.now()).await?;
     let expires_at = app.tokens_die_at();
@@ -77,10 +83,15 @@ pub(super) async fn set_roles(
     Ok(user)
 }
 
+fn words(roles: Roles) -> Vec<&'static str> {
+    roles.iter().map(Role::as_str).collect()
+}
+
 /// Changes somebody's standing in a transaction of the caller's. What is so already stays as it is.
 pub(super) async fn set_standing(
     app: &App,
     write: &Write,
+    caller: &SignedIn,
     id: UserId,
     version: Version,
     conditions: &Conditions,
@@ -90,15 +101,16 @@ pub(super) async fn set_standing(
     let user = locked(write, id, version, conditions).await?;
     match (wanted, user.status) {
         (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),
-        (Standing::Disable, Status::Active) => shut_out(app, write, user, Status::Disabled).await?,
+        (Standing::Disable, Status::Active) => shut_out(app, write, caller, user, Status::Disabled).await?,
         (Standing::Enable, Status::Disabled) => {
             let user = User { status: Status::Active, ..user };
             store::save_standing(write, &user, app.clock.now()).await?;
+            write.audit(Event::new(Kind::UserEnabled, caller.into(), &app.clock).about(id));
         }
         (Standing::Disable | Standing::Enable, Status::Deleted) => {
             return Err(UserError::State("The user is deleted; restore them first."));
         }
-        (Standing::Restore, Status::Deleted) => restore(app, write, &user).await?,
+        (Standing::Restore, Status::Deleted) => restore(app, write, caller, &user).await?,
         (Standing::Restore, Status::Active | Status::Disabled) => {
             return Err(UserError::State("The user is not deleted."));
         }
@@ -107,12 +119,14 @@ pub(super) async fn set_standing(
 }
 
 /// Only as long as the deletion has not come due, even if nobody has swept yet.
-async fn restore(app: &App, write: &Write, user: &User) -> Result<(), UserError> {
+async fn restore(app: &App, write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
     let now = app.clock.now();
     // A deleted user changes no more, so the last change was the deletion.
     let due = to_micros(user.updated_at + app.config.retention.deleted_users.get());
     if to_micros(now) >= due {
         return Err(UserError::State("The time in which the user could be restored is over."));
     }
-    Ok(store::undelete(write, user, now).await?)
+    store::undelete(write, user, now).await?;
+    write.audit(Event::new(Kind::UserRestored, caller.into(), &app.clock).about(user.id));
+    Ok(())
 }

@@ -10,6 +10,7 @@ use super::fields::{Email, Identifier};
 use super::model::{Changes, User};
 use super::store;
 use crate::app::App;
+use crate::audit::{Event, Kind};
 use crate::db::{Fault, Write};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
@@ -47,6 +48,8 @@ pub(super) async fn held_back(
     let own = user.id == caller.user.id;
     if let Some(email) = changes.email.take_if(|email| own && moves(user, email)) {
         ask(app, write, user, &email).await?;
+        let event = Event::new(Kind::EmailChangeAsked, caller.into(), &app.clock).about(user.id);
+        write.audit(event.with("before", user.email.as_str()).with("after", email.as_str()));
     }
     Ok(changes)
 }

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LINK};
-use shared::auth::SignedIn;
+use shared::auth::{Caller, SignedIn};
 use shared::domain::paging::Paged;
 use shared::http::{Conditions, QueryPairs};
 use shared::problem::Problem;
@@ -28,9 +28,10 @@ fn show<V: Representation>(user: User) -> Result<Answer, Problem> {
 pub(super) async fn register<V: Representation>(
     app: &App,
     request: &RegisterRequest,
+    caller: Caller,
     key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    Ok(register::register::<V>(app, request, key).await?.into())
+    Ok(register::register::<V>(app, request, key, caller.into()).await?.into())
 }
 
 pub(super) async fn get<V: Representation>(
@@ -75,7 +76,7 @@ pub(super) async fn set_roles<V: Representation>(
     conditions: &Conditions,
     request: RolesRequest,
 ) -> Result<HttpResponse, Problem> {
-    let user = admin::set_roles(app, target.id(caller), V::VERSION, conditions, request).await?;
+    let user = admin::set_roles(app, caller, target, V::VERSION, conditions, request).await?;
     Ok(show::<V>(user)?.into())
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn set_standing<V: Representation>(
         return Ok(first.into());
     }
     let work = async |write: &Write| -> Result<Answer, UserError> {
-        Ok(show::<V>(admin::set_standing(app, write, id, V::VERSION, conditions, wanted).await?)?)
+        Ok(show::<V>(admin::set_standing(app, write, caller, id, V::VERSION, conditions, wanted).await?)?)
     };
     let answer = once(app, claim.as_ref(), None, work).await?;
     app.relay.flush().await;

@@ -103,8 +103,14 @@ impl Changes {
     pub fn change_nothing(&self, user: &User) -> bool {
         let email = self.email.as_ref().is_none_or(|email| email.as_str() == user.email);
         let username = self.username.as_ref().is_none_or(|username| username.as_str() == user.username);
+        email && username && self.members_besides(user).is_empty()
+    }
+
+    /// What would change besides e-mail address and user name.
+    #[must_use]
+    pub fn members_besides(&self, user: &User) -> Vec<&'static str> {
         let name = self.name.as_ref().is_none_or(|name| name.as_ref().map(Name::as_str) == user.name.as_deref());
         let phone = self.phone.as_ref().is_none_or(|phone| phone.as_ref().map(Phone::as_str) == user.phone.as_deref());
-        email && username && name && phone
+        [(name, "name"), (phone, "phone")].into_iter().filter(|(same, _)| !same).map(|(_, member)| member).collect()
     }
 }

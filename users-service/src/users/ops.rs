@@ -12,6 +12,7 @@ use super::representation::Version;
 use super::store;
 use super::target::Target;
 use crate::app::App;
+use crate::audit::{Event, Kind};
 use crate::db::Write;
 use crate::{revocations, roles, sessions};
 
@@ -63,11 +64,28 @@ pub(super) async fn patch(
     if !changes.change_nothing(&user) {
         store::change(&write, &user, &changes, app.clock.now()).await?;
         email_change::after(app, &write, &user, &changes).await?;
+        record(app, &write, caller, &user, &changes);
     }
     let user = reread(&write, id).await?;
     write.commit().await?;
     app.mailer.wake();
     Ok(user)
+}
+
+/// An event for what signs them in, with before and after; one for all the rest, which says only what.
+fn record(app: &App, write: &Write, caller: &SignedIn, user: &User, changes: &Changes) {
+    let event = |kind| Event::new(kind, caller.into(), &app.clock).about(user.id);
+    if let Some(email) = changes.email.as_ref().filter(|email| email.as_str() != user.email) {
+        write.audit(event(Kind::EmailChanged).with("before", user.email.as_str()).with("after", email.as_str()));
+    }
+    if let Some(username) = changes.username.as_ref().filter(|username| username.as_str() != user.username) {
+        let event = event(Kind::UsernameChanged);
+        write.audit(event.with("before", user.username.as_str()).with("after", username.as_str()));
+    }
+    let members = changes.members_besides(user);
+    if !members.is_empty() {
+        write.audit(event(Kind::UserChanged).with("members", members));
+    }
 }
 
 /// Deletes somebody, softly: nobody can sign in as them, and their address and name stay taken.
@@ -85,7 +103,7 @@ pub(super) async fn delete(
     if user.status == Status::Deleted {
         return if caller.has_any(&[Role::Admin]) { Ok(()) } else { Err(UserError::NotFound) };
     }
-    shut_out(app, &write, user, Status::Deleted).await?;
+    shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;
     Ok(())
@@ -96,10 +114,18 @@ fn gone_for(caller: &SignedIn) -> UserError {
 }
 
 /// Disables or deletes: every session ends, every token issued so far is void. The caller holds [`roles::lock`].
-pub(super) async fn shut_out(app: &App, write: &Write, user: User, status: Status) -> Result<(), UserError> {
+pub(super) async fn shut_out(
+    app: &App,
+    write: &Write,
+    caller: &SignedIn,
+    user: User,
+    status: Status,
+) -> Result<(), UserError> {
     if user.status == Status::Active && user.roles.has(Role::Admin) {
         roles::keep_an_administrator(write, user.id).await?;
     }
+    let kind = if status == Status::Deleted { Kind::UserDeleted } else { Kind::UserDisabled };
+    write.audit(Event::new(kind, caller.into(), &app.clock).about(user.id));
     let now = app.clock.now();
     let user = User { status, ver: user.ver + 1, ..user };
     store::save_standing(write, &user, now).await?;

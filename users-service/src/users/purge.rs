@@ -2,7 +2,10 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use shared::clock::Clock;
+use shared::domain::UserId;
 
+use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
 use crate::{links, mail};
@@ -14,7 +17,7 @@ const BATCH: u64 = 100;
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn purge(database: &Database, before: i64, now: i64) -> Result<(), Fault> {
+pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<(), Fault> {
     loop {
         let write = database.write().await?;
         let due = Column::DeletedAt.lt(before).and(Column::PurgedAt.is_null());
@@ -32,12 +35,15 @@ pub async fn purge(database: &Database, before: i64, now: i64) -> Result<(), Fau
                 phone: Set(None),
                 search: Set(String::new()),
                 password_hash: Set(String::new()),
-                purged_at: Set(Some(now)),
+                purged_at: Set(Some(clock.now_micros())),
                 ..Default::default()
             };
             mail::forget(write.transaction(), user.id).await?;
             links::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
+            let id = UserId::from(user.id);
+            audit::forget(&write, id).await?;
+            write.audit(Event::new(Kind::UserPurged, By::system(), clock).about(id));
         }
         write.commit().await?;
         if done {

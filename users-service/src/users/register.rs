@@ -12,6 +12,7 @@ use super::model::{NewUser, Registration};
 use super::representation::Representation;
 use super::store::{Inserted, insert};
 use crate::app::App;
+use crate::audit::{By, Event, Kind};
 use crate::config::PasswordRule;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
@@ -96,6 +97,7 @@ pub(super) async fn register<V: Representation>(
     app: &App,
     request: &RegisterRequest,
     key: IdempotencyKey,
+    by: By,
 ) -> Result<Answer, Problem> {
     let Registration { user, password } = request.parse(app.config.passwords.rule)?;
     let scope = format!("registration {}", user.email.normal());
@@ -107,7 +109,7 @@ pub(super) async fn register<V: Representation>(
     let address = Ticket::mail(&Identifier::Email(user.email.normal().to_owned()));
     let mailed = app.mail_limit.admit(&address).await.is_ok();
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash, mailed).await
+        insert_and_show::<V>(app, write, &user, &hash, (by, mailed)).await
     });
     let answer = answer.await?;
     app.metrics.registered();
@@ -120,11 +122,14 @@ async fn insert_and_show<V: Representation>(
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
-    mailed: bool,
+    (by, mailed): (By, bool),
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
     if mailed {
         mail::owe(write, word_of(new, &inserted), &app.clock).await?;
+    }
+    if let Inserted::Created(user) = &inserted {
+        write.audit(Event::new(Kind::UserRegistered, by, &app.clock).about(user.id));
     }
     if !app.config.registration.disclose_existing {
         return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);

@@ -109,7 +109,7 @@ async fn whose_client_did_not_wait_is_counted_as_such() {
 #[tokio::test]
 async fn who_was_asked_before_the_breaker_opened_hears_what_came_of_that() {
     let stub = Stub::start(|_, _| Reply::Cut).await;
-    let settings = "upstream.retry.attempts = 1\nupstream.retry.backoff = \"4s\"\nupstream.retry.backoff_at_most = \"4s\"\n\
+    let settings = "upstream.retry.attempts = 1\nupstream.retry.backoff = \"500ms\"\nupstream.retry.backoff_at_most = \"500ms\"\n\
                     breaker.consecutive_failures = 0\nbreaker.failure_percent = 0\n";
     let gate = Gate::start(stub.addr, settings).await;
     let refusals = "breaker_refusals_total{upstream=\"raw\",forced=\"true\"}";

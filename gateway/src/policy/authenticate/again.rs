@@ -17,6 +17,8 @@ pub enum Left {
     Over,
     /// That can only be told by looking at the credential again.
     Unsure,
+    /// Nobody was asked, because too much else is being asked.
+    Unasked,
 }
 
 impl Authenticator {
@@ -24,19 +26,20 @@ impl Authenticator {
     /// has no session ends with its credential, and what an issuer has said is believed for no longer than for a request.
     #[must_use]
     pub fn recheck(&self, principal: &Principal) -> Left {
-        let is_believed = principal.verified.good_until > self.clock.now_seconds();
-        self.left(principal, is_believed)
+        self.left(principal, false)
     }
 
-    /// `is_believed`: what its issuer has said of it need not be asked again.
-    fn left(&self, principal: &Principal, is_believed: bool) -> Left {
+    /// `is_fresh`: its issuer was asked just now. That is an answer even if it is never believed for longer than a request
+    /// (`remember = "0s"`), and what was revoked is revoked whatever it says.
+    fn left(&self, principal: &Principal, is_fresh: bool) -> Left {
         let (verified, now) = (&principal.verified, self.clock.now_seconds());
+        let is_believed = is_fresh || verified.good_until > now;
         if !verified.has_session() && verified.ends_at <= now {
             return Left::Over;
         }
         match (self.current(verified), verified.asked_at) {
             // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
-            (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(verified) => Left::Unsure,
+            (Err(_), Some(asked_at)) if !is_fresh && asked_at < now && !self.is_revoked_key(verified) => Left::Unsure,
             (Err(_), _) => Left::Over,
             (Ok(_), Some(_)) if !is_believed => Left::Unsure,
             (Ok(roles), _) => Left::Holds(Principal { roles, ..principal.clone() }),
@@ -52,13 +55,17 @@ impl Authenticator {
         }
         // A token of a session is judged as of when it was good.
         let as_of = now.min(before.ends_at.saturating_sub(1));
-        let since = before.asked_at.map_or(i64::MIN, |asked_at| asked_at.saturating_add(1));
+        let since = match self.current(before) {
+            Ok(_) => before.asked_at.map_or(i64::MIN, |asked_at| asked_at.saturating_add(1)),
+            // What was said before the revocation says nothing about it.
+            Err(_) => now,
+        };
         match self.learn(issuers, shown.credential(), When { now, as_of, since }, means).await {
-            // An answer that is never believed for longer than a request (`remember = "0s"`) is one all the same.
             Ok(verified) if verified.who == before.who => self.left(&Principal { verified, ..principal.clone() }, true),
             // It stands for somebody else now, and the upstream was told of this one.
             Ok(_) | Err(Failure::Refused(_)) => Left::Over,
             Err(Failure::Unavailable(_) | Failure::TurnedAway(_)) => Left::Unsure,
+            Err(Failure::Crowded) => Left::Unasked,
         }
     }
 }

@@ -82,7 +82,7 @@ impl ApiKeys {
         let Some(asked) = &self.asked else { return Ok(Answer::Refused(Refusal::NotActive)) };
         Ok(match asked.about(key, when, means).await? {
             Answer::Active(verified) => Answer::Active(Box::new(Verified { place: Place::API_KEYS, ..*verified })),
-            other @ (Answer::Refused(_) | Answer::Unavailable) => other,
+            other @ (Answer::Refused(_) | Answer::Unavailable | Answer::Crowded) => other,
         })
     }
 

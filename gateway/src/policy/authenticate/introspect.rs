@@ -66,6 +66,8 @@ pub enum Answer {
     Refused(Refusal),
     /// Nothing that could be understood, or nothing in time.
     Unavailable,
+    /// It was not asked: it is being asked too much else.
+    Crowded,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +95,8 @@ pub struct Introspector {
     remember_unknown: i64,
     known: Cache<Fingerprint, Known>,
     places: Semaphore,
+    /// Those of the places that may be taken for callers who were let in before.
+    rechecks: Semaphore,
     /// Until when it is left alone, in seconds since the epoch.
     paused_until: AtomicI64,
 }
@@ -123,6 +127,7 @@ impl Introspector {
                 .time_to_live(remember.max(remember_unknown).max(Duration::from_secs(1)).saturating_mul(KNOWN_FOR))
                 .build(),
             places: Semaphore::new(config.max_in_flight),
+            rechecks: Semaphore::new((config.max_in_flight / 2).max(1)),
             paused_until: AtomicI64::new(0),
         }
     }
@@ -140,6 +145,9 @@ impl Introspector {
     /// # Errors
     /// Nobody was asked: too much is asked, or too much is asked by this one.
     pub(super) async fn about(&self, credential: &str, when: When, means: &Means<'_>) -> Result<Answer, Failure> {
+        // Those who were let in before leave room for those who wait at the door. They wait here, where nobody who asks
+        // about the same credential waits with them.
+        let _share = if means.stranger.is_none() { self.rechecks.acquire().await.ok() } else { None };
         let stale = |known: &Known| known.answer.is_none() || known.until <= when.now || known.asked_at < when.since;
         let print = fingerprint(credential);
         loop {
@@ -196,7 +204,7 @@ impl Introspector {
         let (answer, outcome) = if self.is_paused(now) {
             (Answer::Unavailable, "paused")
         } else if place.is_none() {
-            (Answer::Unavailable, "crowded")
+            (Answer::Crowded, "crowded")
         } else {
             match tokio::time::timeout(self.settings.timeout.get(), &mut exchange).await {
                 Ok(answer) => {
@@ -205,7 +213,9 @@ impl Introspector {
                 }
                 Err(_) => {
                     tracing::warn!(issuer = self.name, "introspection did not answer in time");
-                    self.paused_until.store(now + PAUSE, Ordering::Release);
+                    // From now on, and not from when this one came: they may have waited for longer than a pause.
+                    let waited = i64::try_from(started.elapsed().as_secs()).unwrap_or(0);
+                    self.paused_until.store(now + waited + PAUSE, Ordering::Release);
                     (Answer::Unavailable, "timeout")
                 }
             }
@@ -214,7 +224,7 @@ impl Introspector {
         let (until, was_good) = match &answer {
             Answer::Active(verified) => (verified.good_until, true),
             Answer::Refused(_) => (now + self.remember_unknown, false),
-            Answer::Unavailable => (now, was_good),
+            Answer::Unavailable | Answer::Crowded => (now, was_good),
         };
         Known { answer: Some(answer), asked_at: now, until, was_good }
     }
@@ -296,6 +306,7 @@ impl Answer {
             Self::Active(_) => "active",
             Self::Refused(_) => "refused",
             Self::Unavailable => "unavailable",
+            Self::Crowded => "crowded",
         }
     }
 }

@@ -107,7 +107,7 @@ impl Leave {
         };
         match gateway.authenticator.recheck(principal) {
             Left::Over => Word::Over,
-            Left::Unsure => Word::Unsure,
+            Left::Unsure | Left::Unasked => Word::Unsure,
             Left::Holds(_) if self.is_new_here => Word::Unsure,
             Left::Holds(current) => self.word_on(&current),
         }
@@ -146,7 +146,7 @@ impl Leave {
                 word
             }
             Left::Over => Word::Over,
-            Left::Unsure => Word::Unsure,
+            Left::Unsure | Left::Unasked => Word::Unsure,
         })
     }
 

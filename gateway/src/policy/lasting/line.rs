@@ -1,4 +1,5 @@
-//! The line of those whose callers have to be asked about: some of them at once, the others in turn.
+//! The line of those whose callers have to be asked about: some of them at once, the others in turn, issuer by issuer, so
+//! that nobody waits for another's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -11,59 +12,106 @@ use crate::policy::authenticate::Place;
 /// the answers about them end in the same moment too. Who waits for their turn is not in doubt yet.
 pub(super) const AT_ONCE: usize = 32;
 
+/// How many of them at one issuer: one that is slow leaves room for the others'.
+pub(super) const AT_ONE: usize = 24;
+
 /// After so many questions in vain an issuer is left alone until the next pulse: it may just be coming back.
 const IN_VAIN: usize = AT_ONCE;
 
 /// Those of one worker.
 #[derive(Default)]
 pub(super) struct Line {
-    waiting: RefCell<VecDeque<Weak<Live>>>,
-    /// Those whose issuer is left alone, in their order.
-    passed_over: RefCell<VecDeque<Weak<Live>>>,
-    in_vain: RefCell<HashMap<Place, usize>>,
+    queues: RefCell<HashMap<Option<Place>, Queue>>,
+    /// Whose turn it is, among those at which somebody waits.
+    round: RefCell<VecDeque<Option<Place>>>,
     /// How many are being asked about.
     asking: Cell<usize>,
+}
+
+/// Those about whom one issuer has to be asked.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Weak<Live>>,
+    /// How many it is being asked about.
+    asking: usize,
+    in_vain: usize,
 }
 
 /// One of the places from which is asked; dropping it, however that comes about, gives it to another.
 pub(super) struct Slot(Rc<Lasting>);
 
 /// The duty to ask about one caller; dropping it, however that comes about, lets them come up again.
-pub(super) struct Turn(pub(super) Rc<Live>);
+pub(super) struct Turn {
+    pub(super) live: Rc<Live>,
+    place: Option<Place>,
+    lasting: Rc<Lasting>,
+}
 
 impl Line {
     /// Puts somebody at the end, unless they are in it already or are just being asked about.
     pub(super) fn enter(&self, live: &Rc<Live>) {
         if !live.is_in_line.replace(true) {
-            self.waiting.borrow_mut().push_back(Rc::downgrade(live));
+            let place = live.leave.borrow().place();
+            let mut queues = self.queues.borrow_mut();
+            let queue = queues.entry(place).or_default();
+            if queue.waiting.is_empty() {
+                self.round.borrow_mut().push_back(place);
+            }
+            queue.waiting.push_back(Rc::downgrade(live));
         }
     }
 
-    /// Whose turn it is.
-    pub(super) fn next(&self) -> Option<Turn> {
-        loop {
-            let next = self.waiting.borrow_mut().pop_front()?;
-            let Some(live) = next.upgrade().filter(|live| live.end.get().is_none()) else { continue };
-            let place = live.leave.borrow().place();
-            let in_vain = place.and_then(|place| self.in_vain.borrow().get(&place).copied());
-            if in_vain.is_none_or(|times| times < IN_VAIN) {
-                return Some(Turn(live));
+    /// Whose turn it is: at each issuer one after the other, of those that may be asked more.
+    fn next(&self) -> Option<(Rc<Live>, Option<Place>)> {
+        let (mut queues, mut round) = (self.queues.borrow_mut(), self.round.borrow_mut());
+        for _ in 0..round.len() {
+            let place = round.pop_front()?;
+            let Some(queue) = queues.get_mut(&place) else { continue };
+            let found = if queue.asking < AT_ONE && queue.in_vain < IN_VAIN { queue.first() } else { None };
+            if !queue.waiting.is_empty() {
+                round.push_back(place);
             }
-            self.passed_over.borrow_mut().push_back(next);
+            if let Some(live) = found {
+                queue.asking += 1;
+                return Some((live, place));
+            }
         }
+        None
     }
 
     /// Nobody could say anything there.
-    pub(super) fn asked_in_vain(&self, place: Place) {
-        *self.in_vain.borrow_mut().entry(place).or_default() += 1;
+    pub(super) fn asked_in_vain(&self, place: Option<Place>) {
+        if let Some(queue) = self.queues.borrow_mut().get_mut(&place) {
+            queue.in_vain += 1;
+        }
     }
 
-    /// Issuers may be asked again, about those first who were passed over.
+    /// Issuers may be asked again.
     pub(super) fn pulse(&self) {
-        let (mut first, mut waiting) = (self.passed_over.borrow_mut(), self.waiting.borrow_mut());
-        first.append(&mut waiting);
-        std::mem::swap(&mut *first, &mut *waiting);
-        self.in_vain.borrow_mut().clear();
+        let mut queues = self.queues.borrow_mut();
+        queues.retain(|_, queue| !queue.waiting.is_empty() || queue.asking > 0);
+        queues.values_mut().for_each(|queue| queue.in_vain = 0);
+    }
+}
+
+impl Queue {
+    /// The first who is still there.
+    fn first(&mut self) -> Option<Rc<Live>> {
+        let gone = |live: &Weak<Live>| live.upgrade().filter(|live| live.end.get().is_none());
+        std::iter::from_fn(|| self.waiting.pop_front()).find_map(|live| gone(&live))
+    }
+}
+
+impl Turn {
+    /// Whoever's it is.
+    pub(super) fn next(lasting: &Rc<Lasting>) -> Option<Self> {
+        let (live, place) = lasting.line.next()?;
+        Some(Self { live, place, lasting: Rc::clone(lasting) })
+    }
+
+    /// It was for nothing: nobody could say anything.
+    pub(super) fn in_vain(&self) {
+        self.lasting.line.asked_in_vain(self.place);
     }
 }
 
@@ -71,7 +119,7 @@ impl Slot {
     /// A place that is free, and whose turn it is.
     pub(super) fn take(lasting: &Rc<Lasting>) -> Option<(Self, Turn)> {
         let asking = &lasting.line.asking;
-        let turn = if asking.get() < AT_ONCE { lasting.line.next()? } else { return None };
+        let turn = if asking.get() < AT_ONCE { Turn::next(lasting)? } else { return None };
         asking.set(asking.get() + 1);
         Some((Self(Rc::clone(lasting)), turn))
     }
@@ -81,11 +129,11 @@ impl Slot {
         let Self(lasting) = &self;
         let mut next = Some(first);
         while let Some(turn) = next {
-            lasting.ask_about(&turn.0).await;
+            lasting.ask_about(&turn).await;
             drop(turn);
             // What is answered without a wait must not keep the worker from all else.
             tokio::task::yield_now().await;
-            next = lasting.line.next();
+            next = Turn::next(lasting);
         }
     }
 }
@@ -99,6 +147,9 @@ impl Drop for Slot {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.is_in_line.set(false);
+        self.live.is_in_line.set(false);
+        if let Some(queue) = self.lasting.line.queues.borrow_mut().get_mut(&self.place) {
+            queue.asking = queue.asking.saturating_sub(1);
+        }
     }
 }

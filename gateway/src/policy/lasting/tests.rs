@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::test::TestRequest;
 use shared::clock::Clock;
 
-use super::line::AT_ONCE;
+use super::line::{AT_ONCE, AT_ONE};
 use super::*;
 use crate::pipeline::tests::harness::{Gate, until};
 use crate::pipeline::tests::stub::{Reply, Stub, ok};
@@ -32,9 +32,10 @@ impl Setting {
         })
         .await;
         let settings = format!(
-            "{more}\n[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
+            "{}\n[[authentication.issuers]]\nname = \"corp\"\nissuer = \"https://corp.example\"\n\
              introspection = {{ url = \"http://{}/\" }}\n\
              [[routes]]\npath = \"/api/events\"\nupstream = \"raw\"\nlimited = false\n",
+            more.replace("{issuer}", &issuer.addr.to_string()),
             issuer.addr
         );
         let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
@@ -49,10 +50,20 @@ impl Setting {
         &self.gate.handle.gateway
     }
 
+    async fn ask_about(&self, live: &Rc<Live>) {
+        self.lasting.line.enter(live);
+        self.lasting.ask_about(&Turn::next(&self.lasting).unwrap()).await;
+    }
+
     /// An answer that goes to Alice and lasts.
     async fn begin(&self) -> Rc<Live> {
+        self.begin_with("opaque").await
+    }
+
+    /// The same, by this token.
+    async fn begin_with(&self, token: &str) -> Rc<Live> {
         let (gateway, tables) = (self.gateway(), self.gateway().tables.load_full());
-        let request = TestRequest::get().uri("/api/events").insert_header(("authorization", "Bearer opaque"));
+        let request = TestRequest::get().uri("/api/events").insert_header(("authorization", format!("Bearer {token}")));
         let request = request.to_http_request();
         let mut exchange = Exchange::begin(&request, &tables, gateway);
         let asked = tables.versions.split("/api/events").map(|asked| (tables.versions.default(), asked.rest));
@@ -137,19 +148,43 @@ async fn an_issuer_that_does_not_answer_is_not_asked_by_all_of_them_at_each_puls
     for _ in 0..AT_ONCE + 3 {
         all.push(on.begin().await);
     }
-    let (line, place) = (&on.lasting.line, all[0].leave.borrow().place().unwrap());
+    let line = &on.lasting.line;
     all.iter().chain(&all).for_each(|live| line.enter(live));
-    let turns: Vec<_> = (0..AT_ONCE).map_while(|_| line.next()).collect();
-    assert_eq!(turns.len(), AT_ONCE);
-    turns.iter().for_each(|_| line.asked_in_vain(place));
-    assert!(line.next().is_none());
-    drop(turns);
+    for turn in all[..AT_ONCE].iter().map(|live| (Turn::next(&on.lasting).unwrap(), live)) {
+        assert!(Rc::ptr_eq(&turn.0.live, turn.1), "in their order");
+        turn.0.in_vain();
+    }
+    assert!(Turn::next(&on.lasting).is_none(), "left alone");
     line.enter(&all[0]);
     line.pulse();
-    let waited: Vec<_> = std::iter::from_fn(|| line.next()).collect();
+    let waited: Vec<_> = std::iter::from_fn(|| Turn::next(&on.lasting)).collect();
     let expected: Vec<_> = all[AT_ONCE..].iter().chain(&all[..1]).collect();
-    let is_in_order = waited.iter().zip(&expected).all(|(turn, live)| Rc::ptr_eq(&turn.0, live));
+    let is_in_order = waited.iter().zip(&expected).all(|(turn, live)| Rc::ptr_eq(&turn.live, live));
     assert!(is_in_order && waited.len() == expected.len(), "who was passed over comes first, each of them once");
+}
+
+#[actix_web::test]
+async fn who_waits_for_a_slow_issuer_keeps_nobody_waiting_for_another() {
+    let on = Setting::new(
+        "[[authentication.issuers]]\nname = \"two\"\nissuer = \"https://two.example\"\n\
+         introspection = { url = \"http://{issuer}/\", prefix = \"two_\" }\n",
+    )
+    .await;
+    let (mut slow, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..2 * AT_ONCE {
+        slow.push(on.begin().await);
+    }
+    for _ in 0..3 {
+        others.push(on.begin_with("two_token").await);
+    }
+    slow.iter().chain(&others).for_each(|live| on.lasting.line.enter(live));
+    let place = others[0].leave.borrow().place();
+    let turns: Vec<_> = std::iter::from_fn(|| Turn::next(&on.lasting)).collect();
+    let is_other = |turn: &Turn| turn.live.leave.borrow().place() == place;
+    assert_eq!(turns[..6].iter().filter(|turn| is_other(turn)).count(), 3, "in turn");
+    assert_eq!(turns.len(), AT_ONE + 3, "and there is room for others while a slow one is being asked");
+    drop(turns);
+    assert!(Turn::next(&on.lasting).is_some(), "who has answered is asked about the next");
 }
 
 #[actix_web::test]
@@ -158,10 +193,10 @@ async fn an_issuer_that_is_asked_each_time_vouches_all_the_same() {
     let live = on.begin().await;
     let calls = on.issuer.calls();
     assert!(live.look(on.gateway(), Instant::now()));
-    on.lasting.ask_about(&live).await;
+    on.ask_about(&live).await;
     assert_eq!((live.unsure.get(), live.due.get(), live.end.get()), (None, None, None));
     assert_eq!(on.issuer.calls(), calls + 1);
     on.is_up.store(false, Ordering::SeqCst);
-    on.lasting.ask_about(&live).await;
+    on.ask_about(&live).await;
     assert!(live.unsure.get().is_some());
 }

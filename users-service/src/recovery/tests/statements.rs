@@ -54,9 +54,15 @@ async fn known_and_unknown_cost_the_same_statements(backend: Backend) {
     for path in ["/api/v1/auth/password/forgot", "/api/v1/auth/email/resend"] {
         // The first of all warms what is prepared once.
         for email in ["warm@example.org", "ada@example.org", "nobody@example.org"] {
-            RUN.lock().unwrap().clear();
-            service.call(Method::POST, path).json(&json!({"email": email})).send().await.expect(202);
-            costs.push((path, email, RUN.lock().unwrap().clone()));
+            let mut shortest: Option<Vec<String>> = None;
+            // What goes on in the background only adds to it.
+            for _ in 0..5 {
+                RUN.lock().unwrap().clear();
+                service.call(Method::POST, path).json(&json!({"email": email})).send().await.expect(202);
+                let run = RUN.lock().unwrap().clone();
+                shortest = shortest.filter(|shortest| shortest.len() <= run.len()).or(Some(run));
+            }
+            costs.push((path, email, shortest.unwrap()));
         }
     }
     for (path, email, statements) in costs.iter().filter(|(_, email, _)| *email != "warm@example.org") {

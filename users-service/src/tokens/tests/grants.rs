@@ -14,6 +14,7 @@ on_both! {
     a_replay_ends_the_session,
     a_session_ends_after_thirty_days,
     wrong_credentials_are_one_answer,
+    a_long_identifier_is_nobody,
     the_throttle_holds_before_any_hashing,
     the_key_set_and_the_metadata_are_served,
     generated_credentials_are_shown_once,
@@ -81,6 +82,25 @@ async fn wrong_credentials_are_one_answer(backend: Backend) {
     token(&scoped).await.expect_problem(400, "invalid_scope");
     let json = service.call(Method::POST, "/api/v1/auth/token").json(&json!({"grant_type": "password"})).send().await;
     json.expect_problem(415, "unsupported_media_type");
+    service.stop().await;
+}
+
+async fn a_long_identifier_is_nobody(backend: Backend) {
+    let service = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2").start().await;
+    let label = "b".repeat(63);
+    let email = format!("{}@{label}.{label}.{}", "a".repeat(64), "c".repeat(61));
+    assert_eq!(email.len(), 254);
+    let ada = json!({"email": email, "username": "adalovelace", "password": PASSWORD});
+    service.register(&ada).await.expect(201);
+    service.sign_in(&email).await;
+    for tail in ["x", " ", "\u{301}"] {
+        let longer = format!("{email}{tail}");
+        let refused = service.password_grant(&longer, PASSWORD).await.expect_problem(400, "invalid_grant");
+        assert_eq!(refused.text("/error"), "invalid_grant");
+        service.password_grant(&longer, PASSWORD).await.expect_problem(400, "invalid_grant");
+        service.password_grant(&longer, PASSWORD).await.expect_problem(429, "rate_limited");
+    }
+    service.sign_in(&email).await;
     service.stop().await;
 }
 

@@ -1,6 +1,11 @@
 //! What somebody signs in with: an e-mail address or a user name, in the form in which either is looked up.
 
+use sha2::{Digest, Sha256};
+
 use super::{Email, fold};
+
+/// Longer identifiers name nobody, in characters: an e-mail address has at most 254 bytes.
+const LONGEST: usize = 254;
 
 /// Text that may be either. It is never refused: what is neither is a name that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +21,11 @@ impl Identifier {
     /// counts what the lookup finds.
     #[must_use]
     pub fn of(text: &str) -> Self {
+        if text.chars().count() > LONGEST {
+            // Never cut, or it would be somebody's. Its hash is counted and looked up like any other name, and has a
+            // space, which no user name has.
+            return Self::Username(format!("too long {}", hex::encode(Sha256::digest(text))));
+        }
         match Email::parse(text) {
             Ok(email) => Self::Email(email.normal().to_owned()),
             Err(_) => Self::Username(fold(text)),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use shared::auth::User;
+use shared::domain::ApiKeyId;
 use shared::store::{RevocationList, Verdict};
 
 use crate::testing::{Backend, PASSWORD, Setup, on_both};
@@ -17,6 +19,7 @@ on_both! {
     of_many_patches_of_one_revision_one_wins,
     a_deletion_is_soft_and_ends_everything,
     a_password_change_ends_the_other_sessions,
+    only_a_session_of_ones_own_changes_the_password,
     a_password_change_ends_sessions_that_have_just_expired,
 }
 
@@ -188,6 +191,27 @@ async fn a_password_change_ends_the_other_sessions(backend: Backend) {
     service.refresh(&here.refresh_token).await.expect(200);
     service.password_grant(&here.email, PASSWORD).await.expect_problem(400, "invalid_grant");
     service.password_grant(&here.email, new).await.expect(200);
+    service.stop().await;
+}
+
+async fn only_a_session_of_ones_own_changes_the_password(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"});
+    let change = |user| service.call(Method::PUT, "/api/v1/users/me/password").user(user).json(&body).send();
+    let key = ApiKeyId::generate(&service.clock);
+    let others = [
+        User { session: None, api_key: Some(key), scope: "users:read users:write".to_owned(), ..ada.user() },
+        User { api_key: Some(key), ..ada.user() },
+        User { session: None, ..ada.user() },
+        User { scope: "openid users:write".to_owned(), ..ada.user() },
+        User { scope: "apis".to_owned(), ..ada.user() },
+    ];
+    for other in others {
+        change(other).await.expect_problem(403, "forbidden");
+    }
+    service.sign_in(&ada.email).await;
+    change(ada.user()).await.expect(204);
     service.stop().await;
 }
 

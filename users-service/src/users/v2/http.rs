@@ -22,11 +22,11 @@ use crate::users::{Target, http};
                description = "Instead of 201 and 409 where existing users are not disclosed; the rest happens by mail.")))]
 pub async fn register(
     app: web::Data<App>,
-    _: Anyone,
+    Anyone(caller): Anyone,
     key: IdempotencyKey,
     Body(request): Body<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
-    http::register::<V2>(&app, &request, key).await
+    http::register::<V2>(&app, &request, caller, key).await
 }
 
 /// Lists users: administrators and support.

@@ -265,6 +265,20 @@ async fn an_issuer_that_hangs_is_503_and_left_alone_for_a_moment() {
 }
 
 #[actix_web::test]
+async fn an_issuer_that_hangs_for_longer_than_a_pause_is_left_alone_from_then_on() {
+    let clock = clock();
+    let stub = Stub::start(Play::Hang);
+    let gate = with_issuer(&clock, &stub, "1100ms", "");
+    assert_eq!(gate.bearer("slow").await.unwrap_err().code(), Code::IssuerUnavailable);
+    let before = stub.count();
+    // As much has passed meanwhile.
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(gate.bearer("later").await.unwrap_err().code(), Code::IssuerUnavailable);
+    assert_eq!(stub.count(), before, "left alone");
+    stub.stop().await;
+}
+
+#[actix_web::test]
 async fn a_flood_of_invented_tokens_does_not_push_out_a_known_one() {
     let clock = clock();
     let stub = Stub::start(Play::Say(json!({"active": true, "sub": "alice"})));

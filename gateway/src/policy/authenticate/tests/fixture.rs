@@ -173,7 +173,7 @@ impl Gate {
     pub fn recheck(&self, principal: &Principal) -> Option<Principal> {
         match self.authenticator.recheck(principal) {
             Left::Holds(principal) => Some(principal),
-            Left::Over | Left::Unsure => None,
+            Left::Over | Left::Unsure | Left::Unasked => None,
         }
     }
 

@@ -1,0 +1,100 @@
+//! The way to the chain for what changes nothing else: a bounded queue, and whoever waits is answered after the commit.
+//!
+//! A failed sign-in has no transaction of its own. One commit each would let a flood of them hold everybody's place at
+//! the head of the chain, so they are written together, as many as have come while the last ones were being written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use shared::clock::Clock;
+use shared::problem::{Code, Problem};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::event::Event;
+use super::refused::{Refusal, Refused};
+use super::scribe::{Entry, Scribe};
+use crate::config;
+use crate::db::{Database, Fault};
+
+/// A client that finds the queue full comes again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The queue. Clones share it.
+#[derive(Clone)]
+pub struct Journal {
+    queue: mpsc::Sender<Entry>,
+    refused: Arc<Refused>,
+    closing: Arc<Notify>,
+    clock: Clock,
+    names: hmac::Key,
+}
+
+impl Journal {
+    /// A queue, and who writes what comes in: to be run as a task. Identifiers are named under `names`.
+    #[must_use]
+    pub fn open(config: &config::Audit, database: Database, clock: Clock, names: hmac::Key) -> (Self, Scribe) {
+        let (queue, entries) = mpsc::channel(config.queue);
+        let (refused, closing) = (Arc::new(Refused::default()), Arc::new(Notify::new()));
+        let journal =
+            Self { queue, refused: Arc::clone(&refused), closing: Arc::clone(&closing), clock: clock.clone(), names };
+        (journal, Scribe::new(entries, refused, closing, database, clock, config.window.get()))
+    }
+
+    /// Takes a place for something that is about to be tried, so that it cannot come out unrecorded.
+    ///
+    /// # Errors
+    /// 503 `overloaded` when there is none.
+    pub fn attempt(&self, event: Event) -> Result<Attempt, Problem> {
+        let place = self.queue.clone().try_reserve_owned();
+        let place = place.map_err(|_| Problem::new(Code::Overloaded).retry_after(RETRY_AFTER))?;
+        Ok(Attempt(place, event))
+    }
+
+    /// Counts what is turned away; its window's end writes it.
+    pub fn count(&self, refusal: Refusal) {
+        self.refused.count(refusal, self.clock.now_micros());
+    }
+
+    /// What an identifier is called in events: an HMAC, because people type passwords into that field, and because what
+    /// was tried against whom is nobody's to read who has only a copy of the table.
+    #[must_use]
+    pub fn name(&self, identifier: &str) -> String {
+        hex::encode(&hmac::sign(&self.names, identifier.as_bytes()).as_ref()[..16])
+    }
+
+    /// Places taken, for the metrics.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// No more comes; what has come is written, and then the task ends.
+    pub(crate) fn close(&self) {
+        self.closing.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Journal({} queued)", self.queued())
+    }
+}
+
+/// Something being tried. Dropped, it has come out otherwise or not at all, and there is nothing to record: whoever hangs
+/// up before it is decided learns nothing, and must not be able to write more than can be tried.
+#[derive(Debug)]
+pub struct Attempt(mpsc::OwnedPermit<Entry>, Event);
+
+impl Attempt {
+    /// It came out as the event says; returns when that is on disk. It will be, whether or not anybody waits for it.
+    ///
+    /// # Errors
+    /// When it could not be written by now: nobody should be told what came out before.
+    pub async fn record(self) -> Result<(), Fault> {
+        let Self(place, event) = self;
+        let (written, answer) = oneshot::channel();
+        place.send(Entry { event, written: Some(written) });
+        answer.await.unwrap_or_else(|_| Err(Fault::ending()))
+    }
+}

@@ -1,0 +1,116 @@
+//! What can happen that somebody may have to answer for: a closed list, each with its word and how it came out.
+
+/// How it came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was done.
+    Succeeded,
+    /// It was not allowed.
+    Refused,
+    /// It was tried, and something offered for it was wrong.
+    Failed,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Refused, Self::Failed];
+
+    /// As it is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $word:literal $outcome:ident;)+) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $kind,)+ }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// As it is stored and shown.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)+ }
+            }
+
+            /// How things of this kind come out.
+            #[must_use]
+            pub const fn outcome(self) -> Outcome {
+                match self { $(Self::$kind => Outcome::$outcome,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Somebody registered.
+    UserRegistered "user.registered" Succeeded;
+    /// A start made the first administrator.
+    AdministratorMade "user.administrator_made" Succeeded;
+    /// An e-mail address was shown to be its user's.
+    EmailVerified "user.email_verified" Succeeded;
+    /// Somebody asked for another e-mail address: it waits for its confirmation.
+    EmailChangeAsked "user.email_change_asked" Succeeded;
+    /// An e-mail address was changed.
+    EmailChanged "user.email_changed" Succeeded;
+    /// A user name was changed.
+    UsernameChanged "user.username_changed" Succeeded;
+    /// Something else about a user was changed; which members, but not their values.
+    UserChanged "user.changed" Succeeded;
+    /// Somebody got other roles.
+    RolesChanged "user.roles_changed" Succeeded;
+    /// Somebody was shut out.
+    UserDisabled "user.disabled" Succeeded;
+    /// Somebody was let in again.
+    UserEnabled "user.enabled" Succeeded;
+    /// Somebody was deleted.
+    UserDeleted "user.deleted" Succeeded;
+    /// A deletion was taken back.
+    UserRestored "user.restored" Succeeded;
+    /// A deleted user's personal data was removed.
+    UserPurged "user.purged" Succeeded;
+    /// A password was changed by whoever knew it.
+    PasswordChanged "password.changed" Succeeded;
+    /// A password was replaced by whoever had the link to do so.
+    PasswordReset "password.reset" Succeeded;
+    /// A password was to be changed by somebody who did not know it.
+    PasswordChangeFailed "password.change_failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    PasswordChangeThrottled "password.change_throttled" Refused;
+    /// A session was opened.
+    SignInSucceeded "sign_in.succeeded" Succeeded;
+    /// Wrong credentials, of whatever kind.
+    SignInFailed "sign_in.failed" Failed;
+    /// Too many failures; one event per window, identifier and address.
+    SignInThrottled "sign_in.throttled" Refused;
+    /// No room for the work; one event per window.
+    SignInShed "sign_in.shed" Refused;
+    /// A session was ended by whoever held a token of it.
+    SessionEnded "session.ended" Succeeded;
+    /// A session was ended because an old refresh token of it came back: somebody has a copy.
+    RefreshReplayed "session.replayed" Refused;
+    /// Somebody called what they may not.
+    CallRefused "call.refused" Refused;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own() {
+        let words: HashSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+    }
+}

@@ -1,0 +1,202 @@
+//! Every deed is recorded: an operation that is not in the table below fails, and so does a kind that nothing writes.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::domain::Role;
+
+use super::*;
+use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
+
+on_both! { every_kind_is_written_by_its_deed, }
+
+/// What each operation that changes something leaves behind.
+const DEEDS: [(&str, &[Kind]); 14] = [
+    ("register", &[Kind::UserRegistered]),
+    (
+        "token",
+        &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
+    ),
+    ("revoke", &[Kind::SessionEnded]),
+    ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
+    ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
+    ("reset_password", &[Kind::PasswordReset]),
+    // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
+    ("resend_verification", &[]),
+    ("forgot_password", &[]),
+    ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("delete_user", &[Kind::UserDeleted]),
+    ("set_roles", &[Kind::RolesChanged]),
+    ("disable_user", &[Kind::UserDisabled]),
+    ("enable_user", &[Kind::UserEnabled]),
+    ("restore_user", &[Kind::UserRestored]),
+];
+
+/// The password that somebody changes theirs to.
+const NEW: &str = "another horse battery 8 staple";
+
+/// What no operation does, or all of them.
+const OTHERWISE: [Kind; 3] = [Kind::AdministratorMade, Kind::UserPurged, Kind::CallRefused];
+
+#[test]
+fn every_operation_that_changes_something_has_its_events() {
+    let document: Value = serde_json::from_str(&crate::openapi::document()).unwrap();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap()).filter(|(method, _)| *method != "get");
+    for (_, operation) in operations.filter(|(_, operation)| operation.is_object()) {
+        let id = operation["operationId"].as_str().unwrap();
+        let id = id.strip_suffix("_v2").unwrap_or(id);
+        assert!(DEEDS.iter().any(|(deed, _)| *deed == id), "{id} leaves nothing in the audit");
+    }
+    let told: HashSet<_> = DEEDS.iter().flat_map(|(_, kinds)| *kinds).chain(&OTHERWISE).collect();
+    for kind in Kind::ALL {
+        assert!(told.contains(kind), "nothing writes {}", kind.as_str());
+    }
+}
+
+/// Who did it, whether to somebody, and in which session.
+type Shape = (&'static str, bool, bool);
+
+const fn shape(kind: Kind) -> Shape {
+    match kind {
+        Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
+        Kind::UserRegistered | Kind::PasswordChangeThrottled | Kind::EmailVerified | Kind::PasswordReset => {
+            ("nobody", true, false)
+        }
+        Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => ("nobody", false, false),
+        Kind::RefreshReplayed => ("nobody", true, true),
+        Kind::EmailChanged
+        | Kind::EmailChangeAsked
+        | Kind::UsernameChanged
+        | Kind::UserChanged
+        | Kind::RolesChanged
+        | Kind::UserDisabled
+        | Kind::UserEnabled
+        | Kind::UserDeleted
+        | Kind::UserRestored
+        | Kind::PasswordChanged
+        | Kind::PasswordChangeFailed
+        | Kind::SignInSucceeded
+        | Kind::SessionEnded
+        | Kind::CallRefused => ("user", true, true),
+    }
+}
+
+async fn every_kind_is_written_by_its_deed(backend: Backend) {
+    let setup = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2");
+    let setup = setup.set("hashing.workers", "1").set("hashing.queue", "1").set("hashing.memory_kib", "4096");
+    let service = setup.start().await;
+    let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
+    let path = format!("/api/v1/users/{}", ada.id);
+    administer(&service, &admin, &path).await;
+    by_mail(&service).await;
+    let ada = service.sign_in("countess@example.org").await;
+    let moving = json!({"email": "ada@example.net"});
+    service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
+    come_and_go(&service).await;
+    guess(&service, &ada).await;
+    let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
+    let support = as_support(&ada);
+    service.call(Method::PATCH, &other).by(&support).json(&patch).send().await.expect_problem(403, "forbidden");
+    // And by itself.
+    service.call(Method::DELETE, &path).by(&admin).send().await.expect(204);
+    let clock = service.clock.clone();
+    clock.advance(Duration::from_secs(31 * 86_400));
+    let ground = service.halt().await;
+    let before = events_of(&ground).await;
+    let service = Setup::on(backend).at(clock).start_on(ground).await;
+    let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
+
+    for kind in Kind::ALL {
+        let found: Vec<_> = events.iter().filter(|event| event.kind == kind.as_str()).collect();
+        assert!(!found.is_empty(), "no {}", kind.as_str());
+        for event in found {
+            let is = (event.actor_kind.as_str(), event.subject_id.is_some(), event.session_id.is_some());
+            assert_eq!((is, event.outcome.as_str()), (shape(*kind), kind.outcome().as_str()), "{}", kind.as_str());
+        }
+    }
+    let once =
+        [Kind::RolesChanged, Kind::UserDisabled, Kind::SessionEnded, Kind::RefreshReplayed, Kind::PasswordChanged];
+    for kind in once {
+        assert_eq!(count(&events, kind), 1, "{} is not written by what changes nothing", kind.as_str());
+    }
+    let of = |kind: Kind| before.iter().find(|event| event.kind == kind.as_str()).unwrap();
+    let email = json!({"before": "adalovelace@example.org", "after": "countess@example.org"});
+    assert_eq!(detail(of(Kind::EmailChanged)), email);
+    assert_eq!(detail(of(Kind::UserChanged)), json!({"members": ["name", "phone"]}), "which, but not their values");
+    assert_eq!(detail(of(Kind::CallRefused)), json!({"call": "PATCH /api/v1/users/{id}"}));
+    assert_eq!(of(Kind::CallRefused).subject_id, Some(admin.id.as_uuid()));
+    assert_eq!(of(Kind::RolesChanged).actor, Some(admin.id.to_string()));
+    let said = format!("{before:?}");
+    assert!(!said.contains(NEW) && !said.contains(PASSWORD) && !said.contains("wrong horse"));
+    service.stop().await;
+}
+
+/// What administrators do; what is so already is not done again.
+async fn administer(service: &Running, admin: &Person, path: &str) {
+    let patch =
+        json!({"email": "countess@example.org", "username": "countess", "name": "Ada", "phone": "+14155550123"});
+    service.call(Method::PATCH, path).by(admin).json(&patch).send().await.expect(200);
+    for _ in 0..2 {
+        let roles = json!({"roles": ["user", "support"]});
+        service.call(Method::PUT, &format!("{path}/roles")).by(admin).json(&roles).send().await.expect(200);
+    }
+    let post = async |call: &str| {
+        service.call(Method::POST, &format!("{path}/{call}")).by(admin).send().await.expect(200);
+    };
+    post("disable").await;
+    post("disable").await;
+    post("enable").await;
+    service.call(Method::DELETE, path).by(admin).send().await.expect(204);
+    post("restore").await;
+}
+
+/// What links do.
+async fn by_mail(service: &Running) {
+    let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
+    let token = service.mail("countess@example.org", "Confirm").await.token();
+    post("/api/v1/auth/email/verify", json!({"token": token})).await.expect(204);
+    post("/api/v1/auth/password/forgot", json!({"email": "countess@example.org"})).await.expect(202);
+    let token = service.mail("countess@example.org", "Choose").await.token();
+    post("/api/v1/auth/password/reset", json!({"token": token, "new_password": PASSWORD})).await.expect(204);
+}
+
+async fn come_and_go(service: &Running) {
+    let token = service.sign_in("countess").await.refresh_token;
+    for _ in 0..2 {
+        service.call(Method::POST, "/api/v1/auth/revoke").form(&[("token", &token)]).send().await.expect(200);
+    }
+    let stolen = service.sign_in("countess").await.refresh_token;
+    service.refresh(&stolen).await.expect(200);
+    service.clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        service.refresh(&stolen).await.expect_problem(400, "invalid_grant");
+    }
+}
+
+async fn guess(service: &Running, ada: &Person) {
+    let change = async |current: &str| {
+        let body = json!({"current_password": current, "new_password": NEW});
+        service.call(Method::PUT, "/api/v1/users/me/password").by(ada).json(&body).send().await
+    };
+    change(PASSWORD).await.expect(204);
+    for status in [422, 422, 429] {
+        change("wrong horse 9").await.expect(status);
+    }
+    for status in [400, 400, 429] {
+        service.password_grant("countess", "wrong horse 9").await.expect(status);
+    }
+    let nobody = async |number: usize| service.password_grant(&format!("nobody{number}"), "wrong horse 9").await.status;
+    let crowd = join_all((0..20).map(nobody)).await;
+    assert!(crowd.contains(&503), "{crowd:?}");
+}
+
+/// With the role that an administrator gave them: a token of before they were deleted.
+fn as_support(ada: &Person) -> Person {
+    let mut ada = ada.clone();
+    ada.claims.roles = ada.claims.roles.with(Role::Support);
+    ada
+}
