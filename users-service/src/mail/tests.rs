@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::config::Config;
 use crate::testing::{Backend, Mood, PASSWORD, Setup, SmtpServer, on_both};
 
 on_both! {
@@ -17,6 +18,7 @@ on_both! {
     of_two_processes_one_sends,
     names_and_addresses_stay_what_they_are,
     what_is_over_is_forgotten,
+    a_purge_takes_what_was_written_for_them,
 }
 
 fn through(backend: Backend, server: &SmtpServer) -> Setup {
@@ -200,4 +202,46 @@ async fn what_is_over_is_forgotten(backend: Backend) {
     service.until_count("SELECT count(*) FROM mails", 0).await;
     service.until_count("SELECT count(*) FROM links", 0).await;
     service.stop().await;
+}
+
+async fn a_purge_takes_what_was_written_for_them(backend: Backend) {
+    let setup = || Setup::on(backend).set("retention.mails", "365d").set("links.verify", "365d");
+    let service = setup().start().await;
+    let ada = service.person("adalovelace").await;
+    service.until_mails("sent", 1).await;
+    service.call(Method::DELETE, "/api/v1/users/me").by(&ada).send().await.expect(204);
+    let clock = service.clock.clone();
+    clock.advance(Duration::from_secs(31 * 86_400));
+    let service = setup().at(clock).start_on(service.halt().await).await;
+    for table in ["mails", "links"] {
+        service.until_count(&format!("SELECT count(*) FROM {table}"), 0).await;
+    }
+    service.stop().await;
+}
+
+#[test]
+fn settings_that_would_send_nothing_are_found_before_a_start() {
+    let faults = |more: &[(&str, &str)]| {
+        let sound = [("IDENTITY__SECRET", "a secret of the tests, long enough")];
+        let env = sound.iter().chain(more).map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), (*value).to_owned()));
+        Config::load(None, &env.collect::<Vec<_>>()).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let smtp = |url: &str| faults(&[("MAIL__TRANSPORT", "smtp"), ("MAIL__SMTP_URL", url)]);
+    for url in
+        ["smtps://user:pass@mail.example", "smtp://user:pass@mail.example:587?tls=required", "smtp://localhost:25"]
+    {
+        assert_eq!(smtp(url), "", "{url}");
+    }
+    for url in ["", "mail.example", "http://mail.example", "smtp://user:secret1@mail.example"] {
+        let told = smtp(url);
+        assert!(told.contains("mail.smtp_url") && !told.contains("secret1"), "{url}: {told}");
+    }
+    for (key, value, name) in [
+        ("MAIL__FROM", "nobody", "mail.from"),
+        ("MAIL__FROM", "Tollgate <a@b.example>\r\nBcc: eve@example.com", "mail.from"),
+        ("MAIL__RESET_URL", "javascript:alert(1)", "mail.reset_url"),
+        ("MAIL__PARALLEL", "0", "mail.parallel"),
+    ] {
+        assert!(faults(&[(key, value)]).contains(name), "{key} {value:?}");
+    }
 }

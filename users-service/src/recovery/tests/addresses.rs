@@ -17,6 +17,7 @@ on_both! {
     a_move_loses_to_whoever_has_the_address_by_then,
     an_administrators_move_is_at_once_and_unconfirmed,
     of_many_confirmations_one_is_made,
+    a_confirmation_and_another_move_at_once_leave_one_address,
 }
 
 const CONFIRM: &str = "Confirm your e-mail";
@@ -177,5 +178,24 @@ async fn of_many_confirmations_one_is_made(backend: Backend) {
     assert_eq!(answers.iter().filter(|answer| answer.status == 410).count(), 15);
     service.until_mails("waiting", 0).await;
     assert_eq!(service.mails(&ada.email, "has changed").len(), 1);
+    service.stop().await;
+}
+
+async fn a_confirmation_and_another_move_at_once_leave_one_address(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    let path = format!("/api/v1/users/{}", ada.id);
+    for round in 0..6 {
+        let (own, theirs) = (format!("own{round}@example.net"), format!("theirs{round}@example.net"));
+        patch_email(&service, &ada, "/api/v1/users/me", &own).await.expect(200);
+        let token = service.mail(&own, CONFIRM_NEW).await.token();
+        let confirm = verify(&service, &token);
+        let (confirmed, moved) = futures_util::join!(confirm, patch_email(&service, &admin, &path, &theirs));
+        moved.expect(200);
+        assert!([204, 410].contains(&confirmed.status), "{}", confirmed.status);
+        // Whichever was first, the administrator's word is the later one, and nobody has shown that address to be theirs.
+        let now = me(&service, &ada).await;
+        assert_eq!((&now["email"], &now["email_verified"]), (&json!(theirs), &json!(false)));
+    }
     service.stop().await;
 }
