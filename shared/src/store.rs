@@ -19,7 +19,7 @@ pub use cache::Cache;
 pub use counters::{CounterStats, Counters, Decisions, Ruling, Take, Terms};
 pub use gcra::{Decision, Quota};
 pub use idempotency::Idempotency;
-pub use revocations::{Follower, Revocation, RevocationList, Revocations, Verdict};
+pub use revocations::{Follower, MAX_LIFE, Revocation, RevocationList, Revocations, Verdict};
 pub use tagged::TaggedCache;
 
 use crate::clock::Clock;

@@ -45,6 +45,7 @@ mod restart;
 mod revocation;
 mod road;
 mod sessions;
+mod signing_keys;
 mod tokens;
 mod tunnels;
 mod users;

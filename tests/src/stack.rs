@@ -22,7 +22,7 @@ pub use self::people::{Credentials, LaunchError, launch};
 pub use self::settings::Service;
 
 use self::engine::Engine;
-use crate::backends::{Backend, Ground};
+use crate::backends::{Backend, Ground, binary};
 use crate::client::{Client, Person, Transfer, fresh_key};
 
 /// A running system. Dropping it stops it and removes its databases.
@@ -38,6 +38,7 @@ pub struct Stack {
     pub accounts: SocketAddr,
     /// Signs identity assertions, as the gateway does.
     pub assertion_secret: String,
+    env: Vec<(String, String)>,
     administrator: Credentials,
     treasury: OnceCell<Treasury>,
     client: Client,
@@ -162,6 +163,19 @@ impl Stack {
         let text = String::from_utf8_lossy(&text.body).into_owned();
         let lines = text.lines().filter(|line| line.split([' ', '{']).next() == Some(name));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).reduce(|sum: f64, value: f64| add(sum, value))
+    }
+
+    /// users-service's own commands on this stack's data and settings: whether all went well, and what was said.
+    ///
+    /// # Panics
+    /// When the binary is not built.
+    pub async fn order_users(&self, args: &[&str]) -> (bool, String) {
+        let mut command = std::process::Command::new(binary("users-service").expect("the binary is built"));
+        command.args(args).envs(self.env.iter().cloned());
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        let output = output.expect("it does not panic").expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The Redis beneath, to be killed.

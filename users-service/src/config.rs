@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, mail};
+use crate::{bootstrap, keys, mail};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -24,6 +24,7 @@ pub struct Config {
     pub redis: Redis,
     pub identity: Identity,
     pub tokens: Tokens,
+    pub keys: Keys,
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub hashing: Hashing,
@@ -57,7 +58,16 @@ sections! {
     /// `[identity]`
     Identity { secret: Secret, }
     /// `[tokens]`
-    Tokens { issuer: String, audience: String, access_lifetime: Dur, leeway: Dur, jwks_max_age: Dur, }
+    Tokens {
+        issuer: String,
+        audience: String,
+        algorithm: keys::Algorithm,
+        access_lifetime: Dur,
+        leeway: Dur,
+        jwks_max_age: Dur,
+    }
+    /// `[keys]`
+    Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
     Sessions { lifetime: Dur, refresh_grace: Dur, }
     /// `[passwords]`
@@ -153,6 +163,7 @@ impl Check for Config {
         report.ensure(is_url, "tokens.issuer", "an http(s) URL without a slash at its end");
         let lifetime = self.tokens.access_lifetime.get().as_secs();
         report.ensure((1..=3_600).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
+        keys::check(self, report);
         let hashing = &self.hashing;
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");

@@ -32,4 +32,5 @@ mod testing;
 pub use audit::{Place, Verdict, verify as verify_audit};
 pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
+pub use keys::{KeyOrder, OrderError, obey as order_keys};
 pub use service::{Deps, Handle, Service, StartError, build};

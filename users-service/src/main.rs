@@ -10,7 +10,7 @@ use shared::clock::Clock;
 use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
-use users_service::{Config, Deps, Place, Verdict, build, openapi, verify_audit};
+use users_service::{Config, Deps, KeyOrder, Place, Verdict, build, openapi, order_keys, verify_audit};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -39,6 +39,17 @@ enum Command {
     CheckConfig,
     /// Print the OpenAPI document.
     Openapi,
+    /// Show the signing keys: which signs, which will, which only verify.
+    Keys,
+    /// Let the next signing key sign, or take one out of use.
+    RotateKeys {
+        /// Believe nothing any more that this key has signed: gateways refuse its tokens within a second.
+        #[arg(long, value_name = "KID")]
+        revoke: Option<String>,
+        /// Do not wait until every verifier knows the next key.
+        #[arg(long, conflicts_with = "revoke")]
+        force: bool,
+    },
     /// Check that no security event was changed, added or taken away: 0 when the chain is whole, 1 when it is broken, 2
     /// when it could not be checked.
     VerifyAudit {
@@ -63,6 +74,9 @@ async fn main() -> ExitCode {
             say(&openapi::document());
             Ok(())
         }
+        Command::Keys => keys(file, KeyOrder::Show).await,
+        Command::RotateKeys { revoke: Some(kid), .. } => keys(file, KeyOrder::Revoke(kid)).await,
+        Command::RotateKeys { revoke: None, force } => keys(file, KeyOrder::Rotate { force }).await,
         Command::VerifyAudit { from } => return checked(verified(file, from).await),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
@@ -100,6 +114,13 @@ async fn migrate(file: Option<&Path>) -> Result<(), String> {
     let config = load(file)?;
     let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
     db.migrate().await.map_err(|error| error.to_string())
+}
+
+async fn keys(file: Option<&Path>, order: KeyOrder) -> Result<(), String> {
+    let config = load(file)?;
+    let keys = order_keys(&config, &Clock::system(), order).await.map_err(|error| error.to_string())?;
+    say(&keys);
+    Ok(())
 }
 
 async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, String> {

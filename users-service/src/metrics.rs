@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
+use crate::keys::KeyMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -24,6 +25,8 @@ pub struct Metrics {
     mails: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
+    /// Of the signing keys.
+    pub keys: KeyMetrics,
 }
 
 impl Metrics {
@@ -41,6 +44,7 @@ impl Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
+        let keys = KeyMetrics::register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
             "audit_queue",
@@ -48,7 +52,7 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue }
+        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
     }
 
     /// Counts a sign-in.

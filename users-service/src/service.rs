@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
 use crate::throttle::Throttle;
-use crate::tokens::{Issuer, NoKey};
+use crate::tokens::Issuer;
 use crate::{routes, sweeper};
 
 /// What a service needs from outside besides its configuration.
@@ -50,8 +50,6 @@ pub enum StartError {
     Secret(#[from] SecretTooShort),
     #[error("keys: {0}")]
     Keys(#[from] KeysError),
-    #[error(transparent)]
-    NoKey(#[from] NoKey),
     #[error("hashing: {0}")]
     Hashing(#[from] HashError),
     #[error(transparent)]
@@ -98,14 +96,14 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     if config.database.migrate_on_start {
         database.migrate().await?;
     }
-    let keys = keys::load_or_create(&database, &clock).await?;
+    let keys = keys::load_or_create(&config, &database, &clock).await?;
     let hasher = Hasher::start(&config.hashing)?;
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
     let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
-        issuer: Issuer::new(&config.tokens, keys.clone(), clock.clone())?,
+        issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
         mail_limit: Throttle::of_mail(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
@@ -122,6 +120,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
+    tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));

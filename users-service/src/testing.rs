@@ -43,9 +43,10 @@ pub fn config(folder: &TempDir) -> Config {
 
 /// Keys of a database of their own.
 pub async fn keys(folder: &TempDir, clock: &Clock) -> Keys {
-    let database = Database::connect(&config(folder).database).await.unwrap();
+    let config = config(folder);
+    let database = Database::connect(&config.database).await.unwrap();
     database.migrate().await.unwrap();
-    let keys = load_or_create(&database, clock).await.unwrap();
+    let keys = load_or_create(&config, &database, clock).await.unwrap();
     database.close().await;
     keys
 }

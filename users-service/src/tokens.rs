@@ -10,7 +10,7 @@ mod password;
 mod refresh;
 mod revoke;
 
-pub use access::{Claims, Issuer, NoKey};
+pub use access::{Claims, Issuer};
 
 #[cfg(test)]
 mod tests;

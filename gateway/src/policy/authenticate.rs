@@ -212,6 +212,9 @@ impl Authenticator {
 
     /// What was good is held against what happened since, on every request: the roles that are left.
     fn current(&self, verified: &Verified) -> Result<shared::domain::Roles, Refusal> {
+        if self.is_signed_with_a_revoked_key(verified) {
+            return Err(Refusal::Revoked);
+        }
         let stated = verified.subject.roles();
         let Subject::User(user) = &verified.subject else { return Ok(stated) };
         if !verified.watched {
@@ -225,6 +228,12 @@ impl Authenticator {
             Verdict::Roles(left) => Ok(stated.intersect(left)),
             Verdict::Revoked => Err(Refusal::Revoked),
         }
+    }
+
+    /// Our own issuer's keys only: what another calls by the same name is another key.
+    fn is_signed_with_a_revoked_key(&self, verified: &Verified) -> bool {
+        let key = verified.signed_with.as_ref().filter(|_| verified.place == Place::OURS);
+        key.is_some_and(|key| self.revoked.has_signing_key(&key.id))
     }
 
     fn is_revoked_key(&self, verified: &Verified) -> bool {

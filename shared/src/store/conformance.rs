@@ -55,6 +55,7 @@ on_both_back_ends! {
     idempotency::an_outcome_without_its_claim_is_kept,
     revocations::a_follower_knows_within_a_second,
     revocations::an_api_key_is_void_everywhere_within_a_second,
+    revocations::a_signing_key_is_void_everywhere_within_a_second,
     revocations::a_late_follower_learns_what_still_matters,
     revocations::a_dropped_follower_is_told_nothing_more,
     revocations::thousands_arrive_at_every_follower,

@@ -65,6 +65,14 @@ pub enum Revocation {
         #[serde(with = "instant")]
         expires_at: OffsetDateTime,
     },
+    /// Whatever this key has signed is void, whoever it speaks of and however long it says that it holds.
+    SigningKey {
+        /// The key's name in our own issuer's set.
+        kid: String,
+        /// Until when it matters: whoever verifies has fetched a set without the key by then.
+        #[serde(with = "instant")]
+        expires_at: OffsetDateTime,
+    },
 }
 
 impl Revocation {
@@ -75,7 +83,8 @@ impl Revocation {
             Self::Session { expires_at, .. }
             | Self::User { expires_at, .. }
             | Self::Roles { expires_at, .. }
-            | Self::ApiKey { expires_at, .. } => *expires_at,
+            | Self::ApiKey { expires_at, .. }
+            | Self::SigningKey { expires_at, .. } => *expires_at,
         }
     }
 }

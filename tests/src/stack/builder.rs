@@ -122,7 +122,8 @@ impl Builder {
         let elsewhere = matches!(self.accounts, Accounts::Elsewhere(_));
         let addrs = listeners.addrs().expect("bound listeners have addresses");
         let [users, accounts, gateway, admin] = addrs;
-        let plan = Plan { env: self.settings.vars(), gateway_file: self.gateway_file, listeners, accounts: !elsewhere };
+        let env = self.settings.vars();
+        let plan = Plan { env: env.clone(), gateway_file: self.gateway_file, listeners, accounts: !elsewhere };
         let (engine, _) = Engine::start(plan).await.unwrap_or_else(|error| panic!("the stack does not start: {error}"));
         let stack = Stack {
             gateway,
@@ -130,6 +131,7 @@ impl Builder {
             users,
             accounts,
             assertion_secret: secret,
+            env,
             administrator,
             treasury: OnceCell::new(),
             client: match &self.over_tls {

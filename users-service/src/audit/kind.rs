@@ -98,6 +98,10 @@ kinds! {
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;
+    /// Another key signs access tokens, because it was due or because an operator said so.
+    SigningKeyRotated "signing_key.rotated" Succeeded;
+    /// An operator took a key out of use: nothing that it has signed is believed.
+    SigningKeyRevoked "signing_key.revoked" Succeeded;
     /// Somebody called what they may not.
     CallRefused "call.refused" Refused;
 }

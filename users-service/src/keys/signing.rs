@@ -1,48 +1,80 @@
-//! Ed25519 keys (RFC 8037) as they sign and as they are shown.
+//! One key as it is made, signs, and verifies.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::BASE64_STANDARD;
 use jsonwebtoken::{DecodingKey, EncodingKey};
-use serde::{Deserialize, Serialize};
 
-/// The `alg` of our tokens.
-pub const ALGORITHM: &str = "EdDSA";
+use super::algorithm::Algorithm;
+use super::jwk::Jwk;
+
+/// Characters of a line of PEM (RFC 7468, section 2).
+const PEM_LINE: usize = 64;
 
 /// A key made by the crypto library that it then refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a signing key cannot be made or read")]
 pub struct KeyError;
 
-/// A key that signs access tokens.
-#[derive(Clone)]
+/// A key that signs access tokens, or has signed some.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey {
     /// Its RFC 7638 thumbprint, which names it in tokens and in the key set.
     pub kid: String,
-    /// PKCS#8.
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// PKCS#8; empty once it has signed its last token.
     pub(super) private: Vec<u8>,
-    /// The 32 bytes of RFC 8032.
+    /// See [`Jwk::of`].
     pub(super) public: Vec<u8>,
 }
 
 impl SigningKey {
-    /// A new key.
+    /// A new key. One for RS256 takes a good part of a second.
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn generate() -> Result<Self, KeyError> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError)?;
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError)?;
-        let public = pair.public_key().as_ref().to_vec();
-        Ok(Self { kid: thumbprint(&public), private: document.as_ref().to_vec(), public })
+    pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
+        let random = SystemRandom::new();
+        let (private, public) = match algorithm {
+            Algorithm::EdDsa => {
+                let document = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| KeyError)?;
+                let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError)?;
+                (document.as_ref().to_vec(), pair.public_key().as_ref().to_vec())
+            }
+            Algorithm::Es256 => {
+                let kind = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let document = EcdsaKeyPair::generate_pkcs8(kind, &random).map_err(|_| KeyError)?;
+                let pair = EcdsaKeyPair::from_pkcs8(kind, document.as_ref()).map_err(|_| KeyError)?;
+                (document.as_ref().to_vec(), pair.public_key().as_ref().to_vec())
+            }
+            Algorithm::Rs256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?;
+                let document: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError)?;
+                let modulus = pair.public_key().modulus();
+                (document.as_ref().to_vec(), modulus.big_endian_without_leading_zero().to_vec())
+            }
+        };
+        Ok(Self { kid: Jwk::of(algorithm, &public)?.kid, algorithm, private, public })
     }
 
     /// For signing.
-    #[must_use]
-    pub fn encoding(&self) -> EncodingKey {
-        EncodingKey::from_ed_der(&self.private)
+    ///
+    /// # Errors
+    /// When the stored bytes are no key, or there are none any more.
+    pub fn encoding(&self) -> Result<EncodingKey, KeyError> {
+        if self.private.is_empty() {
+            return Err(KeyError);
+        }
+        Ok(match self.algorithm {
+            Algorithm::EdDsa => EncodingKey::from_ed_der(&self.private),
+            Algorithm::Es256 => EncodingKey::from_ec_der(&self.private),
+            // Its DER would have to be PKCS#1; PEM may be either.
+            Algorithm::Rs256 => EncodingKey::from_rsa_pem(pem(&self.private).as_bytes()).map_err(|_| KeyError)?,
+        })
     }
 
     /// For verifying.
@@ -50,62 +82,38 @@ impl SigningKey {
     /// # Errors
     /// When the stored bytes are no key.
     pub fn decoding(&self) -> Result<DecodingKey, KeyError> {
-        DecodingKey::from_ed_components(&BASE64_URL_SAFE_NO_PAD.encode(&self.public)).map_err(|_| KeyError)
+        let Jwk { x, y, n, e, .. } = self.jwk()?;
+        let key = match (self.algorithm, x, y, n, e) {
+            (Algorithm::EdDsa, Some(x), ..) => DecodingKey::from_ed_components(&x),
+            (Algorithm::Es256, Some(x), Some(y), ..) => DecodingKey::from_ec_components(&x, &y),
+            (Algorithm::Rs256, .., Some(n), Some(e)) => DecodingKey::from_rsa_components(&n, &e),
+            (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, ..) => return Err(KeyError),
+        };
+        key.map_err(|_| KeyError)
     }
 
     /// As it is shown.
-    #[must_use]
-    pub fn jwk(&self) -> Jwk {
-        Jwk {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            r#use: "sig".to_owned(),
-            alg: ALGORITHM.to_owned(),
-            kid: self.kid.clone(),
-            x: BASE64_URL_SAFE_NO_PAD.encode(&self.public),
+    ///
+    /// # Errors
+    /// When the stored bytes are no key.
+    pub fn jwk(&self) -> Result<Jwk, KeyError> {
+        Jwk::of(self.algorithm, &self.public)
+    }
+}
+
+fn pem(pkcs8: &[u8]) -> String {
+    let mut text = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+    for (at, character) in BASE64_STANDARD.encode(pkcs8).char_indices() {
+        text.push(character);
+        if (at + 1) % PEM_LINE == 0 {
+            text.push('\n');
         }
     }
+    text + "\n-----END PRIVATE KEY-----\n"
 }
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SigningKey({})", self.kid)
     }
-}
-
-/// RFC 7638: SHA-256 over the required members in lexicographic order (RFC 8037, section 2, for this kind of key).
-fn thumbprint(public: &[u8]) -> String {
-    let x = BASE64_URL_SAFE_NO_PAD.encode(public);
-    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
-}
-
-/// A public key (RFC 7517).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Jwk {
-    /// The kind of key.
-    #[schema(example = "OKP")]
-    pub kty: String,
-    /// The curve.
-    #[schema(example = "Ed25519")]
-    pub crv: String,
-    /// What it is for.
-    #[schema(example = "sig")]
-    pub r#use: String,
-    /// With which algorithm.
-    #[schema(example = "EdDSA")]
-    pub alg: String,
-    /// Its name in the headers of tokens.
-    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
-    pub kid: String,
-    /// The public key, base64url.
-    #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
-    pub x: String,
-}
-
-/// All public keys, the one that signs first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct KeySet {
-    /// The keys.
-    pub keys: Vec<Jwk>,
 }

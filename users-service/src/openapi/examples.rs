@@ -40,7 +40,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
-            "kid": "0e1f9c6d",
+            "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
         }]}),
         "Metadata" => metadata(),
         "Paged_User" => json!({

@@ -18,6 +18,10 @@ const SESSION: &str = "session";
 const USER: &str = "user";
 const ROLES: &str = "roles";
 const API_KEY: &str = "api_key";
+const SIGNING_KEY: &str = "signing_key";
+
+/// What this release understands. The rest is told by those that wrote it.
+const KINDS: [&str; 5] = [SESSION, USER, ROLES, API_KEY, SIGNING_KEY];
 
 /// Writes a revocation in the transaction of the change that makes it so.
 ///
@@ -32,20 +36,24 @@ pub async fn record(write: &Write, revocation: &Revocation) -> Result<(), Fault>
         ver: Set(None),
         roles: Set(None),
         api_key_id: Set(None),
+        kid: Set(None),
         expires_at: Set(to_micros(revocation.expires_at())),
         published_at: Set(None),
     };
-    let row = match *revocation {
-        Revocation::Session { sid, .. } => {
+    let row = match revocation {
+        &Revocation::Session { sid, .. } => {
             ActiveModel { kind: Set(SESSION.to_owned()), session_id: Set(Some(sid.as_uuid())), ..empty }
         }
-        Revocation::ApiKey { key, .. } => {
+        &Revocation::ApiKey { key, .. } => {
             ActiveModel { kind: Set(API_KEY.to_owned()), api_key_id: Set(Some(key.as_uuid())), ..empty }
         }
-        Revocation::User { user, ver, .. } => {
+        Revocation::SigningKey { kid, .. } => {
+            ActiveModel { kind: Set(SIGNING_KEY.to_owned()), kid: Set(Some(kid.clone())), ..empty }
+        }
+        &Revocation::User { user, ver, .. } => {
             ActiveModel { kind: Set(USER.to_owned()), user_id: Set(Some(user.as_uuid())), ver: Set(Some(ver)), ..empty }
         }
-        Revocation::Roles { user, ver, roles, .. } => ActiveModel {
+        &Revocation::Roles { user, ver, roles, .. } => ActiveModel {
             kind: Set(ROLES.to_owned()),
             user_id: Set(Some(user.as_uuid())),
             ver: Set(Some(ver)),
@@ -65,13 +73,15 @@ pub(super) struct Stored {
 
 /// Those nobody has been told of yet.
 pub(super) async fn unpublished<C: ConnectionTrait>(db: &C) -> Result<Vec<Stored>, Fault> {
-    let rows = Entity::find().filter(Column::PublishedAt.is_null()).order_by_asc(Column::Id).limit(BATCH);
+    let known = Entity::find().filter(Column::Kind.is_in(KINDS));
+    let rows = known.filter(Column::PublishedAt.is_null()).order_by_asc(Column::Id).limit(BATCH);
     read(rows.all(db).await?)
 }
 
 /// Those that still matter, after `after`.
 pub(super) async fn live<C: ConnectionTrait>(db: &C, now: i64, after: Option<Uuid>) -> Result<Vec<Stored>, Fault> {
-    let mut rows = Entity::find().filter(Column::ExpiresAt.gt(now)).order_by_asc(Column::Id).limit(BATCH);
+    let known = Entity::find().filter(Column::Kind.is_in(KINDS));
+    let mut rows = known.filter(Column::ExpiresAt.gt(now)).order_by_asc(Column::Id).limit(BATCH);
     if let Some(after) = after {
         rows = rows.filter(Column::Id.gt(after));
     }
@@ -110,6 +120,10 @@ fn revocation(row: &Model) -> Result<Revocation, Fault> {
         API_KEY => {
             let key = row.api_key_id.map(ApiKeyId::from).ok_or_else(wrong)?;
             Ok(Revocation::ApiKey { key, expires_at })
+        }
+        SIGNING_KEY => {
+            let kid = row.kid.clone().ok_or_else(wrong)?;
+            Ok(Revocation::SigningKey { kid, expires_at })
         }
         USER => user().map(|(user, ver)| Revocation::User { user, ver, expires_at }),
         ROLES => {

@@ -30,6 +30,7 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
     record(&write, &Revocation::User { user, ver: 2, expires_at }).await.unwrap();
     record(&write, &Revocation::Roles { user: other, ver: 5, roles, expires_at }).await.unwrap();
     record(&write, &Revocation::ApiKey { key, expires_at }).await.unwrap();
+    record(&write, &Revocation::SigningKey { kid: "k1".to_owned(), expires_at }).await.unwrap();
     write.commit().await.unwrap();
 
     for round in 0..2 {
@@ -43,8 +44,8 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
         } else {
             tokio::spawn(relay.run());
         }
-        crate::testing::until(|| list.len() == 4).await;
-        assert!(list.has_key(key));
+        crate::testing::until(|| list.len() == 5).await;
+        assert!(list.has_key(key) && list.has_signing_key("k1"));
         assert_eq!(list.check(other, sid, 9), Verdict::Revoked);
         assert_eq!((list.check(user, None, 1), list.check(user, None, 2)), (Verdict::Revoked, Verdict::Valid));
         assert_eq!(list.check(other, None, 4), Verdict::Roles(roles));

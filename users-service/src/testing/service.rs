@@ -48,6 +48,7 @@ pub struct Running {
     pub clock: Clock,
     pub stores: Stores,
     pub ground: Ground,
+    pub config: Config,
     pub(super) signer: Signer,
     pub(super) http: reqwest::Client,
     pub bootstrap: Option<crate::BootstrapAdmin>,
@@ -98,11 +99,12 @@ impl Setup {
         let config = Config::load(None, &settings).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
-        let mut service = build(config, deps, listener).await.unwrap();
+        let mut service = build(config.clone(), deps, listener).await.unwrap();
         let (addr, handle, bootstrap) = (service.addr, service.handle(), service.bootstrap.take());
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
-        Running { addr, clock, stores, ground, signer, http: reqwest::Client::new(), bootstrap, handle, served }
+        let http = reqwest::Client::new();
+        Running { addr, clock, stores, ground, config, signer, http, bootstrap, handle, served }
     }
 }
 

@@ -1,14 +1,14 @@
-//! Access tokens: JWTs as RFC 9068 profiles them, signed with EdDSA.
+//! Access tokens: JWTs as RFC 9068 profiles them, signed with whatever key is active.
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
+use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use shared::domain::{Roles, SessionId, UserId};
-use shared::problem::Problem;
+use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
 use crate::config;
-use crate::keys::Keys;
+use crate::keys::{Keyring, Signer};
 
 /// RFC 9068, section 2.1.
 const TYPE: &str = "at+jwt";
@@ -38,15 +38,8 @@ pub struct Issuer {
     audience: String,
     lifetime: i64,
     clock: Clock,
-    keys: Keys,
-    header: Header,
-    signing: EncodingKey,
+    keys: Keyring,
 }
-
-/// There is no key to sign with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no signing key")]
-pub struct NoKey;
 
 /// Whom a token is for.
 #[derive(Clone, Copy, Debug)]
@@ -75,31 +68,25 @@ pub struct Issued {
 }
 
 impl Issuer {
-    /// With the newest of these keys.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn new(config: &config::Tokens, keys: Keys, clock: Clock) -> Result<Self, NoKey> {
-        let key = keys.current().ok_or(NoKey)?;
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid.clone());
-        Ok(Self {
+    /// With these keys.
+    #[must_use]
+    pub fn new(config: &config::Tokens, keys: Keyring, clock: Clock) -> Self {
+        Self {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             lifetime: i64::try_from(config.access_lifetime.get().as_secs()).unwrap_or(i64::MAX),
             clock,
-            header,
-            signing: key.encoding(),
             keys,
-        })
+        }
     }
 
     /// A new token, good for the configured time or until its session ends, whichever comes first.
     ///
     /// # Errors
-    /// 500 when the crypto library fails.
+    /// 503 when there is no key to sign with, 500 when the crypto library fails.
     pub fn issue(&self, subject: Subject<'_>) -> Result<Issued, Problem> {
+        let no_key = || Problem::unavailable(Code::KeysUnavailable, "there is no active signing key");
+        let signer = self.keys.signer().ok_or_else(no_key)?;
         let now = self.clock.now_seconds();
         let exp = subject.session_ends_at.div_euclid(MICROS_PER_SECOND).min(now.saturating_add(self.lifetime));
         let claims = Claims {
@@ -115,24 +102,27 @@ impl Issuer {
             roles: subject.roles,
             scope: subject.scope.to_owned(),
         };
-        let token = jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(Problem::internal)?;
+        let token = jsonwebtoken::encode(&header(&signer), &claims, &signer.key).map_err(Problem::internal)?;
         Ok(Issued { token, expires_in: exp - now })
     }
 
     /// The claims of a token of ours that has not expired; nothing for any other text.
-    #[must_use]
-    pub fn read(&self, token: &str) -> Option<Claims> {
+    pub async fn read(&self, token: &str) -> Option<Claims> {
         let header = jsonwebtoken::decode_header(token).ok()?;
-        let key = self.keys.find(header.kid.as_deref()?)?.decoding().ok()?;
-        let mut validation = Validation::new(Algorithm::EdDSA);
+        let key = self.keys.find(header.kid.as_deref()?).await?;
+        let mut validation = Validation::new(key.algorithm.jwt());
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         // Judged below against our own clock, so that a test can move it.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding().ok()?, &validation).ok()?.claims;
         (header.typ.as_deref() == Some(TYPE) && claims.exp > self.clock.now_seconds()).then_some(claims)
     }
+}
+
+fn header(signer: &Signer) -> Header {
+    Header { typ: Some(TYPE.to_owned()), kid: Some(signer.kid.clone()), ..Header::new(signer.algorithm) }
 }
 
 impl std::fmt::Debug for Issuer {

@@ -22,9 +22,10 @@ pub(super) enum Ending {
 
 /// Ends the session of a refresh or access token; any other text is no error (section 2.2).
 pub(super) async fn revoke(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
-    let session = RefreshToken::open(token, &app.keys.refresh)
-        .map(|token| token.session)
-        .or_else(|| app.issuer.read(token).map(|claims: tokens::Claims| claims.sid));
+    let session = match RefreshToken::open(token, &app.keys.refresh) {
+        Some(token) => Some(token.session),
+        None => app.issuer.read(token).await.map(|claims: tokens::Claims| claims.sid),
+    };
     match session {
         Some(session) => end_session(app, session, Ending::GivenBack, client_ip).await,
         None => Ok(()),

@@ -22,7 +22,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let clock = Clock::manual(time::macros::datetime!(2026-01-01 0:00 UTC));
     let folder = tempfile::tempdir().unwrap();
     let keys = crate::testing::keys(&folder, &clock).await;
-    let issuer = Issuer::new(&config(), keys, clock.clone()).unwrap();
+    let issuer = Issuer::new(&config(), keys.signing, clock.clone());
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
@@ -30,7 +30,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let token = issuer.issue(subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
-    let claims = issuer.read(&token).unwrap();
+    let claims = issuer.read(&token).await.unwrap();
     assert_eq!((claims.sub, claims.sid, claims.ver, claims.roles), (user, session, 3, roles));
     assert_eq!(
         (claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()),
@@ -39,10 +39,14 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     assert_eq!((claims.exp - claims.iat, claims.nbf), (300, claims.iat));
     assert_ne!(issuer.issue(subject).unwrap().token, token, "jti");
     let last = issuer.issue(Subject { session_ends_at: clock.now_micros() + 7_500_000, ..subject }).unwrap();
-    assert_eq!((last.expires_in, issuer.read(&last.token).unwrap().exp - claims.iat), (7, 7), "not past its session");
+    assert_eq!(
+        (last.expires_in, issuer.read(&last.token).await.unwrap().exp - claims.iat),
+        (7, 7),
+        "not past its session"
+    );
     clock.advance(Duration::from_secs(300));
-    assert!(issuer.read(&token).is_none());
-    assert!(issuer.read("a.b.c").is_none());
+    assert!(issuer.read(&token).await.is_none());
+    assert!(issuer.read("a.b.c").await.is_none());
 }
 
 #[test]

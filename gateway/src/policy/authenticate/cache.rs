@@ -41,9 +41,9 @@ impl TokenCache {
     /// What is known of a credential, unless that is no longer good.
     pub fn get(&mut self, text: &str, now: i64) -> Option<Rc<Verified>> {
         if let Some(verified) = self.young.get(text) {
-            return (verified.good_until > now).then(|| Rc::clone(verified));
+            return verified.is_good(now).then(|| Rc::clone(verified));
         }
-        let (text, verified) = self.old.remove_entry(text).filter(|(_, verified)| verified.good_until > now)?;
+        let (text, verified) = self.old.remove_entry(text).filter(|(_, verified)| verified.is_good(now))?;
         self.insert(text, Rc::clone(&verified));
         Some(verified)
     }

@@ -134,6 +134,10 @@ impl Jwks {
 
     /// Puts a set in place, as a fetch does.
     pub fn replace(&self, keys: KeySet) {
+        let keys = match self.current() {
+            Some(before) => keys.after(&before),
+            None => keys,
+        };
         self.current.store(Some(Arc::new(keys)));
     }
 

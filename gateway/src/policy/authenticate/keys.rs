@@ -1,6 +1,9 @@
 //! The issuer's public keys: what is taken from a JWK set (RFC 7517) and for which algorithm.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
@@ -11,25 +14,29 @@ const MIN_MODULUS_CHARS: usize = 342;
 /// More keys than this are not worth keeping: an issuer has two or three.
 const MAX_KEYS: usize = 32;
 
-/// One key and the only algorithm that it is for.
-#[derive(Clone)]
+/// One key and the only algorithm that it is for. Tokens that were verified with it are remembered with it.
 pub struct Key {
+    /// Its name.
+    pub id: Box<str>,
     /// A token with any other algorithm is refused.
     pub algorithm: Algorithm,
     /// The key itself.
     pub decoding: DecodingKey,
+    shown: Jwk,
+    /// Set when its issuer does not show it any more.
+    gone: AtomicBool,
 }
 
 /// Keys by their id.
 #[derive(Default)]
-pub struct KeySet(HashMap<String, Key>);
+pub struct KeySet(HashMap<Box<str>, Arc<Key>>);
 
 #[derive(Deserialize)]
 struct Document {
     keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 struct Jwk {
     kty: String,
     kid: String,
@@ -59,14 +66,14 @@ impl KeySet {
         let keys = document.keys.into_iter().take(MAX_KEYS).filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
         let usable = keys.filter_map(|jwk| {
             let key = jwk.key().filter(|key| pinned.contains(&key.algorithm))?;
-            Some((jwk.kid, key))
+            Some((key.id.clone(), Arc::new(key)))
         });
         Ok(Self(usable.collect()))
     }
 
     /// The key with this id.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Key> {
+    pub fn get(&self, id: &str) -> Option<&Arc<Key>> {
         self.0.get(id)
     }
 
@@ -74,7 +81,19 @@ impl KeySet {
     #[must_use]
     pub fn only(&self, pinned: &[Algorithm]) -> Self {
         let fit = self.0.iter().filter(|(_, key)| pinned.contains(&key.algorithm));
-        Self(fit.map(|(id, key)| (id.clone(), key.clone())).collect())
+        Self(fit.map(|(id, key)| (id.clone(), Arc::clone(key))).collect())
+    }
+
+    /// The same in the place of `before`: what both show goes on, and what only the other showed is gone.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        for (id, old) in &before.0 {
+            match self.0.get_mut(id) {
+                Some(new) if new.shown == old.shown && !old.is_gone() => *new = Arc::clone(old),
+                Some(_) | None => old.gone.store(true, Ordering::Release),
+            }
+        }
+        self
     }
 
     /// How many there are.
@@ -90,11 +109,33 @@ impl KeySet {
     }
 }
 
-impl std::fmt::Debug for KeySet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+impl Key {
+    /// Whether its issuer has taken it back: what it has signed is looked at anew.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.shown == other.shown
+    }
+}
+
+impl Eq for Key {}
 
 impl Jwk {
     fn key(&self) -> Option<Key> {
@@ -113,7 +154,9 @@ impl Jwk {
         if self.alg.as_deref().is_some_and(|alg| alg != name) {
             return None;
         }
-        Some(Key { algorithm: algorithm(name)?, decoding: decoding.ok()? })
+        let (algorithm, decoding) = (algorithm(name)?, decoding.ok()?);
+        let (id, gone) = (self.kid.as_str().into(), AtomicBool::new(false));
+        Some(Key { id, algorithm, decoding, shown: self.clone(), gone })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use shared::auth::{Caller, External, User};
 use shared::domain::{ApiKeyId, Roles};
 
 use super::accepted::Place;
+use super::keys::Key;
 
 /// A credential that holds, and all that follows from it. Remembered, so that it is worked out once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Verified {
     pub api_key: Option<Box<str>>,
     /// The API key's id if it is one of users-service's, which may revoke it.
     pub revocable_key: Option<ApiKeyId>,
+    /// What it is signed with, if it speaks for itself.
+    pub signed_with: Option<Arc<Key>>,
     /// What its scope means.
     pub reach: Reach,
     /// Whether what was revoked is asked for.
@@ -173,6 +177,13 @@ impl Verified {
         matches!(&self.subject, Subject::User(user) if user.session.is_some()) && self.watched
     }
 
+    /// Whether this may be believed at `now` as it is; if not, the credential is looked at anew. That its key is gone
+    /// ends what was remembered: a key that was stolen signs tokens that never expire.
+    #[must_use]
+    pub fn is_good(&self, now: i64) -> bool {
+        self.good_until > now && !self.signed_with.as_ref().is_some_and(|key| key.is_gone())
+    }
+
     /// A subject without a bound, until `good_until`.
     #[must_use]
     pub fn of(subject: Subject, good_until: i64) -> Self {
@@ -182,6 +193,7 @@ impl Verified {
             who,
             api_key: None,
             revocable_key: None,
+            signed_with: None,
             reach: Reach::Unbounded,
             watched: true,
             asked_at: None,

@@ -1,5 +1,7 @@
 //! One token against the issuer's keys and rules (RFC 7519, RFC 8725, RFC 9068). Everything not said is refused.
 
+use std::sync::Arc;
+
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 
@@ -184,7 +186,8 @@ impl Rules {
         }
         let claims = decode::<Claims>(token, &key.decoding, &self.validation(key.algorithm)).map_err(refusal)?.claims;
         let expires_at = self.judge_time(&claims, now)?.ok_or(Refusal::Malformed)?;
-        self.mapping.verified(&claims, expires_at)
+        let verified = self.mapping.verified(&claims, expires_at)?;
+        Ok(Verified { signed_with: Some(Arc::clone(key)), ..verified })
     }
 
     fn is_type(&self, typ: Option<&str>) -> bool {

@@ -52,6 +52,18 @@ pub(super) async fn an_api_key_is_void_everywhere_within_a_second(on: Fixture) {
     assert!(!late.has_key(key));
 }
 
+pub(super) async fn a_signing_key_is_void_everywhere_within_a_second(on: Fixture) {
+    let (first, _first) = followed(&on.stores, &on.clock).await;
+    assert!(!first.has_signing_key("k1"));
+    let revocation = Revocation::SigningKey { kid: "k1".to_owned(), expires_at: on.clock.now() + LIFE };
+    on.stores.revocations.publish(&revocation).await.unwrap();
+    within(PROMPTLY, "the list knows", async || first.has_signing_key("k1")).await;
+    let (late, _late) = followed(&on.stores, &on.clock).await;
+    assert!(late.has_signing_key("k1") && !late.has_signing_key("k2"));
+    on.clock.advance(LIFE);
+    assert!(!late.has_signing_key("k1"));
+}
+
 pub(super) async fn a_late_follower_learns_what_still_matters(on: Fixture) {
     let (early, revocation) = session(&on.clock);
     on.stores.revocations.publish(&revocation).await.unwrap();

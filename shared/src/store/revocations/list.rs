@@ -10,7 +10,7 @@ use super::Revocation;
 use crate::clock::{Clock, to_micros};
 use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
 
-/// Sessions, users, and API keys, that may be listed at once. More are not taken in, and counted: forgetting one that still
+/// Sessions, users, and keys of either kind, that may be listed at once. More are not taken in, and counted: forgetting one that still
 /// matters to make room would let a stolen token back in just the same.
 const MAX_ENTRIES: usize = 1 << 20;
 /// A map is swept of what has expired when it has grown to this, and then whenever it has doubled.
@@ -34,6 +34,9 @@ pub struct RevocationList {
     sessions: RwLock<Table<SessionId, i64>>,
     users: RwLock<Table<UserId, UserEntry>>,
     keys: RwLock<Table<ApiKeyId, i64>>,
+    signing_keys: RwLock<Table<Box<str>, i64>>,
+    /// Whether there ever was one: nearly always there was none, and every request asks.
+    any_signing_key: AtomicBool,
     /// Entries in all tables, so that the usual case, an empty list, takes no lock.
     len: AtomicUsize,
     live: AtomicBool,
@@ -69,6 +72,8 @@ impl RevocationList {
             sessions: RwLock::new(Table::new()),
             users: RwLock::new(Table::new()),
             keys: RwLock::new(Table::new()),
+            signing_keys: RwLock::new(Table::new()),
+            any_signing_key: AtomicBool::new(false),
             len: AtomicUsize::new(0),
             live: AtomicBool::new(false),
             refused: AtomicU64::new(0),
@@ -109,6 +114,16 @@ impl RevocationList {
         expires_at.is_some_and(|expires_at| self.clock.now_micros() < expires_at)
     }
 
+    /// Whether the key of our issuer with this name was revoked, and with it whatever it has signed.
+    #[must_use]
+    pub fn has_signing_key(&self, kid: &str) -> bool {
+        if !self.any_signing_key.load(Ordering::Acquire) {
+            return false;
+        }
+        let expires_at = self.signing_keys.read().entries.get(kid).copied();
+        expires_at.is_some_and(|expires_at| self.clock.now_micros() < expires_at)
+    }
+
     /// Takes one in. The order in which they come does not matter, nor how often.
     pub fn apply(&self, revocation: &Revocation) {
         let now = self.clock.now_micros();
@@ -117,13 +132,18 @@ impl RevocationList {
             return;
         }
         let later = |known: &mut i64| *known = expires_at.max(*known);
-        let taken = match *revocation {
-            Revocation::Session { sid, .. } => self.sessions.write().update(sid, now, later),
-            Revocation::ApiKey { key, .. } => self.keys.write().update(key, now, later),
-            Revocation::User { user, ver, .. } => {
+        let taken = match revocation {
+            Revocation::Session { sid, .. } => self.sessions.write().update(*sid, now, later),
+            Revocation::ApiKey { key, .. } => self.keys.write().update(*key, now, later),
+            Revocation::SigningKey { kid, .. } => {
+                let taken = self.signing_keys.write().update(kid.as_str().into(), now, later);
+                self.any_signing_key.store(true, Ordering::Release);
+                taken
+            }
+            &Revocation::User { user, ver, .. } => {
                 self.users.write().update(user, now, |entry| entry.end(Ended { ver, expires_at }))
             }
-            Revocation::Roles { user, ver, roles, .. } => {
+            &Revocation::Roles { user, ver, roles, .. } => {
                 self.users.write().update(user, now, |entry| entry.demote(Demoted { ver, roles, expires_at }))
             }
         };
@@ -131,7 +151,8 @@ impl RevocationList {
             tracing::error!(limit = MAX_ENTRIES, "the revocation list is full; revocations are being lost");
         }
         let (sessions, users) = (self.sessions.read().entries.len(), self.users.read().entries.len());
-        self.len.store(sessions + users + self.keys.read().entries.len(), Ordering::Release);
+        let keys = self.keys.read().entries.len() + self.signing_keys.read().entries.len();
+        self.len.store(sessions + users + keys, Ordering::Release);
     }
 
     /// Whether the list is being kept in step right now. While it is not, what it says may be out of date.
@@ -140,7 +161,7 @@ impl RevocationList {
         self.live.load(Ordering::Acquire)
     }
 
-    /// Sessions, users and API keys listed.
+    /// Sessions, users and keys listed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shared::domain::Role;
 
 use super::*;
+use crate::keys::{KeyOrder, obey};
 use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 
 on_both! { every_kind_is_written_by_its_deed, }
@@ -39,7 +40,8 @@ const DEEDS: [(&str, &[Kind]); 14] = [
 const NEW: &str = "another horse battery 8 staple";
 
 /// What no operation does, or all of them.
-const OTHERWISE: [Kind; 3] = [Kind::AdministratorMade, Kind::UserPurged, Kind::CallRefused];
+const OTHERWISE: [Kind; 5] =
+    [Kind::AdministratorMade, Kind::UserPurged, Kind::SigningKeyRotated, Kind::SigningKeyRevoked, Kind::CallRefused];
 
 #[test]
 fn every_operation_that_changes_something_has_its_events() {
@@ -66,6 +68,7 @@ const fn shape(kind: Kind) -> Shape {
         Kind::UserRegistered | Kind::PasswordChangeThrottled | Kind::EmailVerified | Kind::PasswordReset => {
             ("nobody", true, false)
         }
+        Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
         Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => ("nobody", false, false),
         Kind::RefreshReplayed => ("nobody", true, true),
         Kind::EmailChanged
@@ -108,6 +111,9 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let ground = service.halt().await;
     let before = events_of(&ground).await;
     let service = Setup::on(backend).at(clock).start_on(ground).await;
+    let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
+    let revoke = KeyOrder::Revoke(keys.text("/keys/0/kid"));
+    let _ = obey(&service.config, &service.clock, revoke).await.unwrap();
     let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
 
     for kind in Kind::ALL {
@@ -157,6 +163,8 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
 /// What links do.
 async fn by_mail(service: &Running) {
     let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
+    // While they were shut out, nothing was sent to them.
+    post("/api/v1/auth/email/resend", json!({"email": "countess@example.org"})).await.expect(202);
     let token = service.mail("countess@example.org", "Confirm").await.token();
     post("/api/v1/auth/email/verify", json!({"token": token})).await.expect(204);
     post("/api/v1/auth/password/forgot", json!({"email": "countess@example.org"})).await.expect(202);

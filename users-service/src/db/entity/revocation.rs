@@ -15,6 +15,7 @@ pub struct Model {
     pub ver: Option<i64>,
     pub roles: Option<String>,
     pub api_key_id: Option<Uuid>,
+    pub kid: Option<String>,
     pub expires_at: i64,
     pub published_at: Option<i64>,
 }

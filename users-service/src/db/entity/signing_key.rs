@@ -13,6 +13,10 @@ pub struct Model {
     pub private_key: Vec<u8>,
     pub public_key: Vec<u8>,
     pub created_at: i64,
+    pub state: String,
+    pub published_at: i64,
+    pub activated_at: Option<i64>,
+    pub gone_at: Option<i64>,
 }
 
 /// Joined by hand where needed.

@@ -1,5 +1,7 @@
 //! The keys' life: issuers that come and go, keys that rotate, metadata that leads to them.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, Header, encode};
 use serde_json::json;
 
@@ -46,6 +48,45 @@ async fn fetched_at_start_again_for_an_unknown_key_and_kept_when_the_issuer_is_d
         assert_eq!(keys.health().keys, 2);
     }
     stub.stop().await;
+}
+
+#[actix_web::test]
+async fn a_revoked_signing_key_voids_whatever_it_has_signed_and_nothing_else() {
+    let (stolen, sound) = (Issuer::ours(), Issuer::ours());
+    let clock = &stolen.clock;
+    let corp = Issuer { kid: "k1", ..Issuer::corp(clock) };
+    let row = format!(
+        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"{CORP}\"\naudiences = [\"payments\"]\ntypes = []\n\
+         jwks_url = \"http://127.0.0.1:9/\"\n"
+    );
+    let keys = [stolen.jwk(), jwk(&sound.key, Algorithm::EdDSA, "k2")];
+    let gate = Gate::new(clock, &config(&row)).knows("default", &keys).knows("corp", &[corp.jwk()]);
+    let seen = gate.bearer(&stolen.token()).await.unwrap();
+    let expires_at = clock.now() + Duration::from_secs(60);
+    gate.revoked.apply(&shared::store::Revocation::SigningKey { kid: "k1".to_owned(), expires_at });
+    assert!(gate.recheck(&seen).is_none(), "what lasts ends with it");
+    for token in [stolen.token(), stolen.with("jti", json!("another"))] {
+        assert_eq!(gate.bearer(&token).await.unwrap_err().code(), Code::TokenInvalid, "remembered or new");
+    }
+    assert!(gate.bearer(&token(&sound, "k2")).await.is_ok(), "the other key goes on");
+    assert!(gate.bearer(&corp.token()).await.is_ok(), "another issuer's key of that name is another key");
+}
+
+#[actix_web::test]
+async fn what_a_key_has_signed_is_looked_at_anew_when_the_key_is_gone() {
+    let (old, new) = (Issuer::ours(), Issuer::ours());
+    let second = || jwk(&new.key, Algorithm::EdDSA, "k2");
+    let gate = Gate::new(&old.clock, &config("")).knows("default", &[old.jwk(), second()]);
+    let endless = old.with("exp", json!(old.clock.now_seconds() + 1_000_000_000));
+    let seen = gate.bearer(&endless).await.unwrap();
+    let other = gate.bearer(&token(&new, "k2")).await.unwrap();
+    gate.keys("default").replace(key_set(&[second()]));
+    assert!(gate.bearer(&endless).await.is_err(), "a stolen key signs tokens that never end");
+    assert!(gate.recheck(&seen).is_some(), "a key that retires ends no tunnel; one that is revoked does");
+    let again = gate.bearer(&token(&new, "k2")).await.unwrap();
+    assert!(Rc::ptr_eq(&again.verified, &other.verified), "a key that stays costs no second look");
+    gate.keys("default").replace(key_set(&[jwk(&Issuer::ours().key, Algorithm::EdDSA, "k2")]));
+    assert!(gate.bearer(&token(&new, "k2")).await.is_err(), "another key under the same name is another key");
 }
 
 #[actix_web::test]
