@@ -6,7 +6,9 @@ mod caller;
 pub use assertion::{
     AUDIENCE_ACCOUNTS, AUDIENCE_USERS, HEADER, InvalidAssertion, LIFETIME, SecretTooShort, Signer, Verifier,
 };
-pub use caller::{Admin, Anyone, Caller, External, InSession, SignedIn, Staff, TheGateway, TreasurerOrAdmin, User};
+pub use caller::{
+    Admin, Anyone, Caller, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, TreasurerOrAdmin, User,
+};
 
 #[cfg(test)]
 mod tests;

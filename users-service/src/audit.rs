@@ -11,6 +11,7 @@ mod model;
 mod refused;
 mod scribe;
 mod store;
+mod taken;
 mod tally;
 mod verify;
 

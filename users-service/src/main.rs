@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shared::clock::Clock;
+use shared::clock::{Clock, to_micros};
 use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
@@ -125,8 +125,9 @@ async fn keys(file: Option<&Path>, order: KeyOrder) -> Result<(), String> {
 
 async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, String> {
     let config = load(file)?;
-    let db = Database::connect(&config.database).await.map_err(|error| error.to_string())?;
-    verify_audit(&db, from).await.map_err(|error| error.to_string())
+    let db = Database::connect_to_read(&config.database).await.map_err(|error| error.to_string())?;
+    let before = to_micros(Clock::system().now() - config.retention.failed_sign_ins.get());
+    verify_audit(&db, from, before).await.map_err(|error| error.to_string())
 }
 
 /// Says what came of checking the audit.

@@ -72,7 +72,7 @@ pub struct Service {
     server: Server,
     handle: Handle,
     tasks: JoinSet<()>,
-    journal: Journal,
+    pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
     app: web::Data<App>,

@@ -117,6 +117,18 @@ pub struct InSession(SignedIn);
 /// The scope of a session of the user's own; whatever stands for the user with less has another.
 const WHOLE: &str = "api";
 
+/// Said to whatever else stands for the user.
+pub const SIGN_IN: &str = "Only a session of the user's own may do that: sign in.";
+
+impl SignedIn {
+    /// Whether this is a session of their own in which they may do all that they may; see [`InSession`].
+    #[must_use]
+    pub fn in_session(&self) -> bool {
+        let own = self.user.session.is_some() && self.user.api_key.is_none();
+        own && self.user.scope.split(' ').any(|word| word == WHOLE)
+    }
+}
+
 impl Deref for InSession {
     type Target = SignedIn;
 
@@ -131,12 +143,10 @@ impl FromRequest for InSession {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(signed_in(request).and_then(|who| {
-            let user = &who.user;
-            let own = user.session.is_some() && user.api_key.is_none();
-            if own && user.scope.split(' ').any(|word| word == WHOLE) {
+            if who.in_session() {
                 return Ok(Self(who));
             }
-            Err(Problem::new(Code::Forbidden).detail("Only a session of the user's own may do that: sign in."))
+            Err(Problem::new(Code::Forbidden).detail(SIGN_IN))
         }))
     }
 }

@@ -33,7 +33,7 @@ pub async fn refusals<B: MessageBody + 'static>(
 
 async fn record(request: &HttpRequest) -> Result<(), Problem> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no state"))?;
-    let by = Anyone::extract(request).await.map_or_else(|_| By::nobody(None), |Anyone(caller)| By::from(caller));
+    let by = Anyone::extract(request).await.map_or_else(|_| By::nobody(None), |Anyone(caller)| app.journal.by(caller));
     let route = request.match_pattern().unwrap_or_default();
     let event = Event::new(Kind::CallRefused, by, &app.clock).with("call", format!("{} {route}", request.method()));
     let whom = request.match_info().get("id").and_then(|id| id.parse::<UserId>().ok());

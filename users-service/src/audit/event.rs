@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
-use shared::auth::{Caller, SignedIn};
+use shared::auth::{Caller, External, SignedIn};
 use shared::clock::Clock;
 use shared::domain::{ApiKeyId, EventId, SessionId, UserId};
 use shared::problem::Context;
@@ -11,14 +11,15 @@ use shared::problem::Context;
 use super::kind::Kind;
 
 /// Who did it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A user.
     User(UserId),
     /// A user's API key.
     ApiKey(UserId, ApiKeyId),
-    /// Somebody whom another issuer vouches for: issuer and subject.
-    External(String, String),
+    /// Somebody whom another issuer vouches for: the issuer, its name for them, and what they are called here, which
+    /// stays when that name goes.
+    External { issuer: String, subject: String, name: String },
     /// Nobody who showed who they are.
     Nobody,
     /// The service itself.
@@ -31,7 +32,7 @@ impl Actor {
         match self {
             Self::User(_) => "user",
             Self::ApiKey(..) => "api_key",
-            Self::External(..) => "external",
+            Self::External { .. } => EXTERNAL,
             Self::Nobody => NOBODY,
             Self::System => "system",
         }
@@ -41,17 +42,23 @@ impl Actor {
     pub(super) fn name(&self) -> Option<String> {
         match self {
             Self::User(user) | Self::ApiKey(user, _) => Some(user.to_string()),
-            Self::External(issuer, subject) => Some(format!("{issuer} {subject}")),
+            Self::External { issuer, name, .. } => Some(format!("{issuer} {name}")),
             Self::Nobody | Self::System => None,
         }
     }
 }
 
+/// The word for whoever another issuer vouches for.
+pub(super) const EXTERNAL: &str = "external";
+
+/// The member of the detail that names the request: sealed with it, because clients choose it.
+pub(super) const REQUEST_ID: &str = "request_id";
+
 /// The word for whoever showed nothing.
 pub(super) const NOBODY: &str = "nobody";
 
 /// Who does something, in which session, from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct By {
     actor: Actor,
     session: Option<SessionId>,
@@ -86,12 +93,16 @@ impl From<&SignedIn> for By {
     }
 }
 
-impl From<Caller> for By {
-    fn from(caller: Caller) -> Self {
+impl By {
+    /// A caller, whoever they are; `name` is what somebody's name at another issuer is called here.
+    pub(super) fn caller(caller: Caller, name: impl FnOnce(&str) -> String) -> Self {
         let origin = caller.client_ip;
         match (caller.user, caller.external) {
             (Some(user), _) => Self::from(&SignedIn { user, client_ip: origin }),
-            (None, Some(who)) => Self { actor: Actor::External(who.issuer, who.subject), session: None, origin },
+            (None, Some(External { issuer, subject, .. })) => {
+                let name = name(&format!("{issuer} {subject}"));
+                Self { actor: Actor::External { issuer, subject, name }, session: None, origin }
+            }
             (None, None) => Self::nobody(origin),
         }
     }
@@ -116,9 +127,16 @@ impl Event {
         let request_id = Some(Context::current().request_id).filter(|id| !id.is_empty());
         let (id, at) = (EventId::generate(clock), clock.now_micros());
         let event = Self { id, at, kind, subject: None, request_id, detail: Map::new(), by };
-        match event.by.actor {
-            Actor::ApiKey(_, key) => event.with("api_key", key.to_string()),
-            Actor::User(_) | Actor::External(..) | Actor::Nobody | Actor::System => event,
+        match &event.by.actor {
+            Actor::ApiKey(_, key) => {
+                let key = key.to_string();
+                event.with("api_key", key)
+            }
+            Actor::External { subject, .. } => {
+                let subject = subject.clone();
+                event.with("external", subject)
+            }
+            Actor::User(_) | Actor::Nobody | Actor::System => event,
         }
     }
 

@@ -18,11 +18,11 @@ use crate::idempotency::Answer;
            ("limit" = Option<u32>, Query, description = "20 when absent.", minimum = 1, maximum = 100),
            ("sort_order" = Option<String>, Query, description = "desc (default) or asc."),
            ("user" = Option<String>, Query, description = "Only what was done to this user."),
-           ("actor" = Option<String>, Query, description = "Only what this one did: a user's id."),
+           ("actor" = Option<String>, Query, description = "Only what this one did: a user's id, or an issuer and its name for somebody with a space between."),
            ("kind" = Option<String>, Query, description = "Only events of this kind.", example = "user.roles_changed"),
            ("outcome" = Option<String>, Query, description = "Only what succeeded, was refused or failed.", example = "failed"),
            ("session" = Option<String>, Query, description = "Only what happened in this session."),
-           ("identifier" = Option<String>, Query, description = "Only sign-ins that failed in the name of this e-mail address or user name, whether or not anybody has it.", example = "ada@example.com"),
+           ("identifier" = Option<String>, Query, description = "Only sign-ins that failed, and registrations that were declined, in the name of this e-mail address or user name, whether or not anybody has it.", example = "ada@example.com"),
            ("from" = Option<String>, Query, description = "Only from this instant on (RFC 3339).", example = "2026-11-21T08:00:00Z"),
            ("to" = Option<String>, Query, description = "Only before this instant (RFC 3339).", example = "2026-11-22T08:00:00Z")),
     responses((status = 200, description = "One page.", body = CursorPage<EventView>)))]

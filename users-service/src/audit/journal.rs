@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use shared::auth::Caller;
 use shared::clock::Clock;
 use shared::problem::{Code, Problem};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
-use super::event::Event;
+use super::event::{By, Event};
 use super::refused::{Refusal, Refused};
 use super::scribe::{Entry, Scribe};
 use crate::config;
@@ -20,12 +22,16 @@ use crate::db::{Database, Fault};
 /// A client that finds the queue full comes again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Whoever waits for their event to be on disk waits no longer; written it will be all the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The queue. Clones share it.
 #[derive(Clone)]
 pub struct Journal {
     queue: mpsc::Sender<Entry>,
     refused: Arc<Refused>,
     closing: Arc<Notify>,
+    stuck: watch::Receiver<Option<Fault>>,
     clock: Clock,
     names: hmac::Key,
 }
@@ -36,19 +42,31 @@ impl Journal {
     pub fn open(config: &config::Audit, database: Database, clock: Clock, names: hmac::Key) -> (Self, Scribe) {
         let (queue, entries) = mpsc::channel(config.queue);
         let (refused, closing) = (Arc::new(Refused::default()), Arc::new(Notify::new()));
-        let journal =
-            Self { queue, refused: Arc::clone(&refused), closing: Arc::clone(&closing), clock: clock.clone(), names };
-        (journal, Scribe::new(entries, refused, closing, database, clock, config.window.get()))
+        let (sticks, stuck) = watch::channel(None);
+        let scribe = Scribe::new(
+            entries,
+            Arc::clone(&refused),
+            Arc::clone(&closing),
+            sticks,
+            database,
+            clock.clone(),
+            config.window.get(),
+        );
+        (Self { queue, refused, closing, stuck, clock, names }, scribe)
     }
 
     /// Takes a place for something that is about to be tried, so that it cannot come out unrecorded.
     ///
     /// # Errors
-    /// 503 `overloaded` when there is none.
+    /// 503 `overloaded` when there is none; 503 `database_unavailable` while nothing can be written: with a right password
+    /// the session could not be either, and what fails before any work tells nothing.
     pub fn attempt(&self, event: Event) -> Result<Attempt, Problem> {
+        if let Some(fault) = self.stuck.borrow().clone() {
+            return Err(Problem::unavailable(Code::DatabaseUnavailable, fault));
+        }
         let place = self.queue.clone().try_reserve_owned();
         let place = place.map_err(|_| Problem::new(Code::Overloaded).retry_after(RETRY_AFTER))?;
-        Ok(Attempt(place, event))
+        Ok(Attempt { place, event, stuck: self.stuck.clone() })
     }
 
     /// Counts what is turned away; its window's end writes it.
@@ -61,6 +79,12 @@ impl Journal {
     #[must_use]
     pub fn name(&self, identifier: &str) -> String {
         hex::encode(&hmac::sign(&self.names, identifier.as_bytes()).as_ref()[..16])
+    }
+
+    /// Who calls, whoever they are.
+    #[must_use]
+    pub fn by(&self, caller: Caller) -> By {
+        By::caller(caller, |name| self.name(name))
     }
 
     /// Places taken, for the metrics.
@@ -84,7 +108,11 @@ impl std::fmt::Debug for Journal {
 /// Something being tried. Dropped, it has come out otherwise or not at all, and there is nothing to record: whoever hangs
 /// up before it is decided learns nothing, and must not be able to write more than can be tried.
 #[derive(Debug)]
-pub struct Attempt(mpsc::OwnedPermit<Entry>, Event);
+pub struct Attempt {
+    place: mpsc::OwnedPermit<Entry>,
+    event: Event,
+    stuck: watch::Receiver<Option<Fault>>,
+}
 
 impl Attempt {
     /// It came out as the event says; returns when that is on disk. It will be, whether or not anybody waits for it.
@@ -92,9 +120,17 @@ impl Attempt {
     /// # Errors
     /// When it could not be written by now: nobody should be told what came out before.
     pub async fn record(self) -> Result<(), Fault> {
-        let Self(place, event) = self;
+        let Self { place, event, mut stuck } = self;
         let (written, answer) = oneshot::channel();
         place.send(Entry { event, written: Some(written) });
-        answer.await.unwrap_or_else(|_| Err(Fault::ending()))
+        let told = async {
+            tokio::select! {
+                biased;
+                told = answer => told.unwrap_or_else(|_| Err(Fault::ending())),
+                // What is ahead of it in the queue cannot be written.
+                stuck = stuck.wait_for(Option::is_some) => Err(stuck.map_or_else(|_| Fault::ending(), |why| why.clone().unwrap_or_else(Fault::ending))),
+            }
+        };
+        timeout(PATIENCE, told).await.unwrap_or_else(|_| Err(Fault::late()))
     }
 }

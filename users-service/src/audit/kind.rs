@@ -54,6 +54,8 @@ macro_rules! kinds {
 kinds! {
     /// Somebody registered.
     UserRegistered "user.registered" Succeeded;
+    /// Somebody was to be registered as somebody who is already, where that is not disclosed.
+    RegistrationDeclined "user.registration_declined" Refused;
     /// A start made the first administrator.
     AdministratorMade "user.administrator_made" Succeeded;
     /// An e-mail address was shown to be its user's.

@@ -50,11 +50,13 @@ impl Asked {
         let outcome = outcome.transpose().map_err(|()| one_of("outcome", "succeeded, refused or failed"))?;
         let user = id::<UserId>(&query, "user")?.map(|user| Column::SubjectId.eq(user.as_uuid()));
         let session = id::<SessionId>(&query, "session")?.map(|session| Column::SessionId.eq(session.as_uuid()));
+        let actor =
+            query.get("actor").map(|text| actor(text, journal)).transpose()?.map(|actor| Column::Actor.eq(actor));
         let (from, to) = (moment(&query, "from")?, moment(&query, "to")?);
         let filter = Condition::all()
             .add_option(user)
             .add_option(session)
-            .add_option(query.get("actor").map(|actor| Column::Actor.eq(actor)))
+            .add_option(actor)
             .add_option(kind.map(|kind| Column::Kind.eq(kind)))
             .add_option(outcome.map(|outcome| Column::Outcome.eq(outcome)))
             .add_option(from.map(|from| Column::At.gte(from)))
@@ -66,9 +68,20 @@ impl Asked {
 
 /// Attempts in somebody's name: the detail holds the name that the journal gives to it.
 fn tried_as(text: &str, journal: &Journal) -> Condition {
-    let kinds = [Kind::SignInFailed, Kind::SignInThrottled].map(Kind::as_str);
+    let kinds = [Kind::SignInFailed, Kind::SignInThrottled, Kind::RegistrationDeclined].map(Kind::as_str);
     let name = journal.name(Identifier::of(text).as_str());
     Condition::all().add(Column::Kind.is_in(kinds)).add(Column::Detail.contains(name))
+}
+
+/// As it is stored: a user's id however it is written, or an issuer and its name for somebody.
+fn actor(text: &str, journal: &Journal) -> Result<String, Problem> {
+    match text.parse::<UserId>() {
+        Ok(user) => Ok(user.to_string()),
+        Err(_) => match text.split_once(' ') {
+            Some((issuer, _)) => Ok(format!("{issuer} {}", journal.name(text))),
+            None => Err(one_of("actor", "a user's id, or an issuer and its name for somebody with a space between")),
+        },
+    }
 }
 
 fn known(word: &str, mut words: impl Iterator<Item = &'static str>) -> Result<&'static str, ()> {

@@ -1,11 +1,12 @@
 //! An event as administrators see it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::clock::{from_micros, instant};
 use shared::domain::{EventId, SessionId, UserId};
 use time::OffsetDateTime;
 
+use super::event::REQUEST_ID;
 use crate::db::entity::audit_event::Model;
 
 /// Who did it.
@@ -33,7 +34,8 @@ pub struct EventView {
     /// When it happened. Numbers go by the order of commit, which may differ.
     #[serde(with = "instant")]
     pub at: OffsetDateTime,
-    /// What happened: `user.registered`, `user.administrator_made`, `user.email_changed`, `user.username_changed`,
+    /// What happened: `user.registered`, `user.registration_declined` (only where it is not disclosed who is registered),
+    /// `user.administrator_made`, `user.email_changed`, `user.username_changed`,
     /// `user.changed`, `user.roles_changed`, `user.disabled`, `user.enabled`, `user.deleted`, `user.restored`,
     /// `user.purged`, `user.email_verified`, `user.email_change_asked`, `password.changed`, `password.change_failed`,
     /// `password.change_throttled`, `password.reset`, `sign_in.succeeded`, `sign_in.failed`, `sign_in.throttled`,
@@ -50,7 +52,7 @@ pub struct EventView {
     pub user_id: Option<UserId>,
     /// In which session: the actor's, or the one that was opened or ended.
     pub session_id: Option<SessionId>,
-    /// In which request.
+    /// In which request; `null` once its detail has been purged.
     #[schema(example = "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a")]
     pub request_id: Option<String>,
     /// From where; empty when nobody knew, `null` once it has been purged.
@@ -66,6 +68,11 @@ pub struct EventView {
 
 impl From<Model> for EventView {
     fn from(row: Model) -> Self {
+        let detail = row.detail.and_then(|detail| serde_json::from_str::<Map<String, Value>>(&detail).ok());
+        let (request_id, detail) = detail.map_or((None, None), |mut detail| {
+            let id = detail.remove(REQUEST_ID).and_then(|id| id.as_str().map(str::to_owned));
+            (id, Some(Value::Object(detail)))
+        });
         Self {
             seq: row.seq,
             id: row.id.into(),
@@ -75,9 +82,9 @@ impl From<Model> for EventView {
             actor: ActorView { kind: row.actor_kind, id: row.actor },
             user_id: row.subject_id.map(UserId::from),
             session_id: row.session_id.map(SessionId::from),
-            request_id: row.request_id,
+            request_id,
             client_ip: row.origin,
-            detail: row.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
+            detail,
             hash: hex::encode(row.hash),
         }
     }

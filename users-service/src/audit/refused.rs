@@ -2,7 +2,6 @@
 //! more than a trickle does.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use parking_lot::Mutex;
 use shared::clock::{Clock, from_micros, rfc3339};
@@ -23,8 +22,8 @@ pub struct Refusal {
     pub subject: Option<UserId>,
     /// In whose name, as [`super::Journal::name`] tells it.
     pub identifier: Option<String>,
-    /// From where.
-    pub origin: Option<IpAddr>,
+    /// By whom, from where.
+    pub by: By,
 }
 
 /// How often, and since when (microseconds).
@@ -42,7 +41,7 @@ impl Refused {
     pub fn count(&self, refusal: Refusal, now: i64) {
         let mut counted = self.0.lock();
         let refusal = if counted.len() >= MOST && !counted.contains_key(&refusal) {
-            Refusal { kind: refusal.kind, subject: None, identifier: None, origin: None }
+            Refusal { kind: refusal.kind, subject: None, identifier: None, by: By::nobody(None) }
         } else {
             refusal
         };
@@ -53,7 +52,7 @@ impl Refused {
     pub fn take(&self, clock: &Clock) -> Vec<Event> {
         let counted = std::mem::take(&mut *self.0.lock());
         let event = |(refusal, Counted { times, since }): (Refusal, Counted)| {
-            let event = Event::new(refusal.kind, By::nobody(refusal.origin), clock);
+            let event = Event::new(refusal.kind, refusal.by, clock);
             let event = event.with("times", times).with("since", rfc3339(from_micros(since)));
             let event = refusal.identifier.into_iter().fold(event, |event, name| event.with("identifier", name));
             refusal.subject.into_iter().fold(event, Event::about)

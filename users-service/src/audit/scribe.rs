@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::event::Event;
@@ -32,6 +32,8 @@ pub struct Scribe {
     entries: mpsc::Receiver<Entry>,
     refused: Arc<Refused>,
     closing: Arc<Notify>,
+    /// Why the batch cannot be written, while it cannot.
+    stuck: watch::Sender<Option<Fault>>,
     database: Database,
     clock: Clock,
     window: Duration,
@@ -44,11 +46,12 @@ impl Scribe {
         entries: mpsc::Receiver<Entry>,
         refused: Arc<Refused>,
         closing: Arc<Notify>,
+        stuck: watch::Sender<Option<Fault>>,
         database: Database,
         clock: Clock,
         window: Duration,
     ) -> Self {
-        Self { entries, refused, closing, database, clock, window, batch: Vec::new() }
+        Self { entries, refused, closing, stuck, database, clock, window, batch: Vec::new() }
     }
 
     /// Writes until the journal is closed and everything is on disk.
@@ -77,7 +80,8 @@ impl Scribe {
         self.batch.extend(entries);
     }
 
-    /// Does not give up: an event is written, or the process ends. Whoever waits is told of the first failure.
+    /// Does not give up: an event is written, or the process ends. Whoever waits is told of the first failure,
+    /// and so is whoever waits behind the batch.
     async fn write(&mut self) {
         let events: Vec<Event> = self.batch.iter().map(|entry| entry.event.clone()).collect();
         let Some(first) = events.first().map(|event| event.id) else { return };
@@ -87,6 +91,7 @@ impl Scribe {
             for entry in &mut self.batch {
                 entry.written.take().into_iter().for_each(|waiting| drop(waiting.send(Err(fault.clone()))));
             }
+            self.stuck.send_replace(Some(fault));
             sleep(PAUSE).await;
             // The commit may have come through after all.
             result = match store::has(self.database.read(), first).await {
@@ -95,6 +100,7 @@ impl Scribe {
                 Err(fault) => Err(fault),
             };
         }
+        self.stuck.send_if_modified(|stuck| stuck.take().is_some());
         for entry in self.batch.drain(..) {
             entry.written.into_iter().for_each(|waiting| drop(waiting.send(Ok(()))));
         }

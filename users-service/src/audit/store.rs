@@ -1,31 +1,40 @@
 //! The rows: appended to the chain, and what a purge and time take from them.
 
+use std::collections::HashSet;
+
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde_json::Value;
 use shared::domain::{EventId, UserId};
+use uuid::Uuid;
 
 use super::chain::{self, Sealed};
-use super::event::{Event, NOBODY};
+use super::event::{EXTERNAL, Event, NOBODY, REQUEST_ID};
+use super::kind::Kind;
 use crate::db::entity::audit_event::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::audit_head;
 use crate::db::{Database, Fault, Write};
 
-/// Rows in one statement: 17 values each stay under what either back-end takes (32,766 and 65,535).
+/// Rows in one statement: 16 values each stay under what either back-end takes (32,766 and 65,535).
 const ROWS: usize = 500;
 
 /// Rows swept in one transaction: a flood's worth of them must not hold up everybody else.
 const SWEPT: u64 = 1_000;
 
+/// The kind of a purge.
+const PURGED: &str = Kind::UserPurged.as_str();
+
 /// The one row of the head.
 const HEAD: i16 = 1;
 
-/// Where the chain ends: the number of the last row, and its hash.
-pub(super) async fn head<C: ConnectionTrait>(db: &C) -> Result<(i64, [u8; 32]), Fault> {
-    read(audit_head::Entity::find_by_id(HEAD).one(db).await?)
+/// Where the chain ends: the number of the last row, and its hash; nothing when somebody has removed that.
+pub(super) async fn head<C: ConnectionTrait>(db: &C) -> Result<Option<(i64, [u8; 32])>, Fault> {
+    let row = audit_head::Entity::find_by_id(HEAD).one(db).await?;
+    row.map(|row| read(Some(row))).transpose()
 }
 
 fn read(row: Option<audit_head::Model>) -> Result<(i64, [u8; 32]), Fault> {
@@ -51,8 +60,25 @@ pub async fn append<C: ConnectionTrait>(db: &C, events: &[Event]) -> Result<(), 
             row.hash = hash.to_vec();
             rows.push(row.into_active_model().reset_all());
         }
-        Entity::insert_many(rows).exec_without_returning(db).await?;
+        write(db, rows, seq, &hash).await?;
     }
+    Ok(())
+}
+
+/// The rows, and the head that they end in: where it can be in one statement, because everybody waits meanwhile.
+async fn write<C: ConnectionTrait>(db: &C, rows: Vec<ActiveModel>, seq: i64, hash: &[u8; 32]) -> Result<(), Fault> {
+    let (insert, backend) = (Entity::insert_many(rows), db.get_database_backend());
+    if backend == DbBackend::Postgres {
+        let Statement { sql, values, .. } = insert.build(backend);
+        let mut values = values.map_or_else(Vec::new, |values| values.0);
+        let (number, text) = (values.len() + 1, values.len() + 2);
+        let head = format!("UPDATE audit_head SET seq = ${number}, hash = ${text} WHERE id = {HEAD}");
+        values.extend([seq.into(), hash.to_vec().into()]);
+        let sql = format!("WITH written AS ({sql}) {head}");
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        return Ok(());
+    }
+    insert.exec_without_returning(db).await?;
     let head = audit_head::ActiveModel { seq: Set(seq), hash: Set(hash.to_vec()), ..Default::default() };
     audit_head::Entity::update_many().set(head).filter(audit_head::Column::Id.eq(HEAD)).exec(db).await?;
     Ok(())
@@ -61,7 +87,9 @@ pub async fn append<C: ConnectionTrait>(db: &C, events: &[Event]) -> Result<(), 
 /// Everything but the hash.
 fn row(seq: i64, event: &Event) -> Model {
     let origin = Sealed::new(event.origin().map_or_else(String::new, |address| address.to_string()));
-    let detail = Sealed::new(Value::Object(event.detail.clone()).to_string());
+    let mut detail = event.detail.clone();
+    detail.extend(event.request_id.clone().map(|id| (REQUEST_ID.to_owned(), Value::from(id))));
+    let detail = Sealed::new(Value::Object(detail).to_string());
     Model {
         seq,
         id: event.id.as_uuid(),
@@ -72,7 +100,6 @@ fn row(seq: i64, event: &Event) -> Model {
         actor: event.actor().name(),
         subject_id: event.subject.map(UserId::as_uuid),
         session_id: event.session().map(Into::into),
-        request_id: event.request_id.clone(),
         origin_salt: Some(origin.salt),
         origin: Some(origin.text),
         origin_digest: origin.digest.to_vec(),
@@ -96,25 +123,20 @@ pub async fn forget(write: &Write, user: UserId) -> Result<(), Fault> {
     let about = Column::SubjectId.eq(user.as_uuid());
     take_detail(write, Condition::all().add(about.clone())).await?;
     // Where an administrator was when they changed somebody's roles is that administrator's.
-    let strangers = Condition::all().add(about).add(Column::Actor.is_null());
+    let unknown = Condition::any().add(Column::Actor.is_null()).add(Column::ActorKind.eq(EXTERNAL));
+    let strangers = Condition::all().add(about).add(unknown);
     take_origin(write, Condition::any().add(Column::Actor.eq(user.to_string())).add(strangers)).await
 }
 
-/// Takes the same from what nobody in particular did to nobody in particular (a failed sign-in) before `before`
-/// (microseconds): no purge would.
+/// Takes the same from what nobody in particular did to nobody in particular (a failed sign-in), and whom
+/// another issuer vouches for did at all, before `before` (microseconds): no purge would.
 ///
 /// # Errors
 /// When a statement fails.
 pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
-    let strangers = Condition::all()
-        .add(Column::SubjectId.is_null())
-        .add(Column::ActorKind.eq(NOBODY))
-        .add(Column::DetailSalt.is_not_null())
-        .add(Column::At.lt(before));
     loop {
         let write = database.write().await?;
-        let rows = Entity::find().select_only().column(Column::Seq).filter(strangers.clone()).limit(SWEPT);
-        let rows: Vec<i64> = rows.into_tuple().all(write.transaction()).await?;
+        let rows: Vec<i64> = strangers(before).into_tuple().all(write.transaction()).await?;
         if rows.is_empty() {
             write.rollback().await;
             return Ok(());
@@ -124,6 +146,16 @@ pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
         take_detail(&write, these).await?;
         write.commit().await?;
     }
+}
+
+/// The next rows to be swept. The kind of actor stands in the statement as it does in the index, which is not looked at
+/// for a value that comes later.
+pub(super) fn strangers(before: i64) -> Select<Entity> {
+    let of = Condition::all()
+        .add(Expr::cust(format!("(actor_kind = '{EXTERNAL}' OR (actor_kind = '{NOBODY}' AND subject_id IS NULL))")))
+        .add(Column::DetailSalt.is_not_null())
+        .add(Column::At.lt(before));
+    Entity::find().select_only().column(Column::Seq).filter(of).limit(SWEPT)
 }
 
 async fn take_detail(write: &Write, of: Condition) -> Result<(), Fault> {
@@ -138,6 +170,29 @@ async fn take_origin(write: &Write, of: Condition) -> Result<(), Fault> {
     let of = Condition::all().add(of).add(Column::OriginSalt.is_not_null());
     Entity::update_many().set(row).filter(of).exec(write.transaction()).await?;
     Ok(())
+}
+
+/// The first row that lies beyond the head: in one statement, because both move on.
+pub(super) async fn beyond<C: ConnectionTrait>(db: &C) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT min(seq) AS seq FROM audit_events WHERE seq > (SELECT seq FROM audit_head)";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    Ok(row.map(|row| row.try_get("", "seq")).transpose()?.flatten())
+}
+
+/// The first row up to `end` that no chain has: before the first, or a second with its number.
+pub(super) async fn odd<C: ConnectionTrait>(db: &C, end: i64) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT seq FROM audit_events WHERE seq <= $1 GROUP BY seq HAVING seq < 1 OR count(*) > 1 \
+               ORDER BY seq LIMIT 1";
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [end.into()]);
+    let row = db.query_one_raw(statement).await?;
+    Ok(row.map(|row| row.try_get("", "seq")).transpose()?)
+}
+
+/// Everybody who was purged.
+pub(super) async fn purged<C: ConnectionTrait>(db: &C) -> Result<HashSet<Uuid>, Fault> {
+    let rows = Entity::find().select_only().column(Column::SubjectId).filter(Column::Kind.eq(PURGED));
+    let rows: Vec<Option<Uuid>> = rows.into_tuple().all(db).await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// The row with this number.

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::taken::Taken;
 use super::{chain, store};
 use crate::db::entity::audit_event::Model;
 use crate::db::{Database, Fault};
+
+/// What a purge or time takes is missing, and neither took it.
+const NO_REASON: &str = "what is personal was taken from it, and nobody's purge nor time did that";
 
 /// Rows read at once.
 const PAGE: u64 = 1_000;
@@ -64,11 +68,11 @@ pub enum Verdict {
 }
 
 /// Checks the chain from its beginning or, trusting what is before it, from a place on. Rows that are written meanwhile
-/// are left for the next time.
+/// are left for the next time. `before` (microseconds) is how far time has taken what nobody in particular did.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn verify(database: &Database, from: Option<Place>) -> Result<Verdict, Fault> {
+pub async fn verify(database: &Database, from: Option<Place>, before: i64) -> Result<Verdict, Fault> {
     let db = database.read();
     let mut last = Place { seq: 0, hash: chain::GENESIS };
     if let Some(place) = from.filter(|place| place.seq > 0) {
@@ -79,8 +83,10 @@ pub async fn verify(database: &Database, from: Option<Place>) -> Result<Verdict,
         }
         last = place;
     }
-    let (end, hash) = store::head(db).await?;
-    let (mut rows, mut taken) = (0, 0);
+    let Some((end, hash)) = store::head(db).await? else {
+        return Ok(broken(last.seq, "the head of the chain is not there"));
+    };
+    let (mut rows, mut taken, mut reasons) = (0, 0, Taken::new(before));
     while last.seq < end {
         let page = store::between(db, last.seq, end, PAGE).await?;
         if page.is_empty() {
@@ -91,6 +97,9 @@ pub async fn verify(database: &Database, from: Option<Place>) -> Result<Verdict,
                 Ok(hash) => last = Place { seq: row.seq, hash },
                 Err(verdict) => return Ok(verdict),
             }
+            if !reasons.note(row) {
+                return Ok(broken(row.seq, NO_REASON));
+            }
             rows += 1;
             taken += u64::from(row.detail_salt.is_none() || row.origin_salt.is_none());
         }
@@ -98,9 +107,16 @@ pub async fn verify(database: &Database, from: Option<Place>) -> Result<Verdict,
     if last != (Place { seq: end, hash }) {
         return Ok(broken(last.seq, "the head of the chain names another row or hash"));
     }
-    let beyond = store::between(db, end, i64::MAX, 1).await?;
-    if !beyond.is_empty() && store::head(db).await?.0 == end {
-        return Ok(broken(end + 1, "it lies beyond the head of the chain"));
+    if let Some(seq) = store::beyond(db).await? {
+        return Ok(broken(seq, "it lies beyond the head of the chain"));
+    }
+    if from.is_none()
+        && let Some(seq) = store::odd(db, end).await?
+    {
+        return Ok(broken(seq, "it is there twice, or before the first"));
+    }
+    if let Some(seq) = reasons.unfounded(db).await? {
+        return Ok(broken(seq, NO_REASON));
     }
     Ok(Verdict::Whole { rows, taken, head: last })
 }

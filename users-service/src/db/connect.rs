@@ -22,6 +22,15 @@ const MIGRATION_LOCK: i64 = 0x746f_6c6c_7573;
 /// How long a SQLite writer waits for another process's.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 
+/// One instance that stands still in a transaction must not hold up all the others, who want the head of the audit: they
+/// wait for a lock so long, and the server ends the transaction, or the connection to a machine that is gone.
+const POSTGRES_TIMES: [(&str, &str); 4] = [
+    ("lock_timeout", "3s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_user_timeout", "10s"),
+];
+
 /// Idle connections are closed after this, so that a quiet service is a small one.
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -32,6 +41,13 @@ pub enum Kind {
     Postgres,
     /// A SQLite file.
     Sqlite,
+}
+
+/// For what one connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
 }
 
 /// The pool. Clones share it.
@@ -50,11 +66,23 @@ impl Database {
     /// # Errors
     /// When the URL is none of ours, or the database cannot be reached.
     pub async fn connect(config: &config::Database) -> Result<Self, Fault> {
+        Self::open(config, Access::Write).await
+    }
+
+    /// Connects to look: nothing is made where nothing is, and nothing can be changed.
+    ///
+    /// # Errors
+    /// When the URL is none of ours, there is no such database, or it cannot be reached.
+    pub async fn connect_to_read(config: &config::Database) -> Result<Self, Fault> {
+        Self::open(config, Access::Read).await
+    }
+
+    async fn open(config: &config::Database, access: Access) -> Result<Self, Fault> {
         let url = config.url.expose();
         let (pool, kind) = if url.starts_with("sqlite:") {
-            (sqlite(url, config).await?, Kind::Sqlite)
+            (sqlite(url, config, access).await?, Kind::Sqlite)
         } else {
-            (postgres(url, config).await?, Kind::Postgres)
+            (postgres(url, config, access).await?, Kind::Postgres)
         };
         Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())), tally: Tally::default() })
     }
@@ -97,6 +125,8 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), Fault> {
         let write = self.write().await?;
         if self.kind == Kind::Postgres {
+            // A migration may take its time, and the instances that start meanwhile wait for it.
+            write.patience(Some(Duration::ZERO)).await?;
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             write.execute_unprepared(&lock).await?;
         }
@@ -120,8 +150,12 @@ impl Database {
     }
 }
 
-async fn postgres(url: &str, config: &config::Database) -> Result<DatabaseConnection, Fault> {
-    let options = PgConnectOptions::from_str(url)?.application_name("tollgate-users");
+async fn postgres(url: &str, config: &config::Database, access: Access) -> Result<DatabaseConnection, Fault> {
+    let options = PgConnectOptions::from_str(url)?.application_name("tollgate-users").options(POSTGRES_TIMES);
+    let options = match access {
+        Access::Write => options,
+        Access::Read => options.options([("default_transaction_read_only", "on")]),
+    };
     let pool = PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout.get())
@@ -131,16 +165,18 @@ async fn postgres(url: &str, config: &config::Database) -> Result<DatabaseConnec
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
-async fn sqlite(url: &str, config: &config::Database) -> Result<DatabaseConnection, Fault> {
-    let options = SqliteConnectOptions::from_str(url)?
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(SQLITE_BUSY);
-    if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| DbErr::Custom(error.to_string()))?;
-    }
+async fn sqlite(url: &str, config: &config::Database, access: Access) -> Result<DatabaseConnection, Fault> {
+    let options = SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(SQLITE_BUSY);
+    let options = match access {
+        Access::Write => {
+            if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                std::fs::create_dir_all(folder).map_err(|error| DbErr::Custom(error.to_string()))?;
+            }
+            let options = options.create_if_missing(true).synchronous(SqliteSynchronous::Full);
+            options.journal_mode(SqliteJournalMode::Wal)
+        }
+        Access::Read => options.create_if_missing(false).read_only(true),
+    };
     let pool = SqlitePoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout.get())
@@ -148,4 +184,25 @@ async fn sqlite(url: &str, config: &config::Database) -> Result<DatabaseConnecti
         .connect_with(options)
         .await?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn who_connects_to_look_makes_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = crate::testing::config(&folder).database;
+        Database::connect_to_read(&config).await.unwrap_err();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a path that names nothing");
+        let database = Database::connect(&config).await.unwrap();
+        database.migrate().await.unwrap();
+        database.close().await;
+        let database = Database::connect_to_read(&config).await.unwrap();
+        let whole = crate::verify_audit(&database, None, 0).await.unwrap();
+        assert!(matches!(whole, crate::Verdict::Whole { rows: 0, .. }), "{whole:?}");
+        database.read().execute_unprepared("DELETE FROM users").await.unwrap_err();
+        database.close().await;
+    }
 }

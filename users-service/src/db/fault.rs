@@ -16,6 +16,12 @@ impl Fault {
         Self(DbErr::Conn(RuntimeErr::Internal("the process ends".to_owned())))
     }
 
+    /// The database has not answered in time.
+    #[must_use]
+    pub fn late() -> Self {
+        Self(DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned())))
+    }
+
     /// Whether a unique index that contains `column` refused the row.
     #[must_use]
     pub fn violates(&self, column: &str) -> bool {

@@ -112,8 +112,8 @@ impl Write {
         Ok(row.try_get("", "value")?)
     }
 
-    /// How long its statements wait for a row that another transaction holds; nothing: as long as the server's
-    /// settings say.
+    /// How long its statements wait for a row that another transaction holds; zero: without end; nothing: as long as
+    /// the connection's settings say.
     ///
     /// # Errors
     /// When the statement fails.

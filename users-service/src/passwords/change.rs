@@ -37,8 +37,8 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
 
     let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
     if let Err(wait) = app.throttle.admit(&ticket).await {
-        let (kind, origin) = (Kind::PasswordChangeThrottled, caller.client_ip);
-        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, origin });
+        let (kind, by) = (Kind::PasswordChangeThrottled, caller.into());
+        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, by });
         return Err(Problem::new(Code::RateLimited).retry_after(wait).into());
     }
     let event = |kind| Event::new(kind, caller.into(), &app.clock).about(id);

@@ -38,6 +38,12 @@ impl Call<'_> {
         self
     }
 
+    /// By somebody whom another issuer vouches for.
+    pub fn external(mut self, external: shared::auth::External) -> Self {
+        self.caller.external = Some(external);
+        self
+    }
+
     /// From another address than everybody's.
     pub fn from(mut self, address: &str) -> Self {
         self.caller.client_ip = address.parse().ok();

@@ -28,14 +28,18 @@ pub(super) async fn sign_in(
     let identifier = Identifier::of(identifier);
     let ticket = Ticket::new(&identifier, client_ip);
     let name = app.journal.name(identifier.as_str());
-    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, origin };
+    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
     if let Err(wait) = app.throttle.admit(&ticket).await {
         app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
         return Err(GrantError::Throttled(wait));
     }
     // The same for everybody, whether or not there is such a user: no subject, and a place taken before any work.
     let failed = Event::new(Kind::SignInFailed, By::nobody(client_ip), &app.clock).with("identifier", name);
-    let shed = |_: &Problem| app.journal.count(turned_away(Kind::SignInShed, None, None));
+    let shed = |problem: &Problem| {
+        if problem.code() == Code::Overloaded {
+            app.journal.count(turned_away(Kind::SignInShed, None, None));
+        }
+    };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
     let opened = match check(app, &identifier, password, client_ip).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
@@ -53,9 +57,7 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(false);
         }
         // Nothing was found out about the password.
-        Err(GrantError::Other(problem)) => {
-            Some(problem).filter(|problem| problem.code() == Code::Overloaded).into_iter().for_each(shed);
-        }
+        Err(GrantError::Other(problem)) => shed(problem),
         Err(GrantError::UnsupportedType | GrantError::Scope | GrantError::Throttled(_) | GrantError::Database(_)) => {}
     }
     opened

@@ -31,7 +31,7 @@ pub(super) async fn register<V: Representation>(
     caller: Caller,
     key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    Ok(register::register::<V>(app, request, key, caller.into()).await?.into())
+    Ok(register::register::<V>(app, request, key, app.journal.by(caller)).await?.into())
 }
 
 pub(super) async fn get<V: Representation>(

@@ -101,9 +101,15 @@ impl Changes {
     /// Whether the user would stay as they are.
     #[must_use]
     pub fn change_nothing(&self, user: &User) -> bool {
-        let email = self.email.as_ref().is_none_or(|email| email.as_str() == user.email);
-        let username = self.username.as_ref().is_none_or(|username| username.as_str() == user.username);
-        email && username && self.members_besides(user).is_empty()
+        !self.change_sign_in(user) && self.members_besides(user).is_empty()
+    }
+
+    /// Whether the user would sign in, or be sent a new password, otherwise than until now.
+    #[must_use]
+    pub fn change_sign_in(&self, user: &User) -> bool {
+        let email = self.email.as_ref().is_some_and(|email| email.as_str() != user.email);
+        let username = self.username.as_ref().is_some_and(|username| username.as_str() != user.username);
+        email || username
     }
 
     /// What would change besides e-mail address and user name.

@@ -1,8 +1,9 @@
 //! What users do to themselves, and administrators to anybody: read, patch, delete.
 
-use shared::auth::SignedIn;
+use shared::auth::{SIGN_IN, SignedIn};
 use shared::domain::{Role, UserId};
 use shared::http::Conditions;
+use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
 use super::email_change;
@@ -59,6 +60,10 @@ pub(super) async fn patch(
     }
     if changes.change_nothing(&user) {
         return Ok(user);
+    }
+    // An API key, or a client's token, would otherwise be worth the whole account.
+    if changes.change_sign_in(&user) && !caller.in_session() {
+        return Err(Problem::new(Code::Forbidden).detail(SIGN_IN).into());
     }
     let changes = email_change::held_back(app, &write, caller, &user, changes.clone()).await?;
     if !changes.change_nothing(&user) {

@@ -128,9 +128,14 @@ async fn insert_and_show<V: Representation>(
     if mailed {
         mail::owe(write, word_of(new, &inserted), &app.clock).await?;
     }
-    if let Inserted::Created(user) = &inserted {
-        write.audit(Event::new(Kind::UserRegistered, by, &app.clock).about(user.id));
-    }
+    // An event either way, of the same size: where it is not disclosed who is registered, time must not tell either.
+    let (kind, whom) = match &inserted {
+        Inserted::Created(user) => (Kind::UserRegistered, Some(user.id)),
+        Inserted::EmailTaken | Inserted::UsernameTaken => (Kind::RegistrationDeclined, None),
+    };
+    let name = app.journal.name(Identifier::of(new.email.as_str()).as_str());
+    let event = Event::new(kind, by, &app.clock).with("identifier", name);
+    write.audit(whom.into_iter().fold(event, Event::about));
     if !app.config.registration.disclose_existing {
         return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
     }

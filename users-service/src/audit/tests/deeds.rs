@@ -16,7 +16,7 @@ on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
 const DEEDS: [(&str, &[Kind]); 14] = [
-    ("register", &[Kind::UserRegistered]),
+    ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
         &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
@@ -65,11 +65,11 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::PasswordChangeThrottled | Kind::EmailVerified | Kind::PasswordReset => {
-            ("nobody", true, false)
-        }
+        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
-        Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => ("nobody", false, false),
+        Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
+            ("nobody", false, false)
+        }
         Kind::RefreshReplayed => ("nobody", true, true),
         Kind::EmailChanged
         | Kind::EmailChangeAsked
@@ -82,6 +82,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UserRestored
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
+        | Kind::PasswordChangeThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::CallRefused => ("user", true, true),
@@ -110,7 +111,9 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     clock.advance(Duration::from_secs(31 * 86_400));
     let ground = service.halt().await;
     let before = events_of(&ground).await;
-    let service = Setup::on(backend).at(clock).start_on(ground).await;
+    let quiet = Setup::on(backend).set("registration.disclose_existing", "false");
+    let service = quiet.at(clock).start_on(ground).await;
+    service.register(&json!({"email": admin.email, "username": "usurper", "password": PASSWORD})).await.expect(202);
     let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
     let revoke = KeyOrder::Revoke(keys.text("/keys/0/kid"));
     let _ = obey(&service.config, &service.clock, revoke).await.unwrap();

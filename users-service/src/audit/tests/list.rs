@@ -54,7 +54,7 @@ async fn administrators_read_it_and_nobody_else(backend: Backend) {
     let head = ask(&service, &admin, "?limit=1").await.expect(200);
     let place: Place = format!("{}:{}", head.json()["data"][0]["seq"], head.text("/data/0/hash")).parse().unwrap();
     let database = database(&service.ground).await;
-    let verdict = verify(&database, Some(place)).await.unwrap();
+    let verdict = verify(&database, Some(place), 0).await.unwrap();
     assert!(matches!(verdict, Verdict::Whole { .. }), "what the list shows is what verify-audit takes: {verdict:?}");
     database.close().await;
     service.stop().await;
@@ -75,6 +75,9 @@ async fn filters_narrow_it(backend: Backend) {
     assert_eq!(kinds(&ada_s).await, ["user.disabled", "sign_in.succeeded", "user.registered"], "newest first");
     assert_eq!(kinds(&format!("{ada_s}&sort_order=asc&limit=1")).await, ["user.registered"]);
     assert_eq!(kinds(&format!("{ada_s}&actor={}", admin.id)).await, ["user.disabled"]);
+    let shouted = admin.id.to_string().to_uppercase();
+    assert_eq!(kinds(&format!("{ada_s}&actor={shouted}")).await, ["user.disabled"], "an id is an id");
+    assert_eq!(kinds("?actor=https://issuer.example+somebody").await, [""; 0]);
     assert_eq!(kinds(&format!("?session={}", ada.claims.sid)).await, ["sign_in.succeeded"]);
     assert_eq!(kinds("?kind=user.disabled").await, ["user.disabled"]);
     assert_eq!(kinds("?outcome=failed").await, ["sign_in.failed"; 2]);
@@ -117,6 +120,7 @@ async fn what_is_asked_wrongly_is_named(backend: Backend) {
     for (query, status, code) in [
         ("?kind=user.promoted", 422, "validation_failed"),
         ("?outcome=odd", 422, "validation_failed"),
+        ("?actor=adalovelace", 422, "validation_failed"),
         ("?sort_order=up", 422, "validation_failed"),
         ("?page=1", 422, "validation_failed"),
         ("?limit=0", 422, "validation_failed"),

@@ -8,7 +8,10 @@ use serde_json::json;
 use super::*;
 use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 
-on_both! { a_purge_leaves_the_chain_whole_and_nothing_personal, }
+on_both! {
+    a_purge_leaves_the_chain_whole_and_nothing_personal,
+    of_somebody_elses_user_time_takes_name_and_address,
+}
 
 const HOME: &str = "198.51.100.9";
 
@@ -51,8 +54,72 @@ async fn a_purge_leaves_the_chain_whole_and_nothing_personal(backend: Backend) {
         "where others were stays"
     );
     let database = database(&service.ground).await;
-    let verdict = verify(&database, None).await.unwrap();
+    let verdict = verify(&database, None, i64::MAX).await.unwrap();
     assert!(matches!(verdict, Verdict::Whole { taken, .. } if taken > 0), "{verdict:?}");
     database.close().await;
     service.stop().await;
+}
+
+async fn of_somebody_elses_user_time_takes_name_and_address(backend: Backend) {
+    const THEIRS: &str = "their-name-for-charles";
+    let service = Setup::on(backend).start().await;
+    let external = shared::auth::External {
+        issuer: "https://issuer.example".to_owned(),
+        subject: THEIRS.to_owned(),
+        roles: shared::domain::Roles::NONE,
+        scope: String::new(),
+    };
+    let body = json!({"email": "ada@example.org", "username": "adalovelace", "password": PASSWORD});
+    let call = service.call(Method::POST, "/api/v1/users").external(external).from(HOME);
+    call.header("x-request-id", "by-charles").json(&body).send().await.expect(201);
+    let written = events_of(&service.ground).await.pop().unwrap();
+    assert_eq!((written.actor_kind.as_str(), &detail(&written)["external"]), ("external", &json!(THEIRS)));
+    assert!(!written.actor.unwrap().contains(THEIRS), "what stays does not say who it was");
+    let admin = service.administrator().await;
+    let query = format!("/api/v1/audit/events?actor=https://issuer.example+{THEIRS}");
+    let found = service.call(Method::GET, &query).by(&admin).send().await.expect(200);
+    assert_eq!(
+        (found.text("/data/0/kind"), found.text("/data/0/request_id")),
+        ("user.registered".into(), "by-charles".into())
+    );
+    let clock = service.clock.clone();
+    clock.advance(Duration::from_secs(366 * 86_400));
+    let service = Setup::on(backend).at(clock).start_on(service.halt().await).await;
+    let taken = |events: &[Model]| events.iter().all(|event| event.actor_kind != "external" || event.detail.is_none());
+    let after = format!("{:?}", until_events(&service, taken).await);
+    assert!([THEIRS, HOME, "by-charles"].iter().all(|text| !after.contains(text)), "{after}");
+    let database = database(&service.ground).await;
+    assert!(matches!(verify(&database, None, i64::MAX).await.unwrap(), Verdict::Whole { .. }));
+    database.close().await;
+    service.stop().await;
+}
+
+#[test]
+fn a_sweep_looks_at_nothing_but_what_is_due() {
+    let due = sea_orm::QueryTrait::build(&crate::audit::store::strangers(7), sea_orm::DbBackend::Sqlite);
+    goes_by(due, "audit_events_strangers");
+}
+
+#[test]
+fn a_session_is_found_by_its_index() {
+    let of =
+        sea_orm::QueryFilter::filter(Entity::find(), sea_orm::ColumnTrait::eq(&Column::SessionId, uuid::Uuid::nil()));
+    goes_by(
+        sea_orm::QueryTrait::build(&of.order_by_desc(Column::Seq), sea_orm::DbBackend::Sqlite),
+        "audit_events_session",
+    );
+}
+
+/// Holds SQLite's plan for a statement against the index that is for it.
+fn goes_by(mut plan: sea_orm::Statement, index: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    actix_web::rt::System::new().block_on(async {
+        let database = crate::db::Database::connect(&crate::testing::config(&folder).database).await.unwrap();
+        database.migrate().await.unwrap();
+        plan.sql = format!("EXPLAIN QUERY PLAN {}", plan.sql);
+        let plan = database.read().query_one_raw(plan).await.unwrap().unwrap();
+        let plan: String = plan.try_get("", "detail").unwrap();
+        assert!(plan.contains(index), "{plan}");
+        database.close().await;
+    });
 }

@@ -14,9 +14,13 @@ on_both! {
     what_is_throttled_is_one_event_a_window,
     what_finds_no_room_is_one_event_a_window,
     no_failure_goes_unrecorded_where_the_queue_is_full,
+    with_no_place_nothing_is_tried,
     many_failures_are_few_transactions,
     what_an_end_leaves_unwritten_is_counted,
     who_hangs_up_leaves_what_was_decided,
+    while_nothing_can_be_written_right_and_wrong_are_refused_alike,
+    who_waits_behind_what_cannot_be_written_is_told_too,
+    nobody_waits_for_ever,
 }
 
 async fn a_failed_sign_in_is_the_same_row_whoever_it_is(backend: Backend) {
@@ -56,7 +60,7 @@ async fn a_failed_sign_in_is_the_same_row_whoever_it_is(backend: Backend) {
         let words =
             [event.kind.clone(), event.outcome.clone(), event.actor_kind.clone(), event.origin.clone().unwrap()];
         let absent = [event.actor.is_none(), event.subject_id.is_none(), event.session_id.is_none()];
-        (words, absent, event.request_id.as_ref().map(String::len), members)
+        (words, absent, event.detail.as_ref().map(String::len), members)
     };
     assert_eq!(events.iter().map(shape).collect::<HashSet<_>>().len(), 1, "{events:#?}");
     let text = format!("{events:?}");
@@ -114,6 +118,22 @@ async fn no_failure_goes_unrecorded_where_the_queue_is_full(backend: Backend) {
     Setup::on(backend).start_on(ground).await.stop().await;
 }
 
+async fn with_no_place_nothing_is_tried(backend: Backend) {
+    let service = Setup::on(backend).set("audit.queue", "2").start().await;
+    service.person("adalovelace").await;
+    let before = events_of(&service.ground).await.len();
+    let event = || Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
+    let places = [service.journal.attempt(event()).unwrap(), service.journal.attempt(event()).unwrap()];
+    for password in [PASSWORD, "wrong horse 9"] {
+        service.password_grant("adalovelace", password).await.expect_problem(503, "overloaded");
+    }
+    assert_eq!(events_of(&service.ground).await.len(), before, "not even the right one was looked at");
+    drop(places);
+    service.password_grant("adalovelace", "wrong horse 9").await.expect_problem(400, "invalid_grant");
+    service.sign_in("adalovelace@example.org").await;
+    service.stop().await;
+}
+
 async fn many_failures_are_few_transactions(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let database = database(&service.ground).await;
@@ -150,7 +170,7 @@ async fn what_an_end_leaves_unwritten_is_counted(backend: Backend) {
     let database = database(&service.ground).await;
     let (journal, scribe) = journal(&service, &database, 4);
     let event = Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
-    let refusal = Refusal { kind: Kind::SignInShed, subject: None, identifier: None, origin: None };
+    let refusal = Refusal { kind: Kind::SignInShed, subject: None, identifier: None, by: By::nobody(None) };
     journal.count(refusal);
     let waiting = journal.attempt(event).unwrap().record();
     let (answer, ()) = futures_util::future::join(waiting, async { drop(scribe) }).await;
@@ -177,6 +197,57 @@ async fn who_hangs_up_leaves_what_was_decided(backend: Backend) {
         events(&database).await.iter().filter(|event| event.kind == "sign_in.failed").map(detail).collect();
     assert_eq!(written, [json!({"number": 2}), json!({"number": 3})]);
     assert!(journal.attempt(event(4)).is_err(), "closed");
+    database.close().await;
+    service.stop().await;
+}
+
+async fn while_nothing_can_be_written_right_and_wrong_are_refused_alike(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    service.person("adalovelace").await;
+    let database = database(&service.ground).await;
+    run(&database, "ALTER TABLE audit_events RENAME TO elsewhere").await.unwrap();
+    service.password_grant("adalovelace", "wrong horse 9").await.expect(500);
+    for password in ["wrong horse 9", PASSWORD, "wrong horse 9"] {
+        let answer = service.password_grant("adalovelace", password);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(4), answer).await.expect("answered at once");
+        answer.expect_problem(503, "database_unavailable");
+    }
+    run(&database, "ALTER TABLE elsewhere RENAME TO audit_events").await.unwrap();
+    until_events(&service, |events| count(events, Kind::SignInFailed) == 1).await;
+    database.close().await;
+    service.stop().await;
+}
+
+async fn who_waits_behind_what_cannot_be_written_is_told_too(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let database = database(&service.ground).await;
+    let (journal, scribe) = journal(&service, &database, 4);
+    let scribe = tokio::spawn(scribe.run());
+    let event = || Event::new(Kind::SignInFailed, By::nobody(None), &service.clock);
+    let (first, second) = (journal.attempt(event()).unwrap(), journal.attempt(event()).unwrap());
+    run(&database, "ALTER TABLE audit_events RENAME TO elsewhere").await.unwrap();
+    first.record().await.unwrap_err();
+    let told = tokio::time::timeout(std::time::Duration::from_secs(4), second.record()).await.expect("told at once");
+    told.unwrap_err();
+    let refused = journal.attempt(event()).unwrap_err();
+    assert_eq!(refused.code(), shared::problem::Code::DatabaseUnavailable, "before any work");
+    run(&database, "ALTER TABLE elsewhere RENAME TO audit_events").await.unwrap();
+    let written = until_events(&service, |events| count(events, Kind::SignInFailed) == 2).await;
+    assert_eq!(count(&written, Kind::SignInFailed), 2, "neither is lost");
+    journal.close();
+    scribe.await.unwrap();
+    database.close().await;
+    service.stop().await;
+}
+
+async fn nobody_waits_for_ever(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let database = database(&service.ground).await;
+    let (journal, scribe) = journal(&service, &database, 4);
+    let attempt = journal.attempt(Event::new(Kind::SignInFailed, By::nobody(None), &service.clock)).unwrap();
+    let late = attempt.record().await;
+    assert!(late.unwrap_err().is_unavailable());
+    drop(scribe);
     database.close().await;
     service.stop().await;
 }

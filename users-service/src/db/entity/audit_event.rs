@@ -17,7 +17,6 @@ pub struct Model {
     pub actor: Option<String>,
     pub subject_id: Option<Uuid>,
     pub session_id: Option<Uuid>,
-    pub request_id: Option<String>,
     pub origin_salt: Option<Vec<u8>>,
     pub origin: Option<String>,
     pub origin_digest: Vec<u8>,

@@ -11,7 +11,6 @@ CREATE TABLE audit_events (
     actor         text   COLLATE "C",
     subject_id    uuid,
     session_id    uuid,
-    request_id    text,
     origin_salt   bytea,
     origin        text,
     origin_digest bytea  NOT NULL CHECK (length(origin_digest) = 32),
@@ -20,12 +19,14 @@ CREATE TABLE audit_events (
     detail_digest bytea  NOT NULL CHECK (length(detail_digest) = 32),
     hash          bytea  NOT NULL CHECK (length(hash) = 32)
 );
-CREATE INDEX audit_events_subject ON audit_events (subject_id, seq);
+CREATE INDEX audit_events_subject ON audit_events (subject_id, seq) WHERE subject_id IS NOT NULL;
+CREATE INDEX audit_events_session ON audit_events (session_id, seq) WHERE session_id IS NOT NULL;
 CREATE INDEX audit_events_actor ON audit_events (actor, seq);
 CREATE INDEX audit_events_kind ON audit_events (kind, seq);
 CREATE INDEX audit_events_at ON audit_events (at, seq);
 -- What nobody's purge will ever take, and time therefore does.
-CREATE INDEX audit_events_strangers ON audit_events (at) WHERE subject_id IS NULL AND actor_kind = 'nobody' AND detail_salt IS NOT NULL;
+CREATE INDEX audit_events_strangers ON audit_events (at)
+    WHERE (actor_kind = 'external' OR (actor_kind = 'nobody' AND subject_id IS NULL)) AND detail_salt IS NOT NULL;
 
 -- The last row's number and hash; locked by whoever appends, as the last thing of a transaction.
 CREATE TABLE audit_head (
@@ -40,8 +41,8 @@ BEGIN
     IF TG_OP = 'UPDATE'
         AND (NEW.seq, NEW.id, NEW.at, NEW.kind, NEW.outcome, NEW.actor_kind, NEW.origin_digest, NEW.detail_digest, NEW.hash)
           = (OLD.seq, OLD.id, OLD.at, OLD.kind, OLD.outcome, OLD.actor_kind, OLD.origin_digest, OLD.detail_digest, OLD.hash)
-        AND (NEW.actor, NEW.subject_id, NEW.session_id, NEW.request_id)
-            IS NOT DISTINCT FROM (OLD.actor, OLD.subject_id, OLD.session_id, OLD.request_id)
+        AND (NEW.actor, NEW.subject_id, NEW.session_id)
+            IS NOT DISTINCT FROM (OLD.actor, OLD.subject_id, OLD.session_id)
         AND ((NEW.origin_salt IS NULL AND NEW.origin IS NULL)
             OR (NEW.origin_salt, NEW.origin) IS NOT DISTINCT FROM (OLD.origin_salt, OLD.origin))
         AND ((NEW.detail_salt IS NULL AND NEW.detail IS NULL)

@@ -20,6 +20,7 @@ on_both! {
     a_deletion_is_soft_and_ends_everything,
     a_password_change_ends_the_other_sessions,
     only_a_session_of_ones_own_changes_the_password,
+    only_a_session_of_ones_own_changes_how_one_signs_in,
     a_password_change_ends_sessions_that_have_just_expired,
 }
 
@@ -212,6 +213,29 @@ async fn only_a_session_of_ones_own_changes_the_password(backend: Backend) {
     }
     service.sign_in(&ada.email).await;
     change(ada.user()).await.expect(204);
+    service.stop().await;
+}
+
+async fn only_a_session_of_ones_own_changes_how_one_signs_in(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    let key = ApiKeyId::generate(&service.clock);
+    let path = format!("/api/v1/users/{}", ada.id);
+    let patch = |user, body| service.call(Method::PATCH, &path).user(user).json(&body).send();
+    let (email, name) = (json!({"email": "countess@example.org"}), json!({"username": "countess"}));
+    for person in [&ada, &admin] {
+        let by_key = User { session: None, api_key: Some(key), scope: "users:write".to_owned(), ..person.user() };
+        let by_client = User { scope: "openid users:write".to_owned(), ..person.user() };
+        for user in [by_key, by_client] {
+            for body in [&email, &name] {
+                patch(user.clone(), body.clone()).await.expect_problem(403, "forbidden");
+            }
+            let same = json!({"email": ada.email, "username": "adalovelace", "name": "Ada"});
+            patch(user, same).await.expect(200);
+        }
+    }
+    patch(ada.user(), email).await.expect(200);
+    patch(admin.user(), name).await.expect(200);
     service.stop().await;
 }
 
