@@ -11,6 +11,7 @@ mod ops;
 mod purge;
 mod register;
 mod representation;
+mod sign_in;
 mod store;
 mod target;
 pub mod v1;

@@ -1,15 +1,15 @@
 //! What users do to themselves, and administrators to anybody: read, patch, delete.
 
-use shared::auth::{SIGN_IN, SignedIn};
+use shared::auth::SignedIn;
 use shared::domain::{Role, UserId};
 use shared::http::Conditions;
-use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
 use super::email_change;
 use super::error::UserError;
 use super::model::{Changes, Status, User};
 use super::representation::Version;
+use super::sign_in;
 use super::store;
 use super::target::Target;
 use crate::app::App;
@@ -61,9 +61,8 @@ pub(super) async fn patch(
     if changes.change_nothing(&user) {
         return Ok(user);
     }
-    // An API key, or a client's token, would otherwise be worth the whole account.
-    if changes.change_sign_in(&user) && !caller.in_session() {
-        return Err(Problem::new(Code::Forbidden).detail(SIGN_IN).into());
+    if changes.change_sign_in(&user) {
+        sign_in::may_change(&write, caller, &user).await?;
     }
     let changes = email_change::held_back(app, &write, caller, &user, changes.clone()).await?;
     if !changes.change_nothing(&user) {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::store::{RevocationList, Verdict};
 
-use crate::testing::{Answer, Backend, Mail, PASSWORD, Running, Setup, on_both};
+use crate::testing::{Answer, Backend, Mail, PASSWORD, Person, Running, Setup, on_both};
 
 on_both! {
     a_reset_ends_everything_and_signs_in,
     of_twenty_resets_one_wins,
+    who_was_signed_in_before_changes_no_sign_in_after,
     a_reset_proves_the_address_it_was_mailed_to,
     a_link_does_not_outlive_its_time_or_its_user,
 }
@@ -48,12 +49,47 @@ async fn a_reset_ends_everything_and_signs_in(backend: Backend) {
     service.refresh(&ada.refresh_token).await.expect_problem(400, "invalid_grant");
     service.password_grant(&ada.email, PASSWORD).await.expect_problem(400, "invalid_grant");
     let tokens = service.password_grant(&ada.email, NEW).await.expect(200);
-    let again = crate::testing::Person::of(&ada.email, &tokens);
+    let again = Person::of(&ada.email, &tokens);
     assert_eq!(list.check(again.id, again.claims.sid, again.claims.ver), Verdict::Valid);
     for used in [&link, &other] {
         reset(&service, &used.token(), "a third horse battery 7").await.expect_problem(410, "link_invalid");
     }
     service.mail(&ada.email, "Your password").await;
+    service.stop().await;
+}
+
+/// Vouched for by the gateway before their session ended, with a body that comes only afterwards.
+async fn who_was_signed_in_before_changes_no_sign_in_after(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, thief) = (service.person("adalovelace").await, service.sign_in("adalovelace@example.org").await);
+    let late = async |who: &Person, body: &Value| {
+        service.call(Method::PATCH, "/api/v2/users/me").by(who).json(body).send().await
+    };
+    let (email, username) = (json!({"email": "thief@example.net"}), json!({"username": "thief"}));
+    let token = forgot(&service, &ada.email).await.token();
+    reset(&service, &token, NEW).await.expect(204);
+    for body in [&email, &username] {
+        late(&thief, body).await.expect_problem(401, "token_invalid");
+    }
+    let sign_in = async || Person::of(&ada.email, &service.password_grant(&ada.email, NEW).await.expect(200));
+    let (ada, thief) = (sign_in().await, sign_in().await);
+    let change = json!({"current_password": NEW, "new_password": "a third horse battery 7"});
+    service.call(Method::PUT, "/api/v1/users/me/password").by(&ada).json(&change).send().await.expect(204);
+    for body in [&email, &username] {
+        late(&thief, body).await.expect_problem(401, "token_invalid");
+    }
+    let links = "SELECT count(*) FROM links WHERE purpose = 'change_email'";
+    assert_eq!(service.ground.count(links).await, 0, "nothing was made that opens the account");
+    late(&ada, &json!({"email": "countess@example.net"})).await.expect(200);
+    assert_eq!(service.ground.count(links).await, 1);
+
+    // An administrator whose roles were taken meanwhile, too.
+    let (admin, path) = (service.with_roles("helper", &["user", "admin"]).await, format!("/api/v1/users/{}", ada.id));
+    let (root, roles) = (service.administrator().await, json!({"roles": ["user"]}));
+    let helper = format!("/api/v1/users/{}/roles", admin.id);
+    service.call(Method::PUT, &helper).by(&root).json(&roles).send().await.expect(200);
+    let moved = service.call(Method::PATCH, &path).by(&admin).json(&email).send().await;
+    moved.expect_problem(401, "token_invalid");
     service.stop().await;
 }
 
