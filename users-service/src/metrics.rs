@@ -66,7 +66,8 @@ impl Metrics {
         self.registrations.inc();
     }
 
-    /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead` or `dropped`.
+    /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead`,
+    /// `dropped` (it was for nobody) or `withheld` (there were too many).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
     }

@@ -11,7 +11,8 @@ use shared::clock::Clock;
 use shared::store::{Counters, Quota, Take};
 
 use crate::config;
-use crate::users::Identifier;
+use crate::mail::Template;
+use crate::users::{Email, Identifier};
 
 /// Counts attempts.
 #[derive(Clone, Debug)]
@@ -40,10 +41,10 @@ impl Ticket {
         Self::of("asking", identifier, address)
     }
 
-    /// For the mails to one address, whoever asks for them.
+    /// For the mails of one kind to one address, whoever has them sent: one kind does not use up another's.
     #[must_use]
-    pub fn mail(identifier: &Identifier) -> Self {
-        Self::of("mail", identifier, None)
+    pub fn mail(template: Template, to: &Email) -> Self {
+        Self::of(&format!("mail {}", template.as_str()), &Identifier::Email(to.normal().to_owned()), None)
     }
 
     fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {

@@ -49,6 +49,20 @@ impl Template {
         }
     }
 
+    /// Whether strangers can have it sent, by registering or asking: then only so many go to one address. What tells
+    /// somebody of a change is never held back, for it may be the only word of a theft.
+    #[must_use]
+    pub const fn by_strangers(self) -> bool {
+        match self {
+            Self::VerifyEmail
+            | Self::ConfirmEmail
+            | Self::ResetPassword
+            | Self::AlreadyRegistered
+            | Self::UsernameTaken => true,
+            Self::EmailChangeAsked | Self::EmailChanged | Self::PasswordChanged => false,
+        }
+    }
+
     /// Read back; nothing for what a newer release has written.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -20,6 +20,7 @@ use super::transport::SendError;
 use crate::app::App;
 use crate::db::Fault;
 use crate::db::entity::mail::Model;
+use crate::throttle::Ticket;
 
 /// How much longer than the sending itself a lease is: for the writing down, and for clocks that are not quite equal.
 const SPARE: Duration = Duration::from_secs(60);
@@ -84,6 +85,9 @@ async fn take(app: &App) -> Result<Vec<(Model, Ready)>, Fault> {
 /// Sends one, and writes down what came of it.
 async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
     let id = MailId::from(mail.id);
+    if !has_room(app, mail, ready).await {
+        return withhold(app, mail).await;
+    }
     let sent = match message::write(app, ready, id, mail.created_at) {
         Ok(message) => app.mailer.transport.send(id, message).await,
         Err(error) => Err(SendError::Never(error.to_string())),
@@ -103,6 +107,23 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
         }
         Err(SendError::Later(error) | SendError::Never(error)) => give_up(app, &write, mail, &error).await?,
     }
+    write.commit().await
+}
+
+/// Counts a mail that strangers can have sent, now that it is known to go somewhere: one to nobody uses up nothing. Not
+/// in the transaction that leased it, for the counters may be elsewhere; and once, however often it is tried.
+async fn has_room(app: &App, mail: &Model, ready: &Ready) -> bool {
+    let counted = ready.template.by_strangers() && attempts(mail) == 1;
+    !counted || app.mail_limit.admit(&Ticket::mail(ready.template, &ready.to)).await.is_ok()
+}
+
+/// Whoever asked too often has had the same mail, with links that are still good. Operators see it, strangers do not.
+async fn withhold(app: &App, mail: &Model) -> Result<(), Fault> {
+    let id = MailId::from(mail.id);
+    tracing::warn!(%id, template = mail.template, "a mail was withheld: its address was sent too many of the kind");
+    app.metrics.mail("withheld");
+    let write = app.database.write().await?;
+    outbox::dropped(&write, mail, app.clock.now_micros()).await?;
     write.commit().await
 }
 

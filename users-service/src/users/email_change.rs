@@ -21,7 +21,7 @@ fn moves(user: &User, email: &Email) -> bool {
     Email::parse(&user.email).map_or(true, |old| old.normal() != email.normal())
 }
 
-/// Counts what the patch would have mailed to a new address of the caller's choice. Before the transaction, for the
+/// Counts how often somebody asks for a mail to a new address of their choice. Before the transaction, for the
 /// counters may be elsewhere.
 pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Changes) -> Result<(), UserError> {
     // Who may not move anything is refused later, and has nothing counted against the user.
@@ -32,11 +32,7 @@ pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Ch
         return Ok(());
     }
     let asking = Ticket::asking(&Identifier::of(&id.to_string()), None);
-    let mailed = Ticket::mail(&Identifier::Email(email.normal().to_owned()));
-    for (limit, ticket) in [(&app.throttle, &asking), (&app.mail_limit, &mailed)] {
-        limit.admit(ticket).await.map_err(|wait| Problem::new(Code::RateLimited).retry_after(wait))?;
-    }
-    Ok(())
+    Ok(app.throttle.admit(&asking).await.map_err(|wait| Problem::new(Code::RateLimited).retry_after(wait))?)
 }
 
 /// Takes out of a patch of one's own what waits for a confirmation, and has it asked for.

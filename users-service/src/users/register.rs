@@ -18,7 +18,6 @@ use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
 use crate::mail::{self, Owed, Template};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::Ticket;
 
 /// Who registers, as it is sent.
 #[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -106,10 +105,8 @@ pub(super) async fn register<V: Representation>(
         return Ok(first);
     }
     let hash = app.hasher.hash(&password).await?;
-    let address = Ticket::mail(&Identifier::Email(user.email.normal().to_owned()));
-    let mailed = app.mail_limit.admit(&address).await.is_ok();
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash, (by, mailed)).await
+        insert_and_show::<V>(app, write, &user, &hash, by).await
     });
     let answer = answer.await?;
     app.metrics.registered();
@@ -122,12 +119,10 @@ async fn insert_and_show<V: Representation>(
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
-    (by, mailed): (By, bool),
+    by: By,
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
-    if mailed {
-        mail::owe(write, word_of(new, &inserted), &app.clock).await?;
-    }
+    mail::owe(write, word_of(new, &inserted), &app.clock).await?;
     // An event either way, of the same size: where it is not disclosed who is registered, time must not tell either.
     let (kind, whom) = match &inserted {
         Inserted::Created(user) => (Kind::UserRegistered, Some(user.id)),

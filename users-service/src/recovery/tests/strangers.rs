@@ -8,6 +8,7 @@ use crate::testing::{Backend, PASSWORD, Setup, on_both};
 on_both! {
     known_and_unknown_are_one_answer_and_one_row,
     a_mailbox_is_not_flooded,
+    what_strangers_bring_about_keeps_no_other_mail_back,
     undisclosed_registrations_go_on_by_mail,
     a_patch_does_not_tell_who_is_registered_where_nobody_is_told,
 }
@@ -44,7 +45,41 @@ async fn a_mailbox_is_not_flooded(backend: Backend) {
     let held = forgot().await.expect_problem(429, "rate_limited");
     assert!(!held.header("retry-after").is_empty());
     service.until_mails("waiting", 0).await;
-    assert_eq!(service.mails(&ada.email, "").len(), 3, "the registration's counts too");
+    assert_eq!(service.mails(&ada.email, "Choose").len(), 3);
+    let scrape = String::from_utf8(service.call(Method::GET, "/metrics").send().await.expect(200).bytes).unwrap();
+    assert!(scrape.contains("tollgate_users_mails_total{outcome=\"withheld\"} 7\n"), "operators see it: {scrape}");
+    // One kind does not use up another's.
+    let resend = json!({"email": ada.email});
+    for _ in 0..5 {
+        let asked = service.call(Method::POST, "/api/v1/auth/email/resend").from("192.0.2.8").json(&resend);
+        asked.send().await.expect(202);
+    }
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.mails(&ada.email, "Confirm").len(), 3, "the registration's counts too");
+    service.stop().await;
+}
+
+async fn what_strangers_bring_about_keeps_no_other_mail_back(backend: Backend) {
+    let service = Setup::on(backend).set("throttle.enabled", "true").set("mail.per_address", "2").start().await;
+    let (ada, bob) = (service.person("adalovelace").await, service.person("bobby").await);
+    let post = async |path: &str, email: &str, from: &str| {
+        let call = service.call(Method::POST, path).from(from).json(&json!({"email": email}));
+        call.send().await.expect(202);
+    };
+    // Refused registrations, links that nobody is sent, and moves that are refused.
+    let body = json!({"email": ada.email, "username": "usurper", "password": PASSWORD});
+    for _ in 0..4 {
+        service.register(&body).await.expect_problem(409, "email_taken");
+        post("/api/v1/auth/email/resend", "adalovelace@example.net", "192.0.2.8").await;
+        let patch = service.call(Method::PATCH, "/api/v1/users/me").by(&bob).json(&json!({"email": ada.email}));
+        patch.send().await.expect_problem(409, "email_taken");
+    }
+    post("/api/v1/auth/password/forgot", &ada.email, "192.0.2.9").await;
+    service.mail(&ada.email, "Choose").await;
+    // And whoever registers an address after all the asking is sent their link.
+    let body = json!({"email": "adalovelace@example.net", "username": "adaking", "password": PASSWORD});
+    service.register(&body).await.expect(201);
+    service.mail("adalovelace@example.net", "Confirm").await;
     service.stop().await;
 }
 
