@@ -16,7 +16,7 @@ use crate::audit::{By, Event, Kind, Refusal};
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, RefreshToken, Session, rotation};
 use crate::throttle::Ticket;
-use crate::users::{self, Credentials, Identifier, Status};
+use crate::users::{self, Credentials, Identifier, Status, User};
 
 /// Checks the password and opens a session.
 pub(super) async fn sign_in(
@@ -72,7 +72,7 @@ async fn check(
 ) -> Result<TokenAnswer, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
-    let active = found.filter(|found| found.user.status == Status::Active);
+    let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
         Verified::No => None,
         Verified::Yes => Some(None),
@@ -80,6 +80,12 @@ async fn check(
     };
     let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
     open_session(app, &credentials, renewed, client_ip).await
+}
+
+/// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
+/// chosen, sees whether it was free. As with a wrong password, so that no work tells either.
+const fn is_hidden(app: &App, user: &User) -> bool {
+    !app.config.registration.disclose_existing && !user.email_verified
 }
 
 /// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
@@ -127,7 +133,7 @@ async fn open_session(
 pub(super) fn tokens_for(
     app: &App,
     session: &Session,
-    user: &users::User,
+    user: &User,
     counter: i64,
 ) -> Result<TokenAnswer, GrantError> {
     let issued = app.issuer.issue(Subject {

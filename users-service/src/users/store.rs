@@ -99,14 +99,14 @@ pub async fn insert(
     };
     // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
     let unless_taken = OnConflict::new().do_nothing().to_owned();
-    let rows = Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
-    if rows == 1 {
-        let row = Entity::find_by_id(id.as_uuid()).one(write.transaction()).await?;
-        let row = row.ok_or_else(|| sea_orm::DbErr::RecordNotInserted)?;
-        return Ok(Inserted::Created(Box::new(row.into())));
-    }
-    let email = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).count(write.transaction()).await?;
-    Ok(if email > 0 { Inserted::EmailTaken } else { Inserted::UsernameTaken })
+    Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
+    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
+    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
+    Ok(match holder {
+        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
+        Some(_) => Inserted::EmailTaken,
+        None => Inserted::UsernameTaken,
+    })
 }
 
 /// Whoever signs in with this e-mail address or user name.

@@ -87,13 +87,20 @@ async fn undisclosed_registrations_go_on_by_mail(backend: Backend) {
     let service = Setup::on(backend).set("registration.disclose_existing", "false").start().await;
     let who = |email: &str, username: &str| json!({"email": email, "username": username, "password": PASSWORD});
     let first = service.register(&who("ada@example.org", "ada")).await.expect(202).bytes;
-    service.mail("ada@example.org", "Confirm your e-mail").await;
+    let link = service.mail("ada@example.org", "Confirm your e-mail").await;
     assert_eq!(service.register(&who("ADA@example.org", "other")).await.expect(202).bytes, first);
     service.mail("ada@example.org", "You have an account").await;
     assert_eq!(service.register(&who("bob@example.org", "ADA")).await.expect(202).bytes, first);
     service.mail("bob@example.org", "was not completed").await;
     service.until_mails("waiting", 0).await;
     assert_eq!(service.ground.count("SELECT count(*) FROM mails").await, 3, "one each");
+    // Signing in with what one has just chosen does not tell either.
+    let told = async |email: &str| service.password_grant(email, PASSWORD).await.expect_problem(400, "invalid_grant");
+    let nobody = told("nobody@example.org").await.json();
+    assert_eq!(told("ada@example.org").await.json()["detail"], nobody["detail"]);
+    let token = json!({"token": link.token()});
+    service.call(Method::POST, "/api/v1/auth/email/verify").json(&token).send().await.expect(204);
+    service.sign_in("ada@example.org").await;
     service.stop().await;
 }
 
@@ -102,6 +109,10 @@ async fn a_patch_does_not_tell_who_is_registered_where_nobody_is_told(backend: B
     for name in ["adalovelace", "bobby"] {
         let body = json!({"email": format!("{name}@example.org"), "username": name, "password": PASSWORD});
         service.register(&body).await.expect(202);
+    }
+    for name in ["adalovelace", "bobby"] {
+        let token = json!({"token": service.mail(&format!("{name}@example.org"), "Confirm").await.token()});
+        service.call(Method::POST, "/api/v1/auth/email/verify").json(&token).send().await.expect(204);
     }
     let ada = service.sign_in("adalovelace@example.org").await;
     for email in ["bobby@example.org", "nobody@example.org"] {
