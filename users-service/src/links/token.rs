@@ -27,6 +27,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword];
+
     /// As in the database, and under the MAC.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -29,8 +29,12 @@ pub async fn reset(app: &App, token: &str, new: &str, client_ip: Option<IpAddr>)
 
     let write = app.database.write().await?;
     let user = user_of(app, &write, &link).await?;
+    // A move ends links to the old address, but one may have been made just then, by the worker, which holds no user.
+    if !is_theirs(&user, &link) {
+        return Err(invalid().into());
+    }
     let now = app.clock.now();
-    users::reset_password(&write, &user, &hash, is_theirs(&user, &link), now).await?;
+    users::reset_password(&write, &user, &hash, now).await?;
     sessions::end_all(&write, user.id, app.clock.now_micros()).await?;
     let revocation = Revocation::User { user: user.id, ver: user.ver + 1, expires_at: app.tokens_die_at() };
     revocations::record(&write, &revocation).await?;

@@ -68,6 +68,13 @@ impl Running {
         self.mails(to, subject).pop().unwrap()
     }
 
+    /// The mail like these that is not among them, once it is there. Files have no order.
+    pub async fn another_mail(&self, to: &str, subject: &str, before: &[Mail]) -> Mail {
+        let new = |mail: &Mail| before.iter().all(|old| old.head != mail.head);
+        super::until(|| self.mails(to, subject).iter().any(new)).await;
+        self.mails(to, subject).into_iter().find(new).unwrap()
+    }
+
     /// How many mails have a status, asked of the database.
     pub async fn mails_that_are(&self, status: &str) -> usize {
         let count = format!("SELECT count(*) FROM mails WHERE status = '{status}'");

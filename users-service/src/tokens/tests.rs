@@ -1,6 +1,7 @@
 //! What a token request may say, and what an access token proves.
 
 mod grants;
+mod late;
 
 use std::time::Duration;
 

@@ -75,8 +75,7 @@ async fn ask(app: &App, write: &Write, user: &User, email: &Email) -> Result<(),
 /// # Errors
 /// When a statement fails.
 pub async fn moved(app: &App, write: &Write, before: &User, to: &Email, confirmed: bool) -> Result<(), Fault> {
-    let all = [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword];
-    links::end_open(write, before.id, &all, to_micros(app.clock.now())).await?;
+    links::end_open(write, before.id, &Purpose::ALL, to_micros(app.clock.now())).await?;
     tell(app, write, Template::EmailChanged, before, to).await?;
     if !confirmed {
         mail::owe(write, Owed::to_user(Template::VerifyEmail, before.id), &app.clock).await?;

@@ -15,6 +15,7 @@ use super::target::Target;
 use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
+use crate::links::{self, Purpose};
 use crate::{revocations, roles, sessions};
 
 /// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
@@ -117,7 +118,7 @@ fn gone_for(caller: &SignedIn) -> UserError {
     if caller.has_any(&[Role::Admin]) { UserError::State("The user is deleted.") } else { UserError::NotFound }
 }
 
-/// Disables or deletes: every session ends, every token issued so far is void. The caller holds [`roles::lock`].
+/// Disables or deletes: every session and every open link ends, every token issued so far is void. The caller holds [`roles::lock`].
 pub(super) async fn shut_out(
     app: &App,
     write: &Write,
@@ -133,7 +134,9 @@ pub(super) async fn shut_out(
     let now = app.clock.now();
     let user = User { status, ver: user.ver + 1, ..user };
     store::save_standing(write, &user, now).await?;
-    sessions::end_all(write, user.id, shared::clock::to_micros(now)).await?;
+    let ended_at = shared::clock::to_micros(now);
+    sessions::end_all(write, user.id, ended_at).await?;
+    links::end_open(write, user.id, &Purpose::ALL, ended_at).await?;
     let revocation = Revocation::User { user: user.id, ver: user.ver, expires_at: app.tokens_die_at() };
     revocations::record(write, &revocation).await?;
     Ok(())

@@ -176,7 +176,8 @@ pub async fn move_to(write: &Write, user: &User, email: &Email, now: OffsetDateT
     Ok(prove(write, user, now).await?)
 }
 
-/// Replaces a password hash whose owner could not sign in: every token issued so far is void. The caller holds the row.
+/// Replaces a password hash whose owner could not sign in, by a link that was mailed to their address: that is theirs, and
+/// every token issued so far is void. The caller holds the row.
 ///
 /// # Errors
 /// When the statement fails.
@@ -184,12 +185,10 @@ pub async fn reset_password(
     write: &Write,
     user: &User,
     hash: &PasswordHash,
-    proven: bool,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let password_hash = Set(hash.as_str().to_owned());
-    let email_verified = Set(user.email_verified || proven);
-    let row = ActiveModel { password_hash, email_verified, ver: Set(user.ver + 1), ..touched(user, now) };
+    let row = ActiveModel { password_hash, email_verified: Set(true), ver: Set(user.ver + 1), ..touched(user, now) };
     update(write, user.id, row).await
 }
 
