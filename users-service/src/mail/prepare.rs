@@ -7,7 +7,7 @@ use super::template::Template;
 use crate::app::App;
 use crate::db::entity::mail::Model;
 use crate::db::{Fault, Write};
-use crate::links::{self, Link, Purpose};
+use crate::links::{self, Purpose};
 use crate::users::{self, Email, Identifier, Status, User};
 
 /// A mail as it can be sent.
@@ -85,7 +85,7 @@ async fn with_link(
     let lifetime = app.config.links.of(purpose);
     let id = match mail.link_id {
         Some(id) => match links::renew(write, id.into(), lifetime, &app.clock).await? {
-            Some(Link { id, email_norm, .. }) if email_norm == ready.to.normal() => id,
+            Some(link) if Email::parse(&link.email).is_ok_and(|email| email.same_mailbox(&ready.to)) => link.id,
             // Used or ended meanwhile, or the address is another.
             Some(_) | None => return Ok(None),
         },
@@ -106,7 +106,9 @@ async fn confirmation(app: &App, write: &Write, mail: &Model) -> Result<Option<R
         return Ok(None);
     };
     let active = users::find(write.transaction(), link.user).await?.is_some_and(|user| user.status == Status::Active);
-    let taken = users::by_identifier(write.transaction(), &Identifier::Email(link.email_norm)).await?.is_some();
+    let holder = users::by_identifier(write.transaction(), &Identifier::Email(link.email_norm)).await?;
+    // Their own address, written so that it may be another mailbox, is not somebody else's.
+    let taken = holder.is_some_and(|holder| holder.user.id != link.user);
     let to = Email::parse(&link.email).ok().filter(|_| active && !taken);
     let link = Some((link.id, purpose));
     Ok(to.map(|to| Ready { template: Template::ConfirmEmail, to, name: None, link, about: None }))

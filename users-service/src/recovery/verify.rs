@@ -68,7 +68,7 @@ async fn move_over(app: &App, write: &Write, user: &User, link: &Link) -> Result
 
 /// Whether the address that a link was mailed to is still the user's.
 pub(super) fn is_theirs(user: &User, link: &Link) -> bool {
-    Email::parse(&user.email).is_ok_and(|email| email.normal() == link.email_norm)
+    Email::parse(&link.email).is_ok_and(|email| !user.moves_to(&email))
 }
 
 /// One answer, whether it was forged, used, too old, overtaken, or its user is gone.

@@ -16,10 +16,6 @@ use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
 
-/// Whether the patch moves the user to another address: a new way of writing the old one does not.
-fn moves(user: &User, email: &Email) -> bool {
-    Email::parse(&user.email).map_or(true, |old| old.normal() != email.normal())
-}
 
 /// Counts how often somebody asks for a mail to a new address of their choice. Before the transaction, for the
 /// counters may be elsewhere.
@@ -28,7 +24,7 @@ pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Ch
     let own = id == caller.user.id && caller.in_session();
     let Some(email) = changes.email.as_ref().filter(|_| own) else { return Ok(()) };
     let user = store::find(app.database.read(), id).await?.ok_or(UserError::NotFound)?;
-    if !moves(&user, email) {
+    if !user.moves_to(email) {
         return Ok(());
     }
     let asking = Ticket::asking(&Identifier::of(&id.to_string()), None);
@@ -44,7 +40,7 @@ pub(super) async fn held_back(
     mut changes: Changes,
 ) -> Result<Changes, UserError> {
     let own = user.id == caller.user.id;
-    if let Some(email) = changes.email.take_if(|email| own && moves(user, email)) {
+    if let Some(email) = changes.email.take_if(|email| own && user.moves_to(email)) {
         ask(app, write, user, &email).await?;
         let event = Event::new(Kind::EmailChangeAsked, caller.into(), &app.clock).about(user.id);
         write.audit(event.with("before", user.email.as_str()).with("after", email.as_str()));
@@ -57,7 +53,8 @@ async fn ask(app: &App, write: &Write, user: &User, email: &Email) -> Result<(),
     // Where nobody learns who is registered, the worker finds out, and sends nothing.
     if app.config.registration.disclose_existing {
         let normal = Identifier::Email(email.normal().to_owned());
-        if store::by_identifier(write.transaction(), &normal).await?.is_some() {
+        let holder = store::by_identifier(write.transaction(), &normal).await?;
+        if holder.is_some_and(|holder| holder.user.id != user.id) {
             return Err(UserError::EmailTaken);
         }
     }
@@ -85,7 +82,7 @@ pub async fn moved(app: &App, write: &Write, before: &User, to: &Email, confirme
 
 /// The same for a patch that has just been written: nothing, unless it moved them.
 pub(super) async fn after(app: &App, write: &Write, before: &User, changes: &Changes) -> Result<(), UserError> {
-    match changes.email.as_ref().filter(|email| moves(before, email)) {
+    match changes.email.as_ref().filter(|email| before.moves_to(email)) {
         Some(email) => Ok(moved(app, write, before, email, false).await?),
         None => Ok(()),
     }

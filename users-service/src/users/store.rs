@@ -211,7 +211,7 @@ pub(super) async fn change(
     if let Some(email) = &changes.email {
         row.email = Set(email.as_str().to_owned());
         row.email_norm = Set(email.normal().to_owned());
-        if Email::parse(&user.email).is_ok_and(|old| old.normal() != email.normal()) {
+        if user.moves_to(email) {
             row.email_verified = Set(false);
         }
     }

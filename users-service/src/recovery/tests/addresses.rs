@@ -16,6 +16,7 @@ on_both! {
     of_two_moves_the_later_one_counts,
     a_move_loses_to_whoever_has_the_address_by_then,
     an_administrators_move_is_at_once_and_unconfirmed,
+    what_only_counts_as_the_same_address_is_confirmed_too,
     of_many_confirmations_one_is_made,
     a_confirmation_and_another_move_at_once_leave_one_address,
 }
@@ -165,6 +166,25 @@ async fn an_administrators_move_is_at_once_and_unconfirmed(backend: Backend) {
     service.mail(&ada.email, "has changed").await;
     verify(&service, &service.mail("countess@example.net", CONFIRM).await.token()).await.expect(204);
     assert_eq!(me(&service, &ada).await["email_verified"], true);
+    service.stop().await;
+}
+
+async fn what_only_counts_as_the_same_address_is_confirmed_too(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adastrasse").await, service.administrator().await);
+    verify(&service, &service.mail(&ada.email, CONFIRM).await.token()).await.expect(204);
+    // Nobody else can have it, and nobody knows whose mailbox it is.
+    let sharp = "adastraße@example.org";
+    let asked = patch_email(&service, &ada, "/api/v1/users/me", sharp).await.expect(200);
+    assert_eq!(asked.text("/email"), ada.email);
+    verify(&service, &service.mail(sharp, CONFIRM_NEW).await.token()).await.expect(204);
+    let now = me(&service, &ada).await;
+    assert_eq!((&now["email"], &now["email_verified"]), (&json!(sharp), &json!(true)));
+    let path = format!("/api/v2/users/{}", ada.id);
+    for (email, verified) in [("ADAstraße@EXAMPLE.org", true), ("ａdastrasse@example.org", false)] {
+        let moved = patch_email(&service, &admin, &path, email).await.expect(200).json();
+        assert_eq!((&moved["email"], &moved["email_verified"]), (&json!(email), &json!(verified)));
+    }
     service.stop().await;
 }
 

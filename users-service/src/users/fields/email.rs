@@ -60,6 +60,13 @@ impl Email {
         format!("{}@{domain}", self.local())
     }
 
+    /// Whether mail to both goes to one mailbox, for all that is certain: servers take no notice of case, but hardly of what
+    /// the normal form also takes for the same (`ß` and `ss`, full-width letters).
+    #[must_use]
+    pub fn same_mailbox(&self, other: &Self) -> bool {
+        self.mailbox().eq_ignore_ascii_case(&other.mailbox())
+    }
+
     /// As it may be shown to whoever has another address: `a…@example.com`.
     #[must_use]
     pub fn masked(&self) -> String {
