@@ -74,8 +74,10 @@ pub async fn owe(write: &Write, mail: Owed, clock: &Clock) -> Result<(), Fault> 
     Ok(())
 }
 
+/// What a newer release has written waits for one that knows it, however long that is.
 fn due_at(now: i64) -> Condition {
-    Condition::all().add(Column::Status.eq(WAITING)).add(Column::DueAt.lte(now))
+    let known = Column::Template.is_in(Template::ALL.map(Template::as_str));
+    Condition::all().add(Column::Status.eq(WAITING)).add(Column::DueAt.lte(now)).add(known)
 }
 
 /// Whether there is anything to send: asked often, so without a writing transaction.

@@ -4,7 +4,7 @@ use lettre::transport::smtp::Error;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::mailer::MailError;
-use super::transport::SendError;
+use super::transport::{Hindrance, SendError};
 use crate::config;
 
 /// Replies to a recipient that are for good (RFC 5321, section 4.2.3): no such mailbox, not local, no room by policy, a
@@ -36,7 +36,19 @@ impl Smtp {
 
 fn sorted(error: &Error) -> SendError {
     let code = error.status().map(|code| code.to_string());
-    let for_good = error.is_permanent() && code.is_some_and(|code| FOR_GOOD.contains(&code.as_str()));
-    let text = error.to_string();
-    if for_good { SendError::Never(text) } else { SendError::Later(text) }
+    let for_good = error.is_permanent() && code.as_ref().is_some_and(|code| FOR_GOOD.contains(&code.as_str()));
+    let hindrance = Hindrance { kind: kind(error, code), said: error.to_string() };
+    if for_good { SendError::Never(hindrance) } else { SendError::Later(hindrance) }
+}
+
+/// For the log: what the server said is in the row.
+fn kind(error: &Error, code: Option<String>) -> String {
+    match code {
+        Some(code) => format!("the mail server answered {code}"),
+        None if error.is_timeout() => "the mail server did not answer in time".to_owned(),
+        None if error.is_tls() => "no TLS with the mail server".to_owned(),
+        None if error.is_response() => "the mail server's answer is none".to_owned(),
+        None if error.is_client() => "the mail library refuses the mail".to_owned(),
+        None => "no connection to the mail server".to_owned(),
+    }
 }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use shared::domain::MailId;
 
-use super::transport::SendError;
+use super::transport::{Hindrance, SendError};
 
 /// Writes a message to its place in the folder.
 pub(super) async fn keep(folder: PathBuf, id: MailId, message: Vec<u8>) -> Result<(), SendError> {
     let written = tokio::task::spawn_blocking(move || write(&folder, id, &message)).await;
-    let failed = |error: &dyn std::fmt::Display| SendError::Later(format!("mail.spool: {error}"));
+    let failed = |error: &dyn std::fmt::Display| SendError::Later(Hindrance::ours(format!("mail.spool: {error}")));
     written.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
 }
 

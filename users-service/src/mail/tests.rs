@@ -1,9 +1,14 @@
 //! Mail through the service, into a spool and to a mail server.
 
+use std::fmt::Write;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::config::Config;
 use crate::testing::{Backend, Mood, PASSWORD, Setup, SmtpServer, on_both};
@@ -18,6 +23,9 @@ on_both! {
     of_two_processes_one_sends,
     names_and_addresses_stay_what_they_are,
     what_is_over_is_forgotten,
+    a_newer_releases_mail_is_left_alone,
+    mails_to_nobody_keep_no_other_waiting,
+    no_log_names_a_mailbox,
     a_purge_takes_what_was_written_for_them,
 }
 
@@ -202,6 +210,70 @@ async fn what_is_over_is_forgotten(backend: Backend) {
     service.until_count("SELECT count(*) FROM mails", 0).await;
     service.until_count("SELECT count(*) FROM links", 0).await;
     service.stop().await;
+}
+
+async fn a_newer_releases_mail_is_left_alone(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    register(&service, "adalovelace").await;
+    service.until_mails("sent", 1).await;
+    let newer = "template = 'of_tomorrow', status = 'waiting', ended_at = NULL, due_at = 0, attempts = 0";
+    service.ground.run(&format!("UPDATE mails SET {newer}")).await;
+    // It would be the first to be taken.
+    for name in ["bobby", "carol"] {
+        register(&service, name).await;
+        service.mail(&format!("{name}@example.org"), "Confirm").await;
+    }
+    service.until_mails("sent", 2).await;
+    assert_eq!(service.ground.count("SELECT count(*) FROM mails WHERE status = 'waiting' AND attempts = 0").await, 1);
+    service.stop().await;
+}
+
+async fn mails_to_nobody_keep_no_other_waiting(backend: Backend) {
+    // Long enough that whoever waits for it is found out.
+    let service = Setup::on(backend).set("mail.poll", "1h").start().await;
+    let nobody = json!({"email": "nobody@example.org"});
+    let forgot = || service.call(Method::POST, "/api/v1/auth/password/forgot").json(&nobody).send();
+    for _ in 0..20 {
+        forgot().await.expect(202);
+    }
+    service.until_mails("dropped", 20).await;
+    let again = "status = 'waiting', recipient = 'nobody@example.org', ended_at = NULL, due_at = 0, attempts = 0";
+    service.ground.run(&format!("UPDATE mails SET {again}")).await;
+    forgot().await.expect(202);
+    service.until_mails("dropped", 21).await;
+    service.stop().await;
+}
+
+/// What the service has said. One test's alone: each runs in a process of its own.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+struct Log;
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Fields;
+        impl Visit for Fields {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                writeln!(SAID.lock(), "{field}={value:?}").unwrap();
+            }
+        }
+        event.record(&mut Fields);
+    }
+}
+
+async fn no_log_names_a_mailbox(backend: Backend) {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Log)).unwrap();
+    let server = SmtpServer::start(Mood::Refuses("451 4.2.1 <adalovelace@example.org>: busy")).await;
+    let service = through(backend, &server).start().await;
+    register(&service, "adalovelace").await;
+    service.until_count("SELECT count(*) FROM mails WHERE last_error LIKE '%lovelace@example.org%'", 1).await;
+    server.turns(Mood::Refuses("550 5.1.1 <adalovelace@example.org>: who?"));
+    service.clock.advance(Duration::from_secs(10));
+    service.until_mails("dead", 1).await;
+    service.stop().await;
+    let said = SAID.lock().clone();
+    assert!(said.contains("answered 451") && said.contains("answered 550"), "the kind is told");
+    assert!(!said.contains("adalovelace@"), "{}", said.lines().find(|line| line.contains("adalovelace@")).unwrap());
 }
 
 async fn a_purge_takes_what_was_written_for_them(backend: Backend) {

@@ -12,14 +12,29 @@ use super::spool;
 use crate::config::{self, MailTransport};
 
 /// Why a mail has not left.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SendError {
     /// It may go another time.
-    #[error("{0}")]
-    Later(String),
+    Later(Hindrance),
     /// It never will: the server says that there is no such mailbox.
-    #[error("{0}")]
-    Never(String),
+    Never(Hindrance),
+}
+
+/// What kept it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hindrance {
+    /// For the log: which kind. Not in a server's words, which like to name the mailbox.
+    pub kind: String,
+    /// For the row, which knows the address anyway.
+    pub said: String,
+}
+
+impl Hindrance {
+    /// In words of ours, which hold no address.
+    pub(super) fn ours(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { kind: text.clone(), said: text }
+    }
 }
 
 /// One of the two.
@@ -49,7 +64,7 @@ impl Transport {
             Self::Smtp { server, timeout } => {
                 // Around everything: a server may take its time with each of a dozen answers.
                 let sent = tokio::time::timeout(*timeout, server.send(message)).await;
-                sent.unwrap_or_else(|_| Err(SendError::Later("the mail server did not answer in time".to_owned())))
+                sent.unwrap_or_else(|_| Err(SendError::Later(Hindrance::ours("the mail server did not answer in time"))))
             }
         }
     }

@@ -16,9 +16,9 @@ use super::message;
 use super::outbox;
 use super::prepare::{Ready, prepare};
 use super::template::Template;
-use super::transport::SendError;
+use super::transport::{Hindrance, SendError};
 use crate::app::App;
-use crate::db::Fault;
+use crate::db::{Fault, Write};
 use crate::db::entity::mail::Model;
 use crate::throttle::Ticket;
 
@@ -48,27 +48,27 @@ pub(super) async fn round(app: &App) -> Result<bool, Fault> {
     if !outbox::any_due(app.database.read(), app.clock.now_micros()).await? {
         return Ok(false);
     }
-    let taken = take(app).await?;
-    let some = !taken.is_empty();
+    let (leased, taken) = take(app).await?;
     let finished = iter(taken).map(|(mail, ready)| async move { attempt(app, &mail, &ready).await });
     let finished: Vec<Result<(), Fault>> = finished.buffer_unordered(app.config.mail.parallel).collect().await;
     finished.into_iter().collect::<Result<Vec<()>, Fault>>()?;
-    Ok(some)
+    Ok(leased > 0)
 }
 
-/// Leases what is due and finds out whom it goes to.
-async fn take(app: &App) -> Result<Vec<(Model, Ready)>, Fault> {
+/// Leases what is due and finds out whom it goes to: how many mails there were, and those that go to somebody. Strangers
+/// can ask for many that are nobody's, and behind those others wait.
+async fn take(app: &App) -> Result<(usize, Vec<(Model, Ready)>), Fault> {
     let config = &app.config.mail;
     let write = app.database.write().await?;
     let most = u64::try_from(config.parallel).unwrap_or(u64::MAX);
     let leased = outbox::lease(&write, most, config.timeout.get() + SPARE, &app.clock).await?;
-    let mut taken = Vec::new();
+    let (count, mut taken) = (leased.len(), Vec::new());
     for mail in leased {
         if attempts(&mail) > config.attempts {
-            give_up(app, &write, &mail, "whoever sent it died, each time").await?;
+            give_up(app, &write, &mail, &Hindrance::ours("whoever sent it died, each time")).await?;
             continue;
         }
-        // What a newer release has written waits for one that knows it.
+        // Only those that are known were leased.
         let Some(template) = Template::parse(&mail.template) else { continue };
         match prepare(app, &write, &mail, template).await? {
             Some(ready) => taken.push((mail, ready)),
@@ -79,7 +79,7 @@ async fn take(app: &App) -> Result<Vec<(Model, Ready)>, Fault> {
         }
     }
     write.commit().await?;
-    Ok(taken)
+    Ok((count, taken))
 }
 
 /// Sends one, and writes down what came of it.
@@ -90,7 +90,7 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
     }
     let sent = match message::write(app, ready, id, mail.created_at) {
         Ok(message) => app.mailer.transport.send(id, message).await,
-        Err(error) => Err(SendError::Never(error.to_string())),
+        Err(error) => Err(SendError::Never(Hindrance::ours(error.to_string()))),
     };
     let write = app.database.write().await?;
     let now = app.clock.now_micros();
@@ -99,13 +99,13 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
             outbox::sent(&write, mail, now).await?;
             app.metrics.mail("sent");
         }
-        Err(SendError::Later(error)) if attempts(mail) < app.config.mail.attempts => {
-            tracing::warn!(%id, template = mail.template, attempt = mail.attempts, error, "a mail was not sent yet");
+        Err(SendError::Later(Hindrance { kind, said })) if attempts(mail) < app.config.mail.attempts => {
+            tracing::warn!(%id, template = mail.template, attempt = mail.attempts, kind, "a mail was not sent yet");
             let wait = i64::try_from(pause(app, attempts(mail)).as_micros()).unwrap_or(i64::MAX);
-            outbox::failed(&write, mail, now.saturating_add(wait), &error).await?;
+            outbox::failed(&write, mail, now.saturating_add(wait), &said).await?;
             app.metrics.mail("failed");
         }
-        Err(SendError::Later(error) | SendError::Never(error)) => give_up(app, &write, mail, &error).await?,
+        Err(SendError::Later(hindrance) | SendError::Never(hindrance)) => give_up(app, &write, mail, &hindrance).await?,
     }
     write.commit().await
 }
@@ -127,11 +127,11 @@ async fn withhold(app: &App, mail: &Model) -> Result<(), Fault> {
     write.commit().await
 }
 
-async fn give_up(app: &App, write: &crate::db::Write, mail: &Model, error: &str) -> Result<(), Fault> {
+async fn give_up(app: &App, write: &Write, mail: &Model, Hindrance { kind, said }: &Hindrance) -> Result<(), Fault> {
     let id = MailId::from(mail.id);
-    tracing::error!(%id, template = mail.template, attempts = mail.attempts, error, "a mail was given up");
+    tracing::error!(%id, template = mail.template, attempts = mail.attempts, kind, "a mail was given up");
     app.metrics.mail("dead");
-    outbox::dead(write, mail, app.clock.now_micros(), error).await
+    outbox::dead(write, mail, app.clock.now_micros(), said).await
 }
 
 fn attempts(mail: &Model) -> u32 {
