@@ -39,6 +39,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,
+    /// Counts the mails that one network has sent to anybody.
+    pub mailing_limit: Throttle,
     /// Sends mail.
     pub mailer: Mailer,
     /// Tells gateways what ended.

@@ -82,6 +82,7 @@ sections! {
     Mail {
         transport: MailTransport,
         spool: PathBuf,
+        spool_most: usize,
         smtp_url: Secret,
         from: String,
         verify_url: String,
@@ -95,6 +96,8 @@ sections! {
         retry_longest: Dur,
         per_address: u32,
         per_address_window: Dur,
+        per_network: u32,
+        per_network_window: Dur,
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }

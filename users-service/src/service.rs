@@ -105,7 +105,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
-        mail_limit: Throttle::of_mail(&config, stores.counters.clone(), clock.clone()),
+        mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
+        mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
         metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),

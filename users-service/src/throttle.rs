@@ -12,7 +12,7 @@ use shared::store::{Counters, Quota, Take};
 
 use crate::config;
 use crate::mail::Template;
-use crate::users::{Email, Identifier};
+use crate::users::Identifier;
 
 /// Counts attempts.
 #[derive(Clone, Debug)]
@@ -41,10 +41,18 @@ impl Ticket {
         Self::of("asking", identifier, address)
     }
 
-    /// For the mails of one kind to one address, whoever has them sent: one kind does not use up another's.
+    /// For the mails of one kind to one mailbox, whoever has them sent: one kind does not use up another's, nor what goes to
+    /// whoever claims an address what goes to those who have proven it.
     #[must_use]
-    pub fn mail(template: Template, to: &Email) -> Self {
-        Self::of(&format!("mail {}", template.as_str()), &Identifier::Email(to.normal().to_owned()), None)
+    pub fn mail(template: Template, proven: bool, mailbox: String) -> Self {
+        let to = if proven { "proven" } else { "claimed" };
+        Self::of(&format!("mail {} {to}", template.as_str()), &Identifier::Email(mailbox), None)
+    }
+
+    /// For the mails that one network has sent, to whomever.
+    #[must_use]
+    pub fn mails_from(address: IpAddr) -> Self {
+        Self::of("mails from", &Identifier::Username(String::new()), Some(address))
     }
 
     fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {
@@ -69,8 +77,15 @@ impl Throttle {
 
     /// The same for mails to one address.
     #[must_use]
-    pub fn of_mail(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+    pub fn of_addresses(config: &config::Config, shared: Counters, clock: Clock) -> Self {
         let (attempts, window) = (config.mail.per_address, config.mail.per_address_window);
+        Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
+    }
+
+    /// The same for mails from one network.
+    #[must_use]
+    pub fn of_networks(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+        let (attempts, window) = (config.mail.per_network, config.mail.per_network_window);
         Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
     }
 

@@ -105,4 +105,6 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(mail.poll > Dur::ZERO, "mail.poll", "more than nothing");
     report.ensure(mail.attempts > 0, "mail.attempts", "at least one attempt");
     report.ensure(mail.per_address > 0, "mail.per_address", "at least one mail");
+    report.ensure(mail.per_network > 0, "mail.per_network", "at least one mail");
+    report.ensure(mail.spool_most > 0, "mail.spool_most", "at least one mail");
 }

@@ -16,6 +16,8 @@ pub(super) struct Ready {
     pub template: Template,
     /// Where to.
     pub to: Email,
+    /// Whether they have shown that it is theirs.
+    pub proven: bool,
     /// By which name they are greeted. Nobody who has not shown that the address is theirs chooses what we write to it.
     pub name: Option<String>,
     /// The link in it.
@@ -46,7 +48,7 @@ pub(super) async fn prepare(
         }
         Template::EmailChangeAsked | Template::EmailChanged | Template::UsernameTaken => {
             let to = mail.recipient.as_deref().and_then(|address| Email::parse(address).ok());
-            Ok(to.map(|to| Ready { template, to, name: None, link: None, about: mail.about.clone() }))
+            Ok(to.map(|to| Ready { template, to, proven: false, name: None, link: None, about: mail.about.clone() }))
         }
     }
 }
@@ -68,7 +70,7 @@ async fn addressee(write: &Write, mail: &Model) -> Result<Option<User>, Fault> {
 fn to_own(template: Template, user: &User) -> Option<Ready> {
     let to = Email::parse(&user.email).ok()?;
     let name = user.name.clone().filter(|_| user.email_verified);
-    Some(Ready { template, to, name, link: None, about: None })
+    Some(Ready { template, to, proven: user.email_verified, name, link: None, about: None })
 }
 
 /// With a new link, or with the one of the attempt before.
@@ -111,5 +113,5 @@ async fn confirmation(app: &App, write: &Write, mail: &Model) -> Result<Option<R
     let taken = holder.is_some_and(|holder| holder.user.id != link.user);
     let to = Email::parse(&link.email).ok().filter(|_| active && !taken);
     let link = Some((link.id, purpose));
-    Ok(to.map(|to| Ready { template: Template::ConfirmEmail, to, name: None, link, about: None }))
+    Ok(to.map(|to| Ready { template: Template::ConfirmEmail, to, proven: false, name: None, link, about: None }))
 }

@@ -23,6 +23,7 @@ on_both! {
     of_two_processes_one_sends,
     names_and_addresses_stay_what_they_are,
     what_is_over_is_forgotten,
+    a_spool_that_nobody_empties_fills_no_disk,
     a_newer_releases_mail_is_left_alone,
     mails_to_nobody_keep_no_other_waiting,
     no_log_names_a_mailbox,
@@ -209,6 +210,22 @@ async fn what_is_over_is_forgotten(backend: Backend) {
     let service = Setup::on(backend).at(clock).start_on(service.halt().await).await;
     service.until_count("SELECT count(*) FROM mails", 0).await;
     service.until_count("SELECT count(*) FROM links", 0).await;
+    service.stop().await;
+}
+
+async fn a_spool_that_nobody_empties_fills_no_disk(backend: Backend) {
+    let setup = Setup::on(backend).set("mail.spool_most", "2").set("mail.parallel", "1");
+    let service = setup.start().await;
+    for name in ["adalovelace", "bobby", "carol"] {
+        register(&service, name).await;
+        service.until_count("SELECT count(*) FROM mails WHERE attempts = 0", 0).await;
+    }
+    service.until_count("SELECT count(*) FROM mails WHERE status = 'waiting' AND last_error LIKE '%2 mails%'", 1).await;
+    assert_eq!(std::fs::read_dir(service.ground.spool()).unwrap().count(), 2);
+    // Once somebody has picked them up, the rest follows.
+    std::fs::remove_dir_all(service.ground.spool()).unwrap();
+    service.clock.advance(Duration::from_secs(10));
+    service.mail("carol@example.org", "Confirm").await;
     service.stop().await;
 }
 

@@ -40,8 +40,8 @@ impl Hindrance {
 /// One of the two.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// Files in this folder.
-    Spool(PathBuf),
+    /// Files in this folder, so many at most.
+    Spool { folder: PathBuf, most: usize },
     /// A mail server.
     Smtp { server: Box<Smtp>, timeout: Duration },
 }
@@ -50,7 +50,7 @@ impl Transport {
     /// As the settings say. Connects to nobody yet.
     pub(super) fn of(config: &config::Mail) -> Result<Self, MailError> {
         Ok(match config.transport {
-            MailTransport::Spool => Self::Spool(config.spool.clone()),
+            MailTransport::Spool => Self::Spool { folder: config.spool.clone(), most: config.spool_most },
             MailTransport::Smtp => {
                 Self::Smtp { server: Box::new(Smtp::connect(config)?), timeout: config.timeout.get() }
             }
@@ -60,11 +60,13 @@ impl Transport {
     /// Hands a message over. Returning means that whoever took it answers for it now.
     pub(super) async fn send(&self, id: MailId, message: Message) -> Result<(), SendError> {
         match self {
-            Self::Spool(folder) => spool::keep(folder.clone(), id, message.formatted()).await,
+            Self::Spool { folder, most } => spool::keep(folder.clone(), *most, id, message.formatted()).await,
             Self::Smtp { server, timeout } => {
                 // Around everything: a server may take its time with each of a dozen answers.
                 let sent = tokio::time::timeout(*timeout, server.send(message)).await;
-                sent.unwrap_or_else(|_| Err(SendError::Later(Hindrance::ours("the mail server did not answer in time"))))
+                sent.unwrap_or_else(|_| {
+                    Err(SendError::Later(Hindrance::ours("the mail server did not answer in time")))
+                })
             }
         }
     }

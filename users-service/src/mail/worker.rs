@@ -18,8 +18,8 @@ use super::prepare::{Ready, prepare};
 use super::template::Template;
 use super::transport::{Hindrance, SendError};
 use crate::app::App;
-use crate::db::{Fault, Write};
 use crate::db::entity::mail::Model;
+use crate::db::{Fault, Write};
 use crate::throttle::Ticket;
 
 /// How much longer than the sending itself a lease is: for the writing down, and for clocks that are not quite equal.
@@ -105,7 +105,9 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
             outbox::failed(&write, mail, now.saturating_add(wait), &said).await?;
             app.metrics.mail("failed");
         }
-        Err(SendError::Later(hindrance) | SendError::Never(hindrance)) => give_up(app, &write, mail, &hindrance).await?,
+        Err(SendError::Later(hindrance) | SendError::Never(hindrance)) => {
+            give_up(app, &write, mail, &hindrance).await?
+        }
     }
     write.commit().await
 }
@@ -114,7 +116,9 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
 /// in the transaction that leased it, for the counters may be elsewhere; and once, however often it is tried.
 async fn has_room(app: &App, mail: &Model, ready: &Ready) -> bool {
     let counted = ready.template.by_strangers() && attempts(mail) == 1;
-    !counted || app.mail_limit.admit(&Ticket::mail(ready.template, &ready.to)).await.is_ok()
+    // Whoever registers `ada+x@` has mail sent to `ada@`: only so much, but none of what is Ada's own.
+    let mailbox = if ready.proven { ready.to.normal().to_owned() } else { ready.to.without_detail() };
+    !counted || app.mail_limit.admit(&Ticket::mail(ready.template, ready.proven, mailbox)).await.is_ok()
 }
 
 /// Whoever asked too often has had the same mail, with links that are still good. Operators see it, strangers do not.

@@ -19,6 +19,9 @@ pub(super) async fn ask(app: &App, email: &str, client_ip: Option<IpAddr>, templ
     let identifier = Identifier::Email(email.normal().to_owned());
     let throttled = |wait| Problem::new(Code::RateLimited).retry_after(wait);
     app.throttle.admit(&Ticket::asking(&identifier, client_ip)).await.map_err(throttled)?;
+    if let Some(address) = client_ip {
+        app.mailing_limit.admit(&Ticket::mails_from(address)).await.map_err(throttled)?;
+    }
     let write = app.database.write().await?;
     mail::owe(&write, Owed::to_address(template, email.normal().to_owned()), &app.clock).await?;
     write.commit().await?;

@@ -130,12 +130,7 @@ async fn open_session(
 }
 
 /// An access token for the user as they are now, and the session's refresh token with this counter.
-pub(super) fn tokens_for(
-    app: &App,
-    session: &Session,
-    user: &User,
-    counter: i64,
-) -> Result<TokenAnswer, GrantError> {
+pub(super) fn tokens_for(app: &App, session: &Session, user: &User, counter: i64) -> Result<TokenAnswer, GrantError> {
     let issued = app.issuer.issue(Subject {
         user: user.id,
         session: session.id,

@@ -16,7 +16,6 @@ use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
 
-
 /// Counts how often somebody asks for a mail to a new address of their choice. Before the transaction, for the
 /// counters may be elsewhere.
 pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Changes) -> Result<(), UserError> {

@@ -1,5 +1,7 @@
 //! Registering: every fault of the body at once, one hash, one transaction.
 
+use std::net::IpAddr;
+
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,6 +20,7 @@ use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
 use crate::mail::{self, Owed, Template};
 use crate::passwords::{Password, PasswordHash};
+use crate::throttle::Ticket;
 
 /// Who registers, as it is sent.
 #[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -105,8 +108,9 @@ pub(super) async fn register<V: Representation>(
         return Ok(first);
     }
     let hash = app.hasher.hash(&password).await?;
+    let mailed = has_room(app, by.origin()).await;
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash, by).await
+        insert_and_show::<V>(app, write, &user, &hash, (by, mailed)).await
     });
     let answer = answer.await?;
     app.metrics.registered();
@@ -114,15 +118,29 @@ pub(super) async fn register<V: Representation>(
     Ok(answer)
 }
 
+/// Whether the client's network may have another mail sent. If not it registers all the same, for many people may share it;
+/// the mail can be asked for later.
+async fn has_room(app: &App, client_ip: Option<IpAddr>) -> bool {
+    let Some(address) = client_ip else { return true };
+    let room = app.mailing_limit.admit(&Ticket::mails_from(address)).await.is_ok();
+    if !room {
+        tracing::warn!("a registration goes without its mail: its network had too many sent");
+        app.metrics.mail("withheld");
+    }
+    room
+}
+
 async fn insert_and_show<V: Representation>(
     app: &App,
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
-    by: By,
+    (by, mailed): (By, bool),
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
-    mail::owe(write, word_of(new, &inserted), &app.clock).await?;
+    if mailed {
+        mail::owe(write, word_of(new, &inserted), &app.clock).await?;
+    }
     // An event either way, of the same size: where it is not disclosed who is registered, time must not tell either.
     let (kind, whom) = match &inserted {
         Inserted::Created(user) => (Kind::UserRegistered, Some(user.id)),

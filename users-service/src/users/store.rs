@@ -181,12 +181,7 @@ pub async fn move_to(write: &Write, user: &User, email: &Email, now: OffsetDateT
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn reset_password(
-    write: &Write,
-    user: &User,
-    hash: &PasswordHash,
-    now: OffsetDateTime,
-) -> Result<(), Fault> {
+pub async fn reset_password(write: &Write, user: &User, hash: &PasswordHash, now: OffsetDateTime) -> Result<(), Fault> {
     let password_hash = Set(hash.as_str().to_owned());
     let row = ActiveModel { password_hash, email_verified: Set(true), ver: Set(user.ver + 1), ..touched(user, now) };
     update(write, user.id, row).await

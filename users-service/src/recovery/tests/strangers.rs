@@ -1,7 +1,7 @@
 //! What strangers learn, and what they can have sent to others.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testing::{Backend, PASSWORD, Setup, on_both};
 
@@ -9,6 +9,8 @@ on_both! {
     known_and_unknown_are_one_answer_and_one_row,
     a_mailbox_is_not_flooded,
     what_strangers_bring_about_keeps_no_other_mail_back,
+    a_detail_in_an_address_makes_it_no_other_mailbox,
+    a_network_has_only_so_many_mails_sent,
     undisclosed_registrations_go_on_by_mail,
     a_patch_does_not_tell_who_is_registered_where_nobody_is_told,
 }
@@ -80,6 +82,62 @@ async fn what_strangers_bring_about_keeps_no_other_mail_back(backend: Backend) {
     let body = json!({"email": "adalovelace@example.net", "username": "adaking", "password": PASSWORD});
     service.register(&body).await.expect(201);
     service.mail("adalovelace@example.net", "Confirm").await;
+    service.stop().await;
+}
+
+async fn a_detail_in_an_address_makes_it_no_other_mailbox(backend: Backend) {
+    let service = Setup::on(backend).set("throttle.enabled", "true").set("mail.per_address", "2").start().await;
+    for i in 0..5 {
+        let email = format!("victim+{i}@example.org");
+        service
+            .register(&json!({"email": email, "username": format!("person{i}"), "password": PASSWORD}))
+            .await
+            .expect(201);
+    }
+    service.until_mails("waiting", 0).await;
+    assert_eq!((service.mails_that_are("sent").await, service.mails_that_are("dropped").await), (2, 3));
+    // Nor do such use up what goes to whoever has confirmed the address without it.
+    let post = async |path: &str, body: &Value| {
+        service.call(Method::POST, path).json(body).send().await;
+    };
+    let ada = service.person("adalovelace").await;
+    let token = service.mail(&ada.email, "Confirm").await.token();
+    post("/api/v1/auth/email/verify", &json!({"token": token})).await;
+    let other = "adalovelace+x@example.org";
+    service.register(&json!({"email": other, "username": "usurper", "password": PASSWORD})).await.expect(201);
+    for email in [other, other, other, &ada.email] {
+        post("/api/v1/auth/password/forgot", &json!({"email": email})).await;
+    }
+    service.mail(&ada.email, "Choose").await;
+    service.until_mails("waiting", 0).await;
+    assert_eq!(service.mails(other, "Choose").len(), 2);
+    service.stop().await;
+}
+
+async fn a_network_has_only_so_many_mails_sent(backend: Backend) {
+    let service = Setup::on(backend).set("throttle.enabled", "true").set("mail.per_network", "3").start().await;
+    let forgot = async |name: &str, from: &str| {
+        let body = json!({"email": format!("{name}@example.org")});
+        service.call(Method::POST, "/api/v1/auth/password/forgot").from(from).json(&body).send().await
+    };
+    let register = async |name: &str, from: &str| {
+        let body = json!({"email": format!("{name}@example.org"), "username": name, "password": PASSWORD});
+        service.call(Method::POST, "/api/v1/users").from(from).json(&body).send().await.expect(201);
+    };
+    register("adalovelace", "2001:db8::1").await;
+    for name in ["someone", "another"] {
+        forgot(name, "2001:db8::2").await.expect(202);
+    }
+    let held = forgot("athird", "2001:db8::3").await.expect_problem(429, "rate_limited");
+    assert!(!held.header("retry-after").is_empty());
+    // People who share it register, and have their mail sent later.
+    register("bobby", "2001:db8::4").await;
+    service.until_mails("waiting", 0).await;
+    assert!(service.mails("bobby@example.org", "").is_empty());
+    let resend = json!({"email": "bobby@example.org"});
+    let call = service.call(Method::POST, "/api/v1/auth/email/resend").from("2001:db8:0:1::1");
+    call.json(&resend).send().await.expect(202);
+    service.mail("bobby@example.org", "Confirm").await;
     service.stop().await;
 }
 

@@ -67,6 +67,14 @@ impl Email {
         self.mailbox().eq_ignore_ascii_case(&other.mailbox())
     }
 
+    /// The normal form without what many servers take for a detail: whatever is sent to `ada+news@` comes to `ada@`.
+    #[must_use]
+    pub fn without_detail(&self) -> String {
+        let (local, domain) = self.normal.rsplit_once('@').unwrap_or_default();
+        let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty()).unwrap_or(local);
+        format!("{mailbox}@{domain}")
+    }
+
     /// As it may be shown to whoever has another address: `a…@example.com`.
     #[must_use]
     pub fn masked(&self) -> String {
