@@ -33,7 +33,9 @@ cp -r deploy "$work/deploy"
 # A component is nothing by itself: rendered over the base.
 mkdir "$work/deploy/k8s/overlays/with-tls"
 printf 'resources: [../../base]\ncomponents: [../../components/gateway-tls]\n' >"$work/deploy/k8s/overlays/with-tls/kustomization.yaml"
-for folder in base overlays/local overlays/with-tls; do
+mkdir "$work/deploy/k8s/overlays/with-smtp"
+printf 'resources: [../../base]\ncomponents: [../../components/users-smtp]\n' >"$work/deploy/k8s/overlays/with-smtp/kustomization.yaml"
+for folder in base overlays/local overlays/with-tls overlays/with-smtp; do
   rendered="$work/$(basename "$folder").yaml"
   kustomize "$work/deploy/k8s/$folder" >"$rendered"
   "$tools/bin/kubernetes-validate" --strict --quiet "$rendered"

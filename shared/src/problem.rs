@@ -175,6 +175,12 @@ impl Problem {
         self.0.code
     }
 
+    /// The faults inside the request that it names.
+    #[must_use]
+    pub fn faults(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -39,6 +39,7 @@ mod limits;
 mod lists;
 mod order_of_checks;
 mod problems;
+mod recovery;
 mod redis_gone;
 mod restart;
 mod revocation;

@@ -6,6 +6,7 @@ mod programs;
 mod redis;
 
 use std::io;
+use std::path::PathBuf;
 
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
@@ -66,12 +67,15 @@ pub struct Ground {
     pub accounts: String,
     /// The Redis of all three services; `None` keeps their counters in memory.
     pub redis: Option<Redis>,
+    /// The spool of users-service's mail.
+    pub mail: PathBuf,
+    folder: TempDir,
     kind: Kind,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Files { _folder: TempDir },
+    Files,
     Postgres { server: String, names: [String; 2] },
 }
 
@@ -88,13 +92,15 @@ impl Ground {
     }
 
     fn files() -> Result<Self, BackendError> {
-        let folder = tempfile::Builder::new().prefix("tollgate-stack-").tempdir()?;
+        let folder = folder()?;
         let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
         Ok(Self {
             users: url("users.db"),
             accounts: url("accounts.db"),
             redis: None,
-            kind: Kind::Files { _folder: folder },
+            mail: folder.path().join("mail"),
+            folder,
+            kind: Kind::Files,
         })
     }
 
@@ -112,7 +118,9 @@ impl Ground {
         }
         connection.close().await?;
         let [users, accounts] = names.each_ref().map(|name| with_database(&server, name));
-        Ok(Self { users, accounts, redis: Some(redis), kind: Kind::Postgres { server, names } })
+        let folder = folder()?;
+        let mail = folder.path().join("mail");
+        Ok(Self { users, accounts, redis: Some(redis), mail, folder, kind: Kind::Postgres { server, names } })
     }
 
     /// Drops what [`Ground::lay`] created.
@@ -124,7 +132,7 @@ impl Ground {
             redis.release().await?;
         }
         match self.kind {
-            Kind::Files { _folder } => Ok(()),
+            Kind::Files => Ok(self.folder.close()?),
             Kind::Postgres { server, names } => {
                 let mut connection = connect(&server).await?;
                 for name in names {
@@ -136,6 +144,10 @@ impl Ground {
             }
         }
     }
+}
+
+fn folder() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("tollgate-stack-").tempdir()
 }
 
 /// The URL of a server that the environment names.

@@ -7,6 +7,7 @@ use std::io::Write;
 pub mod backends;
 pub mod client;
 pub mod faults;
+pub mod mail;
 pub mod stack;
 pub mod wait;
 

@@ -69,6 +69,15 @@ impl Stack {
         Self::builder(backend).start().await
     }
 
+    /// Where its mail lies, unless a setting says otherwise.
+    ///
+    /// # Panics
+    /// When it has been stopped.
+    #[must_use]
+    pub fn spool(&self) -> &std::path::Path {
+        &self.ground.as_ref().expect("a stack has its ground until it ends").mail
+    }
+
     /// A client of the gateway that is nobody.
     #[must_use]
     pub fn client(&self) -> Client {

@@ -11,6 +11,7 @@ use crate::audit::Journal;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
@@ -36,6 +37,12 @@ pub struct App {
     pub hasher: Hasher,
     /// Counts attempts to sign in.
     pub throttle: Throttle,
+    /// Counts the mails that strangers have sent to one address.
+    pub mail_limit: Throttle,
+    /// Counts the mails that one network has sent to anybody.
+    pub mailing_limit: Throttle,
+    /// Sends mail.
+    pub mailer: Mailer,
     /// Tells gateways what ended.
     pub relay: Relay,
     /// The way to the audit for what changes nothing else.

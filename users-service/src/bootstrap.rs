@@ -76,6 +76,8 @@ pub async fn bootstrap(
     }
     match users::insert(&write, UserId::generate(clock), &user, &hash, clock.now()).await? {
         Inserted::Created(made) => {
+            // Whoever runs the service has given the address; asked to confirm it first, nobody could let anybody in.
+            users::prove(&write, &made, clock.now()).await?;
             write.audit(Event::new(Kind::AdministratorMade, By::system(), clock).about(made.id));
             write.commit().await?;
         }

@@ -1,14 +1,15 @@
 //! The service's settings as values, one struct per section of `config.default.toml`.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use argon2::Params;
 use serde::Deserialize;
 use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
-use crate::{bootstrap, keys};
+use crate::links::Purpose;
+use crate::{bootstrap, keys, mail};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -29,6 +30,8 @@ pub struct Config {
     pub hashing: Hashing,
     pub throttle: Throttle,
     pub registration: Registration,
+    pub mail: Mail,
+    pub links: Links,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -74,13 +77,36 @@ sections! {
     /// `[throttle]`
     Throttle { enabled: bool, attempts: u32, window: Dur, }
     /// `[registration]`
-    Registration { disclose_existing: bool, }
+    Registration { disclose_existing: bool, require_verified_email: bool, }
+    /// `[mail]`
+    Mail {
+        transport: MailTransport,
+        spool: PathBuf,
+        spool_most: usize,
+        smtp_url: Secret,
+        from: String,
+        verify_url: String,
+        change_url: String,
+        reset_url: String,
+        timeout: Dur,
+        parallel: usize,
+        poll: Dur,
+        attempts: u32,
+        retry_first: Dur,
+        retry_longest: Dur,
+        per_address: u32,
+        per_address_window: Dur,
+        per_network: u32,
+        per_network_window: Dur,
+    }
+    /// `[links]`
+    Links { verify: Dur, change: Dur, reset: Dur, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -93,6 +119,28 @@ pub enum PasswordRule {
     Composition,
     /// At least 15 characters, whatever they are.
     Nist,
+}
+
+/// How mail leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTransport {
+    /// As files in a folder.
+    Spool,
+    /// Through a mail server.
+    Smtp,
+}
+
+impl Links {
+    /// How long a link for this purpose is good.
+    #[must_use]
+    pub const fn of(&self, purpose: Purpose) -> std::time::Duration {
+        match purpose {
+            Purpose::VerifyEmail => self.verify.get(),
+            Purpose::ChangeEmail => self.change.get(),
+            Purpose::ResetPassword => self.reset.get(),
+        }
+    }
 }
 
 impl Config {
@@ -126,6 +174,7 @@ impl Check for Config {
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
         bootstrap::check(self, report);
+        mail::check(self, report);
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

@@ -22,6 +22,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
+    mails: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
@@ -35,6 +36,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tollgate_users");
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
+        let mails = Family::default();
+        registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
@@ -49,7 +52,7 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, hashes_waiting, audit_queue, keys }
+        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
     }
 
     /// Counts a sign-in.
@@ -61,6 +64,12 @@ impl Metrics {
     /// Counts a registration.
     pub fn registered(&self) {
         self.registrations.inc();
+    }
+
+    /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead`,
+    /// `dropped` (it was for nobody) or `withheld` (there were too many).
+    pub fn mail(&self, outcome: &'static str) {
+        self.mails.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The scrape's body.

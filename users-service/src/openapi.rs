@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{audit, keys, passwords, tokens};
+use crate::{audit, keys, passwords, recovery, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use crate::{audit, keys, passwords, tokens};
     info(title = "Tollgate users", description = "Users, sign-in, sessions, roles.", license(name = "Apache-2.0")),
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
+        recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
@@ -44,12 +45,24 @@ pub fn document() -> String {
     JSON.clone()
 }
 
+/// What both versions have alike.
+const SAME: [&str; 8] = [
+    "audit/events",
+    "auth/email/resend",
+    "auth/email/verify",
+    "auth/password/forgot",
+    "auth/password/reset",
+    "auth/revoke",
+    "auth/token",
+    "users/me/password",
+];
+
 /// What does not differ between versions is written once, and served under both.
 struct SameInBothVersions;
 
 impl Modify for SameInBothVersions {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for path in ["auth/token", "auth/revoke", "users/me/password", "audit/events"] {
+        for path in SAME {
             let Some(mut item) = document.paths.paths.get(&format!("/api/v1/{path}")).cloned() else { continue };
             for operation in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {
                 operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_v2"));

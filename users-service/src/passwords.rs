@@ -7,6 +7,7 @@ pub mod http;
 mod pool;
 mod rules;
 
+pub use change::acceptable;
 pub use hash::{HashError, PasswordHash};
 pub use pool::{Hasher, Verified};
 pub use rules::Password;

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, openapi, passwords, probes, tokens};
+use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -22,6 +22,12 @@ pub fn configure(config: &mut ServiceConfig) {
             page("/.well-known/oauth-authorization-server")
                 .route(web::get().to(tokens::http::metadata))
                 .route(web::head().to(tokens::http::metadata)),
+        )
+        .service(
+            resource("/account/{page}", "GET, HEAD, POST")
+                .route(web::get().to(pages::show))
+                .route(web::head().to(pages::show))
+                .route(web::post().to(pages::submit)),
         )
         .service(page("/livez").route(web::get().to(probes::live)).route(web::head().to(probes::live)))
         .service(page("/readyz").route(web::get().to(probes::ready)).route(web::head().to(probes::ready)))
@@ -67,6 +73,10 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
+        .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
+        .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
+        .service(resource("/auth/password/reset", "POST").route(web::post().to(recovery::http::reset)))
         .service(
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))

@@ -13,6 +13,7 @@ use shared::auth::{AUDIENCE_USERS, SecretTooShort, Verifier};
 use shared::clock::Clock;
 use shared::store::Stores;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::audit::{self, Journal};
@@ -20,6 +21,7 @@ use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
 use crate::keys::{self, KeysError};
+use crate::mail::{self, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
@@ -51,9 +53,13 @@ pub enum StartError {
     #[error("hashing: {0}")]
     Hashing(#[from] HashError),
     #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
 }
 
+/// How long a stop waits for mail that is on its way to a server.
+const LAST_MAIL: Duration = Duration::from_secs(5);
 /// How long the last security events may take to be written after the last answer.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -68,7 +74,8 @@ pub struct Service {
     tasks: JoinSet<()>,
     pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
-    database: Database,
+    mail: JoinHandle<()>,
+    app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.
@@ -98,11 +105,14 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
+        mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
+        mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
+        mailer: Mailer::new(&config.mail)?,
         metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
         journal: journal.clone(),
-        database: database.clone(),
+        database,
         config,
         clock,
         stores,
@@ -114,10 +124,11 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
+    let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
     let handle = Handle { server: server.handle(), stopping };
-    Ok(Service { addr, bootstrap, server, handle, tasks, journal, scribe, database })
+    Ok(Service { addr, bootstrap, server, handle, tasks, journal, scribe, mail, app })
 }
 
 fn serve(app: &web::Data<App>, verifier: web::Data<Verifier>, listener: TcpListener) -> std::io::Result<Server> {
@@ -146,12 +157,18 @@ impl Service {
     /// When the listener fails.
     pub async fn run(mut self) -> std::io::Result<()> {
         let served = self.server.await;
+        self.app.stopping.store(true, Ordering::Relaxed);
+        self.app.mailer.wake();
+        // Cut off, a mail that is just being taken would be sent again.
+        if timeout(LAST_MAIL, &mut self.mail).await.is_err() {
+            self.mail.abort();
+        }
         self.tasks.shutdown().await;
         self.journal.close();
-        if tokio::time::timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
+        if timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
             self.scribe.abort();
         }
-        self.database.close().await;
+        self.app.database.close().await;
         served
     }
 

@@ -2,13 +2,17 @@
 
 mod answer;
 mod call;
+mod mail;
 mod person;
 mod postgres;
 mod service;
+mod smtp;
 
 pub use answer::Answer;
+pub use mail::Mail;
 pub use person::{PASSWORD, Person};
 pub use service::{Backend, Ground, Running, Setup};
+pub use smtp::{Mood, SmtpServer};
 
 use shared::clock::Clock;
 use tempfile::TempDir;

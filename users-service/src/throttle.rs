@@ -11,6 +11,7 @@ use shared::clock::Clock;
 use shared::store::{Counters, Quota, Take};
 
 use crate::config;
+use crate::mail::Template;
 use crate::users::Identifier;
 
 /// Counts attempts.
@@ -31,6 +32,30 @@ impl Ticket {
     /// For an identifier, and the client's address (IPv6: its /64, which is one customer).
     #[must_use]
     pub fn new(identifier: &Identifier, address: Option<IpAddr>) -> Self {
+        Self::of("sign-in", identifier, address)
+    }
+
+    /// For asking for a mail: who asks from where.
+    #[must_use]
+    pub fn asking(identifier: &Identifier, address: Option<IpAddr>) -> Self {
+        Self::of("asking", identifier, address)
+    }
+
+    /// For the mails of one kind to one mailbox, whoever has them sent: one kind does not use up another's, nor what goes to
+    /// whoever claims an address what goes to those who have proven it.
+    #[must_use]
+    pub fn mail(template: Template, proven: bool, mailbox: String) -> Self {
+        let to = if proven { "proven" } else { "claimed" };
+        Self::of(&format!("mail {} {to}", template.as_str()), &Identifier::Email(mailbox), None)
+    }
+
+    /// For the mails that one network has sent, to whomever.
+    #[must_use]
+    pub fn mails_from(address: IpAddr) -> Self {
+        Self::of("mails from", &Identifier::Username(String::new()), Some(address))
+    }
+
+    fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {
         let address = match address {
             Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x?}", &v6.octets()[..8]),
             Some(IpAddr::V6(v6)) => v6.to_ipv4_mapped().map_or_else(String::new, |v4| v4.to_string()),
@@ -38,7 +63,7 @@ impl Ticket {
             None => String::new(),
         };
         let pair = format!("{}\n{address}", identifier.as_str());
-        Self(format!("sign-in:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
+        Self(format!("{what}:{}", hex::encode(&digest(&SHA256, pair.as_bytes()).as_ref()[..16])))
     }
 }
 
@@ -48,6 +73,20 @@ impl Throttle {
     pub fn new(config: &config::Throttle, shared: Counters, clock: Clock) -> Self {
         let quota = Quota { limit: config.attempts, window: config.window.get(), burst: config.attempts };
         Self { quota: config.enabled.then_some(quota), shared, own: Counters::memory(clock) }
+    }
+
+    /// The same for mails to one address.
+    #[must_use]
+    pub fn of_addresses(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+        let (attempts, window) = (config.mail.per_address, config.mail.per_address_window);
+        Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
+    }
+
+    /// The same for mails from one network.
+    #[must_use]
+    pub fn of_networks(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+        let (attempts, window) = (config.mail.per_network, config.mail.per_network_window);
+        Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
     }
 
     /// Counts an attempt, or says how long to wait.

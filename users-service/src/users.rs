@@ -1,6 +1,7 @@
 //! Users: registering, reading, changing, and what an administrator may do to them.
 
 mod admin;
+mod email_change;
 mod error;
 mod fields;
 pub mod http;
@@ -10,16 +11,21 @@ mod ops;
 mod purge;
 mod register;
 mod representation;
+mod sign_in;
 mod store;
 mod target;
 pub mod v1;
 pub mod v2;
 
+pub use email_change::moved;
 pub use error::UserError;
 pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
-pub use store::{Inserted, administrators, by_identifier, find, insert, lock, store_password};
+pub use register::Accepted;
+pub use store::{
+    Inserted, administrators, by_identifier, find, insert, lock, move_to, prove, reset_password, store_password,
+};
 pub use target::Target;
 
 #[cfg(test)]

@@ -129,15 +129,35 @@ fn trusting_nobody(client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     }
 }
 
-/// An error with its causes, for the log: reqwest's own text names only the outermost.
+/// An error with its causes, for the log: reqwest's own text names only the outermost. Without the address: a query may
+/// hold what opens an account, such as the token of a link in a mail.
 #[must_use]
-pub fn causes(error: &reqwest::Error) -> String {
+pub fn causes(error: reqwest::Error) -> String {
+    let error = error.without_url();
     let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
+    let mut next = std::error::Error::source(&error);
     while let Some(cause) = next {
         text.push_str(": ");
         text.push_str(&cause.to_string());
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_does_not_tell_what_was_asked_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/account/reset?token=tgl_secret", listener.local_addr().unwrap());
+        drop(listener);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let error = client.get(&url).send().await.unwrap_err();
+        assert!(error.to_string().contains("tgl_secret"), "else this finds nothing: {error}");
+        let told = causes(error);
+        assert!(!told.contains("tgl_secret") && !told.contains("/account"), "{told}");
+        assert!(told.to_lowercase().contains("refused"), "{told}");
+    }
 }

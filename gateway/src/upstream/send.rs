@@ -210,7 +210,7 @@ impl Call<'_> {
             (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => Err(Failed::midway(too_slow())),
             (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
                 trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
-                Err(self.failed(&error))
+                Err(self.failed(error))
             }
             (Err(timeout), Stage::AwaitsUpstream | Stage::Over) => {
                 self.judge_timeout(&mut trial, since);
@@ -255,7 +255,7 @@ impl Call<'_> {
                     Ok(Ok(body)) => Incoming::Whole(body),
                     Ok(Err(error)) => {
                         trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);
-                        let problem = Problem::unavailable(Code::BadGateway, causes(&error));
+                        let problem = Problem::unavailable(Code::BadGateway, causes(error));
                         return Err(Failed { again: Again::IfSafe, ..Failed::midway(problem) });
                     }
                     Err(timeout) => {
@@ -297,7 +297,7 @@ impl Call<'_> {
         Ok(request)
     }
 
-    fn failed(&self, error: &reqwest::Error) -> Failed {
+    fn failed(&self, error: reqwest::Error) -> Failed {
         let (code, again, acted) = match error.is_connect() {
             true => (Code::UpstreamUnavailable, Again::Always, false),
             false => (Code::BadGateway, Again::IfSafe, true),

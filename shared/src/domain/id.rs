@@ -81,6 +81,10 @@ id_type! {
     EventId;
     /// An API key.
     ApiKeyId;
+    /// A link in a mail.
+    LinkId;
+    /// A mail.
+    MailId;
 }
 
 fn uuid_v7(clock: &Clock) -> Uuid {

@@ -92,8 +92,10 @@ fn finish(response: ServiceResponse<BoxBody>, context: &Context) -> ServiceRespo
 
 fn is_bare_error(response: &HttpResponse) -> bool {
     let status = response.status();
-    let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == CONTENT_TYPE_PROBLEM);
-    (status.is_client_error() || status.is_server_error()) && !is_problem
+    // The framework writes plain text: a page was written on purpose, for a person.
+    let ours = |kind: &HeaderValue| kind == CONTENT_TYPE_PROBLEM || kind.as_bytes().starts_with(b"text/html");
+    let is_ours = response.headers().get(CONTENT_TYPE).is_some_and(ours);
+    (status.is_client_error() || status.is_server_error()) && !is_ours
 }
 
 /// Renders an error while the request's context is still at hand; actix would do it after the scope has ended.

@@ -64,6 +64,7 @@ catalogue! {
     ApiKeyInvalid "api_key_invalid" 401 false "The API key is not known, has expired or was revoked.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
+    EmailNotVerified "email_not_verified" 403 false "The e-mail address has to be confirmed first: ask for the mail to be sent again.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
     CsrfRefused "csrf_refused" 403 false "A request with a cookie that changes something must come from a page that may make it.";
     OriginNotAllowed "origin_not_allowed" 403 false "The origin is not one that may call this API from a browser.";
@@ -85,6 +86,7 @@ catalogue! {
     DebitAccountFrozen "debit_account_frozen" 409 false "The account to debit is frozen.";
     AccountNotEmpty "account_not_empty" 409 false "An account closes only at zero balance with nothing held.";
     VersionGone "version_gone" 410 false "This API version has been switched off.";
+    LinkInvalid "link_invalid" 410 false "The link has been used, has expired, or is none of ours.";
     StalePrecondition "stale_precondition" 412 false "The resource has changed since the version that If-Match names.";
     BodyTooLarge "body_too_large" 413 false "The body is larger than this route allows.";
     UriTooLong "uri_too_long" 414 false "The request target is longer than this server allows.";

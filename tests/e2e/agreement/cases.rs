@@ -212,6 +212,9 @@ fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
         "UserPatchV2" => vec![("name", "\"Ada\""), ("profile", "{\"phone\": \"+14155550123\"}")],
         "RolesRequest" => vec![("roles", "[\"user\"]")],
         "ChangeRequest" => vec![("current_password", "\"wrong\""), ("new_password", "\"short\"")],
+        "AskRequest" => vec![("email", "\"nobody@example.com\"")],
+        "VerifyRequest" => vec![("token", "\"tgl_x\"")],
+        "ResetRequest" => vec![("token", "\"tgl_x\""), ("new_password", "\"short\"")],
         "NewAccount" => vec![("name", "\"Spare\""), ("currency", "\"USD\""), ("kind", "\"user\"")],
         "AccountPatch" => vec![("name", "\"Spare\"")],
         "NewTransfer" => vec![

@@ -155,6 +155,7 @@ impl Builder {
         let settings = &mut self.settings;
         settings.set(Service::Users, "database.url", &ground.users);
         settings.set(Service::Accounts, "database.url", &ground.accounts);
+        settings.fill(Service::Users, "mail.spool", ground.mail.display());
         settings.fill(Service::Users, "bootstrap.admin_email", &administrator.email);
         settings.fill(Service::Users, "bootstrap.admin_password", &administrator.password);
         let secret = settings.keep_or_make_secret();

@@ -88,6 +88,7 @@ pub async fn launch() -> Result<(), LaunchError> {
     let [users, accounts, gateway, admin] = listeners.addrs().map_err(StackError::Io)?;
     settings.fill(Service::Users, "database.url", data.sqlite("users"));
     settings.fill(Service::Accounts, "database.url", data.sqlite("accounts"));
+    settings.fill(Service::Users, "mail.spool", data.file("mail").display());
     settings.assertion_secret(&data.assertion_secret(&settings)?);
     settings.upstream(Service::Users, users);
     settings.upstream(Service::Accounts, accounts);

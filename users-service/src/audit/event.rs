@@ -66,6 +66,12 @@ pub struct By {
 }
 
 impl By {
+    /// From which address, where that is known.
+    #[must_use]
+    pub const fn origin(&self) -> Option<IpAddr> {
+        self.origin
+    }
+
     /// The service itself.
     #[must_use]
     pub const fn system() -> Self {

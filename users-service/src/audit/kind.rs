@@ -58,6 +58,10 @@ kinds! {
     RegistrationDeclined "user.registration_declined" Refused;
     /// A start made the first administrator.
     AdministratorMade "user.administrator_made" Succeeded;
+    /// An e-mail address was shown to be its user's.
+    EmailVerified "user.email_verified" Succeeded;
+    /// Somebody asked for another e-mail address: it waits for its confirmation.
+    EmailChangeAsked "user.email_change_asked" Succeeded;
     /// An e-mail address was changed.
     EmailChanged "user.email_changed" Succeeded;
     /// A user name was changed.
@@ -78,6 +82,8 @@ kinds! {
     UserPurged "user.purged" Succeeded;
     /// A password was changed by whoever knew it.
     PasswordChanged "password.changed" Succeeded;
+    /// A password was replaced by whoever had the link to do so.
+    PasswordReset "password.reset" Succeeded;
     /// A password was to be changed by somebody who did not know it.
     PasswordChangeFailed "password.change_failed" Failed;
     /// So often that nobody looked any more; one event per window.

@@ -3,6 +3,8 @@
 pub mod audit_event;
 pub mod audit_head;
 pub mod idempotency_key;
+pub mod link;
+pub mod mail;
 pub mod revocation;
 pub mod secret;
 pub mod session;

@@ -31,6 +31,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/signing.postgres.sql"),
                 sqlite: include_str!("migration/signing.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000005_mail",
+                postgres: include_str!("migration/mail.postgres.sql"),
+                sqlite: include_str!("migration/mail.sqlite.sql"),
+            }),
         ]
     }
 }

@@ -43,6 +43,7 @@ fn of(operation: &str) -> Vec<Code> {
         "token" => &[&[
             Code::InvalidRequest,
             Code::InvalidGrant,
+            Code::EmailNotVerified,
             Code::UnsupportedGrantType,
             Code::InvalidScope,
             Code::BodyTooLarge,
@@ -50,6 +51,9 @@ fn of(operation: &str) -> Vec<Code> {
             Code::Overloaded,
         ]],
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
+        "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
+        "resend_verification" | "forgot_password" => &[&BODY],
+        "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
         "jwks" | "oauth_metadata" => &[&[Code::StalePrecondition]],
         "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
@@ -66,12 +70,16 @@ fn of(operation: &str) -> Vec<Code> {
 }
 
 /// Codes that RFC 6749 has the very same words for.
-const OAUTH: [Code; 4] = [Code::InvalidRequest, Code::InvalidGrant, Code::UnsupportedGrantType, Code::InvalidScope];
+const OAUTH: [Code; 5] =
+    [Code::InvalidRequest, Code::InvalidGrant, Code::UnsupportedGrantType, Code::InvalidScope, Code::EmailNotVerified];
 
 fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
-    if path.contains("/auth/") {
+    if path.ends_with("/auth/token") || path.ends_with("/auth/revoke") {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
+    }
+    if code == Code::ValidationFailed && path.ends_with("/password/reset") {
+        return problem.error("/new_password", "length", "10 to 128 characters");
     }
     if code == Code::ValidationFailed {
         return problem.error("/email", "format", "an e-mail address such as ada@example.com");

@@ -7,6 +7,7 @@ const AT: &str = "2026-11-21T08:00:00.000000Z";
 const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
 const PASSWORD: &str = "correct horse battery 9 staple";
 const REFRESH_TOKEN: &str = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v";
+const LINK_TOKEN: &str = "tgl_AZNvagK0fRmxyJ5_Wj1MVR2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7aL";
 const ORIGIN: &str = "https://api.example.com";
 
 /// Adds them to a document.
@@ -33,6 +34,7 @@ fn contents(of: &mut Value) {
 fn of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => json!({"status": "accepted"}),
+        "AskRequest" => json!({"email": "ada@example.com"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
@@ -52,6 +54,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
+        "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
         "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
         "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
         "TokenAnswer" => json!({
@@ -63,6 +66,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "UserPatch" => json!({"name": "Ada King", "phone": null}),
         "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null}}),
         "UserV2" => user_v2(),
+        "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
     })
 }

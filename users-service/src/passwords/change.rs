@@ -10,6 +10,8 @@ use super::pool::Verified;
 use super::rules::Password;
 use crate::app::App;
 use crate::audit::{Event, Kind, Refusal};
+use crate::links::{self, Purpose};
+use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
 use crate::users::{self, Email, Identifier, Status, UserError};
 use crate::{revocations, sessions};
@@ -31,7 +33,7 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let id = caller.user.id;
     let found = users::find(app.database.read(), id).await?;
     let user = found.filter(|user| user.status == Status::Active).ok_or(UserError::NotFound)?;
-    let new = parse(app, &user, &request.new_password)?;
+    let new = acceptable(app, &user, &request.new_password)?;
 
     let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
     if let Err(wait) = app.throttle.admit(&ticket).await {
@@ -62,14 +64,21 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     for sid in sessions::end_others(&write, id, caller.user.session, now).await? {
         revocations::record(&write, &Revocation::Session { sid, expires_at: app.tokens_die_at() }).await?;
     }
+    links::end_open(&write, id, &[Purpose::ResetPassword, Purpose::ChangeEmail], now).await?;
+    mail::owe(&write, Owed::to_user(Template::PasswordChanged, id), &app.clock).await?;
     write.audit(event(Kind::PasswordChanged));
     write.commit().await?;
     app.relay.flush().await;
+    app.mailer.wake();
     app.throttle.forgive(&ticket).await;
     Ok(())
 }
 
-fn parse(app: &App, user: &users::User, new: &str) -> Result<Password, Problem> {
+/// A new password for somebody, if it keeps the rules: 422 `/new_password` otherwise.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn acceptable(app: &App, user: &users::User, new: &str) -> Result<Password, Problem> {
     let email = Email::parse(&user.email).ok();
     let local = email.as_ref().map_or("", Email::local);
     let names = [user.username.as_str(), local, user.name.as_deref().unwrap_or_default()];

@@ -38,7 +38,7 @@ pub struct Setup {
 /// Where the data is; dropped with everything in it.
 pub struct Ground {
     pub url: String,
-    _folder: Option<TempDir>,
+    pub(super) folder: TempDir,
     database: Option<String>,
 }
 
@@ -69,6 +69,7 @@ impl Setup {
             .set("hashing.memory_kib", "64")
             .set("hashing.passes", "1")
             .set("throttle.enabled", "false")
+            .set("mail.poll", "20ms")
             .set("bootstrap.admin_email", ADMIN)
             .set("bootstrap.admin_password", PASSWORD)
     }
@@ -91,7 +92,11 @@ impl Setup {
     }
 
     pub async fn start_on(self, ground: Ground) -> Running {
-        let Self { clock, stores, settings, .. } = self.set("database.url", &ground.url);
+        let spool = ground.spool().display().to_string();
+        // A test that has chosen a folder of its own keeps it.
+        let chosen = self.settings.iter().any(|(name, _)| name == "TOLLGATE_USERS__MAIL__SPOOL");
+        let setup = if chosen { self } else { self.set("mail.spool", &spool) };
+        let Self { clock, stores, settings, .. } = setup.set("database.url", &ground.url);
         let config = Config::load(None, &settings).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
@@ -100,19 +105,8 @@ impl Setup {
         let journal = service.journal.clone();
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
-        Running {
-            addr,
-            clock,
-            stores,
-            ground,
-            config,
-            signer,
-            http: reqwest::Client::new(),
-            bootstrap,
-            journal,
-            handle,
-            served,
-        }
+        let http = reqwest::Client::new();
+        Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, handle, served }
     }
 }
 
@@ -122,21 +116,21 @@ impl Ground {
         match backend {
             Backend::Sqlite => {
                 let url = format!("sqlite://{}", folder.path().join("users.db").display());
-                Self { url, _folder: Some(folder), database: None }
+                Self { url, folder, database: None }
             }
             Backend::Postgres => {
                 let name = format!("tollgate_users_{}", uuid::Uuid::new_v4().simple());
                 on_server(&format!("CREATE DATABASE {name}")).await;
                 let server = postgres::server();
                 let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-                Self { url, _folder: None, database: Some(name) }
+                Self { url, folder, database: Some(name) }
             }
         }
     }
 
     /// The same ground for a second service; the first one clears it.
     pub fn shared(&self) -> Self {
-        Self { url: self.url.clone(), _folder: None, database: None }
+        Self { url: self.url.clone(), folder: tempfile::tempdir().unwrap(), database: None }
     }
 
     async fn clear(self) {

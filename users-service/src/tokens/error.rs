@@ -12,6 +12,9 @@ pub enum GrantError {
     /// Wrong credentials or token, of whatever kind: which, is nobody's business.
     #[error("invalid grant")]
     Invalid,
+    /// The password is right, and nobody signs in before their address is confirmed.
+    #[error("e-mail address not verified")]
+    EmailNotVerified,
     /// The password was replaced while it was being checked.
     #[error("the password was replaced meanwhile")]
     Changed,
@@ -36,6 +39,7 @@ impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
             GrantError::Invalid | GrantError::Changed => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
+            GrantError::EmailNotVerified => return Self::new(Code::EmailNotVerified).oauth("email_not_verified"),
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }

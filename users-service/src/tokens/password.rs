@@ -17,7 +17,7 @@ use crate::keys::Signer;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, RefreshToken, Session, rotation};
 use crate::throttle::Ticket;
-use crate::users::{self, Credentials, Identifier, Status};
+use crate::users::{self, Credentials, Identifier, Status, User};
 
 /// Checks the password and opens a session.
 pub(super) async fn sign_in(
@@ -55,7 +55,7 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(true);
             app.throttle.forgive(&ticket).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -76,7 +76,7 @@ async fn check(
 ) -> Result<TokenAnswer, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
-    let active = found.filter(|found| found.user.status == Status::Active);
+    let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
         Verified::No => None,
         Verified::Yes => Some(None),
@@ -84,6 +84,12 @@ async fn check(
     };
     let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
     open_session(app, signer, &credentials, renewed, client_ip).await
+}
+
+/// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
+/// chosen, sees whether it was free. As with a wrong password, so that no work tells either.
+const fn is_hidden(app: &App, user: &User) -> bool {
+    !app.config.registration.disclose_existing && !user.email_verified
 }
 
 /// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
@@ -103,6 +109,9 @@ async fn open_session(
     }
     if current.password != checked.password {
         return Err(GrantError::Changed);
+    }
+    if app.config.registration.require_verified_email && !current.user.email_verified {
+        return Err(GrantError::EmailNotVerified);
     }
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
@@ -130,7 +139,7 @@ pub(super) fn tokens_for(
     app: &App,
     signer: &Signer,
     session: &Session,
-    user: &users::User,
+    user: &User,
     counter: i64,
 ) -> Result<TokenAnswer, GrantError> {
     let subject = Subject {

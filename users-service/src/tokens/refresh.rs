@@ -22,6 +22,9 @@ pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -
     for _ in 0..ROUNDS {
         let found = sessions::find(app.database.read(), token.session).await?;
         let session = found.ok_or(GrantError::Invalid)?;
+        // Before the last look at the session, which the swap is: whoever ends all of a user's sessions raises their
+        // version, and so no token has the new version for a session that has ended.
+        let user = users::find(app.database.read(), session.user).await?;
         let now = app.clock.now_micros();
         let counter = match decide(&session.state, token.counter, now, app.config.sessions.refresh_grace.get()) {
             Step::Rotate(to) => {
@@ -30,7 +33,11 @@ pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -
                 }
                 to
             }
-            Step::Repeat(counter) => counter,
+            Step::Repeat(counter) => {
+                let again = sessions::find(app.database.read(), session.id).await?;
+                again.filter(|again| !again.state.ended).ok_or(GrantError::Invalid)?;
+                counter
+            }
             Step::Replayed => {
                 tracing::warn!(session = %session.id, user = %session.user, "a refresh token was replayed; the session ends");
                 end_session(app, session.id, Ending::Replayed, client_ip).await?;
@@ -38,7 +45,6 @@ pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -
             }
             Step::Refuse => return Err(GrantError::Invalid),
         };
-        let user = users::find(app.database.read(), session.user).await?;
         let user = user.filter(|user| user.status == Status::Active).ok_or(GrantError::Invalid)?;
         return tokens_for(app, &signer, &session, &user, counter);
     }

@@ -1,6 +1,7 @@
 //! What a token request may say, and what an access token proves.
 
 mod grants;
+mod late;
 
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
 fn every_refusal_speaks_oauth_too() {
     let refusals = [
         (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
+        (GrantError::EmailNotVerified, Code::EmailNotVerified, "email_not_verified"),
         (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
         (GrantError::Scope, Code::InvalidScope, "invalid_scope"),
         (GrantError::Throttled(Duration::from_secs(3)), Code::RateLimited, "temporarily_unavailable"),

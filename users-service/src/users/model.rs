@@ -51,6 +51,15 @@ pub struct User {
     pub updated_at: OffsetDateTime,
 }
 
+impl User {
+    /// Whether this is another mailbox than theirs, which they have not shown to be theirs. A stored address that is none
+    /// any more is no proof either.
+    #[must_use]
+    pub fn moves_to(&self, email: &Email) -> bool {
+        Email::parse(&self.email).map_or(true, |old| !old.same_mailbox(email))
+    }
+}
+
 /// A user with what their password is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {

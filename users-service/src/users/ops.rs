@@ -1,19 +1,21 @@
 //! What users do to themselves, and administrators to anybody: read, patch, delete.
 
-use shared::auth::{SIGN_IN, SignedIn};
+use shared::auth::SignedIn;
 use shared::domain::{Role, UserId};
 use shared::http::Conditions;
-use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
+use super::email_change;
 use super::error::UserError;
 use super::model::{Changes, Status, User};
 use super::representation::Version;
+use super::sign_in;
 use super::store;
 use super::target::Target;
 use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
+use crate::links::{self, Purpose};
 use crate::{revocations, roles, sessions};
 
 /// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
@@ -51,6 +53,7 @@ pub(super) async fn patch(
     changes: &Changes,
 ) -> Result<User, UserError> {
     let id = target.changeable(caller)?;
+    email_change::admit(app, caller, id, changes).await?;
     let write = app.database.write().await?;
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
@@ -59,14 +62,18 @@ pub(super) async fn patch(
     if changes.change_nothing(&user) {
         return Ok(user);
     }
-    // An API key, or a client's token, would otherwise be worth the whole account.
-    if changes.change_sign_in(&user) && !caller.in_session() {
-        return Err(Problem::new(Code::Forbidden).detail(SIGN_IN).into());
+    if changes.change_sign_in(&user) {
+        sign_in::may_change(&write, caller, &user).await?;
     }
-    store::change(&write, &user, changes, app.clock.now()).await?;
-    record(app, &write, caller, &user, changes);
+    let changes = email_change::held_back(app, &write, caller, &user, changes.clone()).await?;
+    if !changes.change_nothing(&user) {
+        store::change(&write, &user, &changes, app.clock.now()).await?;
+        email_change::after(app, &write, &user, &changes).await?;
+        record(app, &write, caller, &user, &changes);
+    }
     let user = reread(&write, id).await?;
     write.commit().await?;
+    app.mailer.wake();
     Ok(user)
 }
 
@@ -111,7 +118,7 @@ fn gone_for(caller: &SignedIn) -> UserError {
     if caller.has_any(&[Role::Admin]) { UserError::State("The user is deleted.") } else { UserError::NotFound }
 }
 
-/// Disables or deletes: every session ends, every token issued so far is void. The caller holds [`roles::lock`].
+/// Disables or deletes: every session and every open link ends, every token issued so far is void. The caller holds [`roles::lock`].
 pub(super) async fn shut_out(
     app: &App,
     write: &Write,
@@ -127,7 +134,9 @@ pub(super) async fn shut_out(
     let now = app.clock.now();
     let user = User { status, ver: user.ver + 1, ..user };
     store::save_standing(write, &user, now).await?;
-    sessions::end_all(write, user.id, shared::clock::to_micros(now)).await?;
+    let ended_at = shared::clock::to_micros(now);
+    sessions::end_all(write, user.id, ended_at).await?;
+    links::end_open(write, user.id, &Purpose::ALL, ended_at).await?;
     let revocation = Revocation::User { user: user.id, ver: user.ver, expires_at: app.tokens_die_at() };
     revocations::record(write, &revocation).await?;
     Ok(())

@@ -1,14 +1,15 @@
 //! Registering: every fault of the body at once, one hash, one transaction.
 
+use std::net::IpAddr;
+
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::domain::{Role, Roles, UserId};
 use shared::problem::{Code, Problem};
 
-use super::Identifier;
 use super::error::UserError;
-use super::fields::{Email, Name, Phone, Refused, Username};
+use super::fields::{Email, Identifier, Name, Phone, Refused, Username};
 use super::model::{NewUser, Registration};
 use super::representation::Representation;
 use super::store::{Inserted, insert};
@@ -17,7 +18,9 @@ use crate::audit::{By, Event, Kind};
 use crate::config::PasswordRule;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
+use crate::mail::{self, Owed, Template};
 use crate::passwords::{Password, PasswordHash};
+use crate::throttle::Ticket;
 
 /// Who registers, as it is sent.
 #[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -105,12 +108,26 @@ pub(super) async fn register<V: Representation>(
         return Ok(first);
     }
     let hash = app.hasher.hash(&password).await?;
+    let mailed = has_room(app, by.origin()).await;
     let answer = once(app, claim.as_ref(), Some(&hash), async |write: &Write| {
-        insert_and_show::<V>(app, write, &user, &hash, by).await
+        insert_and_show::<V>(app, write, &user, &hash, (by, mailed)).await
     });
     let answer = answer.await?;
     app.metrics.registered();
+    app.mailer.wake();
     Ok(answer)
+}
+
+/// Whether the client's network may have another mail sent. If not it registers all the same, for many people may share it;
+/// the mail can be asked for later.
+async fn has_room(app: &App, client_ip: Option<IpAddr>) -> bool {
+    let Some(address) = client_ip else { return true };
+    let room = app.mailing_limit.admit(&Ticket::mails_from(address)).await.is_ok();
+    if !room {
+        tracing::warn!("a registration goes without its mail: its network had too many sent");
+        app.metrics.mail("withheld");
+    }
+    room
 }
 
 async fn insert_and_show<V: Representation>(
@@ -118,9 +135,12 @@ async fn insert_and_show<V: Representation>(
     write: &Write,
     new: &NewUser,
     hash: &PasswordHash,
-    by: By,
+    (by, mailed): (By, bool),
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    if mailed {
+        mail::owe(write, word_of(new, &inserted), &app.clock).await?;
+    }
     // An event either way, of the same size: where it is not disclosed who is registered, time must not tell either.
     let (kind, whom) = match &inserted {
         Inserted::Created(user) => (Kind::UserRegistered, Some(user.id)),
@@ -140,5 +160,15 @@ async fn insert_and_show<V: Representation>(
         }
         Inserted::EmailTaken => Err(UserError::EmailTaken),
         Inserted::UsernameTaken => Err(UserError::UsernameTaken),
+    }
+}
+
+/// What whoever has the address is written. Whatever came of it there is one mail, so that the work is the same; where
+/// a refusal is answered, the mail goes with it.
+fn word_of(new: &NewUser, inserted: &Inserted) -> Owed {
+    match inserted {
+        Inserted::Created(user) => Owed::to_user(Template::VerifyEmail, user.id),
+        Inserted::EmailTaken => Owed::to_address(Template::AlreadyRegistered, new.email.normal().to_owned()),
+        Inserted::UsernameTaken => Owed::to_address(Template::UsernameTaken, new.email.as_str().to_owned()),
     }
 }

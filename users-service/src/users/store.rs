@@ -8,7 +8,7 @@ use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
 
 use super::error::UserError;
-use super::fields::{Identifier, fold};
+use super::fields::{Email, Identifier, fold};
 use super::model::{Changes, Credentials, NewUser, Status, User};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
@@ -99,14 +99,14 @@ pub async fn insert(
     };
     // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
     let unless_taken = OnConflict::new().do_nothing().to_owned();
-    let rows = Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
-    if rows == 1 {
-        let row = Entity::find_by_id(id.as_uuid()).one(write.transaction()).await?;
-        let row = row.ok_or_else(|| sea_orm::DbErr::RecordNotInserted)?;
-        return Ok(Inserted::Created(Box::new(row.into())));
-    }
-    let email = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).count(write.transaction()).await?;
-    Ok(if email > 0 { Inserted::EmailTaken } else { Inserted::UsernameTaken })
+    Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
+    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
+    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
+    Ok(match holder {
+        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
+        Some(_) => Inserted::EmailTaken,
+        None => Inserted::UsernameTaken,
+    })
 }
 
 /// Whoever signs in with this e-mail address or user name.
@@ -158,6 +158,35 @@ pub async fn store_password(write: &Write, id: UserId, hash: &PasswordHash) -> R
     update(write, id, row).await
 }
 
+/// Notes that the address has been shown to be theirs. The caller holds the row.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn prove(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
+    let row = ActiveModel { email_verified: Set(true), ..touched(user, now) };
+    update(write, user.id, row).await
+}
+
+/// Gives somebody an address that has been shown to be theirs. The caller holds the row.
+///
+/// # Errors
+/// When somebody else has it, or the statement fails.
+pub async fn move_to(write: &Write, user: &User, email: &Email, now: OffsetDateTime) -> Result<(), UserError> {
+    change(write, user, &Changes { email: Some(email.clone()), ..Changes::default() }, now).await?;
+    Ok(prove(write, user, now).await?)
+}
+
+/// Replaces a password hash whose owner could not sign in, by a link that was mailed to their address: that is theirs, and
+/// every token issued so far is void. The caller holds the row.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn reset_password(write: &Write, user: &User, hash: &PasswordHash, now: OffsetDateTime) -> Result<(), Fault> {
+    let password_hash = Set(hash.as_str().to_owned());
+    let row = ActiveModel { password_hash, email_verified: Set(true), ver: Set(user.ver + 1), ..touched(user, now) };
+    update(write, user.id, row).await
+}
+
 /// Writes a patch. The caller holds the row.
 pub(super) async fn change(
     write: &Write,
@@ -166,7 +195,7 @@ pub(super) async fn change(
     now: OffsetDateTime,
 ) -> Result<(), UserError> {
     let mut row = touched(user, now);
-    let email = changes.email.as_ref().map_or(user.email.as_str(), super::fields::Email::as_str);
+    let email = changes.email.as_ref().map_or(user.email.as_str(), Email::as_str);
     let username = changes.username.as_ref().map_or(user.username.as_str(), super::fields::Username::as_str);
     let name = match &changes.name {
         Some(name) => name.as_ref().map(super::fields::Name::as_str),
@@ -177,7 +206,7 @@ pub(super) async fn change(
     if let Some(email) = &changes.email {
         row.email = Set(email.as_str().to_owned());
         row.email_norm = Set(email.normal().to_owned());
-        if super::fields::Email::parse(&user.email).is_ok_and(|old| old.normal() != email.normal()) {
+        if user.moves_to(email) {
             row.email_verified = Set(false);
         }
     }

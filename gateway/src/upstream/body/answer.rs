@@ -50,7 +50,7 @@ enum Content {
 /// Why an answer ended before its end. The connection is closed, which is how HTTP/1.1 says so.
 #[derive(Debug, thiserror::Error)]
 pub enum Cut {
-    /// The upstream broke it off.
+    /// The upstream broke it off. Without the address that was asked for, which is no business of a log.
     #[error("the upstream broke off its answer: {0}")]
     Upstream(#[from] reqwest::Error),
     /// The exchange took too long.
@@ -98,7 +98,7 @@ impl MessageBody for Answer {
                     if matches!(piece, Some(Err(_))) {
                         answer.guards.relapse();
                     }
-                    return Poll::Ready(piece.map(|piece| piece.map_err(Cut::from)));
+                    return Poll::Ready(piece.map(|piece| piece.map_err(|error| Cut::from(error.without_url()))));
                 }
                 match deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {
                     Some(Poll::Ready(())) => Poll::Ready(Some(Err(Cut::Deadline))),

@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 10] = [
+const DEEDS: [(&str, &[Kind]); 14] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -23,7 +23,12 @@ const DEEDS: [(&str, &[Kind]); 10] = [
     ),
     ("revoke", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
-    ("patch_user", &[Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
+    ("reset_password", &[Kind::PasswordReset]),
+    // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
+    ("resend_verification", &[]),
+    ("forgot_password", &[]),
+    ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
     ("disable_user", &[Kind::UserDisabled]),
@@ -60,13 +65,14 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered => ("nobody", true, false),
+        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
         Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
             ("nobody", false, false)
         }
         Kind::RefreshReplayed => ("nobody", true, true),
         Kind::EmailChanged
+        | Kind::EmailChangeAsked
         | Kind::UsernameChanged
         | Kind::UserChanged
         | Kind::RolesChanged
@@ -90,7 +96,10 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
     administer(&service, &admin, &path).await;
+    by_mail(&service).await;
     let ada = service.sign_in("countess@example.org").await;
+    let moving = json!({"email": "ada@example.net"});
+    service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
     come_and_go(&service).await;
     guess(&service, &ada).await;
     let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
@@ -152,6 +161,20 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
     post("enable").await;
     service.call(Method::DELETE, path).by(admin).send().await.expect(204);
     post("restore").await;
+}
+
+/// What links do.
+async fn by_mail(service: &Running) {
+    let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
+    // What was sent to them before they were shut out is good for nothing any more.
+    service.until_mails("waiting", 0).await;
+    let before = service.mails("countess@example.org", "Confirm");
+    post("/api/v1/auth/email/resend", json!({"email": "countess@example.org"})).await.expect(202);
+    let token = service.another_mail("countess@example.org", "Confirm", &before).await.token();
+    post("/api/v1/auth/email/verify", json!({"token": token})).await.expect(204);
+    post("/api/v1/auth/password/forgot", json!({"email": "countess@example.org"})).await.expect(202);
+    let token = service.mail("countess@example.org", "Choose").await.token();
+    post("/api/v1/auth/password/reset", json!({"token": token, "new_password": PASSWORD})).await.expect(204);
 }
 
 async fn come_and_go(service: &Running) {

@@ -53,6 +53,36 @@ impl Email {
         &self.normal
     }
 
+    /// As mail is sent to it: written as it was, with the domain as the DNS is asked for it.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let domain = self.normal.rsplit_once('@').map_or("", |(_, domain)| domain);
+        format!("{}@{domain}", self.local())
+    }
+
+    /// Whether mail to both goes to one mailbox, for all that is certain: servers take no notice of case, but hardly of what
+    /// the normal form also takes for the same (`ß` and `ss`, full-width letters).
+    #[must_use]
+    pub fn same_mailbox(&self, other: &Self) -> bool {
+        self.mailbox().eq_ignore_ascii_case(&other.mailbox())
+    }
+
+    /// The normal form without what many servers take for a detail: whatever is sent to `ada+news@` comes to `ada@`.
+    #[must_use]
+    pub fn without_detail(&self) -> String {
+        let (local, domain) = self.normal.rsplit_once('@').unwrap_or_default();
+        let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty()).unwrap_or(local);
+        format!("{mailbox}@{domain}")
+    }
+
+    /// As it may be shown to whoever has another address: `a…@example.com`.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let (first, domain) =
+            (self.local().chars().next(), self.written.rsplit_once('@').map_or("", |(_, domain)| domain));
+        format!("{}…@{domain}", first.map_or_else(String::new, String::from))
+    }
+
     /// What stands before the `@`.
     #[must_use]
     pub fn local(&self) -> &str {

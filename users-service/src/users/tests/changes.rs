@@ -234,6 +234,7 @@ async fn only_a_session_of_ones_own_changes_how_one_signs_in(backend: Backend) {
             patch(user, same).await.expect(200);
         }
     }
+    assert_eq!(service.ground.count("SELECT count(*) FROM links WHERE purpose = 'change_email'").await, 0);
     patch(ada.user(), email).await.expect(200);
     patch(admin.user(), name).await.expect(200);
     service.stop().await;

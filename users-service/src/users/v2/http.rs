@@ -57,7 +57,8 @@ pub async fn get(
     http::get::<V2>(&app, &caller, target, &conditions).await
 }
 
-/// Changes a user (JSON Merge Patch): oneself, or anybody as administrator.
+/// Changes a user (JSON Merge Patch): oneself, or anybody as administrator. A new e-mail address of one's own takes effect
+/// when the link sent to it is followed; until then the old one stays, and is told.
 #[utoipa::path(patch, path = "/api/v2/users/{id}", operation_id = "patch_user_v2", tag = "Users",
     params(("id" = Target, Path, description = "A user's id, or `me`.", example = "me"),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),

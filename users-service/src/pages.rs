@@ -1,0 +1,11 @@
+//! The pages behind links in mails, for installations without pages of their own: plain HTML, no script. Opening one uses
+//! nothing up, for mail scanners open every link; the button does.
+
+mod http;
+mod model;
+mod render;
+
+pub use http::{show, submit};
+
+#[cfg(test)]
+mod tests;
