@@ -45,29 +45,23 @@ pub fn document() -> String {
     JSON.clone()
 }
 
-/// What both versions have alike.
-const SAME: [&str; 8] = [
-    "audit/events",
-    "auth/email/resend",
-    "auth/email/verify",
-    "auth/password/forgot",
-    "auth/password/reset",
-    "auth/revoke",
-    "auth/token",
-    "users/me/password",
-];
-
 /// What does not differ between versions is written once, and served under both.
 struct SameInBothVersions;
 
 impl Modify for SameInBothVersions {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for path in SAME {
-            let Some(mut item) = document.paths.paths.get(&format!("/api/v1/{path}")).cloned() else { continue };
-            for operation in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {
+        let paths = &mut document.paths.paths;
+        let common = paths.iter().filter_map(|(path, item)| {
+            let second = format!("/api/v2/{}", path.strip_prefix("/api/v1/")?);
+            (!paths.contains_key(&second)).then(|| (second, item.clone()))
+        });
+        let common: Vec<_> = common.collect();
+        for (path, mut item) in common {
+            let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+            for operation in methods.into_iter().flatten() {
                 operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_v2"));
             }
-            document.paths.paths.insert(format!("/api/v2/{path}"), item);
+            paths.insert(path, item);
         }
     }
 }

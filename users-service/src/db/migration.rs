@@ -36,6 +36,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/mail.postgres.sql"),
                 sqlite: include_str!("migration/mail.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000006_sessions",
+                postgres: include_str!("migration/sessions.postgres.sql"),
+                sqlite: include_str!("migration/sessions.sqlite.sql"),
+            }),
         ]
     }
 }

@@ -1,9 +1,15 @@
 //! The rows of sessions.
 
+use std::time::Duration;
+
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
+};
+use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
 
+use super::opening::Opening;
 use super::rotation::State;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
@@ -33,24 +39,35 @@ impl From<Model> for Session {
     }
 }
 
-/// Writes a new session.
+/// Opens a session, good for `lifetime` from now on.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn open(write: &Write, session: &Session, client_ip: Option<String>, now: i64) -> Result<(), Fault> {
-    let row = ActiveModel {
-        id: Set(session.id.as_uuid()),
-        user_id: Set(session.user.as_uuid()),
-        scope: Set(session.scope.clone()),
-        counter: Set(session.state.counter),
-        rotated_at: Set(session.state.rotated_at),
-        created_at: Set(now),
-        expires_at: Set(session.state.expires_at),
-        ended_at: Set(None),
-        client_ip: Set(client_ip),
+pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &Clock) -> Result<Session, Fault> {
+    let now = clock.now();
+    let opened_at = to_micros(now);
+    let client_ip = opening.client_ip.map(|ip| ip.to_string());
+    let row = Model {
+        id: SessionId::generate(clock).as_uuid(),
+        user_id: opening.user.as_uuid(),
+        scope: opening.scope,
+        counter: 1,
+        rotated_at: opened_at,
+        created_at: opened_at,
+        expires_at: to_micros(now + lifetime),
+        ended_at: None,
+        last_ip: client_ip.clone(),
+        client_ip,
+        authenticated_at: opened_at,
+        amr: opening.amr.to_owned(),
+        carrier: opening.carrier.as_str().to_owned(),
+        user_agent: opening.user_agent,
+        client_id: opening.client,
+        parent_id: opening.parent.map(|parent| parent.as_uuid()),
     };
-    Entity::insert(row).exec_without_returning(write.transaction()).await?;
-    Ok(())
+    let session = Session::from(row.clone());
+    Entity::insert(row.into_active_model().reset_all()).exec_without_returning(write.transaction()).await?;
+    Ok(session)
 }
 
 /// Reads a session, ended or not.

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use shared::clock::to_micros;
 use shared::config::Secret;
-use shared::domain::SessionId;
 use shared::problem::{Code, Problem};
 
 use super::access::Subject;
@@ -15,7 +13,7 @@ use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
 use crate::passwords::{PasswordHash, Verified};
-use crate::sessions::{self, RefreshToken, Session, rotation};
+use crate::sessions::{self, Opening, RefreshToken, Session};
 use crate::throttle::Ticket;
 use crate::users::{self, Credentials, Identifier, Status, User};
 
@@ -102,7 +100,6 @@ async fn open_session(
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
     let write = app.database.write().await?;
-    let now = app.clock.now();
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
         return Err(GrantError::Invalid);
@@ -116,20 +113,10 @@ async fn open_session(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    let session = Session {
-        id: SessionId::generate(&app.clock),
-        user: current.user.id,
-        scope: SCOPE.to_owned(),
-        state: rotation::State {
-            counter: 1,
-            rotated_at: to_micros(now),
-            expires_at: to_micros(now + app.config.sessions.lifetime.get()),
-            ended: false,
-        },
-    };
+    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip);
+    let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
     let by = By::user(session.user, session.id, client_ip);
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
-    sessions::open(&write, &session, client_ip.map(|ip| ip.to_string()), to_micros(now)).await?;
     write.commit().await?;
     tokens_for(app, signer, &session, &current.user, 1)
 }

@@ -17,6 +17,13 @@ pub struct Model {
     pub expires_at: i64,
     pub ended_at: Option<i64>,
     pub client_ip: Option<String>,
+    pub authenticated_at: i64,
+    pub amr: String,
+    pub carrier: String,
+    pub user_agent: Option<String>,
+    pub last_ip: Option<String>,
+    pub client_id: Option<Uuid>,
+    pub parent_id: Option<Uuid>,
 }
 
 /// Joined by hand where needed.

@@ -1,0 +1,53 @@
+//! How a session comes about.
+
+use std::net::IpAddr;
+
+use shared::domain::{SessionId, UserId};
+use uuid::Uuid;
+
+/// What carries a session's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The client, as it likes.
+    Token,
+}
+
+impl Carrier {
+    /// As it is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Who opens a session, for whom, from where, and how they have proved who they are.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Whose it will be.
+    pub user: UserId,
+    /// What its tokens may be used for.
+    pub scope: String,
+    /// How they have just proved who they are, in RFC 8176's words.
+    pub amr: &'static str,
+    /// What will carry its tokens.
+    pub carrier: Carrier,
+    /// The OAuth client that it is for; none: the user themselves.
+    pub client: Option<Uuid>,
+    /// The session that it comes from and ends with.
+    pub parent: Option<SessionId>,
+    /// The address that it is opened from.
+    pub client_ip: Option<IpAddr>,
+    /// What the client says it is.
+    pub user_agent: Option<String>,
+}
+
+impl Opening {
+    /// By a user, with their password.
+    #[must_use]
+    pub const fn with_password(user: UserId, scope: String, client_ip: Option<IpAddr>) -> Self {
+        let (client, parent, user_agent) = (None, None, None);
+        Self { user, scope, amr: "pwd", carrier: Carrier::Token, client, parent, client_ip, user_agent }
+    }
+}
