@@ -71,7 +71,7 @@ sections! {
     /// `[sessions]`
     Sessions { lifetime: Dur, refresh_grace: Dur, }
     /// `[passwords]`
-    Passwords { rule: PasswordRule, }
+    Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
     Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
     /// `[throttle]`
