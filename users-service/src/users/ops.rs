@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
 use crate::links::{self, Purpose};
-use crate::{revocations, roles, sessions};
+use crate::{revocations, roles, sessions, step_up};
 
 /// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
 pub(super) async fn read(app: &App, caller: &SignedIn, target: Target) -> Result<User, UserError> {
@@ -107,6 +107,9 @@ pub(super) async fn delete(
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
         return if caller.has_any(&[Role::Admin]) { Ok(()) } else { Err(UserError::NotFound) };
+    }
+    if id == caller.user.id {
+        step_up::require(app, &write, caller).await?;
     }
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;

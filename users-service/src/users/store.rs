@@ -131,6 +131,15 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>
     Ok(row.map(User::from))
 }
 
+/// The same with the hash of their password.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn credentials<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<Credentials>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(Credentials::from))
+}
+
 /// The same with the row locked until the end of the transaction.
 ///
 /// # Errors
