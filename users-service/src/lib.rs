@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod bootstrap;
+mod browser;
 mod config;
 pub mod db;
 mod discovery;

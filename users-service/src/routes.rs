@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, step_up, tokens};
+use crate::{audit, browser, keys, openapi, pages, passwords, probes, recovery, sessions, step_up, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -74,6 +74,12 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
+        .service(
+            resource("/auth/session", "POST, DELETE")
+                .route(web::post().to(browser::http::create))
+                .route(web::delete().to(browser::http::end)),
+        )
+        .service(resource("/auth/session/refresh", "POST").route(web::post().to(browser::http::refresh)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
@@ -82,6 +88,18 @@ fn common(scope: Scope) -> Scope {
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }

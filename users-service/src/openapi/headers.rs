@@ -16,10 +16,11 @@ impl Modify for Headers {
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
     let done = status.starts_with('2');
-    let one_user = path.contains("/users/{id}") || path.starts_with("/.well-known/");
+    let one = path.contains("/users/{id}") && !path.ends_with("/sessions");
+    let one = one || path.starts_with("/.well-known/");
     names.extend((done && keyed).then_some("Idempotent-Replayed"));
     match status {
-        "200" | "304" if one_user => names.push("ETag"),
+        "200" | "304" if one => names.push("ETag"),
         "200" if path.ends_with("/v1/users") => names.push("Link"),
         "201" => names.extend(["ETag", "Location"]),
         _ => {}
