@@ -82,6 +82,7 @@ fn sign_in() -> Vec<Row> {
         public("POST /auth/password/forgot", 202).json(r#"{"email": "nobody@example.com"}"#),
         public("POST /auth/password/reset", 410)
             .json(r#"{"token": "nothing", "new_password": "another horse battery 8 staple"}"#),
+        signed_in("POST /auth/step-up", [422; 5]).json(r#"{"password": "not this 1"}"#),
         signed_in("PUT /users/me/password", [422; 5])
             .json(r#"{"current_password": "not this 1", "new_password": "another horse battery 8 staple"}"#),
     ]
