@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail};
+use crate::{api_keys, bootstrap, keys, mail, sessions};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -71,7 +71,7 @@ sections! {
     /// `[keys]`
     Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
+    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
@@ -174,6 +174,7 @@ impl Check for Config {
         let longest = keys::LONGEST_LIFETIME.as_secs();
         report.ensure((1..=longest).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
         keys::check(self, report);
+        sessions::check(&self.sessions, report);
         let hashing = &self.hashing;
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
