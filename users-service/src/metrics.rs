@@ -10,6 +10,7 @@ use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
+use crate::sessions::RefreshMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -27,6 +28,8 @@ pub struct Metrics {
     audit_queue: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
+    /// Of refreshes.
+    pub refreshes: RefreshMetrics,
 }
 
 impl Metrics {
@@ -44,7 +47,8 @@ impl Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        let keys = KeyMetrics::register(&mut registry);
+        let (keys, refreshes) = (KeyMetrics::register(&mut registry), RefreshMetrics::default());
+        refreshes.register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
             "audit_queue",
@@ -52,7 +56,15 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
+        let registry = Mutex::new(registry);
+        Self { registry, sign_ins, registrations, mails, hashes_waiting, audit_queue, keys, refreshes }
+    }
+
+    /// With what somebody else counts among them.
+    #[must_use]
+    pub fn with(self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry.lock());
+        self
     }
 
     /// Counts a sign-in.

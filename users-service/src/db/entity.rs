@@ -3,6 +3,7 @@
 pub mod audit_event;
 pub mod audit_head;
 pub mod idempotency_key;
+pub mod known_device;
 pub mod link;
 pub mod mail;
 pub mod revocation;

@@ -18,6 +18,27 @@ pub struct State {
     pub ended: bool,
 }
 
+impl State {
+    /// Whether the session has ended, for whatever reason.
+    #[must_use]
+    pub fn is_over(&self, now: i64, idle: Duration) -> bool {
+        self.ended || now >= self.expires_at || now.saturating_sub(self.rotated_at) >= micros(idle)
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// How long things hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the last token still gets its successor once more.
+    pub grace: Duration,
+    /// How long a session lasts that nobody refreshes.
+    pub idle: Duration,
+}
+
 /// What a refresh does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -33,14 +54,13 @@ pub enum Step {
 
 /// Decides what the token with `presented` gets at `now` (microseconds).
 #[must_use]
-pub fn decide(state: &State, presented: i64, now: i64, grace: Duration) -> Step {
-    let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+pub fn decide(state: &State, presented: i64, now: i64, limits: Limits) -> Step {
     let is_last = presented == state.counter.saturating_sub(1);
-    if state.ended || now >= state.expires_at {
+    if state.is_over(now, limits.idle) {
         Step::Refuse
     } else if presented == state.counter {
         Step::Rotate(state.counter.saturating_add(1))
-    } else if is_last && now.saturating_sub(state.rotated_at) <= grace {
+    } else if is_last && now.saturating_sub(state.rotated_at) <= micros(limits.grace) {
         Step::Repeat(state.counter)
     } else if presented < state.counter {
         Step::Replayed

@@ -8,9 +8,11 @@ use sea_orm::{
 };
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
+use uuid::Uuid;
 
 use super::opening::Opening;
 use super::rotation::State;
+use super::rotator::Presented;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
 
@@ -23,6 +25,8 @@ pub struct Session {
     pub user: UserId,
     /// What its tokens may be used for.
     pub scope: String,
+    /// The OAuth client that it is for; none: the user themselves.
+    pub client: Option<Uuid>,
     /// Where its row of refresh tokens stands.
     pub state: State,
 }
@@ -35,7 +39,7 @@ impl From<Model> for Session {
             expires_at: row.expires_at,
             ended: row.ended_at.is_some(),
         };
-        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, state }
+        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, client: row.client_id, state }
     }
 }
 
@@ -82,14 +86,17 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: SessionId) -> Result<Option<Se
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn rotate<C: ConnectionTrait>(db: &C, id: SessionId, to: i64, now: i64) -> Result<bool, Fault> {
-    let row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+pub async fn rotate(write: &Write, presented: &Presented, to: i64, now: i64) -> Result<bool, Fault> {
+    let mut row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+    if let Some(origin) = presented.origin {
+        row.last_ip = Set(Some(origin.to_string()));
+    }
     let swapped = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Id.eq(presented.token.session.as_uuid()))
         .filter(Column::Counter.eq(to - 1))
         .filter(Column::EndedAt.is_null())
-        .exec(db)
+        .exec(write.transaction())
         .await?;
     Ok(swapped.rows_affected == 1)
 }
@@ -136,7 +143,7 @@ pub async fn end_others(
         others = others.and(Column::Id.ne(keep.as_uuid()));
     }
     let ids = Entity::find().select_only().column(Column::Id).filter(others.clone());
-    let ids: Vec<uuid::Uuid> = ids.into_tuple().all(write.transaction()).await?;
+    let ids: Vec<Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
     Ok(ids.into_iter().map(SessionId::from).collect())

@@ -52,7 +52,7 @@ pub async fn token(app: web::Data<App>, caller: Anyone, form: Form) -> Result<Ht
         Grant::Password { identifier, password } => {
             password::sign_in(&app, &identifier, &password, caller.0.client_ip).await?
         }
-        Grant::Refresh { token } => refresh::refresh(&app, &token, caller.0.client_ip).await?,
+        Grant::Refresh { token } => refresh::refresh(&app, &token, None, caller.0.client_ip).await?,
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(answer))
 }
