@@ -19,6 +19,7 @@ macro_rules! journeys {
     };
 }
 
+mod access;
 mod agreement;
 mod audit;
 mod breaker;

@@ -69,9 +69,9 @@ sections! {
     /// `[keys]`
     Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
-    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, }
     /// `[passwords]`
-    Passwords { rule: PasswordRule, }
+    Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
     Hashing {
         memory_kib: u32,
@@ -189,6 +189,7 @@ impl Check for Config {
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         throttle::check(&self.throttle, report);
         sessions::check(self, report);
+        report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");

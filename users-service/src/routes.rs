@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::{audit, keys, openapi, pages, passwords, probes, recovery, step_up, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -73,6 +73,7 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))

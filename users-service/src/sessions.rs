@@ -2,6 +2,7 @@
 
 mod metrics;
 mod opening;
+mod proof;
 mod refresh_token;
 pub mod rotation;
 mod rotator;
@@ -13,6 +14,7 @@ use crate::config::Config;
 
 pub use metrics::{RefreshMetrics, Refreshed};
 pub use opening::Opening;
+pub use proof::{proof, prove};
 pub use refresh_token::RefreshToken;
 pub use rotator::{Presented, QUEUE, Rotator};
 pub use store::{Session, end, end_all, end_others, find, open, rotate, sweep};

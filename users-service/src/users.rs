@@ -24,7 +24,8 @@ pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
 pub use store::{
-    Inserted, administrators, by_identifier, find, id_of, insert, lock, move_to, prove, reset_password, store_password,
+    Inserted, administrators, by_identifier, credentials, find, id_of, insert, lock, move_to, prove, reset_password,
+    store_password,
 };
 pub use target::Target;
 

@@ -96,6 +96,12 @@ kinds! {
     SignInThrottled "sign_in.throttled" Refused;
     /// No room for the work; one event per window.
     SignInShed "sign_in.shed" Refused;
+    /// Somebody proved once more, in their session, who they are.
+    StepUpSucceeded "step_up.succeeded" Succeeded;
+    /// They could not.
+    StepUpFailed "step_up.failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    StepUpThrottled "step_up.throttled" Refused;
     /// A session was ended by whoever held a token of it.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.

@@ -57,6 +57,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
         "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
         "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "StepUpRequest" => json!({"password": PASSWORD}),
         "TokenAnswer" => json!({
             "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
             "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",

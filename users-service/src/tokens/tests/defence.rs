@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 use crate::db::entity::known_device;
 use crate::sweeper;
-use crate::testing::{Answer, Backend, PASSWORD, Running, Setup, on_both};
+use crate::testing::{Answer, Backend, PASSWORD, Person, Running, Setup, on_both};
 
 on_both! {
     a_known_device_signs_in_under_attack,
@@ -121,7 +121,7 @@ async fn a_device_is_forgotten_in_time_and_with_its_user(backend: Backend) {
     sweeper::sweep(&service.app).await.unwrap();
     assert_eq!(known(&service).await, 0);
     service.clock.advance(DAY);
-    attempt(&service, "adalovelace", PASSWORD, "192.0.2.7").await.expect(200);
+    let ada = Person::of(&ada.email, &attempt(&service, "adalovelace", PASSWORD, "192.0.2.7").await.expect(200));
     assert_eq!(known(&service).await, 1);
     service.call(Method::DELETE, "/api/v1/users/me").by(&ada).send().await.expect(204);
     service.clock.advance(31 * DAY);
