@@ -41,7 +41,7 @@ pub(super) async fn refresh(app: &App, headers: &HeaderMap, client_ip: Option<Ip
             return Err(Problem::new(Code::TokenRequired).detail("The browser has no session: sign in."));
         }
     };
-    tokens::refresh(app, token, Carrier::Cookie, client_ip).await.map_err(|error| match error {
+    tokens::refresh(app, token, Carrier::Cookie, None, client_ip).await.map_err(|error| match error {
         GrantError::Invalid => over(),
         other => plain(other),
     })

@@ -6,7 +6,7 @@ use shared::domain::SessionId;
 use super::cookies;
 use crate::app::App;
 use crate::db::Fault;
-use crate::sessions::rotation::{Step, decide};
+use crate::sessions::rotation::{Limits, Step, decide};
 use crate::sessions::{self, Proof};
 use crate::users::{self, Status, User};
 
@@ -32,8 +32,7 @@ pub async fn signed_in(app: &App, request: &HttpRequest) -> Result<Option<Visito
     let Some(token) = cookies::held(app, request.headers()) else { return Ok(None) };
     let db = app.database.read();
     let Some(session) = sessions::find(db, token.session).await? else { return Ok(None) };
-    let (now, grace) = (app.clock.now_micros(), app.config.sessions.refresh_grace.get());
-    match decide(&session.state, token.counter, now, grace) {
+    match decide(&session.state, token.counter, app.clock.now_micros(), Limits::of(&app.config.sessions)) {
         Step::Rotate(_) | Step::Repeat(_) => {}
         Step::Replayed | Step::Refuse => return Ok(None),
     }

@@ -26,7 +26,7 @@ const COUNTER: usize = 8;
 const MAC: usize = 32;
 
 /// Which token of which session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefreshToken {
     /// The session it carries on.
     pub session: SessionId,

@@ -8,9 +8,11 @@ use sea_orm::{
 };
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
+use uuid::Uuid;
 
 use super::opening::{Carrier, Opening};
 use super::rotation::State;
+use super::rotator::Presented;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
 
@@ -25,6 +27,8 @@ pub struct Session {
     pub scope: String,
     /// What carries them.
     pub carrier: Carrier,
+    /// The OAuth client that it is for; none: the user themselves.
+    pub client: Option<Uuid>,
     /// Where its row of refresh tokens stands.
     pub state: State,
 }
@@ -38,7 +42,8 @@ impl From<Model> for Session {
             ended: row.ended_at.is_some(),
         };
         let carrier = Carrier::parse(&row.carrier);
-        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, carrier, state }
+        let (id, user, client) = (row.id.into(), row.user_id.into(), row.client_id);
+        Self { id, user, scope: row.scope, carrier, client, state }
     }
 }
 
@@ -85,14 +90,17 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: SessionId) -> Result<Option<Se
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn rotate<C: ConnectionTrait>(db: &C, id: SessionId, to: i64, now: i64) -> Result<bool, Fault> {
-    let row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+pub async fn rotate(write: &Write, presented: &Presented, to: i64, now: i64) -> Result<bool, Fault> {
+    let mut row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+    if let Some(origin) = presented.origin {
+        row.last_ip = Set(Some(origin.to_string()));
+    }
     let swapped = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Id.eq(presented.token.session.as_uuid()))
         .filter(Column::Counter.eq(to - 1))
         .filter(Column::EndedAt.is_null())
-        .exec(db)
+        .exec(write.transaction())
         .await?;
     Ok(swapped.rows_affected == 1)
 }
@@ -140,7 +148,7 @@ pub async fn end_others(
         others = others.and(Column::Id.ne(keep.as_uuid()));
     }
     let ids = Entity::find().select_only().column(Column::Id).filter(others.clone());
-    let ids: Vec<uuid::Uuid> = ids.into_tuple().all(write.transaction()).await?;
+    let ids: Vec<Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
     Ok(ids.into_iter().map(SessionId::from).collect())

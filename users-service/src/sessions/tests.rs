@@ -3,6 +3,9 @@
 mod bounded;
 mod listed;
 
+mod model;
+mod rotator;
+
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -10,10 +13,10 @@ use proptest::prelude::*;
 use shared::clock::Clock;
 use shared::domain::SessionId;
 
-use super::rotation::{State, Step, decide};
+use super::rotation::{Limits, State, Step, decide};
 use super::{Carrier, RefreshToken};
 
-const GRACE: Duration = Duration::from_secs(10);
+const LIMITS: Limits = Limits { grace: Duration::from_secs(10), idle: Duration::from_secs(14 * 86_400) };
 const SECOND: i64 = 1_000_000;
 
 fn fresh() -> State {
@@ -47,6 +50,7 @@ fn a_sealed_token_opens_and_one_with_any_byte_changed_does_not() {
 #[test]
 fn each_presented_token_gets_what_the_contract_says() {
     let rotated = State { counter: 5, rotated_at: 100 * SECOND, ..fresh() };
+    let idle = 100 * SECOND + 14 * 86_400 * SECOND;
     let table = [
         (5, 100 * SECOND, Step::Rotate(6)),
         (4, 100 * SECOND, Step::Repeat(5)),
@@ -55,14 +59,18 @@ fn each_presented_token_gets_what_the_contract_says() {
         (3, 100 * SECOND, Step::Replayed),
         (1, 100 * SECOND, Step::Replayed),
         (6, 100 * SECOND, Step::Refuse),
-        (5, rotated.expires_at, Step::Refuse),
-        (5, rotated.expires_at - 1, Step::Rotate(6)),
+        (5, idle, Step::Refuse),
+        (4, idle, Step::Refuse),
+        (5, idle - 1, Step::Rotate(6)),
     ];
     for (presented, now, step) in table {
-        assert_eq!(decide(&rotated, presented, now, GRACE), step, "{presented} at {now}");
+        assert_eq!(decide(&rotated, presented, now, LIMITS), step, "{presented} at {now}");
     }
+    let late = State { rotated_at: rotated.expires_at - SECOND, ..rotated };
+    assert_eq!(decide(&late, 5, late.expires_at, LIMITS), Step::Refuse);
+    assert_eq!(decide(&late, 5, late.expires_at - 1, LIMITS), Step::Rotate(6));
     for presented in 0..8 {
-        assert_eq!(decide(&State { ended: true, ..rotated }, presented, 0, GRACE), Step::Refuse);
+        assert_eq!(decide(&State { ended: true, ..rotated }, presented, 0, LIMITS), Step::Refuse);
     }
 }
 
@@ -75,7 +83,7 @@ proptest! {
         for (presented, pause) in events {
             now += pause;
             let before = state;
-            match decide(&state, presented, now, GRACE) {
+            match decide(&state, presented, now, LIMITS) {
                 Step::Rotate(to) => {
                     prop_assert!(!before.ended && presented == before.counter && to == presented + 1);
                     state = State { counter: to, rotated_at: now, ..before };

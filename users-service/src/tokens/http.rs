@@ -59,7 +59,7 @@ pub async fn token(
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, &password, caller.client_ip, &agent).await?
         }
-        Grant::Refresh { token } => refresh::refresh(&app, &token, Carrier::Token, caller.client_ip).await?,
+        Grant::Refresh { token } => refresh::refresh(&app, &token, Carrier::Token, None, caller.client_ip).await?,
     };
     let mut answer = HttpResponse::Ok();
     Ok(answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(granted.tokens))

@@ -14,7 +14,7 @@ use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
-use crate::throttle::Ticket;
+use crate::throttle::Visit;
 use crate::users::{self, Credentials, Identifier, Status, User};
 
 /// Checks the password and opens a session, whose tokens are for this program.
@@ -31,10 +31,13 @@ pub async fn sign_in(
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
     let identifier = Identifier::of(identifier);
-    let ticket = Ticket::new(&identifier, client_ip);
+    // Before anything is counted, for what a known device is spared. The same look whoever it is.
+    let on = app.windows.are_on();
+    let known = on && app.devices.know(app.database.read(), &identifier, client_ip).await?;
+    let visit = Visit::new(&identifier, client_ip, known);
     let name = app.journal.name(identifier.as_str());
     let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
-    if let Err(wait) = app.throttle.admit(&ticket).await {
+    if let Err(wait) = app.windows.admit(&visit).await {
         app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
         return Err(GrantError::Throttled(wait));
     }
@@ -55,9 +58,9 @@ pub async fn sign_in(
     match &opened {
         Ok(_) => {
             app.metrics.sign_in(true);
-            app.throttle.forgive(&ticket).await;
+            app.windows.welcome(&visit).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -79,14 +82,16 @@ async fn check(
 ) -> Result<Granted, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
-    let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
-        Verified::No => None,
-        Verified::Yes => Some(None),
-        Verified::Renewed(hash) => Some(Some(hash)),
+        Verified::No => return Err(GrantError::Invalid),
+        Verified::Yes => None,
+        Verified::Renewed(hash) => Some(hash),
     };
-    let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
-    open_session(app, signer, &credentials, renewed, client_ip, agent).await
+    let right = found.filter(|found| !is_hidden(app, &found.user)).ok_or(GrantError::Invalid)?;
+    if right.user.status != Status::Active {
+        return Err(GrantError::NotActive(right.user.status));
+    }
+    open_session(app, signer, &right, renewed, client_ip, agent).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -108,7 +113,7 @@ async fn open_session(
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
-        return Err(GrantError::Invalid);
+        return Err(GrantError::NotActive(current.user.status));
     }
     if current.password != checked.password {
         return Err(GrantError::Changed);
@@ -121,6 +126,7 @@ async fn open_session(
     }
     let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip, agent);
     let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
+    app.devices.remember(&write, session.user, client_ip).await?;
     let by = By::user(session.user, session.id, client_ip);
     sessions::bound(app, &write, &session, &by).await?;
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));

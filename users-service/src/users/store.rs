@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
 use shared::clock::{from_micros, to_micros};
 use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
@@ -118,12 +118,24 @@ pub async fn insert(
 /// # Errors
 /// When the statement fails.
 pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<Credentials>, Fault> {
+    Ok(named(identifier).one(db).await?.map(Credentials::from))
+}
+
+fn named(identifier: &Identifier) -> Select<Entity> {
     let filter = match identifier {
         Identifier::Email(normal) => Column::EmailNorm.eq(normal),
         Identifier::Username(normal) => Column::UsernameNorm.eq(normal),
     };
-    let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
-    Ok(row.map(Credentials::from))
+    Entity::find().filter(filter).filter(Column::PurgedAt.is_null())
+}
+
+/// The id of whoever signs in with this e-mail address or user name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn id_of<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<UserId>, Fault> {
+    let row = named(identifier).select_only().column(Column::Id).into_tuple::<uuid::Uuid>().one(db).await?;
+    Ok(row.map(UserId::from))
 }
 
 /// A user, deleted or not, but not purged.

@@ -40,7 +40,7 @@ async fn a_page_knows_who_is_signed_in_and_changes_nothing(backend: Backend) {
     for cookies in forged {
         assert_eq!(who(&cookies).await, None, "{cookies}");
     }
-    let granted = tokens::refresh(&app, &jar.refresh, Carrier::Cookie, None).await.unwrap();
+    let granted = tokens::refresh(&app, &jar.refresh, Carrier::Cookie, None, None).await.unwrap();
     let [access, refresh] = given(&app, &granted);
     assert!(who(&jar.line()).await.is_some(), "another tab was faster");
     service.clock.advance(Duration::from_millis(10_001));
