@@ -75,8 +75,7 @@ pub async fn measure(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         for (clients, series) in &mut series {
             let (processes, requests) = (service.processes()?, Rc::clone(&refreshes) as Rc<dyn Requests>);
             let before = processes.cpu_seconds();
-            let outcome: Outcome =
-                load::run(&service.address(), requests, Load::closed(*clients, scale.round)).await?;
+            let outcome: Outcome = load::run(&service.address(), requests, Load::closed(*clients, scale.round)).await?;
             series.per_core.push(outcome.requests() / (processes.cpu_seconds() - before));
             series.rates.push(outcome.rate());
             series.p50.push(outcome.latency(0.5));
@@ -109,7 +108,11 @@ fn tell(series: Vec<(usize, Series)>, report: &mut Report) {
         }
     }
     let title = "Refreshes".to_owned();
-    report.details.push(Detail { title, head: vec!["clients", "per second", "per core-second", "p50 us", "p99 us"], rows });
+    report.details.push(Detail {
+        title,
+        head: vec!["clients", "per second", "per core-second", "p50 us", "p99 us"],
+        rows,
+    });
 }
 
 /// So many sessions; their refresh tokens.

@@ -49,7 +49,8 @@ fn limit(root: &Path) -> u64 {
         let mount = root.join(mount);
         let group = mount.join(path.trim_start_matches('/'));
         // Inside a container the path may be the host's, which is not there: then its own is the mount itself.
-        let above: Vec<_> = group.ancestors().take_while(|group| group.starts_with(&mount)).map(Path::to_owned).collect();
+        let above: Vec<_> =
+            group.ancestors().take_while(|group| group.starts_with(&mount)).map(Path::to_owned).collect();
         above.into_iter().filter_map(move |group| fs::read_to_string(group.join(file)).ok()?.trim().parse().ok())
     });
     let machine = fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
@@ -65,7 +66,9 @@ mod tests {
 
     #[test]
     fn never_more_than_cores_or_memory_and_never_none() {
-        for (cores, mib, workers) in [(2, 512, 2), (64, 512, 26), (64, 128, 6), (4, 1, 1), (1, 0, 1), (8, u64::MAX >> 20, 8)] {
+        for (cores, mib, workers) in
+            [(2, 512, 2), (64, 512, 26), (64, 128, 6), (4, 1, 1), (1, 0, 1), (8, u64::MAX >> 20, 8)]
+        {
             assert_eq!(fitting(cores, mib << 20, 19_456), workers, "{cores} cores, {mib} MiB");
         }
         assert_eq!(fitting(8, 1 << 30, 0), 8);

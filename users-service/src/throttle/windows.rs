@@ -90,8 +90,10 @@ impl Windows {
             ("identifier", visit.identifier.as_ref(), quotas.identifier),
             ("network", visit.network.as_ref(), quotas.network),
         ];
-        let asked: Vec<_> = asked.into_iter().filter_map(|(name, ticket, quota)| Some((name, ticket?, quota))).collect();
-        let takes = asked.iter().map(|(_, ticket, quota)| Take { key: ticket.key(), quota: *quota, cost: 1, shadow: false });
+        let asked: Vec<_> =
+            asked.into_iter().filter_map(|(name, ticket, quota)| Some((name, ticket?, quota))).collect();
+        let takes =
+            asked.iter().map(|(_, ticket, quota)| Take { key: ticket.key(), quota: *quota, cost: 1, shadow: false });
         let takes: Vec<_> = takes.collect();
         let decided = self.counting.take(&takes).await;
         let refused = asked.iter().zip(&decided).filter(|(_, decision)| !decision.allowed);

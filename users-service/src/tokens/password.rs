@@ -56,9 +56,7 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(true);
             app.windows.welcome(&visit).await;
         }
-        Err(
-            GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified,
-        ) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }

@@ -31,11 +31,23 @@ const RESTORABLE: u64 = 30 * DAY;
 /// What can happen. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 enum Happens {
-    SignIn { user: usize, right: bool },
+    SignIn {
+        user: usize,
+        right: bool,
+    },
     /// With the newest token, the one before, and so on; so many times at once.
-    Refresh { session: usize, back: usize, times: usize },
-    GiveBack { session: usize, access: bool },
-    ChangePassword { session: usize },
+    Refresh {
+        session: usize,
+        back: usize,
+        times: usize,
+    },
+    GiveBack {
+        session: usize,
+        access: bool,
+    },
+    ChangePassword {
+        session: usize,
+    },
     Disable(usize),
     Enable(usize),
     Delete(usize),
@@ -47,7 +59,8 @@ enum Happens {
 fn happens() -> impl Strategy<Value = Happens> {
     let user = 0..USERS;
     let session = 0..8_usize;
-    let spans = prop::sample::select(vec![1, 9, GRACE, GRACE + 1, ACCESS - 1, ACCESS, 7 * DAY, IDLE - 1, IDLE, 20 * DAY]);
+    let spans =
+        prop::sample::select(vec![1, 9, GRACE, GRACE + 1, ACCESS - 1, ACCESS, 7 * DAY, IDLE - 1, IDLE, 20 * DAY]);
     prop_oneof![
         4 => (user.clone(), prop::bool::weighted(0.9)).prop_map(|(user, right)| Happens::SignIn { user, right }),
         8 => (session.clone(), prop::sample::select(vec![0, 0, 0, 1, 1, 2, 5]), prop::sample::select(vec![1, 1, 6]))
@@ -129,7 +142,8 @@ impl<'a> World<'a> {
     }
 
     fn end_all(&mut self, user: usize, but: Option<usize>) {
-        let of_user = self.sessions.iter_mut().enumerate().filter(|(at, session)| session.user == user && Some(*at) != but);
+        let of_user =
+            self.sessions.iter_mut().enumerate().filter(|(at, session)| session.user == user && Some(*at) != but);
         of_user.for_each(|(_, session)| session.over = true);
     }
 
@@ -140,7 +154,10 @@ impl<'a> World<'a> {
             Happens::Refresh { session, .. }
             | Happens::GiveBack { session, .. }
             | Happens::ChangePassword { session }
-                if session % some >= self.sessions.len() => Ok(()),
+                if session % some >= self.sessions.len() =>
+            {
+                Ok(())
+            }
             Happens::Refresh { session, back, times } => self.refresh(session % some, back, times).await,
             Happens::GiveBack { session, access } => self.give_back(session % some, access).await,
             Happens::ChangePassword { session } => self.change_password(session % some).await,
@@ -238,7 +255,16 @@ impl<'a> World<'a> {
     async fn disable(&mut self, at: usize) -> Result<(), TestCaseError> {
         let status = self.administer(Method::POST, at, "/disable").await;
         let user = &mut self.users[at];
-        prop_assert_eq!(status, if user.purged { 404 } else if user.deleted_at.is_some() { 409 } else { 200 });
+        prop_assert_eq!(
+            status,
+            if user.purged {
+                404
+            } else if user.deleted_at.is_some() {
+                409
+            } else {
+                200
+            }
+        );
         if status == 200 {
             user.disabled = true;
             self.end_all(at, None);
@@ -249,7 +275,16 @@ impl<'a> World<'a> {
     async fn enable(&mut self, at: usize) -> Result<(), TestCaseError> {
         let status = self.administer(Method::POST, at, "/enable").await;
         let user = &mut self.users[at];
-        prop_assert_eq!(status, if user.purged { 404 } else if user.deleted_at.is_some() { 409 } else { 200 });
+        prop_assert_eq!(
+            status,
+            if user.purged {
+                404
+            } else if user.deleted_at.is_some() {
+                409
+            } else {
+                200
+            }
+        );
         user.disabled &= status != 200;
         Ok(())
     }
@@ -269,7 +304,16 @@ impl<'a> World<'a> {
         let status = self.administer(Method::POST, at, "/restore").await;
         let user = &mut self.users[at];
         let in_time = user.deleted_at.is_some_and(|deleted_at| self.now < deleted_at + RESTORABLE);
-        prop_assert_eq!(status, if user.purged { 404 } else if in_time { 200 } else { 409 });
+        prop_assert_eq!(
+            status,
+            if user.purged {
+                404
+            } else if in_time {
+                200
+            } else {
+                409
+            }
+        );
         if status == 200 {
             user.deleted_at = None;
         }

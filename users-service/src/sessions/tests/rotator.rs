@@ -99,14 +99,18 @@ async fn many_sessions_move_on_in_one_transaction(backend: Backend) {
     let (rotator, drains) = rotator(64, &service, &database);
     let nobody = RefreshToken { counter: 9, ..presented(&service, &people[0].refresh_token, None).token };
     let stranger = rotator.rotate(Presented { token: nobody, client: None, origin: None });
-    let twice = people.iter().chain(&people).map(|person| rotator.rotate(presented(&service, &person.refresh_token, None)));
+    let twice =
+        people.iter().chain(&people).map(|person| rotator.rotate(presented(&service, &person.refresh_token, None)));
     let all = join(stranger, join_all(twice));
     // All are in the queue before anybody looks.
     let ((stranger, rotated), _task) = join(all, async { tokio::spawn(drains.run()) }).await;
     assert!(stranger.unwrap().is_none(), "ahead of its session: to be looked at");
     for (person, rotated) in people.iter().chain(&people).zip(rotated) {
         let rotated = rotated.unwrap().unwrap();
-        assert_eq!((rotated.session.id, rotated.user.id, rotated.session.state.counter), (person.claims.sid, person.id, 2));
+        assert_eq!(
+            (rotated.session.id, rotated.user.id, rotated.session.state.counter),
+            (person.claims.sid, person.id, 2)
+        );
     }
     if backend == Backend::Postgres {
         let count = "SELECT count(DISTINCT xmin::text) FROM sessions WHERE counter = 2 AND last_ip = '2001:db8::7'";

@@ -120,7 +120,8 @@ async fn measure(service: &Running, kinds: [&str; 5]) -> [Vec<f64>; 5] {
 /// How far the kinds' mean ranks lie apart (Kruskal and Wallis, 1952): about 4 where nothing tells them apart, 143 where all
 /// of one kind come before all others.
 fn spread(times: &[Vec<f64>; 5]) -> f64 {
-    let mut all: Vec<_> = times.iter().enumerate().flat_map(|(kind, times)| times.iter().map(move |time| (*time, kind))).collect();
+    let mut all: Vec<_> =
+        times.iter().enumerate().flat_map(|(kind, times)| times.iter().map(move |time| (*time, kind))).collect();
     all.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut ranks = [0.0; 5];
     for (rank, (_, kind)) in all.iter().enumerate() {
@@ -141,7 +142,8 @@ async fn medians_of_interleaved_failures_agree(backend: Backend) {
     // That it would be seen: somebody whose hash costs next to nothing, and all else is as with the others.
     let config = crate::config::Hashing { memory_kib: 8, passes: 1, ..service.config.hashing.clone() };
     let cheap = Hasher::start(&config).unwrap().hash(&Secret::from(PASSWORD.to_owned())).await.unwrap();
-    sql(&service, &format!("UPDATE users SET password_hash = '{}' WHERE username = 'unverified'", cheap.as_str())).await;
+    sql(&service, &format!("UPDATE users SET password_hash = '{}' WHERE username = 'unverified'", cheap.as_str()))
+        .await;
     let apart = spread(&measure(&service, STANDINGS).await);
     assert!(apart > CLEARLY, "a hash that is left out lies only {apart:.1} apart");
     service.stop().await;

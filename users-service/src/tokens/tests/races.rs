@@ -23,7 +23,8 @@ async fn a_refresh_during_a_logout_and_a_disabling_outlives_neither(backend: Bac
         let revoke = [("token", ada.refresh_token.as_str())];
         let logout = service.call(Method::POST, "/api/v1/auth/revoke").form(&revoke).send();
         let disable = service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send();
-        let tokens: Vec<_> = [&ada, &other].into_iter().cycle().take(8).map(|person| person.refresh_token.clone()).collect();
+        let tokens: Vec<_> =
+            [&ada, &other].into_iter().cycle().take(8).map(|person| person.refresh_token.clone()).collect();
         let refreshes = join_all(tokens.iter().map(|token| service.refresh(token)));
         let (refreshed, logout, disabled) = join3(refreshes, logout, disable).await;
         logout.expect(200);
