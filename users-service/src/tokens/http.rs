@@ -44,7 +44,9 @@ pub struct RevokeRequest {
     token_type_hint: Option<String>,
 }
 
-/// Signs in, or carries a session on.
+/// Signs in, or carries a session on. Who has the right password of somebody disabled or deleted is refused like anybody
+/// else, and told why in `error_description`. Attempts are counted, and too many answered 429 before any work: by
+/// identifier and address, by identifier, and by network.
 #[utoipa::path(post, path = "/api/v1/auth/token", operation_id = "token", tag = "Sign-in", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens. A refresh repeated within 10 s gets the same refresh token.", body = TokenAnswer)))]
