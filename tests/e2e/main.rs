@@ -23,6 +23,7 @@ mod access;
 mod agreement;
 mod audit;
 mod breaker;
+mod browser;
 mod configuration;
 mod contention;
 mod crash;

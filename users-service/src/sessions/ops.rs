@@ -1,7 +1,7 @@
 //! Looking at sessions and ending them: one's own, and an administrator anybody's.
 
 use shared::auth::InSession;
-use shared::domain::{SessionId, UserId};
+use shared::domain::{Permission, SessionId, UserId};
 use shared::http::Conditions;
 
 use super::close::close;
@@ -45,7 +45,7 @@ pub(super) async fn end(
     id: SessionId,
     conditions: &Conditions,
 ) -> Result<(), UserError> {
-    let user = target.changeable(caller)?;
+    let user = target.changeable(caller, Permission::SessionsManage)?;
     let write = app.database.write().await?;
     users::lock(&write, user).await?.ok_or(UserError::NotFound)?;
     if caller.user.session != Some(id) {
@@ -61,7 +61,7 @@ pub(super) async fn end(
 
 /// Ends all of whoever the caller may change, the one that asks among them.
 pub(super) async fn end_all(app: &App, caller: &InSession, target: Target) -> Result<(), UserError> {
-    let user = target.changeable(caller)?;
+    let user = target.changeable(caller, Permission::SessionsManage)?;
     let write = app.database.write().await?;
     users::lock(&write, user).await?.ok_or(UserError::NotFound)?;
     prove(app, &write, caller, user).await?;

@@ -54,7 +54,8 @@ pub async fn refresh(
             Step::Refuse => return Err(GrantError::Invalid),
         };
         let user = user.filter(|user| user.status == Status::Active).ok_or(GrantError::Invalid)?;
-        return tokens_for(app, &signer, &session, &user, counter);
+        let tokens = tokens_for(app, &signer, &session, &user, counter)?;
+        return Ok(Granted { session, tokens });
     }
     Err(GrantError::Invalid)
 }
