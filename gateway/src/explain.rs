@@ -155,6 +155,9 @@ fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Rol
     for policy in &limits.policies {
         lines.say("limit", limit(policy));
     }
+    for policy in route.limits.of_keys().into_iter().flat_map(|set| &set.policies).filter(|_| roles.is_some()) {
+        lines.say("", format!("with an API key {}", limit(policy)));
+    }
     if limits.cost != 1 {
         lines.say("cost", format!("{} of each limit", limits.cost));
     }

@@ -21,6 +21,7 @@ macro_rules! journeys {
 
 mod access;
 mod agreement;
+mod api_keys;
 mod audit;
 mod breaker;
 mod browser;

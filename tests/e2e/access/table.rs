@@ -66,7 +66,7 @@ impl Row {
 
 /// Every operation.
 pub fn rows() -> Vec<Row> {
-    [discovery(), sign_in(), users(), accounts(), transfers()].into_iter().flatten().collect()
+    [discovery(), sign_in(), users(), keys_and_roles(), accounts(), transfers()].into_iter().flatten().collect()
 }
 
 fn discovery() -> Vec<Row> {
@@ -108,6 +108,26 @@ fn users() -> Vec<Row> {
         signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/restore", [403, 403, 403, 403, 412]).stale(),
         signed_in("GET /audit/events", [403, 403, 403, 403, 200]),
+    ]
+}
+
+fn keys_and_roles() -> Vec<Row> {
+    const ADMIN: [u16; 5] = [403, 403, 403, 403, 200];
+    vec![
+        signed_in("GET /users/me/api-keys", [200; 5]),
+        signed_in("POST /users/me/api-keys", [422; 5]).json(r#"{"name": "", "scopes": []}"#),
+        // Nobody has a key of this id.
+        signed_in("DELETE /users/me/api-keys/{id}", [404; 5]),
+        signed_in("GET /users/{id}/api-keys", ADMIN),
+        signed_in("DELETE /users/{id}/api-keys/{key}", [403, 403, 403, 403, 404]).at("/users/{id}/api-keys/{id}"),
+        signed_in("POST /users/{id}/password-reset", [403, 403, 403, 403, 202]),
+        signed_in("GET /permissions", ADMIN),
+        signed_in("GET /roles", ADMIN),
+        signed_in("POST /roles", [403, 403, 403, 403, 422]).json(r#"{"name": "", "permissions": []}"#),
+        // A role of ours, which never changes.
+        signed_in("GET /roles/{name}", ADMIN).at("/roles/user"),
+        signed_in("PATCH /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user").patch("{}"),
+        signed_in("DELETE /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user"),
     ]
 }
 

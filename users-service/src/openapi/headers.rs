@@ -16,12 +16,16 @@ impl Modify for Headers {
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
     let done = status.starts_with('2');
-    let one = path.contains("/users/{id}") && !path.ends_with("/sessions");
-    let one = one || path.starts_with("/.well-known/");
-    names.extend((done && keyed).then_some("Idempotent-Replayed"));
+    // Their answers have no tag, and those with a secret in them are given once.
+    let keys = path.contains("/api-keys");
+    let untagged = ["/password-reset", "/sessions"].iter().any(|end| path.ends_with(end));
+    let one_user = path.contains("/users/{id}") && !keys && !untagged;
+    let tagged = one_user || path.ends_with("/roles/{name}") || path.starts_with("/.well-known/");
+    names.extend((done && keyed && !keys).then_some("Idempotent-Replayed"));
     match status {
-        "200" | "304" if one => names.push("ETag"),
+        "200" | "304" if tagged => names.push("ETag"),
         "200" if path.ends_with("/v1/users") => names.push("Link"),
+        "201" if keys => names.push("Location"),
         "201" => names.extend(["ETag", "Location"]),
         _ => {}
     }

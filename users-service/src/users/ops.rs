@@ -59,6 +59,7 @@ pub(super) async fn patch(
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
+    roles::outranks(&write, caller, &user).await?;
     if changes.change_nothing(&user) {
         return Ok(user);
     }
@@ -111,6 +112,7 @@ pub(super) async fn delete(
     if id == caller.user.id {
         step_up::require(app, &write, caller).await?;
     }
+    roles::outranks(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;

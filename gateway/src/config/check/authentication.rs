@@ -38,6 +38,9 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(full.is_empty() || is_scope(full), "authentication.full_scope", "one word");
     let asking = &ours.introspection;
     report.ensure(!asking.timeout.get().is_zero(), "authentication.introspection.timeout", "more than 0s");
+    // For as long users-service tells of a key that was revoked.
+    let believed = asking.remember.get().as_secs() <= 300;
+    report.ensure(believed, "authentication.introspection.remember", "at most 5m");
     report.ensure(asking.capacity > 0, "authentication.introspection.capacity", "at least 1");
     report.ensure(asking.max_in_flight > 0, "authentication.introspection.max_in_flight", "at least 1");
     issuers(ours, report);

@@ -9,7 +9,8 @@ use shared::problem::Problem;
 use super::model::{UserPatchV2, UserViewV2, V2};
 use crate::app::App;
 use crate::idempotency::IdempotencyKey;
-use crate::users::admin::{RolesRequest, Standing};
+use crate::roles::RolesRequest;
+use crate::users::admin::Standing;
 use crate::users::register::{Accepted, RegisterRequest};
 use crate::users::{Target, http};
 
