@@ -91,18 +91,6 @@ fn common(scope: Scope) -> Scope {
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
         )
-        .service(
-            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
-                .route(web::get().to(sessions::http::list))
-                .route(web::head().to(sessions::http::list))
-                .route(web::delete().to(sessions::http::end_all)),
-        )
-        .service(
-            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
-                .route(web::get().to(sessions::http::get))
-                .route(web::head().to(sessions::http::get))
-                .route(web::delete().to(sessions::http::end)),
-        )
         .service(resource("/auth/introspect", "POST").route(web::post().to(api_keys::http::introspect)))
         .service(
             resource("/users/me/api-keys", "GET, HEAD, POST")
@@ -135,6 +123,18 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(roles::http::get))
                 .route(web::patch().to(roles::http::patch))
                 .route(web::delete().to(roles::http::remove)),
+        )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }
