@@ -57,8 +57,14 @@ pub struct Opening {
 impl Opening {
     /// By a user, with their password.
     #[must_use]
-    pub fn with_password(user: UserId, scope: String, client_ip: Option<IpAddr>, agent: &Agent) -> Self {
-        let (carrier, user_agent, client, parent) = (agent.carrier, agent.name.clone(), None, None);
-        Self { user, scope, amr: "pwd", carrier, client, parent, client_ip, user_agent }
+    pub const fn with_password(user: UserId, scope: String, client_ip: Option<IpAddr>) -> Self {
+        let (client, parent, user_agent) = (None, None, None);
+        Self { user, scope, amr: "pwd", carrier: Carrier::Token, client, parent, client_ip, user_agent }
+    }
+
+    /// With this program.
+    #[must_use]
+    pub fn by(self, agent: &Agent) -> Self {
+        Self { carrier: agent.carrier, user_agent: agent.name.clone(), ..self }
     }
 }

@@ -72,8 +72,8 @@ pub(super) async fn end_all(app: &App, caller: &InSession, target: Target) -> Re
     Ok(())
 }
 
-/// Whoever has got hold of one session does not end all others with it: their user could not see to it that they are who
-/// stays. For what an administrator does to others their role is enough.
+/// Whoever has got hold of one session does not put its user out of all others with it. For what an administrator does to
+/// others their permission is enough.
 async fn prove(app: &App, write: &Write, caller: &InSession, user: UserId) -> Result<(), UserError> {
     if user == caller.user.id {
         step_up::require(app, write, caller).await?;

@@ -124,14 +124,15 @@ async fn open_session(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip, agent);
+    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip).by(agent);
     let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
     app.devices.remember(&write, session.user, client_ip).await?;
     let by = By::user(session.user, session.id, client_ip);
     sessions::bound(app, &write, &session, &by).await?;
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     write.commit().await?;
-    tokens_for(app, signer, &session, &current.user, 1)
+    let tokens = tokens_for(app, signer, &session, &current.user, 1)?;
+    Ok(Granted { session, tokens })
 }
 
 /// An access token for the user as they are now, and the session's refresh token with this counter.
@@ -141,7 +142,7 @@ pub(super) fn tokens_for(
     session: &Session,
     user: &User,
     counter: i64,
-) -> Result<Granted, GrantError> {
+) -> Result<TokenAnswer, GrantError> {
     let subject = Subject {
         user: user.id,
         session: session.id,
@@ -152,12 +153,11 @@ pub(super) fn tokens_for(
         session_ends_at: session.state.expires_at,
     };
     let issued = app.issuer.issue(signer, subject)?;
-    let tokens = TokenAnswer {
+    Ok(TokenAnswer {
         access_token: issued.token,
         token_type: "Bearer".to_owned(),
         expires_in: issued.expires_in,
         refresh_token: RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh),
         scope: session.scope.clone(),
-    };
-    Ok(Granted { session: session.clone(), tokens })
+    })
 }

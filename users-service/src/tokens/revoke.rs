@@ -45,10 +45,11 @@ pub async fn end_session(
     let write = app.database.write().await?;
     let event = |closed: &Session| {
         let (kind, by) = match ending {
-            // What comes from a session that was replayed is only ended with it.
-            Ending::Replayed if closed.id == session => (Kind::RefreshReplayed, By::nobody(client_ip)),
-            Ending::GivenBack | Ending::Replayed => (Kind::SessionEnded, By::user(closed.user, session, client_ip)),
+            Ending::GivenBack => (Kind::SessionEnded, By::user(closed.user, session, client_ip)),
+            Ending::Replayed => (Kind::RefreshReplayed, By::nobody(client_ip)),
         };
+        // What comes from a session that was replayed only ends with it.
+        let kind = if closed.id == session { kind } else { Kind::SessionEnded };
         Event::new(kind, by, &app.clock)
     };
     sessions::close(app, &write, &[session], event).await?;
