@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shared::auth::{Caller, External, User};
-use shared::domain::{ApiKeyId, Permission, Permissions, Roles};
+use shared::domain::{ApiKeyId, Permissions, Roles};
 
 use super::accepted::Place;
 use super::keys::Key;
@@ -126,12 +126,6 @@ impl Principal {
     #[must_use]
     pub fn is_user(&self) -> bool {
         matches!(self.verified.subject, Subject::User(_))
-    }
-
-    /// Whether one of the caller's roles, ours or custom, lets them do this. Their scope is another question.
-    #[must_use]
-    pub fn may(&self, permission: Permission) -> bool {
-        self.roles.permissions().union(self.permissions).has(permission)
     }
 
     /// What the scope means where a route names none.

@@ -95,7 +95,7 @@ async fn two_who_demote_each_other_leave_one(backend: Backend) {
         )
         .await;
         let (winner, loser, lost) = if a.status == 200 { (&first, &second, b) } else { (&second, &first, a) };
-        lost.expect_problem(409, "last_administrator");
+        lost.expect_problem(403, "forbidden");
         set_roles(&service, winner, loser, &["user", "admin"]).await.expect(200);
     }
     service.stop().await;
