@@ -108,6 +108,7 @@ pub(super) async fn delete(
     if user.status == Status::Deleted {
         return if caller.has_any(&[Role::Admin]) { Ok(()) } else { Err(UserError::NotFound) };
     }
+    sign_in::may_change(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;
