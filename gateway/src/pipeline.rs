@@ -30,6 +30,7 @@ use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::in_flight::Permit;
 use crate::policy::lasting::Leave;
 use crate::policy::rate_limit::{Caller, PolicySets};
+use crate::policy::second_look::SecondLook;
 use crate::policy::shape;
 use crate::policy::validate;
 use crate::policy::version::{VersionId, VersionRule, without_version};
@@ -120,7 +121,8 @@ async fn forward(
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
     let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
-    let call = call(exchange, route, upstream, asked, priority);
+    let again = SecondLook { worker, tables, route, method };
+    let call = call(exchange, route, upstream, asked, (priority, again));
     if route.websocket && websocket::is_asked(head) {
         return Box::pin(tunnel(worker, exchange, call, body.take(), permit)).await;
     }
@@ -161,7 +163,7 @@ fn call<'a>(
     route: &'a Route,
     upstream: &'a Arc<Upstream>,
     asked: Asked<'a>,
-    priority: Priority,
+    (priority, again): (Priority, SecondLook<'a>),
 ) -> Call<'a> {
     let (tables, head) = (exchange.tables, exchange.request.head());
     Call {
@@ -187,6 +189,7 @@ fn call<'a>(
         oauth: route.oauth,
         mirror: route.mirror.as_ref(),
         doubt: None,
+        again: Some(again),
     }
 }
 

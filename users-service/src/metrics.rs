@@ -83,7 +83,7 @@ impl Metrics {
     }
 
     /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead`,
-    /// `dropped` (it was for nobody) or `withheld` (there were too many).
+    /// `dropped` (it was for nobody), `withheld` (there were too many), or `panicked` (a mistake of ours).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
     }

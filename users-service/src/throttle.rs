@@ -20,7 +20,7 @@ use crate::config::{self, Config};
 use counting::Counting;
 
 pub use devices::{Devices, forget, sweep};
-pub use ticket::Ticket;
+pub use ticket::{Claim, Ticket};
 pub use windows::{Visit, Windows};
 
 /// Counts attempts.

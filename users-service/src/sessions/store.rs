@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
 };
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
@@ -14,7 +15,7 @@ use super::opening::{Carrier, Opening};
 use super::rotation::State;
 use super::rotator::Presented;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +158,7 @@ pub async fn end_others(
 /// Removes sessions that expired before `before`.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(before)).exec(db).await?;
-    Ok(())
+/// When a statement fails.
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove::<Entity>(database, Column::Id, Condition::all().add(Column::ExpiresAt.lt(before))).await
 }

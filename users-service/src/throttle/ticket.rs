@@ -12,6 +12,27 @@ use crate::users::Identifier;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket(String);
 
+/// By what a mailbox is somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// They have shown it.
+    Proven,
+    /// They say so.
+    Made,
+    /// They say so of an address with a detail (`ada+x@`), and who has the mailbox may know nothing of it.
+    WithDetail,
+}
+
+impl Claim {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Made => "claimed",
+            Self::WithDetail => "detailed",
+        }
+    }
+}
+
 impl Ticket {
     /// For signing in under an identifier from the client's address (IPv6: its /64, which is one customer).
     #[must_use]
@@ -37,11 +58,10 @@ impl Ticket {
         Self::of("asking", identifier, address)
     }
 
-    /// For the mails of one kind to one mailbox, whoever has them sent: one kind does not use up another's, nor what goes to
-    /// whoever claims an address what goes to those who have proven it.
+    /// For the mails of one kind to one mailbox, whoever has them sent: one kind does not use up another's, nor one claim.
     #[must_use]
-    pub fn mail(template: Template, proven: bool, mailbox: String) -> Self {
-        let to = if proven { "proven" } else { "claimed" };
+    pub fn mail(template: Template, claim: Claim, mailbox: String) -> Self {
+        let to = claim.as_str();
         Self::of(&format!("mail {} {to}", template.as_str()), &Identifier::Email(mailbox), None)
     }
 

@@ -164,6 +164,7 @@ impl Keys {
             oauth: _,
             mirror: _,
             doubt: _,
+            again: _,
         } = *call;
         let mut parts = Parts::begin("answer");
         parts.add(upstream.name.as_bytes());
