@@ -40,14 +40,17 @@ pub async fn refresh(
     let presented = Presented { token, client, origin: client_ip };
     if let Some(rotated) = app.rotator.rotate(presented).await? {
         app.metrics.refreshes.count(Refreshed::Rotated);
-        return tokens_for(app, &signer, &rotated.session, &rotated.user, rotated.session.state.counter);
+        let session = rotated.session.clone();
+        let tokens = tokens_for(app, &signer, &session, &rotated.user, session.state.counter)?;
+        return Ok(Granted { session, tokens });
     }
     let Some(carried) = alone(app, &presented).await.inspect_err(refused)? else {
         app.metrics.refreshes.count(Refreshed::Replayed);
         return Err(GrantError::Invalid);
     };
     app.metrics.refreshes.count(carried.refreshed);
-    tokens_for(app, &signer, &carried.session, &carried.user, carried.counter)
+    let tokens = tokens_for(app, &signer, &carried.session, &carried.user, carried.counter)?;
+    Ok(Granted { session: carried.session, tokens })
 }
 
 /// A session that goes on.

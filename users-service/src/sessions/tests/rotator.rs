@@ -77,7 +77,7 @@ async fn a_token_is_good_for_its_client_alone(backend: Backend) {
     let app = &service.app;
     let write = app.database.write().await.unwrap();
     let agent = Agent { carrier: Carrier::Token, name: None };
-    let opening = Opening::with_password(ada.id, "api".to_owned(), None, &agent);
+    let opening = Opening::with_password(ada.id, "api".to_owned(), None).by(&agent);
     let opening = Opening { client: Some(client), ..opening };
     let session = open(&write, opening, Duration::from_secs(3_600), &app.clock).await.unwrap();
     write.commit().await.unwrap();
