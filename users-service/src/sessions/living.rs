@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use shared::clock::to_micros;
 use shared::domain::{SessionId, UserId};
 use uuid::Uuid;
 
@@ -15,18 +16,21 @@ use crate::db::{Fault, Write};
 /// Sessions that one sign-in ends at most, where the bound has been lowered; the next ends more.
 const AT_ONCE: u64 = 100;
 
-/// Whether a session is this user's and goes on.
-fn lives(user: UserId, now: i64) -> Expr {
-    Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null()).and(Column::ExpiresAt.gt(now))
+/// Whether a session is this user's and goes on, as [`super::rotation::State::is_over`] has it.
+fn lives(app: &App, user: UserId) -> Expr {
+    let now = app.clock.now();
+    let goes_on = Column::EndedAt.is_null().and(Column::ExpiresAt.gt(to_micros(now)));
+    let in_use = Column::RotatedAt.gt(to_micros(now - app.config.sessions.idle.get()));
+    Column::UserId.eq(user.as_uuid()).and(goes_on).and(in_use)
 }
 
-/// Those of a user that go on, the one that was used last first, at most so many.
+/// Those of a user that go on, the one that was used last first, at most as many as one may have.
 ///
 /// # Errors
 /// When the statement fails.
-pub(super) async fn all<C: ConnectionTrait>(db: &C, user: UserId, now: i64, most: u64) -> Result<Vec<Model>, Fault> {
-    let living = Entity::find().filter(lives(user, now));
-    Ok(living.order_by_desc(Column::RotatedAt).order_by_desc(Column::Id).limit(most).all(db).await?)
+pub(super) async fn all(app: &App, user: UserId) -> Result<Vec<Model>, Fault> {
+    let living = Entity::find().filter(lives(app, user)).limit(app.config.sessions.per_user);
+    Ok(living.order_by_desc(Column::RotatedAt).order_by_desc(Column::Id).all(app.database.read()).await?)
 }
 
 /// One of a user's, if it goes on.
@@ -34,12 +38,12 @@ pub(super) async fn all<C: ConnectionTrait>(db: &C, user: UserId, now: i64, most
 /// # Errors
 /// When the statement fails.
 pub(super) async fn one<C: ConnectionTrait>(
+    app: &App,
     db: &C,
     user: UserId,
     id: SessionId,
-    now: i64,
 ) -> Result<Option<Model>, Fault> {
-    Ok(Entity::find_by_id(id.as_uuid()).filter(lives(user, now)).one(db).await?)
+    Ok(Entity::find_by_id(id.as_uuid()).filter(lives(app, user)).one(db).await?)
 }
 
 /// All of a user's that have not been ended: also those that have just expired, for until they are swept away a verifier whose
@@ -60,7 +64,7 @@ pub(super) async fn ids(write: &Write, user: UserId) -> Result<Vec<SessionId>, F
 /// # Errors
 /// When a statement fails.
 pub async fn bound(app: &App, write: &Write, opened: &Session, by: &By) -> Result<(), Fault> {
-    let others = lives(opened.user, app.clock.now_micros()).and(Column::Id.ne(opened.id.as_uuid()));
+    let others = lives(app, opened.user).and(Column::Id.ne(opened.id.as_uuid()));
     let ids = Entity::find().select_only().column(Column::Id).filter(others);
     let beyond = ids.order_by_desc(Column::RotatedAt).order_by_desc(Column::Id);
     let beyond = beyond.offset(app.config.sessions.per_user.saturating_sub(1)).limit(AT_ONCE);

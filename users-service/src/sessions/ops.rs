@@ -16,7 +16,7 @@ use crate::users::{self, Target, UserError};
 /// The sessions of whoever the caller may read.
 pub(super) async fn list(app: &App, caller: &InSession, target: Target) -> Result<SessionsView, UserError> {
     let user = target.readable(caller)?;
-    let rows = living::all(app.database.read(), user, app.clock.now_micros(), app.config.sessions.per_user).await?;
+    let rows = living::all(app, user).await?;
     // Whoever has one is somebody.
     if rows.is_empty() {
         users::find(app.database.read(), user).await?.ok_or(UserError::NotFound)?;
@@ -33,7 +33,7 @@ pub(super) async fn read(
     id: SessionId,
 ) -> Result<SessionView, UserError> {
     let user = target.readable(caller)?;
-    let row = living::one(app.database.read(), user, id, app.clock.now_micros()).await?;
+    let row = living::one(app, app.database.read(), user, id).await?;
     Ok(SessionView::of(row.ok_or(UserError::NotFound)?, caller.user.session))
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn end(
     if caller.user.session != Some(id) {
         prove(app, &write, caller, user).await?;
     }
-    let row = living::one(write.transaction(), user, id, app.clock.now_micros()).await?.ok_or(UserError::NotFound)?;
+    let row = living::one(app, write.transaction(), user, id).await?.ok_or(UserError::NotFound)?;
     conditions.require(&SessionView::of(row, caller.user.session).tag()?)?;
     close(app, &write, &[id], |_| ended(app, caller)).await?;
     write.commit().await?;

@@ -18,7 +18,7 @@ on_both! {
 }
 
 async fn the_tokens_are_in_cookies_alone(backend: Backend) {
-    let service = Setup::on(backend).start().await;
+    let service = Setup::on(backend).set("sessions.idle", "30d").start().await;
     newcomer(&service, "adalovelace").await;
     let call = service.call(Method::POST, SESSION).json(&json!({"username": "adalovelace", "password": PASSWORD}));
     let answer = call.header("user-agent", "A browser/1.0").send().await.expect(200);

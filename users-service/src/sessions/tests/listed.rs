@@ -188,7 +188,8 @@ async fn no_key_and_no_clients_token_looks_or_ends(backend: Backend) {
 }
 
 async fn what_is_over_is_not_there(backend: Backend) {
-    let service = Setup::on(backend).set("sessions.lifetime", "10m").start().await;
+    let service = Setup::on(backend).set("sessions.lifetime", "10m").set("sessions.idle", "10m").start().await;
+    let clock = service.clock.clone();
     let ada = service.person("adalovelace").await;
     let ended = sign_in(&service, "x").await;
     service.call(Method::POST, "/api/v1/auth/revoke").form(&[("token", &ended.refresh_token)]).send().await.expect(200);
@@ -199,7 +200,15 @@ async fn what_is_over_is_not_there(backend: Backend) {
     assert_eq!(ids(&get(&service, &later, MINE).await.expect(200)), [json!(later.claims.sid)]);
     get(&service, &later, &of(&ada)).await.expect_problem(404, "not_found");
     delete(&service, &later, &of(&ada)).await.expect_problem(404, "not_found");
-    service.stop().await;
+    // Nor is what nobody uses.
+    let ground = service.halt().await;
+    let idle =
+        Setup::on(backend).set("sessions.idle", "6m").set("sessions.lifetime", "10m").at(clock).start_on(ground).await;
+    idle.clock.advance(Duration::from_secs(61));
+    let last = sign_in(&idle, "x").await;
+    assert_eq!(ids(&get(&idle, &last, MINE).await.expect(200)), [json!(last.claims.sid)]);
+    get(&idle, &last, &of(&later)).await.expect_problem(404, "not_found");
+    idle.stop().await;
 }
 
 async fn what_comes_from_a_session_ends_with_it(backend: Backend) {
