@@ -24,6 +24,7 @@ mod agreement;
 mod api_keys;
 mod audit;
 mod breaker;
+mod browser;
 mod configuration;
 mod contention;
 mod crash;

@@ -17,7 +17,8 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::Rotator;
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 
 /// How long a gateway may believe what it was told of an API key; its `authentication.introspection.remember` is no longer.
@@ -40,7 +41,13 @@ pub struct App {
     pub issuer: Issuer,
     /// Password hashing.
     pub hasher: Hasher,
+    /// Carries sessions on.
+    pub rotator: Rotator,
     /// Counts attempts to sign in.
+    pub windows: Windows,
+    /// Knows where users have signed in from.
+    pub devices: Devices,
+    /// Counts other attempts, each on its own.
     pub throttle: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,

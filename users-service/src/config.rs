@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail};
+use crate::{api_keys, bootstrap, keys, mail, sessions, throttle};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -71,13 +71,28 @@ sections! {
     /// `[keys]`
     Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
-    Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
+    Hashing {
+        memory_kib: u32,
+        passes: u32,
+        lanes: u32,
+        workers: usize,
+        memory: u64,
+        queue: usize,
+        max_wait: Dur,
+    }
     /// `[throttle]`
-    Throttle { enabled: bool, attempts: u32, window: Dur, }
+    Throttle {
+        enabled: bool,
+        attempts: u32,
+        window: Dur,
+        identifier_attempts: u32,
+        network_attempts: u32,
+        device_memory: Dur,
+    }
     /// `[registration]`
     Registration { disclose_existing: bool, require_verified_email: bool, }
     /// `[mail]`
@@ -178,7 +193,8 @@ impl Check for Config {
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
-        report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
+        throttle::check(&self.throttle, report);
+        sessions::check(self, report);
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);

@@ -10,6 +10,7 @@ use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
+use crate::sessions::RefreshMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -28,6 +29,8 @@ pub struct Metrics {
     audit_queue: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
+    /// Of refreshes.
+    pub refreshes: RefreshMetrics,
 }
 
 impl Metrics {
@@ -48,7 +51,8 @@ impl Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        let keys = KeyMetrics::register(&mut registry);
+        let (keys, refreshes) = (KeyMetrics::register(&mut registry), RefreshMetrics::default());
+        refreshes.register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
             "audit_queue",
@@ -57,7 +61,14 @@ impl Metrics {
         );
         audit.register(&mut registry);
         let registry = Mutex::new(registry);
-        Self { registry, sign_ins, registrations, mails, api_keys_asked, hashes_waiting, audit_queue, keys }
+        Self { registry, sign_ins, registrations, mails, api_keys_asked, hashes_waiting, audit_queue, keys, refreshes }
+    }
+
+    /// With what somebody else counts among them.
+    #[must_use]
+    pub fn with(self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry.lock());
+        self
     }
 
     /// Counts a sign-in.
@@ -72,7 +83,7 @@ impl Metrics {
     }
 
     /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead`,
-    /// `dropped` (it was for nobody) or `withheld` (there were too many).
+    /// `dropped` (it was for nobody), `withheld` (there were too many), or `panicked` (a mistake of ours).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
     }

@@ -26,7 +26,8 @@ use crate::mail::{self, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::{QUEUE, Rotator};
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::{routes, sweeper};
 
@@ -76,7 +77,7 @@ pub struct Service {
     pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
-    app: web::Data<App>,
+    pub(crate) app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.
@@ -102,6 +103,13 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
     let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
+    let windows = Windows::new(&config.throttle, stores.counters.clone(), clock.clone());
+    let metrics = Metrics::new(database.tally()).with(|registry| {
+        hasher.register(registry);
+        windows.register(registry);
+    });
+    let idle = config.sessions.idle.get();
+    let (rotator, drains) = Rotator::open(QUEUE, database.clone(), clock.clone(), idle, metrics.refreshes.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
@@ -110,7 +118,10 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
         usage: Usage::default(),
-        metrics: Metrics::new(database.tally()),
+        devices: Devices::new(keys.devices.clone(), config.throttle.device_memory.get(), clock.clone()),
+        windows,
+        rotator,
+        metrics,
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
         journal: journal.clone(),
@@ -123,6 +134,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
+    tasks.spawn(drains.run());
     tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));

@@ -25,7 +25,7 @@ pub use purge::purge;
 pub use register::Accepted;
 pub use sign_in::may_change;
 pub use store::{
-    Inserted, administrators, by_identifier, credentials, find, insert, lock, move_to, prove, reset_password,
+    Inserted, administrators, by_identifier, credentials, find, id_of, insert, lock, move_to, prove, reset_password,
     store_password,
 };
 pub use target::Target;

@@ -77,6 +77,9 @@ fn sign_in() -> Vec<Row> {
     vec![
         public("POST /auth/token", 400).form("grant_type=password&username=nobody&password=nothing%201"),
         public("POST /auth/revoke", 200).form("token=nothing"),
+        public("POST /auth/session", 400).json(r#"{"username": "nobody", "password": "nothing 1"}"#),
+        public("POST /auth/session/refresh", 401),
+        public("DELETE /auth/session", 204),
         public("POST /auth/email/verify", 410).json(r#"{"token": "nothing"}"#),
         public("POST /auth/email/resend", 202).json(r#"{"email": "nobody@example.com"}"#),
         public("POST /auth/password/forgot", 202).json(r#"{"email": "nobody@example.com"}"#),
@@ -95,6 +98,11 @@ fn users() -> Vec<Row> {
         signed_in("GET /users/{id}", [200, 404, 200, 404, 200]),
         signed_in("PATCH /users/{id}", [200, 404, 403, 404, 200]).patch("{}"),
         signed_in("DELETE /users/{id}", [412, 404, 403, 404, 412]).stale(),
+        signed_in("GET /users/{id}/sessions", [200, 404, 200, 404, 200]),
+        // Of nobody: whoever may end them is told that there is no such user.
+        signed_in("DELETE /users/{id}/sessions", [404, 404, 403, 404, 404]).at("/users/{transfer}/sessions"),
+        signed_in("GET /users/{id}/sessions/{sid}", [404; 5]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("DELETE /users/{id}/sessions/{sid}", [404, 404, 403, 404, 404]).at("/users/{id}/sessions/{transfer}"),
         signed_in("PUT /users/{id}/roles", [403, 403, 403, 403, 412]).json(r#"{"roles": ["user"]}"#).stale(),
         signed_in("POST /users/{id}/disable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),

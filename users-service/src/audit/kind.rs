@@ -114,7 +114,7 @@ kinds! {
     StepUpFailed "step_up.failed" Failed;
     /// So often that nobody looked any more; one event per window.
     StepUpThrottled "step_up.throttled" Refused;
-    /// A session was ended by whoever held a token of it.
+    /// A session was ended: by whoever held a token of it, by its user, by an administrator, or because they had too many.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;

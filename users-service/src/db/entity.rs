@@ -5,6 +5,7 @@ pub mod audit_event;
 pub mod audit_head;
 pub mod custom_role;
 pub mod idempotency_key;
+pub mod known_device;
 pub mod link;
 pub mod mail;
 pub mod revocation;

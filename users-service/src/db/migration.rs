@@ -46,6 +46,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/access.postgres.sql"),
                 sqlite: include_str!("migration/access.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000012_devices",
+                postgres: include_str!("migration/devices.postgres.sql"),
+                sqlite: include_str!("migration/devices.sqlite.sql"),
+            }),
         ]
     }
 }

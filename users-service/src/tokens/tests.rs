@@ -1,7 +1,11 @@
 //! What a token request may say, and what an access token proves.
 
+mod alike;
+mod defence;
+mod flood;
 mod grants;
 mod late;
+mod races;
 
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use shared::problem::{Code, Context, Problem};
 use super::access::{Issuer, Subject};
 use super::error::GrantError;
 use crate::config::{self, Config};
+use crate::users::Status;
 
 fn config() -> config::Tokens {
     let env = [("TOLLGATE_USERS__IDENTITY__SECRET".to_owned(), "x".repeat(32))];
@@ -62,6 +67,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
 fn every_refusal_speaks_oauth_too() {
     let refusals = [
         (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
+        (GrantError::NotActive(Status::Disabled), Code::InvalidGrant, "invalid_grant"),
         (GrantError::EmailNotVerified, Code::EmailNotVerified, "email_not_verified"),
         (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
         (GrantError::Scope, Code::InvalidScope, "invalid_scope"),

@@ -10,6 +10,7 @@ use super::error::UserError;
 use super::model::{Status, User};
 use super::ops::{locked, reread, shut_out};
 use super::representation::Version;
+use super::sign_in;
 use super::store;
 use super::target::Target;
 use crate::app::App;
@@ -46,6 +47,7 @@ pub(super) async fn set_roles(
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }
+    sign_in::may_change(&write, caller, &user).await?;
     if wanted.are_those_of(&user) {
         return Ok(user);
     }
@@ -82,6 +84,7 @@ pub(super) async fn set_standing(
     roles::lock(write).await?;
     let user = locked(write, id, version, conditions).await?;
     roles::outranks(write, caller, &user).await?;
+    sign_in::may_change(write, caller, &user).await?;
     match (wanted, user.status) {
         (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),
         (Standing::Disable, Status::Active) => shut_out(app, write, caller, user, Status::Disabled).await?,

@@ -113,6 +113,7 @@ pub(super) async fn delete(
         step_up::require(app, &write, caller).await?;
     }
     roles::outranks(&write, caller, &user).await?;
+    sign_in::may_change(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;

@@ -8,7 +8,7 @@ use shared::domain::UserId;
 use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
-use crate::{api_keys, links, mail, roles};
+use crate::{api_keys, links, mail, roles, throttle};
 
 /// Users purged in one transaction.
 const BATCH: u64 = 100;
@@ -50,6 +50,7 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
             links::forget(write.transaction(), user.id).await?;
             api_keys::forget(write.transaction(), user.id).await?;
             roles::forget(write.transaction(), user.id).await?;
+            throttle::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
             let id = UserId::from(user.id);
             audit::forget(&write, id).await?;

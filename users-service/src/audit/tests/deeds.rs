@@ -15,13 +15,18 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 22] = [
+const DEEDS: [(&str, &[Kind]); 27] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
         &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
     ),
     ("revoke", &[Kind::SessionEnded]),
+    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    ("refresh_cookie_session", &[Kind::RefreshReplayed]),
+    ("delete_cookie_session", &[Kind::SessionEnded]),
+    ("delete_session", &[Kind::SessionEnded]),
+    ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
     ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),

@@ -117,6 +117,35 @@ async fn a_revoked_key_is_refused_at_once_and_a_newer_password_asks_again() {
 }
 
 #[actix_web::test]
+async fn a_key_whose_body_comes_late_is_asked_about_only_if_its_user_changed() {
+    let clock = clock();
+    let (key, user) = (ApiKeyId::generate(&clock), UserId::generate(&clock));
+    let stub = Stub::start(Play::Say(about_key(&clock, key, user, 3)));
+    let gate = with_users(&clock, &stub, "");
+    let seen = gate.api_key(KEY).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    assert!(gate.once_more(KEY, &seen).await.is_ok());
+    assert_eq!(stub.count(), 1, "what was said when the request came is good enough");
+    let expires_at = clock.now() + Duration::from_secs(300);
+    gate.revoked.apply(&Revocation::User { user, ver: 4, expires_at });
+    stub.say(about_key(&clock, key, user, 4));
+    let now = gate.once_more(KEY, &seen).await.unwrap();
+    assert_eq!((now.caller().user.unwrap().ver, stub.count()), (4, 2));
+    gate.revoked.apply(&Revocation::User { user, ver: 5, expires_at });
+    clock.advance(Duration::from_secs(1));
+    stub.set(Play::Text(500, String::new()));
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::IssuerUnavailable);
+    clock.advance(Duration::from_secs(1));
+    stub.say(json!({"active": false}));
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::ApiKeyInvalid);
+    gate.revoked.apply(&Revocation::ApiKey { key, expires_at });
+    let asked = stub.count();
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::ApiKeyInvalid);
+    assert_eq!(stub.count(), asked);
+    stub.stop().await;
+}
+
+#[actix_web::test]
 async fn keys_are_401_without_an_endpoint_and_503_without_an_answer() {
     let clock = clock();
     let stub = Stub::start(Play::Text(404, "{}".to_owned()));
