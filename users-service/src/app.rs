@@ -17,6 +17,7 @@ use crate::passwords::Hasher;
 use crate::revocations::Relay;
 use crate::throttle::Throttle;
 use crate::tokens::Issuer;
+use crate::users::UserCache;
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct App {
     pub clock: Clock,
     /// Users, sessions, keys.
     pub database: Database,
+    /// Users as they are shown, as they were a moment ago.
+    pub cache: UserCache,
     /// What instances share besides.
     pub stores: Stores,
     /// Keys and secrets.

@@ -10,10 +10,16 @@ use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
+use crate::users::Looked;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Found {
+    result: &'static str,
 }
 
 /// The counters, and the registry they are in.
@@ -23,6 +29,7 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    cache: Family<Found, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
@@ -44,6 +51,8 @@ impl Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
+        let cache = Family::default();
+        registry.register("cache", "Reads of one user, by what the cache had", Family::clone(&cache));
         let keys = KeyMetrics::register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
@@ -52,7 +61,7 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
+        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, cache, hashes_waiting, audit_queue, keys }
     }
 
     /// Counts a sign-in.
@@ -70,6 +79,11 @@ impl Metrics {
     /// `dropped` (it was for nobody) or `withheld` (there were too many).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a read of one user.
+    pub fn cache(&self, looked: Looked) {
+        self.cache.get_or_create(&Found { result: looked.as_str() }).inc();
     }
 
     /// The scrape's body.

@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use self::errors::Errors;
 use self::headers::Headers;
-use crate::users::{Target, v1, v2};
+use crate::users::{Target, profile, v1, v2};
 use crate::{audit, keys, passwords, recovery, tokens};
 
 /// Everything that is served.
@@ -24,6 +24,7 @@ use crate::{audit, keys, passwords, recovery, tokens};
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
+        profile::http::get, profile::http::put,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,
         v2::http::set_roles, v2::http::disable, v2::http::enable, v2::http::restore,

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
-use crate::users::{v1, v2};
+use crate::users::{profile, v1, v2};
 use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
 
 /// Registers everything.
@@ -81,6 +81,12 @@ fn common(scope: Scope) -> Scope {
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(
+            resource("/users/me/profile", "GET, HEAD, PUT")
+                .route(web::get().to(profile::http::get))
+                .route(web::head().to(profile::http::get))
+                .route(web::put().to(profile::http::put)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }

@@ -7,7 +7,7 @@ mod store;
 
 pub use opening::Opening;
 pub use refresh_token::RefreshToken;
-pub use store::{Session, end, end_all, end_others, find, open, rotate, sweep};
+pub use store::{Session, end, end_all, end_others, find, forget, open, rotate, sweep};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use shared::domain::UserId;
 use shared::problem::Problem;
 use shared::wire::idempotency::REPLAYED_HEADER;
 
@@ -13,6 +14,8 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) replayed: bool,
+    /// Whom it tells of; their purge takes it.
+    pub(super) subject: Option<UserId>,
 }
 
 impl Answer {
@@ -32,7 +35,14 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, subject: None }
+    }
+
+    /// It tells of this user.
+    #[must_use]
+    pub const fn about(mut self, user: UserId) -> Self {
+        self.subject = Some(user);
+        self
     }
 
     /// Adds a header.

@@ -51,6 +51,7 @@ fn of_schema(name: &str) -> Option<Value> {
                 "next": "/api/v1/users?page=2&per_page=20", "prev": null,
             },
         }),
+        "Profile" | "ProfileRequest" => profile(),
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
@@ -64,7 +65,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
         "User" => user(),
         "UserPatch" => json!({"name": "Ada King", "phone": null}),
-        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null}}),
+        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
         "UserV2" => user_v2(),
         "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
@@ -89,7 +90,14 @@ fn user_v2() -> Value {
     json!({
         "id": ID, "email": "ada@example.com", "username": "ada", "name": "Ada Lovelace", "created_at": AT,
         "updated_at": AT, "roles": ["user"], "status": "active", "email_verified": false,
-        "profile": {"phone": "+14155550123"},
+        "profile": profile(),
+    })
+}
+
+fn profile() -> Value {
+    json!({
+        "first_name": "Ada", "last_name": "Lovelace", "birth_date": "1990-12-10", "phone": "+14155550123",
+        "address": {"street": "12 St. James's Square", "city": "New York", "state": "NY", "zip_code": "10001"},
     })
 }
 

@@ -39,6 +39,8 @@ pub enum Standing {
     Restore,
 }
 
+const OVER: &str = "The time in which the user could be restored is over.";
+
 impl RolesRequest {
     fn parse(self) -> Result<Roles, Problem> {
         let roles: Roles = self.roles.into_iter().collect();
@@ -98,7 +100,12 @@ pub(super) async fn set_standing(
     wanted: Standing,
 ) -> Result<User, UserError> {
     roles::lock(write).await?;
-    let user = locked(write, id, version, conditions).await?;
+    let user = match locked(write, id, version, conditions).await {
+        Err(UserError::NotFound) if wanted == Standing::Restore && store::was_purged(write, id).await? => {
+            return Err(UserError::State(OVER));
+        }
+        locked => locked?,
+    };
     match (wanted, user.status) {
         (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),
         (Standing::Disable, Status::Active) => shut_out(app, write, caller, user, Status::Disabled).await?,
@@ -124,7 +131,7 @@ async fn restore(app: &App, write: &Write, caller: &SignedIn, user: &User) -> Re
     // A deleted user changes no more, so the last change was the deletion.
     let due = to_micros(user.updated_at + app.config.retention.deleted_users.get());
     if to_micros(now) >= due {
-        return Err(UserError::State("The time in which the user could be restored is over."));
+        return Err(UserError::State(OVER));
     }
     store::undelete(write, user, now).await?;
     write.audit(Event::new(Kind::UserRestored, caller.into(), &app.clock).about(user.id));

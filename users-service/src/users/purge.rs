@@ -6,12 +6,12 @@ use shared::clock::Clock;
 use shared::domain::UserId;
 
 use crate::audit::{self, By, Event, Kind};
-use crate::db::entity::user::{ActiveModel, Column, Entity};
-use crate::db::{Database, Fault};
-use crate::{links, mail};
+use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
+use crate::db::{Counter, Database, Fault, Write};
+use crate::{idempotency, links, mail, sessions};
 
-/// Users purged in one transaction.
-const BATCH: u64 = 100;
+/// Users purged in one transaction, while which nobody registers.
+const BATCH: u64 = 20;
 
 /// Removes the personal data of users deleted before `before` (microseconds).
 ///
@@ -20,34 +20,60 @@ const BATCH: u64 = 100;
 pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<(), Fault> {
     loop {
         let write = database.write().await?;
+        // A name that is about to be free is still somebody's for whoever registers just now.
+        write.hold(Counter::Users).await?;
         let due = Column::DeletedAt.lt(before).and(Column::PurgedAt.is_null());
         let rows = Entity::find().filter(due).limit(BATCH).lock_exclusive().all(write.transaction()).await?;
-        let done = rows.is_empty();
+        if rows.is_empty() {
+            write.rollback().await;
+            return Ok(());
+        }
         for user in rows {
-            // What no address and no user name can be, so that theirs are free again.
-            let nobody = format!("purged {}", user.id);
-            let row = ActiveModel {
-                email: Set(String::new()),
-                email_norm: Set(nobody.clone()),
-                username: Set(String::new()),
-                username_norm: Set(nobody),
-                name: Set(None),
-                phone: Set(None),
-                search: Set(String::new()),
-                password_hash: Set(String::new()),
-                purged_at: Set(Some(clock.now_micros())),
-                ..Default::default()
-            };
-            mail::forget(write.transaction(), user.id).await?;
-            links::forget(write.transaction(), user.id).await?;
-            Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
             let id = UserId::from(user.id);
+            forget(&write, id, &user).await?;
+            empty(&write, &user, clock.now_micros()).await?;
             audit::forget(&write, id).await?;
+            write.touched(id);
             write.audit(Event::new(Kind::UserPurged, By::system(), clock).about(id));
         }
         write.commit().await?;
-        if done {
-            return Ok(());
-        }
     }
+}
+
+/// Everything that is held about somebody outside of their row: each feature takes its own. What is held where, and that
+/// nothing of it is forgotten here, is in [`super::held`].
+async fn forget(write: &Write, id: UserId, user: &Model) -> Result<(), Fault> {
+    mail::forget(write.transaction(), user.id, [&user.email, &user.email_norm]).await?;
+    links::forget(write.transaction(), user.id).await?;
+    idempotency::forget(write.transaction(), id, &user.email_norm).await?;
+    sessions::forget(write.transaction(), id).await
+}
+
+/// The row itself: id, place, roles and times stay.
+async fn empty(write: &Write, user: &Model, now: i64) -> Result<(), Fault> {
+    // What no address and no user name can be, so that theirs are free again.
+    let nobody = format!("purged {}", user.id);
+    let row = ActiveModel {
+        email: Set(String::new()),
+        email_norm: Set(nobody.clone()),
+        username: Set(String::new()),
+        username_norm: Set(nobody),
+        username_skeleton: Set(None),
+        username_skeleton_upper: Set(None),
+        name: Set(None),
+        first_name: Set(None),
+        last_name: Set(None),
+        birth_date: Set(None),
+        phone: Set(None),
+        street: Set(None),
+        city: Set(None),
+        state: Set(None),
+        zip_code: Set(None),
+        search: Set(String::new()),
+        password_hash: Set(String::new()),
+        purged_at: Set(Some(now)),
+        ..Default::default()
+    };
+    Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
+    Ok(())
 }

@@ -3,4 +3,5 @@
 mod administration;
 mod changes;
 mod lists;
+mod looks;
 mod registration;

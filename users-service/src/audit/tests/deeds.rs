@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 14] = [
+const DEEDS: [(&str, &[Kind]); 15] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -29,6 +29,7 @@ const DEEDS: [(&str, &[Kind]); 14] = [
     ("resend_verification", &[]),
     ("forgot_password", &[]),
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("put_profile", &[Kind::UserChanged]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
     ("disable_user", &[Kind::UserDisabled]),
