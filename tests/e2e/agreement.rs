@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::auth::{AUDIENCE_ACCOUNTS, AUDIENCE_USERS, Caller, HEADER, Signer, User};
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::domain::{Role, SessionId};
+use shared::domain::{Permissions, Role, SessionId};
 use tests::stack::Service;
 use tests::{Answer, Backend, Client, Person, Stack, wait_until};
 
@@ -126,6 +126,7 @@ impl World {
             session: Some(SessionId::generate(&Clock::system())),
             api_key: None,
             roles: Role::ALL.into_iter().collect(),
+            permissions: Permissions::NONE,
             scope: "api".to_owned(),
             ver: 1,
         };

@@ -19,9 +19,11 @@ macro_rules! journeys {
     };
 }
 
+mod access;
 mod agreement;
 mod audit;
 mod breaker;
+mod cache;
 mod configuration;
 mod contention;
 mod crash;

@@ -70,9 +70,9 @@ sections! {
     /// `[keys]`
     Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, }
+    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
     /// `[passwords]`
-    Passwords { rule: PasswordRule, }
+    Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
     Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
     /// `[throttle]`
@@ -176,6 +176,7 @@ impl Check for Config {
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
+        report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);
         let ttl = self.cache.ttl.get();

@@ -21,6 +21,7 @@ mod roles;
 mod routes;
 mod service;
 mod sessions;
+mod step_up;
 mod sweeper;
 mod throttle;
 mod tokens;

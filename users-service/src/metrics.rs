@@ -61,7 +61,16 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, cache, hashes_waiting, audit_queue, keys }
+        Self {
+            registry: Mutex::new(registry),
+            sign_ins,
+            registrations,
+            mails,
+            cache,
+            hashes_waiting,
+            audit_queue,
+            keys,
+        }
     }
 
     /// Counts a sign-in.

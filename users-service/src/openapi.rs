@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi};
 
 use self::errors::Errors;
 use self::headers::Headers;
-use crate::users::{Target, profile, v1, v2};
-use crate::{audit, keys, passwords, recovery, tokens};
+use crate::users::{Target, export, profile, v1, v2};
+use crate::{audit, keys, passwords, recovery, step_up, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -21,10 +21,11 @@ use crate::{audit, keys, passwords, recovery, tokens};
     info(title = "Tollgate users", description = "Users, sign-in, sessions, roles.", license(name = "Apache-2.0")),
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
+        step_up::http::step_up,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
-        profile::http::get, profile::http::put,
+        profile::http::get, profile::http::put, export::http::export,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,
         v2::http::set_roles, v2::http::disable, v2::http::enable, v2::http::restore,
@@ -67,5 +68,7 @@ impl Modify for SameInBothVersions {
     }
 }
 
+#[cfg(test)]
+mod members;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ mod guard;
 
 pub use guard::{keep_an_administrator, lock};
 
-use shared::domain::{Role, Roles};
+use shared::domain::{Permission, Permissions, Role, Roles};
 
 /// As one column holds them: the words, least powerful first, with a blank between.
 #[must_use]
@@ -15,6 +15,18 @@ pub fn write_roles(roles: Roles) -> String {
 /// The same read back. A word that a later release wrote grants nothing here.
 #[must_use]
 pub fn parse_roles(text: &str) -> Roles {
+    text.split(' ').filter_map(|word| word.parse().ok()).collect()
+}
+
+/// The same for permissions.
+#[must_use]
+pub fn write_permissions(permissions: Permissions) -> String {
+    permissions.iter().map(Permission::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The same for permissions.
+#[must_use]
+pub fn parse_permissions(text: &str) -> Permissions {
     text.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
 
@@ -30,6 +42,10 @@ mod tests {
             assert_eq!(parse_roles(&write_roles(roles)), roles);
         }
         assert_eq!(parse_roles("user emperor"), Roles::NONE.with(Role::User));
+        let all: Permissions = Permission::ALL.iter().copied().collect();
+        assert_eq!(parse_permissions(&write_permissions(all)), all);
+        assert_eq!(parse_permissions("moon:visit audit:read"), Permissions::NONE.with(Permission::AuditRead));
+        assert!(parse_permissions(&write_permissions(Permissions::NONE)).is_empty());
         // The list's role filter looks for the word anywhere in the column.
         for a in Role::ALL {
             for b in Role::ALL {

@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
-use crate::users::{profile, v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::users::{export, profile, v1, v2};
+use crate::{audit, keys, openapi, pages, passwords, probes, recovery, step_up, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -73,6 +73,7 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
@@ -88,6 +89,7 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(profile::http::get))
                 .route(web::put().to(profile::http::put)),
         )
+        .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }
 

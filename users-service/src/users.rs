@@ -4,7 +4,9 @@ mod admin;
 mod cache;
 mod email_change;
 mod error;
+pub mod export;
 mod fields;
+mod held;
 pub mod http;
 mod list;
 mod looks;
@@ -29,7 +31,8 @@ pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
 pub use store::{
-    Inserted, administrators, by_identifier, find, insert, lock, move_to, prove, reset_password, store_password,
+    Inserted, administrators, by_identifier, credentials, find, insert, lock, move_to, prove, reset_password,
+    store_password,
 };
 pub use target::Target;
 

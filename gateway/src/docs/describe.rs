@@ -90,6 +90,9 @@ impl Served<'_> {
         if !route.roles.is_empty() {
             set("x-roles", json!(route.roles));
         }
+        if let Some(permission) = route.permission {
+            set("x-permission", json!(permission));
+        }
         let (all, any) = route.scopes.named();
         if !all.is_empty() {
             set("x-scopes", json!(all));
@@ -148,6 +151,9 @@ impl Served<'_> {
         if !route.roles.is_empty() {
             let roles: Vec<_> = route.roles.iter().map(|role| format!("`{}`", role.as_str())).collect();
             let _ = write!(text, " with the role {}", roles.join(" or "));
+            if let Some(permission) = route.permission {
+                let _ = write!(text, " or the permission `{permission}`");
+            }
         }
         let (all, any) = route.scopes.named();
         if !all.is_empty() {

@@ -53,6 +53,7 @@ fn the_shipped_table_sends_everything_where_it_belongs() {
         ("POST /api/auth/token", "users /api/auth/token"),
         ("POST /api/auth/revoke", "users /api/auth/revoke"),
         ("POST /api/v2/auth/email/verify", "users /api/auth/email/verify"),
+        ("POST /api/v1/auth/step-up", "users /api/auth/step-up"),
         ("POST /api/auth/email/resend", "users /api/auth/email/resend"),
         ("POST /api/v1/auth/password/forgot", "users /api/auth/password/forgot"),
         ("POST /api/v1/auth/password/reset", "users /api/auth/password/reset"),

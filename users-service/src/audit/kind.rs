@@ -80,6 +80,8 @@ kinds! {
     UserRestored "user.restored" Succeeded;
     /// A deleted user's personal data was removed.
     UserPurged "user.purged" Succeeded;
+    /// Somebody took away everything that is held about them.
+    DataExported "user.data_exported" Succeeded;
     /// A password was changed by whoever knew it.
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.
@@ -96,6 +98,12 @@ kinds! {
     SignInThrottled "sign_in.throttled" Refused;
     /// No room for the work; one event per window.
     SignInShed "sign_in.shed" Refused;
+    /// Somebody proved once more, in their session, who they are.
+    StepUpSucceeded "step_up.succeeded" Succeeded;
+    /// They could not.
+    StepUpFailed "step_up.failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    StepUpThrottled "step_up.throttled" Refused;
     /// A session was ended by whoever held a token of it.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.

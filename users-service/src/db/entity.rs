@@ -1,7 +1,9 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
+pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
+pub mod custom_role;
 pub mod idempotency_key;
 pub mod link;
 pub mod mail;
@@ -10,3 +12,4 @@ pub mod secret;
 pub mod session;
 pub mod signing_key;
 pub mod user;
+pub mod user_custom_role;

@@ -1,11 +1,15 @@
 //! Which errors each operation answers with, and how each looks.
 
+use std::time::Duration;
+
 use shared::http::document::add_errors;
 use shared::problem::{Code, Problem};
 use shared::wire::API_PREFIX;
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
+
+use crate::step_up;
 
 /// What any operation may answer.
 const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUnavailable];
@@ -51,6 +55,7 @@ fn of(operation: &str) -> Vec<Code> {
             Code::Overloaded,
         ]],
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
+        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
@@ -60,9 +65,10 @@ fn of(operation: &str) -> Vec<Code> {
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired, Code::StalePrecondition]],
         "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
-        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict]],
-        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator]],
+        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
+        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
         "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
@@ -80,11 +86,21 @@ fn example(path: &str, code: Code) -> Problem {
     if path.ends_with("/auth/token") || path.ends_with("/auth/revoke") {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
     }
+    if code == Code::StepUpRequired {
+        return step_up::required(Duration::from_secs(300));
+    }
+    if code == Code::ValidationFailed && path.ends_with("/step-up") {
+        return problem.error("/password", "incorrect", "not the password");
+    }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");
     }
     if code == Code::ValidationFailed && path.ends_with("/me/profile") {
-        return problem.error("/birth_date", "age", "18 years ago or longer").error("/address/state", "state", "two capitals");
+        return problem.error("/birth_date", "age", "18 years ago or longer").error(
+            "/address/state",
+            "state",
+            "two capitals",
+        );
     }
     if code == Code::ValidationFailed {
         return problem.error("/email", "format", "an e-mail address such as ada@example.com");

@@ -38,6 +38,11 @@ fn of_schema(name: &str) -> Option<Value> {
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "Export" => json!({
+            "exported_at": AT, "user": {"id": ID, "email": "ada@example.com", "username": "ada", "roles": ["user"]},
+            "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
+            "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
+        }),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
@@ -58,6 +63,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
         "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
         "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "StepUpRequest" => json!({"password": PASSWORD}),
         "TokenAnswer" => json!({
             "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
             "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",

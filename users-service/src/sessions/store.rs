@@ -142,15 +142,6 @@ pub async fn end_others(
     Ok(ids.into_iter().map(SessionId::from).collect())
 }
 
-/// Removes every session that a user ever had, for the day they are purged.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: UserId) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::UserId.eq(user.as_uuid())).exec(db).await?;
-    Ok(())
-}
-
 /// Removes sessions that expired before `before`.
 ///
 /// # Errors

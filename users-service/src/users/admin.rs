@@ -78,7 +78,9 @@ pub(super) async fn set_roles(
     let changed = User { roles: wanted, ver: user.ver + 1, ..user };
     store::save_standing(&write, &changed, app.clock.now()).await?;
     let expires_at = app.tokens_die_at();
-    revocations::record(&write, &Revocation::Roles { user: id, ver: changed.ver, roles: wanted, expires_at }).await?;
+    let (ver, permissions) = (changed.ver, changed.permissions);
+    let left = Revocation::Roles { user: id, ver, roles: wanted, permissions, expires_at };
+    revocations::record(&write, &left).await?;
     let user = reread(&write, id).await?;
     write.commit().await?;
     app.relay.flush().await;

@@ -153,11 +153,8 @@ impl UserCache {
 impl Shelf {
     /// Whether the store has been told. Nobody in particular is everybody.
     async fn purge(&self, users: &[UserId]) -> bool {
-        let tags: Vec<String> = if users.is_empty() {
-            vec![EVERYTHING.to_owned()]
-        } else {
-            users.iter().copied().map(tag).collect()
-        };
+        let tags: Vec<String> =
+            if users.is_empty() { vec![EVERYTHING.to_owned()] } else { users.iter().copied().map(tag).collect() };
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         self.note(self.store.purge(&tags).await).is_some()
     }

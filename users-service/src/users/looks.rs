@@ -19,7 +19,8 @@ const BATCH: u64 = 200;
 pub(super) async fn like(write: &Write, name: &Username, own: Option<UserId>) -> Result<Option<String>, Fault> {
     let Looks { small, large } = name.looks();
     let alike = Column::UsernameSkeleton.eq(small).or(Column::UsernameSkeletonUpper.eq(large));
-    let not_ascii = name.normal().is_ascii().then(|| Expr::cust("octet_length(username_norm) <> length(username_norm)"));
+    let not_ascii =
+        name.normal().is_ascii().then(|| Expr::cust("octet_length(username_norm) <> length(username_norm)"));
     let others = Condition::all().add(alike).add_option(own.map(|own| Column::Id.ne(own.as_uuid())));
     let names = Entity::find().select_only().column(Column::UsernameNorm).filter(others.add_option(not_ascii)).limit(1);
     Ok(names.into_tuple().one(write.transaction()).await?)

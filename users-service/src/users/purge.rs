@@ -1,14 +1,15 @@
 //! Purging: thirty days after a deletion personal data goes, and only the id stays, because the ledger names it.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Statement};
 use shared::clock::Clock;
 use shared::domain::UserId;
 
+use super::held::{Holds, Purge, TABLES, Table};
 use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Database, Fault, Write};
-use crate::{idempotency, links, mail, sessions};
+use crate::{idempotency, mail};
 
 /// Users purged in one transaction, while which nobody registers.
 const BATCH: u64 = 20;
@@ -40,13 +41,19 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
     }
 }
 
-/// Everything that is held about somebody outside of their row: each feature takes its own. What is held where, and that
-/// nothing of it is forgotten here, is in [`super::held`].
+/// Everything that is held about somebody outside of their row: first what goes by more than their id, which the feature
+/// does that holds it, then every table that [`TABLES`] says is theirs by a column.
 async fn forget(write: &Write, id: UserId, user: &Model) -> Result<(), Fault> {
     mail::forget(write.transaction(), user.id, [&user.email, &user.email_norm]).await?;
-    links::forget(write.transaction(), user.id).await?;
     idempotency::forget(write.transaction(), id, &user.email_norm).await?;
-    sessions::forget(write.transaction(), id).await
+    for Table { name, holds } in TABLES {
+        if let Holds::People { purge: Purge::Rows(column), .. } = holds {
+            let sql = format!("DELETE FROM {name} WHERE {column} = $1");
+            let backend = write.get_database_backend();
+            write.execute_raw(Statement::from_sql_and_values(backend, sql, [user.id.into()])).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The row itself: id, place, roles and times stay.

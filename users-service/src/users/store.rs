@@ -15,7 +15,7 @@ use super::profile::{Address, Profile};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
 use crate::passwords::PasswordHash;
-use crate::roles::{parse_roles, write_roles};
+use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 impl From<Model> for User {
     fn from(row: Model) -> Self {
@@ -38,6 +38,8 @@ impl From<Model> for User {
             name: row.name,
             profile,
             roles: parse_roles(&row.roles),
+            custom_roles: row.custom_roles.split_whitespace().map(str::to_owned).collect(),
+            permissions: parse_permissions(&row.permissions),
             status,
             email_verified: row.email_verified,
             ver: row.ver,
@@ -101,6 +103,8 @@ pub async fn insert(
         search: Set(search(email, username, name)),
         password_hash: Set(password.as_str().to_owned()),
         roles: Set(write_roles(new.roles)),
+        custom_roles: Set(String::new()),
+        permissions: Set(String::new()),
         email_verified: Set(false),
         ver: Set(1),
         revision: Set(1),
@@ -143,6 +147,15 @@ pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) 
 pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>, Fault> {
     let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
     Ok(row.map(User::from))
+}
+
+/// The same with the hash of their password.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn credentials<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<Credentials>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(Credentials::from))
 }
 
 /// Whether there was such a user until their data was removed.
@@ -273,6 +286,8 @@ fn tell(row: &mut ActiveModel, profile: Profile) {
 pub(super) async fn save_standing(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
     let mut row = touched(user, now);
     row.roles = Set(write_roles(user.roles));
+    row.custom_roles = Set(user.custom_roles.join(" "));
+    row.permissions = Set(write_permissions(user.permissions));
     row.ver = Set(user.ver);
     let now = to_micros(now);
     match user.status {

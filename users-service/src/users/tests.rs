@@ -4,4 +4,5 @@ mod administration;
 mod changes;
 mod lists;
 mod looks;
+mod purge;
 mod registration;

@@ -134,8 +134,9 @@ pub(super) fn names(config: &Config) -> Vec<(&str, bool)> {
 pub(super) fn check_route(route: &Route, at: &str, issuers: &[(&str, bool)], report: &mut Report<'_>) {
     let key = |key: &str| format!("{at}.{key}");
     let scopes = || route.scope.iter().chain(&route.scopes).chain(&route.scope_any);
-    let needs_caller = !route.roles.is_empty() || scopes().next().is_some();
-    report.ensure(!needs_caller || route.auth == Auth::Required, &key("auth"), "roles and scopes need `required`");
+    let needs_caller = !route.roles.is_empty() || route.permission.is_some() || scopes().next().is_some();
+    let said = "roles, a permission and scopes need `required`";
+    report.ensure(!needs_caller || route.auth == Auth::Required, &key("auth"), said);
     report.ensure(scopes().all(|scope| is_scope(scope)), &key("scopes"), "each is one word");
     let ours = route.upstreams().any(|name| OUR_SERVICES.contains(&name));
     for name in &route.issuers {

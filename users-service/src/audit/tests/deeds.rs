@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 15] = [
+const DEEDS: [(&str, &[Kind]); 17] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -23,6 +23,7 @@ const DEEDS: [(&str, &[Kind]); 15] = [
     ),
     ("revoke", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
+    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),
     // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
@@ -30,6 +31,7 @@ const DEEDS: [(&str, &[Kind]); 15] = [
     ("forgot_password", &[]),
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
     ("put_profile", &[Kind::UserChanged]),
+    ("export_user", &[Kind::DataExported]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
     ("disable_user", &[Kind::UserDisabled]),
@@ -81,9 +83,13 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UserEnabled
         | Kind::UserDeleted
         | Kind::UserRestored
+        | Kind::DataExported
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
+        | Kind::StepUpSucceeded
+        | Kind::StepUpFailed
+        | Kind::StepUpThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::CallRefused => ("user", true, true),
@@ -99,6 +105,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     administer(&service, &admin, &path).await;
     by_mail(&service).await;
     let ada = service.sign_in("countess@example.org").await;
+    service.call(Method::GET, "/api/v1/users/me/export").by(&ada).send().await.expect(200);
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
     come_and_go(&service).await;
@@ -196,10 +203,17 @@ async fn guess(service: &Running, ada: &Person) {
         let body = json!({"current_password": current, "new_password": NEW});
         service.call(Method::PUT, "/api/v1/users/me/password").by(ada).json(&body).send().await
     };
+    let step_up = async |password: &str| {
+        let body = json!({"password": password});
+        service.call(Method::POST, "/api/v1/auth/step-up").by(ada).json(&body).send().await
+    };
+    step_up("wrong horse 9").await.expect(422);
+    step_up(PASSWORD).await.expect(204);
     change(PASSWORD).await.expect(204);
     for status in [422, 422, 429] {
         change("wrong horse 9").await.expect(status);
     }
+    step_up(NEW).await.expect(429);
     for status in [400, 400, 429] {
         service.password_grant("countess", "wrong horse 9").await.expect(status);
     }

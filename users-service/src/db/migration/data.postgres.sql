@@ -18,3 +18,6 @@ CREATE INDEX users_without_skeleton ON users (seq) WHERE username_skeleton IS NU
 -- Whom the answer under a key is about, where that is somebody else than the caller: a purge takes it too.
 ALTER TABLE idempotency_keys ADD COLUMN subject_id uuid;
 CREATE INDEX idempotency_keys_subject ON idempotency_keys (subject_id) WHERE subject_id IS NOT NULL;
+
+-- A purge looks for what was written to an address without knowing whose it is.
+CREATE INDEX mails_recipient ON mails (recipient) WHERE recipient IS NOT NULL;

@@ -62,7 +62,8 @@ impl ProfileChanges {
             return Ok(());
         }
         let problem = Problem::new(Code::ValidationFailed);
-        Err(missing.fold(problem, |problem, (part, _)| problem.error(part, "required", "missing: there is no address yet")))
+        Err(missing
+            .fold(problem, |problem, (part, _)| problem.error(part, "required", "missing: there is no address yet")))
     }
 
     /// The profile with the changes in it.

@@ -12,7 +12,7 @@ pub struct Profile {
     #[schema(example = "Lovelace")]
     pub last_name: Option<String>,
     /// Birth date.
-    #[schema(example = "1990-12-10", format = Date)]
+    #[schema(example = "1990-12-10")]
     pub birth_date: Option<String>,
     /// Telephone number (E.164).
     #[schema(example = "+14155550123")]

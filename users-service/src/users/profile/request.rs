@@ -25,7 +25,7 @@ pub struct ProfileRequest {
     pub last_name: String,
     /// A day, 18 years ago (by the UTC date) or longer.
     #[serde(default)]
-    #[schema(example = "1990-12-10", format = Date)]
+    #[schema(example = "1990-12-10")]
     pub birth_date: Option<String>,
     /// Telephone number (E.164).
     #[serde(default)]
@@ -48,10 +48,10 @@ pub struct AddressRequest {
     #[schema(example = "New York", min_length = 1, max_length = 100)]
     pub city: String,
     /// Two capitals.
-    #[schema(example = "NY", pattern = "^[A-Z]{2}$")]
+    #[schema(example = "NY")]
     pub state: String,
     /// Five digits.
-    #[schema(example = "10001", pattern = "^[0-9]{5}$")]
+    #[schema(example = "10001")]
     pub zip_code: String,
 }
 
@@ -186,7 +186,8 @@ impl ProfilePatch {
     /// The patch, validated; what is wrong with it is added to the faults.
     pub fn parse(self, places: &Places, today: Date, faults: &mut Faults) -> ProfileChanges {
         let mut name = |at, name: Field<String>| read(faults, at, name, PersonName::parse);
-        let (first_name, last_name) = (name(places.first_name, self.first_name), name(places.last_name, self.last_name));
+        let (first_name, last_name) =
+            (name(places.first_name, self.first_name), name(places.last_name, self.last_name));
         let birth_date = read(faults, places.birth_date, self.birth_date, |text| BirthDate::parse(text, today));
         let phone = read(faults, places.phone, self.phone, Phone::parse);
         let address = self.address.optional();

@@ -78,7 +78,13 @@ async fn every_fault_of_a_profile_is_named_at_once(backend: Backend) {
         "address": {"street": " x", "city": "a\u{202e}b", "state": "ny", "zip_code": "1234"},
     });
     let all = [
-        "/first_name", "/last_name", "/birth_date", "/phone", "/address/street", "/address/city", "/address/state",
+        "/first_name",
+        "/last_name",
+        "/birth_date",
+        "/phone",
+        "/address/street",
+        "/address/city",
+        "/address/state",
         "/address/zip_code",
     ];
     assert_eq!(refused(put(&service, &person, &bad).await), all);
@@ -115,7 +121,11 @@ async fn every_fault_of_a_profile_is_named_at_once(backend: Backend) {
     for (at, value) in table {
         assert_eq!(refused(put(&service, &person, &with(at, value.clone())).await), [at], "{value}");
     }
-    let good = [("/first_name", json!("x".repeat(50))), ("/last_name", json!("می\u{200c}خواهم")), ("/last_name", json!("3PO"))];
+    let good = [
+        ("/first_name", json!("x".repeat(50))),
+        ("/last_name", json!("می\u{200c}خواهم")),
+        ("/last_name", json!("3PO")),
+    ];
     for (at, value) in good {
         put(&service, &person, &with(at, value)).await.expect(200);
     }
@@ -160,9 +170,8 @@ async fn a_profile_changes_with_its_user_and_under_its_tag(backend: Backend) {
     with("if-match", &first).await.expect_problem(412, "stale_precondition");
     with("if-match", &tag).await.expect_problem(412, "stale_precondition");
     let current = read.header("etag");
-    let get_if = |name: &str| {
-        service.call(Method::GET, "/api/v1/users/me/profile").by(&person).header(name, &current).send()
-    };
+    let get_if =
+        |name: &str| service.call(Method::GET, "/api/v1/users/me/profile").by(&person).header(name, &current).send();
     get_if("if-none-match").await.expect(304);
     get_if("if-match").await.expect(200);
     with("if-match", &current).await.expect(200);

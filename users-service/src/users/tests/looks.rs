@@ -32,7 +32,10 @@ async fn a_name_that_looks_like_anothers_is_taken(backend: Backend) {
     service.register(&body("eve", SCOPE)).await.expect_problem(409, "username_taken");
     service.register(&body("eve", "ЅСОРЕ")).await.expect_problem(409, "username_taken");
     let mixed = service.register(&body("eve", "sсope")).await.expect_problem(422, "validation_failed");
-    assert_eq!((mixed.text("/errors/0/pointer"), mixed.text("/errors/0/code")), ("/username".into(), "confusable".into()));
+    assert_eq!(
+        (mixed.text("/errors/0/pointer"), mixed.text("/errors/0/code")),
+        ("/username".into(), "confusable".into())
+    );
     let eve = service.person("evelyn").await;
     for by in [&eve, &admin] {
         rename(&service, &eve, by, SCOPE).await.expect_problem(409, "username_taken");
@@ -99,17 +102,15 @@ async fn names_of_before_are_looked_at_too(backend: Backend) {
         let id = uuid::Uuid::new_v4();
         let id = if backend == Backend::Sqlite { format!("x'{}'", id.simple()) } else { format!("'{id}'") };
         let name = if i == 449 { "scope".to_owned() } else { format!("of.before.{i}") };
-        let columns = "id, seq, email, email_norm, username, username_norm, search, password_hash, roles, created_at, updated_at";
+        let columns =
+            "id, seq, email, email_norm, username, username_norm, search, password_hash, roles, created_at, updated_at";
         let row = format!("{id}, {}, '{name}', '{name}', '{name}', '{name}', '', '', 'user', 0, 0", 1_000 + i);
         service.ground.run(&format!("INSERT INTO users ({columns}) VALUES ({row})")).await;
     }
     let ground = service.halt().await;
     let shared = ground.shared();
-    let (first, second) = futures_util::future::join(
-        Setup::on(backend).start_on(ground),
-        Setup::on(backend).start_on(shared),
-    )
-    .await;
+    let (first, second) =
+        futures_util::future::join(Setup::on(backend).start_on(ground), Setup::on(backend).start_on(shared)).await;
     assert_eq!(first.ground.count("SELECT count(*) FROM users WHERE username_skeleton IS NULL").await, 0);
     second.register(&body("eve", SCOPE)).await.expect_problem(409, "username_taken");
     second.stop().await;
