@@ -25,6 +25,7 @@ mod api_keys;
 mod audit;
 mod breaker;
 mod browser;
+mod cache;
 mod configuration;
 mod contention;
 mod crash;

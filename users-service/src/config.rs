@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail, sessions, throttle};
+use crate::{api_keys, bootstrap, keys, mail, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -34,6 +34,7 @@ pub struct Config {
     pub links: Links,
     pub api_keys: ApiKeys,
     pub roles: Roles,
+    pub cache: Cache,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -122,6 +123,8 @@ sections! {
     ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
     /// `[roles]`
     Roles { most_holders: u32, }
+    /// `[cache]`
+    Cache { ttl: Dur, max_bytes: u64, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
@@ -201,6 +204,8 @@ impl Check for Config {
         api_keys::check(self, report);
         let most = self.roles.most_holders;
         report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");
+        let ttl = self.cache.ttl.get();
+        report.ensure(ttl <= users::LONGEST_TTL, "cache.ttl", "at most 1h");
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

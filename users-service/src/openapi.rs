@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use self::errors::Errors;
 use self::headers::Headers;
-use crate::users::{Target, v1, v2};
+use crate::users::{Target, export, profile, v1, v2};
 use crate::{api_keys, audit, browser, keys, passwords, recovery, roles, sessions, step_up, tokens};
 
 /// Everything that is served.
@@ -31,6 +31,7 @@ use crate::{api_keys, audit, browser, keys, passwords, recovery, roles, sessions
         roles::http::permissions, roles::http::list, roles::http::make, roles::http::get, roles::http::patch,
         roles::http::remove,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
+        profile::http::get, profile::http::put, export::http::export,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,
         v2::http::set_roles, v2::http::disable, v2::http::enable, v2::http::restore,
@@ -73,5 +74,7 @@ impl Modify for SameInBothVersions {
     }
 }
 
+#[cfg(test)]
+mod members;
 #[cfg(test)]
 mod tests;

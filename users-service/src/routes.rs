@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
-use crate::users::{v1, v2};
+use crate::users::{export, profile, v1, v2};
 use crate::{
     api_keys, audit, browser, keys, openapi, pages, passwords, probes, recovery, roles, sessions, step_up, tokens,
 };
@@ -136,6 +136,13 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(sessions::http::get))
                 .route(web::delete().to(sessions::http::end)),
         )
+        .service(
+            resource("/users/me/profile", "GET, HEAD, PUT")
+                .route(web::get().to(profile::http::get))
+                .route(web::head().to(profile::http::get))
+                .route(web::put().to(profile::http::put)),
+        )
+        .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }
 

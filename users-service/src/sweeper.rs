@@ -41,6 +41,8 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     // Not before their last token is dead everywhere: a password change has to find them.
     let tokens = &app.config.tokens;
     sessions::sweep(&app.database, ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
+    // An instance of the release before may have let somebody in since this one started.
+    users::fill_looks(&app.database).await?;
     audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;
     users::purge(&app.database, ago(retention.deleted_users.get()), &app.clock).await
 }

@@ -90,6 +90,8 @@ kinds! {
     UserRestored "user.restored" Succeeded;
     /// A deleted user's personal data was removed.
     UserPurged "user.purged" Succeeded;
+    /// Somebody took away everything that is held about them.
+    DataExported "user.data_exported" Succeeded;
     /// A password was changed by whoever knew it.
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.

@@ -51,6 +51,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/devices.postgres.sql"),
                 sqlite: include_str!("migration/devices.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000010_data",
+                postgres: include_str!("migration/data.postgres.sql"),
+                sqlite: include_str!("migration/data.sqlite.sql"),
+            }),
         ]
     }
 }

@@ -70,6 +70,9 @@ fn of(operation: &str) -> Vec<Code> {
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired, Code::StalePrecondition]],
+        "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
@@ -116,6 +119,13 @@ fn example(path: &str, code: Code) -> Problem {
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");
+    }
+    if code == Code::ValidationFailed && path.ends_with("/me/profile") {
+        return problem.error("/birth_date", "age", "18 years ago or longer").error(
+            "/address/state",
+            "state",
+            "two capitals",
+        );
     }
     if code == Code::ValidationFailed {
         return problem.error("/email", "format", "an e-mail address such as ada@example.com");

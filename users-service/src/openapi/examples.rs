@@ -46,6 +46,11 @@ fn of_schema(name: &str) -> Option<Value> {
         }),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "Export" => json!({
+            "exported_at": AT, "user": {"id": ID, "email": "ada@example.com", "username": "ada", "roles": ["user"]},
+            "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
+            "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
+        }),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
@@ -74,6 +79,7 @@ fn of_schema(name: &str) -> Option<Value> {
                 "next": "/api/v1/users?page=2&per_page=20", "prev": null,
             },
         }),
+        "Profile" | "ProfileRequest" => profile(),
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
@@ -91,7 +97,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
         "User" => user(),
         "UserPatch" => json!({"name": "Ada King", "phone": null}),
-        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null}}),
+        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
         "UserV2" => user_v2(),
         "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
@@ -139,7 +145,14 @@ fn user_v2() -> Value {
     json!({
         "id": ID, "email": "ada@example.com", "username": "ada", "name": "Ada Lovelace", "created_at": AT,
         "updated_at": AT, "roles": ["user"], "status": "active", "email_verified": false,
-        "profile": {"phone": "+14155550123"},
+        "profile": profile(),
+    })
+}
+
+fn profile() -> Value {
+    json!({
+        "first_name": "Ada", "last_name": "Lovelace", "birth_date": "1990-12-10", "phone": "+14155550123",
+        "address": {"street": "12 St. James's Square", "city": "New York", "state": "NY", "zip_code": "10001"},
     })
 }
 

@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 27] = [
+const DEEDS: [(&str, &[Kind]); 29] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -35,6 +35,8 @@ const DEEDS: [(&str, &[Kind]); 27] = [
     ("resend_verification", &[]),
     ("forgot_password", &[]),
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("put_profile", &[Kind::UserChanged]),
+    ("export_user", &[Kind::DataExported]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
     ("make_role", &[Kind::RoleMade]),
@@ -97,6 +99,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UserEnabled
         | Kind::UserDeleted
         | Kind::UserRestored
+        | Kind::DataExported
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
@@ -119,6 +122,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     by_mail(&service).await;
     hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
+    service.call(Method::GET, "/api/v1/users/me/export").by(&ada).send().await.expect(200);
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
     come_and_go(&service).await;
