@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, keys, mail};
+use crate::{bootstrap, keys, mail, oauth};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -32,6 +32,7 @@ pub struct Config {
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub oauth: OAuth,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -101,6 +102,14 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[oauth]`
+    OAuth {
+        id_token_algorithm: keys::Algorithm,
+        code_lifetime: Dur,
+        request_lifetime: Dur,
+        secret_grace: Dur,
+        scopes: Vec<String>,
+    }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
@@ -175,6 +184,7 @@ impl Check for Config {
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
         bootstrap::check(self, report);
         mail::check(self, report);
+        oauth::check(self, report);
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

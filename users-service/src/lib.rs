@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod bootstrap;
+mod clients;
 mod config;
 pub mod db;
 mod discovery;
@@ -11,6 +12,7 @@ mod keys;
 mod links;
 mod mail;
 mod metrics;
+mod oauth;
 pub mod openapi;
 mod pages;
 mod passwords;

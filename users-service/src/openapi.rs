@@ -13,16 +13,19 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{audit, keys, passwords, recovery, tokens};
+use crate::{audit, clients, keys, oauth, passwords, recovery, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Tollgate users", description = "Users, sign-in, sessions, roles.", license(name = "Apache-2.0")),
     paths(
-        tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
+        tokens::http::token, tokens::http::revoke, tokens::http::metadata, tokens::http::openid_configuration, keys::http::jwks, passwords::http::change,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
+        clients::http::list, clients::http::register, clients::http::get, clients::http::patch, clients::http::delete,
+        clients::http::secret,
+        oauth::introspection::introspect, oauth::user_info::get, oauth::user_info::post,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,

@@ -122,6 +122,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
     tasks.spawn(app.keys.signing.clone().run());
+    tasks.spawn(app.keys.id.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));

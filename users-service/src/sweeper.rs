@@ -6,10 +6,13 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{audit, idempotency, links, mail, revocations, sessions, users};
+use crate::{audit, idempotency, links, mail, oauth, revocations, sessions, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
+
+/// How long it is known that a code was used: one that comes again is a theft.
+const CODES_KEPT: Duration = Duration::from_secs(86_400);
 
 /// Sweeps until dropped.
 pub async fn run(app: web::Data<App>) {
@@ -34,6 +37,7 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     revocations::sweep(write.transaction(), now).await?;
     idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
     links::sweep(write.transaction(), ago(LINKS_KEPT)).await?;
+    oauth::sweep(write.transaction(), now, ago(CODES_KEPT)).await?;
     mail::sweep(write.transaction(), ago(retention.mails.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.
     let tokens = &app.config.tokens;

@@ -11,6 +11,9 @@ mod refresh;
 mod revoke;
 
 pub use access::{Claims, Issuer};
+pub use error::GrantError;
+pub use model::TokenAnswer;
+pub use password::{Proven, prove, tokens_for};
 
 #[cfg(test)]
 mod tests;

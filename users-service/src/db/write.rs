@@ -15,7 +15,7 @@ use super::fault::Fault;
 use crate::audit::{self, Event, Tally};
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, session, and last of all the head of the audit.
+/// counter (in the order below), user, OAuth client, session, authorization, and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.
@@ -24,6 +24,8 @@ pub enum Counter {
     Administrators,
     /// Numbers users in the order in which their registrations commit, which is what cursors go by.
     Users,
+    /// Numbers OAuth clients in the same way.
+    Clients,
 }
 
 impl Counter {
@@ -32,6 +34,7 @@ impl Counter {
             Self::Setup => "setup",
             Self::Administrators => "administrators",
             Self::Users => "users",
+            Self::Clients => "clients",
         }
     }
 }

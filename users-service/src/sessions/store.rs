@@ -7,12 +7,13 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
 use shared::clock::{Clock, to_micros};
-use shared::domain::{SessionId, UserId};
+use shared::domain::{ClientId, SessionId, UserId};
 
 use super::opening::Opening;
 use super::rotation::State;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
+use crate::oauth;
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose.
     pub user: UserId,
+    /// The OAuth client that it was opened for, if it was for one.
+    pub client: Option<ClientId>,
     /// What its tokens may be used for.
     pub scope: String,
     /// Where its row of refresh tokens stands.
@@ -35,7 +38,8 @@ impl From<Model> for Session {
             expires_at: row.expires_at,
             ended: row.ended_at.is_some(),
         };
-        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, state }
+        let client = row.client_id.map(ClientId::from);
+        Self { id: row.id.into(), user: row.user_id.into(), client, scope: row.scope, state }
     }
 }
 
@@ -48,7 +52,7 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
     let opened_at = to_micros(now);
     let client_ip = opening.client_ip.map(|ip| ip.to_string());
     let row = Model {
-        id: SessionId::generate(clock).as_uuid(),
+        id: opening.id.unwrap_or_else(|| SessionId::generate(clock)).as_uuid(),
         user_id: opening.user.as_uuid(),
         scope: opening.scope,
         counter: 1,
@@ -58,8 +62,8 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
         ended_at: None,
         last_ip: client_ip.clone(),
         client_ip,
-        authenticated_at: opened_at,
-        amr: opening.amr.to_owned(),
+        authenticated_at: opening.authenticated_at.unwrap_or(opened_at),
+        amr: opening.amr.into_owned(),
         carrier: opening.carrier.as_str().to_owned(),
         user_agent: opening.user_agent,
         client_id: opening.client,
@@ -76,6 +80,15 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
 /// When the statement fails.
 pub async fn find<C: ConnectionTrait>(db: &C, id: SessionId) -> Result<Option<Session>, Fault> {
     Ok(Entity::find_by_id(id.as_uuid()).one(db).await?.map(Session::from))
+}
+
+/// A session, ended or not, with when its user has proven who they are (microseconds), and how.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn proof<C: ConnectionTrait>(db: &C, id: SessionId) -> Result<Option<(Session, i64, String)>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).one(db).await?;
+    Ok(row.map(|row| (row.authenticated_at, row.amr.clone(), row)).map(|(at, amr, row)| (row.into(), at, amr)))
 }
 
 /// The compare-and-swap of a refresh: `false` when another refresh was first, or the session has ended.
@@ -109,7 +122,7 @@ pub async fn end(write: &Write, id: SessionId, now: i64) -> Result<Option<UserId
     Ok(ended.into_iter().next().map(|row| row.user_id.into()))
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and what would lead to another.
 ///
 /// # Errors
 /// When the statement fails.
@@ -117,7 +130,7 @@ pub async fn end_all(write: &Write, user: UserId, now: i64) -> Result<(), Fault>
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let of_user = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
     Entity::update_many().set(row).filter(of_user).exec(write.transaction()).await?;
-    Ok(())
+    oauth::end_of_user(write, user, now).await
 }
 
 /// Ends every session of a user but one, and says which: also those that have just expired, for until they are swept
@@ -139,6 +152,7 @@ pub async fn end_others(
     let ids: Vec<uuid::Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
+    oauth::end_of_user(write, user, now).await?;
     Ok(ids.into_iter().map(SessionId::from).collect())
 }
 

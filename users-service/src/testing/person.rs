@@ -26,7 +26,12 @@ impl Person {
         let token = tokens.text("/access_token");
         let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         let claims: Claims = serde_json::from_slice(&payload).unwrap();
-        Self { id: claims.sub, email: email.to_owned(), refresh_token: tokens.text("/refresh_token"), claims }
+        Self {
+            id: claims.sub,
+            email: email.to_owned(),
+            refresh_token: tokens.json()["refresh_token"].as_str().unwrap_or_default().to_owned(),
+            claims,
+        }
     }
 
     /// As the gateway would vouch for them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
-use shared::domain::{Roles, SessionId, UserId};
+use shared::domain::{ClientId, Roles, SessionId, UserId};
 use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
@@ -31,6 +31,17 @@ pub struct Claims {
     pub ver: i64,
     pub roles: Roles,
     pub scope: String,
+    /// The OAuth client that has it; the subject itself where it acts for itself (RFC 9068, section 2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl Claims {
+    /// Whether the subject is a client, and no user whatever its id.
+    #[must_use]
+    pub fn is_of_client(&self) -> bool {
+        self.client_id.is_some_and(|client| client.as_uuid() == self.sub.as_uuid())
+    }
 }
 
 /// Makes and reads access tokens.
@@ -58,6 +69,8 @@ pub struct Subject<'a> {
     pub scope: &'a str,
     /// When the session ends, in microseconds: no token of its outlives it.
     pub session_ends_at: i64,
+    /// The OAuth client that it is for.
+    pub client: Option<ClientId>,
 }
 
 /// A token, and how long it is good.
@@ -110,9 +123,26 @@ impl Issuer {
             ver: subject.ver,
             roles: subject.roles,
             scope: subject.scope.to_owned(),
+            client_id: subject.client,
         };
         let token = jsonwebtoken::encode(&header(signer), &claims, &signer.key).map_err(Problem::internal)?;
         Ok(Issued { token, expires_in: exp - now })
+    }
+
+    /// A new token of a client's own: nobody's roles are in it, and the gateway takes its subject for no user.
+    ///
+    /// # Errors
+    /// 500 when the crypto library fails.
+    pub fn issue_to_client(
+        &self,
+        signer: &Signer,
+        client: ClientId,
+        session: SessionId,
+        scope: &str,
+    ) -> Result<Issued, Problem> {
+        let (user, roles) = (UserId::from(client.as_uuid()), Roles::NONE);
+        let client = Some(client);
+        self.issue(signer, Subject { user, session, ver: 0, roles, scope, session_ends_at: i64::MAX, client })
     }
 
     /// The claims of a token of ours that has not expired; nothing for any other text.

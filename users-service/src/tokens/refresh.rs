@@ -1,12 +1,11 @@
 //! Refreshing: one compare-and-swap, whoever loses it gets what the winner got.
 
-use std::net::IpAddr;
-
 use super::error::GrantError;
 use super::model::TokenAnswer;
 use super::password::tokens_for;
 use super::revoke::{Ending, end_session};
 use crate::app::App;
+use crate::oauth::{self, Asking};
 use crate::sessions::rotation::{Step, decide};
 use crate::sessions::{self, RefreshToken};
 use crate::users::{self, Status};
@@ -15,13 +14,13 @@ use crate::users::{self, Status};
 const ROUNDS: usize = 3;
 
 /// Hands out the successor of a refresh token, or ends the session of one that was stolen.
-pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<TokenAnswer, GrantError> {
+pub(super) async fn refresh(app: &App, token: &str, asking: &Asking) -> Result<TokenAnswer, GrantError> {
     let token = RefreshToken::open(token, &app.keys.refresh).ok_or(GrantError::Invalid)?;
     // Before the token is used up: whoever gets no answer comes back with it.
     let signer = app.issuer.signer()?;
     for _ in 0..ROUNDS {
         let found = sessions::find(app.database.read(), token.session).await?;
-        let session = found.ok_or(GrantError::Invalid)?;
+        let session = oauth::refreshable(app, found.ok_or(GrantError::Invalid)?, asking).await?;
         // Before the last look at the session, which the swap is: whoever ends all of a user's sessions raises their
         // version, and so no token has the new version for a session that has ended.
         let user = users::find(app.database.read(), session.user).await?;
@@ -40,7 +39,7 @@ pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -
             }
             Step::Replayed => {
                 tracing::warn!(session = %session.id, user = %session.user, "a refresh token was replayed; the session ends");
-                end_session(app, session.id, Ending::Replayed, client_ip).await?;
+                end_session(app, session.id, Ending::Replayed, asking.client_ip).await?;
                 return Err(GrantError::Invalid);
             }
             Step::Refuse => return Err(GrantError::Invalid),

@@ -8,6 +8,7 @@ use shared::store::Revocation;
 use super::error::GrantError;
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
+use crate::oauth::{self, Shown};
 use crate::sessions::{self, RefreshToken};
 use crate::{revocations, tokens};
 
@@ -21,15 +22,20 @@ pub(super) enum Ending {
 }
 
 /// Ends the session of a refresh or access token; any other text is no error (section 2.2).
-pub(super) async fn revoke(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
+pub(super) async fn revoke(app: &App, token: &str, shown: &Shown, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
     let session = match RefreshToken::open(token, &app.keys.refresh) {
         Some(token) => Some(token.session),
-        None => app.issuer.read(token).await.map(|claims: tokens::Claims| claims.sid),
+        None => match app.issuer.read(token).await {
+            Some(claims) if claims.is_of_client() => {
+                return oauth::give_back(app, claims.client_id, claims.sid, shown, client_ip).await;
+            }
+            claims => claims.map(|claims: tokens::Claims| claims.sid),
+        },
     };
-    match session {
-        Some(session) => end_session(app, session, Ending::GivenBack, client_ip).await,
-        None => Ok(()),
-    }
+    let Some(session) = session else { return Ok(()) };
+    let client = sessions::find(app.database.read(), session).await?.and_then(|session| session.client);
+    oauth::may_give_back(app, client, shown, client_ip).await?;
+    end_session(app, session, Ending::GivenBack, client_ip).await
 }
 
 /// Ends a session and the access tokens it has handed out.

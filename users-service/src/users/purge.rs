@@ -8,7 +8,7 @@ use shared::domain::UserId;
 use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
-use crate::{links, mail};
+use crate::{links, mail, oauth};
 
 /// Users purged in one transaction.
 const BATCH: u64 = 100;
@@ -40,6 +40,7 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
             };
             mail::forget(write.transaction(), user.id).await?;
             links::forget(write.transaction(), user.id).await?;
+            oauth::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
             let id = UserId::from(user.id);
             audit::forget(&write, id).await?;
