@@ -216,6 +216,9 @@ impl Authenticator {
             return Err(Refusal::Revoked);
         }
         let stated = verified.subject.roles();
+        if verified.client_session.is_some_and(|session| self.revoked.has_session(session)) {
+            return Err(Refusal::Revoked);
+        }
         let Subject::User(user) = &verified.subject else { return Ok(stated) };
         if !verified.watched {
             return Ok(stated);
