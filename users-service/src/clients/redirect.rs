@@ -35,20 +35,18 @@ pub fn check(text: &str) -> Result<(), &'static str> {
     if !(secure || local) {
         return Err("https, or http on a loopback address");
     }
-    let authority = text.split('/').nth(2).unwrap_or_default();
+    let rest = text.split_once("//").map_or("", |(_, rest)| rest);
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
         return Err("without a user or a password");
     }
     // What a browser would ask for is what stands there: no dot segments, no digits that hide an address.
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     let host = url.host_str().unwrap_or_default();
-    let written =
-        authority.strip_suffix(&url.port().map_or_else(String::new, |port| format!(":{port}"))).unwrap_or_default();
-    if host.is_empty() || !written.eq_ignore_ascii_case(host) {
+    if host.is_empty() || !authority.strip_suffix(&port).is_some_and(|written| written.eq_ignore_ascii_case(host)) {
         return Err("the host and the port as browsers write them");
     }
-    let path =
-        text.get("https://".len()..).and_then(|rest| rest.find(['/', '?']).map(|at| &rest[at..])).unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
+    let path = rest.split('?').next().unwrap_or_default();
     if !path.is_empty() && path != url.path() {
         return Err("the path as browsers write it");
     }

@@ -125,7 +125,7 @@ pub async fn sign_in(
                 let problem = Problem::from(refused);
                 let fault = Some(problem.code().title());
                 let view = SignIn { style: STYLE, client: &client.name, request: id.to_string(), username, fault };
-                Ok(page::sign_in(problem.status(), &view, &found.redirect_uri))
+                Ok(page::waiting(page::sign_in(problem.status(), &view, &found.redirect_uri), &problem))
             }
         }
     };

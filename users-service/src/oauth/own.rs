@@ -52,7 +52,7 @@ pub async fn may_give_back(
     let asking = Asking { shown: shown.clone(), scope: None, client_ip };
     let by = match shown {
         Shown::Nothing => None,
-        Shown::Id(_) | Shown::Secret { .. } | Shown::Malformed | Shown::Twice => {
+        Shown::Id(_) | Shown::Secret { .. } | Shown::Malformed { .. } | Shown::Twice => {
             Some(authenticate(app, &asking).await?)
         }
     };

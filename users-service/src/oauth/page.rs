@@ -64,13 +64,16 @@ pub(super) fn refused(status: StatusCode, text: &str) -> HttpResponse {
 
 /// The same for a problem.
 pub(super) fn failed(problem: &Problem) -> HttpResponse {
-    let context = Context::current();
-    let told = problem.to_value(&context);
-    let mut response = refused(problem.status(), told["detail"].as_str().unwrap_or_default());
-    if let Some(wait) = problem.response(&context).headers().get(RETRY_AFTER) {
-        response.headers_mut().insert(RETRY_AFTER, wait.clone());
+    let told = problem.to_value(&Context::current());
+    waiting(refused(problem.status(), told["detail"].as_str().unwrap_or_default()), problem)
+}
+
+/// A page with how long to wait, if the problem says so.
+pub(super) fn waiting(mut page: HttpResponse, problem: &Problem) -> HttpResponse {
+    if let Some(wait) = problem.response(&Context::current()).headers().get(RETRY_AFTER) {
+        page.headers_mut().insert(RETRY_AFTER, wait.clone());
     }
-    response
+    page
 }
 
 /// Sends the browser on, with GET whatever it came with: a form with a password is not sent on (RFC 9700, section 4.12).

@@ -37,8 +37,11 @@ pub enum Shown {
         /// Whether by HTTP Basic.
         basic: bool,
     },
-    /// HTTP Basic with something in it that is none.
-    Malformed,
+    /// Something that is no id with a secret.
+    Malformed {
+        /// Whether by HTTP Basic.
+        basic: bool,
+    },
     /// Two ways at once, or two clients.
     Twice,
 }
@@ -71,21 +74,20 @@ impl Shown {
                 // Some clients name themselves in the form as well.
                 Some((id, _)) if named.is_some_and(|named| named != id) => Self::Twice,
                 Some((id, secret)) => Self::Secret { id, secret: Secret::from(secret), basic: true },
-                None => Self::Malformed,
+                None => Self::Malformed { basic: true },
             },
             (None, Some(id), Some(secret)) => {
                 Self::Secret { id: id.to_owned(), secret: Secret::from(secret.to_owned()), basic: false }
             }
             (None, Some(id), None) => Self::Id(id.to_owned()),
-            (None, None, Some(_)) => Self::Malformed,
+            (None, None, Some(_)) => Self::Malformed { basic: false },
             (None, None, None) => Self::Nothing,
         }
     }
 
     const fn basic(&self) -> bool {
         match self {
-            Self::Secret { basic, .. } => *basic,
-            Self::Malformed => true,
+            Self::Secret { basic, .. } | Self::Malformed { basic } => *basic,
             Self::Nothing | Self::Id(_) | Self::Twice => false,
         }
     }
@@ -93,7 +95,7 @@ impl Shown {
     fn id(&self) -> Option<&str> {
         match self {
             Self::Id(id) | Self::Secret { id, .. } => Some(id),
-            Self::Nothing | Self::Malformed | Self::Twice => None,
+            Self::Nothing | Self::Malformed { .. } | Self::Twice => None,
         }
     }
 }
@@ -135,7 +137,7 @@ pub async fn authenticate(app: &App, asking: &Asking) -> Result<Client, GrantErr
         (Shown::Secret { secret, .. }, clients::Kind::Confidential) => client.knows(secret.expose(), now),
         (Shown::Id(_), clients::Kind::Public) => true,
         (Shown::Secret { .. }, clients::Kind::Public) | (Shown::Id(_), clients::Kind::Confidential) => false,
-        (Shown::Nothing | Shown::Malformed | Shown::Twice, _) => false,
+        (Shown::Nothing | Shown::Malformed { .. } | Shown::Twice, _) => false,
     });
     match client {
         Some(client) => Ok(client),

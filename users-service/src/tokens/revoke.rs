@@ -32,7 +32,7 @@ pub(super) async fn revoke(app: &App, token: &str, shown: &Shown, client_ip: Opt
             claims => claims.map(|claims: tokens::Claims| claims.sid),
         },
     };
-    let Some(session) = session else { return Ok(()) };
+    let Some(session) = session else { return oauth::may_give_back(app, None, shown, client_ip).await };
     let client = sessions::find(app.database.read(), session).await?.and_then(|session| session.client);
     oauth::may_give_back(app, client, shown, client_ip).await?;
     end_session(app, session, Ending::GivenBack, client_ip).await

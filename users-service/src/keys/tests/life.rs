@@ -32,10 +32,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The published keys of access tokens; those of ID tokens stand behind them.
 pub(super) async fn kids(service: &Running) -> Vec<String> {
+    let set = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200).json();
     let database = database(&service.ground).await;
     let of_id_tokens = rows::load(database.read(), Purpose::Id).await.unwrap();
     database.close().await;
-    let set = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200).json();
     let kids = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
     kids.filter(|kid| !of_id_tokens.keys().iter().any(|held| held.key.kid == *kid)).collect()
 }

@@ -101,7 +101,8 @@ async fn user_info_goes_by_scope(backend: Backend) {
         let user = shared::auth::User { scope: scope.to_owned(), ..ada.user() };
         let get = service.call(Method::GET, "/api/v1/auth/userinfo").user(user.clone()).send().await;
         let post = service.call(Method::POST, "/api/v1/auth/userinfo").user(user).send().await;
-        assert_eq!((get.status, &get.bytes), (post.status, &post.bytes), "{scope}");
+        assert_eq!(get.status, post.status, "{scope}");
+        assert!(get.status != 200 || get.bytes == post.bytes, "{scope}");
         get
     };
     assert_eq!(info("openid").await.expect(200).json(), json!({"sub": ada.id}));
