@@ -19,9 +19,12 @@ macro_rules! journeys {
     };
 }
 
+mod access;
 mod agreement;
+mod api_keys;
 mod audit;
 mod breaker;
+mod browser;
 mod configuration;
 mod contention;
 mod crash;

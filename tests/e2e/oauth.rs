@@ -116,7 +116,7 @@ async fn a_client_acts_for_a_user_within_its_scope(backend: Backend) {
     // What tells the client who it is opens nothing.
     visitor.with_token(tokens.text("/id_token")).get(ME).await.problem(401, "token_invalid");
     let refresh = tokens.text("/refresh_token");
-    visitor.refresh_grant(&refresh).await.problem(401, "invalid_client");
+    visitor.refresh_grant(&refresh).await.problem(400, "invalid_grant");
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
     let next = client.form(&visitor, "/api/v1/auth/token", &fields).await.expect(200);
     let theirs = visitor.with_token(next.text("/access_token"));

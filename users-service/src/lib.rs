@@ -1,8 +1,10 @@
 //! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
+mod api_keys;
 mod app;
 mod audit;
 mod bootstrap;
+mod browser;
 mod clients;
 mod config;
 pub mod db;
@@ -23,6 +25,7 @@ mod roles;
 mod routes;
 mod service;
 mod sessions;
+mod step_up;
 mod sweeper;
 mod throttle;
 mod tokens;

@@ -10,6 +10,7 @@ use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
+use crate::sessions::RefreshMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -23,10 +24,13 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    api_keys_asked: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
+    /// Of refreshes.
+    pub refreshes: RefreshMetrics,
 }
 
 impl Metrics {
@@ -38,13 +42,17 @@ impl Metrics {
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         let mails = Family::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        let api_keys_asked = Family::default();
+        let asked = "Questions of gateways about API keys, by what they were told";
+        registry.register("api_keys_asked", asked, Family::clone(&api_keys_asked));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
-        let keys = KeyMetrics::register(&mut registry);
+        let (keys, refreshes) = (KeyMetrics::register(&mut registry), RefreshMetrics::default());
+        refreshes.register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
             "audit_queue",
@@ -52,7 +60,15 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
+        let registry = Mutex::new(registry);
+        Self { registry, sign_ins, registrations, mails, api_keys_asked, hashes_waiting, audit_queue, keys, refreshes }
+    }
+
+    /// With what somebody else counts among them.
+    #[must_use]
+    pub fn with(self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry.lock());
+        self
     }
 
     /// Counts a sign-in.
@@ -70,6 +86,12 @@ impl Metrics {
     /// `dropped` (it was for nobody) or `withheld` (there were too many).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what a gateway was told of an API key: `active`, `unknown` (or revoked, or expired), `malformed`, or `shut_out`
+    /// (its user).
+    pub fn api_key_asked(&self, outcome: &'static str) {
+        self.api_keys_asked.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The scrape's body.

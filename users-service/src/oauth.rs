@@ -19,7 +19,7 @@ mod userinfo;
 pub use code::{Redemption, redeem};
 pub use introspect::http as introspection;
 pub use own::{client_token, give_back, may_give_back};
-pub use refresh::refreshable;
+pub use refresh::refresh;
 pub use scope::check;
 pub use shown::{Asking, Shown};
 pub use store::{end_of_client, end_of_user, forget, sweep};

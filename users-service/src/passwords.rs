@@ -1,9 +1,11 @@
 //! Passwords: what one must look like, and how it is hashed without drowning the machine.
 
 mod blocklist;
+mod calibrate;
 mod change;
 mod hash;
 pub mod http;
+mod metrics;
 mod pool;
 mod rules;
 

@@ -7,7 +7,10 @@ use shared::http::method_not_allowed;
 
 use crate::oauth::{self, authorize};
 use crate::users::{v1, v2};
-use crate::{audit, clients, keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::{
+    api_keys, audit, browser, clients, keys, openapi, pages, passwords, probes, recovery, roles, sessions, step_up,
+    tokens,
+};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -97,6 +100,13 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(oauth::user_info::get))
                 .route(web::post().to(oauth::user_info::post)),
         )
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
+        .service(
+            resource("/auth/session", "POST, DELETE")
+                .route(web::post().to(browser::http::create))
+                .route(web::delete().to(browser::http::end)),
+        )
+        .service(resource("/auth/session/refresh", "POST").route(web::post().to(browser::http::refresh)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
@@ -119,6 +129,50 @@ fn common(scope: Scope) -> Scope {
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(
+            resource("/users/me/api-keys", "GET, HEAD, POST")
+                .route(web::get().to(api_keys::http::list))
+                .route(web::head().to(api_keys::http::list))
+                .route(web::post().to(api_keys::http::make)),
+        )
+        .service(resource("/users/me/api-keys/{id}", "DELETE").route(web::delete().to(api_keys::http::revoke)))
+        .service(
+            resource("/users/{id}/api-keys", "GET, HEAD")
+                .route(web::get().to(api_keys::http::list_of))
+                .route(web::head().to(api_keys::http::list_of)),
+        )
+        .service(resource("/users/{id}/api-keys/{key}", "DELETE").route(web::delete().to(api_keys::http::revoke_of)))
+        .service(resource("/users/{id}/password-reset", "POST").route(web::post().to(recovery::http::send_reset)))
+        .service(
+            resource("/permissions", "GET, HEAD")
+                .route(web::get().to(roles::http::permissions))
+                .route(web::head().to(roles::http::permissions)),
+        )
+        .service(
+            resource("/roles", "GET, HEAD, POST")
+                .route(web::get().to(roles::http::list))
+                .route(web::head().to(roles::http::list))
+                .route(web::post().to(roles::http::make)),
+        )
+        .service(
+            resource("/roles/{name}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(roles::http::get))
+                .route(web::head().to(roles::http::get))
+                .route(web::patch().to(roles::http::patch))
+                .route(web::delete().to(roles::http::remove)),
+        )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
 }

@@ -7,6 +7,7 @@ mod client;
 mod mail;
 mod person;
 mod postgres;
+mod revoked;
 mod service;
 mod smtp;
 

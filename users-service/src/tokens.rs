@@ -12,8 +12,10 @@ mod revoke;
 
 pub use access::{Claims, Issuer};
 pub use error::GrantError;
-pub use model::TokenAnswer;
-pub use password::{Proven, prove, tokens_for};
+pub use model::{Granted, TokenAnswer};
+pub use password::{Proven, prove, sign_in, tokens_for};
+pub use refresh::refresh;
+pub use revoke::{Ending, end_session};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
-use shared::auth::Admin;
+use shared::auth::CanManageClients;
 use shared::domain::ClientId;
 use shared::domain::paging::{CursorPage, CursorRequest};
 use shared::http::{Body, Conditions, Id, QueryPairs};
@@ -30,7 +30,7 @@ fn show(app: &App, status: StatusCode, (client, secret): Made) -> Result<Answer,
 /// ours holds a secret.
 async fn once_untold(
     app: &App,
-    caller: &Admin,
+    caller: &CanManageClients,
     (key, request): (IdempotencyKey, serde_json::Value),
     work: impl AsyncFnOnce(&Write) -> Result<Made, Problem>,
 ) -> Result<Made, Problem> {
@@ -48,18 +48,18 @@ async fn once_untold(
     made.ok_or_else(untold)
 }
 
-/// Lists clients: administrators. Oldest first.
+/// Lists clients: administrators, and whoever has the permission `clients:manage`. Oldest first.
 #[utoipa::path(get, path = "/api/v1/clients", operation_id = "list_clients", tag = "Clients",
     params(("cursor" = Option<String>, Query, description = "Where the last page ended."),
            ("limit" = Option<u32>, Query, description = "20 when absent.", minimum = 1, maximum = 100)),
     responses((status = 200, description = "One page.", body = CursorPage<ClientView>)))]
-pub async fn list(app: web::Data<App>, _: Admin, query: QueryPairs) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, _: CanManageClients, query: QueryPairs) -> Result<HttpResponse, Problem> {
     let request = CursorRequest::parse(&query.only(&["cursor", "limit"])?)?;
     let (page, now) = (store::page(app.database.read(), &request).await?, app.clock.now_micros());
     Ok(Answer::json(StatusCode::OK, &page.map(|client| ClientView::of(client, now)))?.into())
 }
 
-/// Registers a client: administrators, signed in themselves. The answer tells its secret, and nothing ever tells it again;
+/// Registers a client: administrators, and whoever has the permission `clients:manage`, after a sign-in of a moment ago. The answer tells its secret, and nothing ever tells it again;
 /// so the same `Idempotency-Key` once more is 409 `idempotency_not_replayable`.
 #[utoipa::path(post, path = "/api/v1/clients", operation_id = "register_client", tag = "Clients",
     params(("Idempotency-Key" = Option<String>, Header)),
@@ -67,7 +67,7 @@ pub async fn list(app: web::Data<App>, _: Admin, query: QueryPairs) -> Result<Ht
     responses((status = 201, description = "Registered; `Location` says where.", body = ClientView)))]
 pub async fn register(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageClients,
     key: IdempotencyKey,
     Body(request): Body<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
@@ -79,7 +79,7 @@ pub async fn register(
     Ok(show(&app, StatusCode::CREATED, made)?.header("location", location).into())
 }
 
-/// Reads a client: administrators.
+/// Reads a client: administrators, and whoever has the permission `clients:manage`.
 #[utoipa::path(get, path = "/api/v1/clients/{id}", operation_id = "get_client", tag = "Clients",
     params(("id" = ClientId, Path, description = "The client's id."),
            ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed."),
@@ -88,7 +88,7 @@ pub async fn register(
               (status = 304, description = "It has not changed since the ETag sent.")))]
 pub async fn get(
     app: web::Data<App>,
-    _: Admin,
+    _: CanManageClients,
     Id(id): Id<ClientId>,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
@@ -100,7 +100,7 @@ pub async fn get(
     Ok(show(&app, StatusCode::OK, (client, None))?.into())
 }
 
-/// Changes a client (JSON Merge Patch): administrators, signed in themselves. Disabled, every token that it or its users
+/// Changes a client (JSON Merge Patch): administrators, and whoever has the permission `clients:manage`, after a sign-in of a moment ago. Disabled, every token that it or its users
 /// have got for it is void within a second.
 #[utoipa::path(patch, path = "/api/v1/clients/{id}", operation_id = "patch_client", tag = "Clients",
     params(("id" = ClientId, Path, description = "The client's id."),
@@ -109,7 +109,7 @@ pub async fn get(
     responses((status = 200, description = "The client as changed, with `ETag`.", body = ClientView)))]
 pub async fn patch(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageClients,
     Id(id): Id<ClientId>,
     conditions: Conditions,
     Body(patch): Body<PatchRequest>,
@@ -118,7 +118,7 @@ pub async fn patch(
     Ok(show(&app, StatusCode::OK, (client, None))?.into())
 }
 
-/// Removes a client: administrators, signed in themselves. Every token that it or its users have got for it is void within
+/// Removes a client: administrators, and whoever has the permission `clients:manage`, after a sign-in of a moment ago. Every token that it or its users have got for it is void within
 /// a second.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", operation_id = "delete_client", tag = "Clients",
     params(("id" = ClientId, Path, description = "The client's id."),
@@ -126,7 +126,7 @@ pub async fn patch(
     responses((status = 204, description = "Removed.")))]
 pub async fn delete(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageClients,
     Id(id): Id<ClientId>,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
@@ -134,7 +134,7 @@ pub async fn delete(
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }
 
-/// Gives a client a new secret: administrators, signed in themselves. The old one goes on for `oauth.secret_grace`, unless
+/// Gives a client a new secret: administrators, and whoever has the permission `clients:manage`, after a sign-in of a moment ago. The old one goes on for `oauth.secret_grace`, unless
 /// it is to end now. The answer tells the secret once, as that of the registration does.
 #[utoipa::path(post, path = "/api/v1/clients/{id}/secret", operation_id = "make_client_secret", tag = "Clients",
     params(("id" = ClientId, Path, description = "The client's id."), ("Idempotency-Key" = Option<String>, Header),
@@ -143,7 +143,7 @@ pub async fn delete(
     responses((status = 200, description = "The client with its secret, and with `ETag`.", body = ClientView)))]
 pub async fn secret(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageClients,
     Id(id): Id<ClientId>,
     (conditions, key): (Conditions, IdempotencyKey),
     Body(request): Body<SecretRequest>,

@@ -7,7 +7,7 @@ use shared::http::Conditions;
 use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
-use super::admit::admit;
+use super::admit::{Leave, admit};
 use super::model::{Client, Kind};
 use super::request::{Chosen, PatchRequest, SecretRequest};
 use super::secret::Secret;
@@ -23,7 +23,7 @@ pub(super) type Made = (Client, Option<Secret>);
 /// Registers a client.
 pub(super) async fn register(app: &App, write: &Write, caller: &SignedIn, chosen: Chosen) -> Result<Made, Problem> {
     let seq = write.next(Counter::Clients).await?;
-    admit(write, caller).await?;
+    admit(app, write, caller).await?.with(chosen.trusted)?;
     let secret = match chosen.kind {
         Kind::Confidential => Some(Secret::generate()?),
         Kind::Public => None,
@@ -61,8 +61,9 @@ pub(super) async fn patch(
     patch: PatchRequest,
 ) -> Result<Client, Problem> {
     let write = app.database.write().await?;
-    let before = locked(&write, caller, id, conditions).await?;
+    let (before, leave) = locked(app, &write, caller, id, conditions).await?;
     let chosen = Chosen::patched(&before, patch, &app.config)?;
+    leave.with(chosen.trusted)?;
     let client = Client {
         name: chosen.name,
         grants: chosen.grants,
@@ -96,7 +97,7 @@ pub(super) async fn patch(
 /// Removes a client, with every token that it or its users have got for it, and all that they have allowed it.
 pub(super) async fn delete(app: &App, caller: &SignedIn, id: ClientId, conditions: &Conditions) -> Result<(), Problem> {
     let write = app.database.write().await?;
-    let mut client = locked(&write, caller, id, conditions).await?;
+    let (mut client, _) = locked(app, &write, caller, id, conditions).await?;
     end_own(app, &write, &mut client).await?;
     let ended = end_users(app, &write, id).await?;
     store::remove(&write, id).await?;
@@ -115,7 +116,7 @@ pub(super) async fn new_secret(
     conditions: &Conditions,
     wanted: SecretRequest,
 ) -> Result<Made, Problem> {
-    let mut client = locked(write, caller, id, conditions).await?;
+    let (mut client, _) = locked(app, write, caller, id, conditions).await?;
     let Some(old) = client.secret.take() else {
         return Err(Problem::new(Code::StateConflict).detail("A public client has no secret."));
     };
@@ -131,12 +132,19 @@ pub(super) async fn new_secret(
     Ok((client, Some(secret)))
 }
 
-/// The row of a client, locked, once the caller and `If-Match` hold.
-async fn locked(write: &Write, caller: &SignedIn, id: ClientId, conditions: &Conditions) -> Result<Client, Problem> {
-    admit(write, caller).await?;
+/// The row of a client, locked, once the caller and `If-Match` hold; and what the caller may do.
+async fn locked(
+    app: &App,
+    write: &Write,
+    caller: &SignedIn,
+    id: ClientId,
+    conditions: &Conditions,
+) -> Result<(Client, Leave), Problem> {
+    let leave = admit(app, write, caller).await?;
     let client = store::lock(write, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    leave.with(client.trusted)?;
     conditions.require(&view::tag(&client))?;
-    Ok(client)
+    Ok((client, leave))
 }
 
 /// The tokens that it has got for itself are void.

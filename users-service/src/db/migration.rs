@@ -46,6 +46,16 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/oauth.postgres.sql"),
                 sqlite: include_str!("migration/oauth.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000009_access",
+                postgres: include_str!("migration/access.postgres.sql"),
+                sqlite: include_str!("migration/access.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000012_devices",
+                postgres: include_str!("migration/devices.postgres.sql"),
+                sqlite: include_str!("migration/devices.sqlite.sql"),
+            }),
         ]
     }
 }

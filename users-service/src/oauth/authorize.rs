@@ -43,9 +43,9 @@ async fn begin(app: &App, request: &HttpRequest, text: &str) -> HttpResponse {
 }
 
 async fn answer(app: &App, request: &HttpRequest, asked: Asked) -> Result<HttpResponse, Problem> {
-    let known = match (browser::signed_in(request), asked.prompt) {
-        (Some(session), Prompt::Any | Prompt::Nothing) => decide::still_signed_in(app, session, asked.max_age).await?,
-        (None, _) | (Some(_), Prompt::Login) => None,
+    let known = match asked.prompt {
+        Prompt::Any | Prompt::Nothing => decide::still_signed_in(app, request, asked.max_age).await?,
+        Prompt::Login => None,
     };
     if asked.prompt == Prompt::Nothing {
         let silently = match &known {

@@ -5,7 +5,6 @@ use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration as CookieAge;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{COOKIE, HeaderName, ORIGIN};
-use shared::domain::SessionId;
 use shared::problem::{Code, Problem};
 use url::Url;
 
@@ -20,12 +19,6 @@ const PREFIX: &str = "tgb_";
 const LENGTH: usize = PREFIX.len() + 43;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The session that the browser is signed in with, whichever client sends it here. Nobody's: a sign-in belongs to the request
-/// that it was made for, until there are sessions of browsers.
-pub(super) const fn signed_in(_: &HttpRequest) -> Option<SessionId> {
-    None
-}
 
 /// The browser's cookie, if it has one that can be ours. One that comes twice is none: which of them we have set, nobody can
 /// tell.

@@ -4,7 +4,6 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use shared::store::Revocation;
 use subtle::ConstantTimeEq;
 
 use super::id_token;
@@ -15,7 +14,6 @@ use crate::app::App;
 use crate::audit::{By, Event, Kind};
 use crate::clients::{self, Client, GrantType, SecretDigest};
 use crate::db::Write;
-use crate::revocations;
 use crate::sessions::{self, Opening, Session};
 use crate::tokens::{GrantError, TokenAnswer, tokens_for};
 use crate::users::{self, Status, User};
@@ -108,7 +106,9 @@ async fn open(
     };
     let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
     store::opened(write, found.id, app.clock.now_micros()).await?;
-    let event = Event::new(Kind::CodeRedeemed, By::user(user.id, session.id, asking.client_ip), &app.clock);
+    let by = By::user(user.id, session.id, asking.client_ip);
+    sessions::bound(app, write, &session, &by).await?;
+    let event = Event::new(Kind::CodeRedeemed, by, &app.clock);
     write.audit(event.about(user.id).with("client", client.id.to_string()));
     Ok(session)
 }
@@ -119,9 +119,10 @@ async fn reused(app: &App, write: Write, code: &SecretDigest, asking: &Asking) -
         let Some(found) = store::of_code(write.transaction(), code).await? else { return Ok(()) };
         let Some(proof) = &found.proof else { return Ok(()) };
         if found.opened {
-            sessions::end(&write, proof.session, app.clock.now_micros()).await?;
-            let revocation = Revocation::Session { sid: proof.session, expires_at: app.tokens_die_at() };
-            revocations::record(&write, &revocation).await?;
+            let event = |closed: &Session| {
+                Event::new(Kind::SessionEnded, By::user(closed.user, closed.id, asking.client_ip), &app.clock)
+            };
+            sessions::close(app, &write, &[proof.session], event).await?;
         }
         note(app, &write, Kind::CodeReused, proof, &found, asking);
         write.commit().await?;

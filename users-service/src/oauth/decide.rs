@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::HttpRequest;
 use shared::clock::to_micros;
 use shared::config::Secret;
 use shared::domain::{SessionId, UserId};
@@ -15,6 +16,7 @@ use super::scope::Scope;
 use super::store::{self, Authorization, Proof};
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
+use crate::browser;
 use crate::clients::{self, Client, GrantType, SecretDigest};
 use crate::db::Write;
 use crate::sessions;
@@ -64,20 +66,19 @@ pub(super) async fn sign_in(
     prove(app, identifier, password, client_ip, note).await
 }
 
-/// The proof that a browser's session is, if it lasts and is young enough.
+/// The proof that a browser's session is, if it is young enough.
 pub(super) async fn still_signed_in(
     app: &App,
-    session: SessionId,
+    request: &HttpRequest,
     max_age: Option<u64>,
 ) -> Result<Option<Proof>, Problem> {
-    let Some((found, at, amr)) = sessions::proof(app.database.read(), session).await? else { return Ok(None) };
-    let now = app.clock.now_micros();
-    let user = users::find(app.database.read(), found.user).await?.filter(|user| user.status == Status::Active);
-    let lasts = !found.state.ended && now < found.state.expires_at && found.client.is_none();
+    let Some(visitor) = browser::signed_in(app, request).await? else { return Ok(None) };
+    let sessions::Proof { at, amr } = visitor.proof;
     let longest = max_age.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(MICROS_PER_SECOND));
-    let young = longest.is_none_or(|longest| now.saturating_sub(at) <= longest);
-    let proof = Proof { user: found.user, session: SessionId::generate(&app.clock), parent: Some(session), at, amr };
-    Ok(user.filter(|_| lasts && young).map(|_| proof))
+    let young = longest.is_none_or(|longest| app.clock.now_micros().saturating_sub(at) <= longest);
+    let session = SessionId::generate(&app.clock);
+    let proof = Proof { user: visitor.user.id, session, parent: Some(visitor.session), at, amr };
+    Ok(young.then_some(proof))
 }
 
 /// Whether a user would not have to be asked.

@@ -10,8 +10,8 @@ use super::own::is_current;
 use crate::app::App;
 use crate::clients::{self, Client, Kind};
 use crate::db::Fault;
-use crate::sessions::rotation::{Step, decide};
-use crate::sessions::{self, RefreshToken, Session};
+use crate::sessions::rotation::{Limits, Step, decide};
+use crate::sessions::{self, Carrier, RefreshToken, Session};
 use crate::tokens::Claims;
 use crate::users::{self, Status};
 
@@ -71,11 +71,6 @@ pub(super) enum Asker {
     Administrator,
 }
 
-/// What the gateway is told of an API key. Nobody has one yet.
-pub(super) const fn of_key(_: &App, _: &str) -> Introspection {
-    NOTHING
-}
-
 /// Not ours, over, or none of the asker's business: which, is not said.
 const NOTHING: Introspection = Introspection {
     active: false,
@@ -93,7 +88,7 @@ const NOTHING: Introspection = Introspection {
 
 /// What there is to say of any text.
 pub(super) async fn of_token(app: &App, token: &str, asker: &Asker) -> Result<Introspection, Fault> {
-    let said = match RefreshToken::open(token, &app.keys.refresh) {
+    let said = match RefreshToken::open(token, Carrier::Token, &app.keys.refresh) {
         Some(token) => of_refresh_token(app, token, asker).await?,
         None => match app.issuer.read(token).await {
             Some(claims) => of_access_token(app, claims, asker).await?,
@@ -137,12 +132,12 @@ async fn of_access_token(app: &App, claims: Claims, asker: &Asker) -> Result<Opt
 /// Only to the client that it was given to, and to administrators: no one else could do anything with it.
 async fn of_refresh_token(app: &App, token: RefreshToken, asker: &Asker) -> Result<Option<Introspection>, Fault> {
     let Some(session) = is_open(app, token.session).await? else { return Ok(None) };
-    let grace = app.config.sessions.refresh_grace.get();
-    let good = match decide(&session.state, token.counter, app.clock.now_micros(), grace) {
+    let limits = Limits::of(&app.config.sessions);
+    let good = match decide(&session.state, token.counter, app.clock.now_micros(), limits) {
         Step::Rotate(_) | Step::Repeat(_) => true,
         Step::Replayed | Step::Refuse => false,
     };
-    if !good || !is_for(asker, session.client) {
+    if !good || !is_for(asker, session.client.map(ClientId::from)) {
         return Ok(None);
     }
     Ok(Some(Introspection {
@@ -152,7 +147,7 @@ async fn of_refresh_token(app: &App, token: RefreshToken, asker: &Asker) -> Resu
         exp: Some(session.state.expires_at.div_euclid(1_000_000)),
         sid: Some(session.id),
         scope: Some(session.scope),
-        client_id: session.client,
+        client_id: session.client.map(ClientId::from),
         token_type: Some("refresh_token".to_owned()),
         ..NOTHING
     }))

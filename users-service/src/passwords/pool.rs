@@ -3,19 +3,21 @@
 //! A hash costs 20 ms of a core and 19 MiB. Left to the runtime's blocking pool, a flood of sign-ins would take all
 //! memory and every core. The permit travels with the job, so a client that goes away frees nothing that still runs.
 
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::calibrate;
 use super::hash::{HashError, Parameters, PasswordHash, Scratch};
+use super::metrics::{HashMetrics, Hashed};
 use crate::config;
 
 /// A worker gives its 19 MiB back when it has had nothing to do for this long.
@@ -42,6 +44,7 @@ struct Pool {
     parameters: Arc<Parameters>,
     /// What the password of nobody is compared with, so that an unknown user costs what a known one does.
     decoy: PasswordHash,
+    metrics: HashMetrics,
 }
 
 /// What came of comparing a password with a stored hash.
@@ -62,10 +65,7 @@ impl Hasher {
     /// When Argon2 refuses the parameters.
     pub fn start(config: &config::Hashing) -> Result<Self, HashError> {
         let parameters = Arc::new(Parameters::new(config)?);
-        let workers = match config.workers {
-            0 => thread::available_parallelism().map_or(1, NonZero::get),
-            workers => workers,
-        };
+        let workers = calibrate::workers(config);
         let decoy = PasswordHash::create(&rand::random::<[u8; 16]>(), &parameters, &mut Scratch::default())?;
         let (jobs, todo) = channel::<Work>();
         let todo = Arc::new(Mutex::new(todo));
@@ -84,6 +84,7 @@ impl Hasher {
             max_wait: config.max_wait.get(),
             parameters,
             decoy,
+            metrics: HashMetrics::new(workers),
         })))
     }
 
@@ -92,8 +93,13 @@ impl Hasher {
     /// # Errors
     /// 503 `overloaded` when its turn does not come in time.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Problem> {
-        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
-        self.run(move |scratch| PasswordHash::create(password.expose().as_bytes(), &parameters, scratch)).await
+        let (password, parameters, metrics) = self.means(password);
+        self.run(move |scratch| {
+            let hash = PasswordHash::create(password.expose().as_bytes(), &parameters, scratch)?;
+            metrics.hashed(Hashed::Made);
+            Ok(hash)
+        })
+        .await
     }
 
     /// Compares a password with a stored hash; with none, it does the same work and says no.
@@ -103,16 +109,21 @@ impl Hasher {
     pub async fn verify(&self, password: &Secret, stored: Option<&PasswordHash>) -> Result<Verified, Problem> {
         let known = stored.is_some();
         let stored = stored.unwrap_or(&self.0.decoy).clone();
-        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
+        let (password, parameters, metrics) = self.means(password);
         self.run(move |scratch| {
             let password = password.expose().as_bytes();
-            match stored.verify(password, &parameters, scratch)? {
-                (true, outdated) if known => match outdated {
-                    true => PasswordHash::create(password, &parameters, scratch).map(Verified::Renewed),
-                    false => Ok(Verified::Yes),
-                },
-                (true | false, _) => Ok(Verified::No),
+            let (matches, outdated) = stored.verify(password, &parameters, scratch)?;
+            let right = matches && known;
+            metrics.hashed(if right { Hashed::Right } else { Hashed::Wrong });
+            if !right {
+                return Ok(Verified::No);
             }
+            if !outdated {
+                return Ok(Verified::Yes);
+            }
+            let renewed = PasswordHash::create(password, &parameters, scratch)?;
+            metrics.hashed(Hashed::Made);
+            Ok(Verified::Renewed(renewed))
         })
         .await
     }
@@ -123,14 +134,34 @@ impl Hasher {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
+    /// Puts its metrics among those that are shown.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+    }
+
+    /// Hashes computed so far, and the most at once.
+    #[cfg(test)]
+    pub fn work(&self) -> (u64, i64) {
+        self.0.metrics.work()
+    }
+
+    fn means(&self, password: &Secret) -> (Secret, Arc<Parameters>, HashMetrics) {
+        (password.clone(), Arc::clone(&self.0.parameters), self.0.metrics.clone())
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Scratch) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = self.permit().await?;
+        let came = Instant::now();
+        let permit = self.permit().await.inspect_err(|_| self.0.metrics.shed())?;
+        self.0.metrics.waited(came.elapsed());
         let (answer, answered) = oneshot::channel();
+        let metrics = self.0.metrics.clone();
         let work: Work = Box::new(move |scratch| {
+            let at_work = metrics.begin();
             let result = job(scratch);
+            drop(at_work);
             // Given back before the answer: whoever is told that it is done may start the next one.
             drop(permit);
             drop(answer.send(result));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
-use shared::domain::{ClientId, Roles, SessionId, UserId};
+use shared::domain::{ClientId, Permissions, Roles, SessionId, UserId};
 use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
@@ -30,6 +30,9 @@ pub struct Claims {
     pub sid: SessionId,
     pub ver: i64,
     pub roles: Roles,
+    /// What custom roles add to the roles.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
     pub scope: String,
     /// The OAuth client that has it; the subject itself where it acts for itself (RFC 9068, section 2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,8 @@ pub struct Subject<'a> {
     pub ver: i64,
     /// The user's roles.
     pub roles: Roles,
+    /// What custom roles add to these.
+    pub permissions: Permissions,
     /// What the session was opened for.
     pub scope: &'a str,
     /// When the session ends, in microseconds: no token of its outlives it.
@@ -122,6 +127,7 @@ impl Issuer {
             sid: subject.session,
             ver: subject.ver,
             roles: subject.roles,
+            permissions: subject.permissions,
             scope: subject.scope.to_owned(),
             client_id: subject.client,
         };
@@ -142,7 +148,19 @@ impl Issuer {
     ) -> Result<Issued, Problem> {
         let (user, roles) = (UserId::from(client.as_uuid()), Roles::NONE);
         let client = Some(client);
-        self.issue(signer, Subject { user, session, ver: 0, roles, scope, session_ends_at: i64::MAX, client })
+        self.issue(
+            signer,
+            Subject {
+                user,
+                session,
+                ver: 0,
+                roles,
+                permissions: Permissions::NONE,
+                scope,
+                session_ends_at: i64::MAX,
+                client,
+            },
+        )
     }
 
     /// The claims of a token of ours that has not expired; nothing for any other text.

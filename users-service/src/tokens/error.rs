@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::problem::{Code, Problem};
 
 use crate::db::Fault;
+use crate::users::Status;
 
 /// What a client that tried HTTP Basic is told (RFC 6749, section 5.2).
 const BASIC: &str = "Basic realm=\"tollgate\"";
@@ -15,6 +16,9 @@ pub enum GrantError {
     /// Wrong credentials or token, of whatever kind: which, is nobody's business.
     #[error("invalid grant")]
     Invalid,
+    /// The password is right, and its user is shut out: only they learn of it.
+    #[error("not active")]
+    NotActive(Status),
     /// The password is right, and nobody signs in before their address is confirmed.
     #[error("e-mail address not verified")]
     EmailNotVerified,
@@ -51,6 +55,9 @@ impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
             GrantError::Invalid | GrantError::Changed => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
+            GrantError::NotActive(status) => {
+                return Self::new(Code::InvalidGrant).detail(told(status)).oauth("invalid_grant");
+            }
             GrantError::EmailNotVerified => return Self::new(Code::EmailNotVerified).oauth("email_not_verified"),
             GrantError::InvalidClient { basic } => {
                 let problem = Self::new(Code::InvalidClient).oauth("invalid_client");
@@ -70,5 +77,14 @@ impl From<GrantError> for Problem {
             GrantError::Other(problem) => problem,
         };
         problem.at_oauth_endpoint()
+    }
+}
+
+/// For whoever has shown that they are that user.
+const fn told(status: Status) -> &'static str {
+    match status {
+        Status::Active => "The account is active again; sign in once more.",
+        Status::Disabled => "The account is disabled. An administrator can enable it.",
+        Status::Deleted => "The account is deleted. For a time an administrator can restore it.",
     }
 }

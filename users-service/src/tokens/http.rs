@@ -9,10 +9,11 @@ use shared::problem::Problem;
 use super::grant::Grant;
 use super::metadata::Metadata;
 use super::model::TokenAnswer;
-use super::{password, refresh, revoke};
+use super::{password, revoke};
 use crate::app::App;
 use crate::discovery;
 use crate::oauth::{self, Shown};
+use crate::sessions::{Agent, Carrier};
 
 /// What the token endpoint's form may hold; for the document only.
 #[derive(utoipa::ToSchema)]
@@ -59,21 +60,26 @@ pub struct RevokeRequest {
 }
 
 /// Signs in, carries a session on, redeems a client's code (with PKCE), or gives a client a token of its own. A client that
-/// has a secret shows it by `Authorization: Basic` or in the form, not both.
+/// has a secret shows it by `Authorization: Basic` or in the form, not both. Who has the right password of somebody disabled
+/// or deleted is refused like anybody else, and told why in `error_description`. Attempts are counted, and too many answered
+/// 429 before any work: by identifier and address, by identifier, and by network.
 #[utoipa::path(post, path = "/api/v1/auth/token", operation_id = "token", tag = "Sign-in", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens. A refresh repeated within 10 s gets the same refresh token.", body = TokenAnswer)))]
 pub async fn token(
     app: web::Data<App>,
-    caller: Anyone,
-    form: Form,
+    Anyone(caller): Anyone,
     request: HttpRequest,
+    form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let (shown, client_ip) = (Shown::of(&request, &form), caller.0.client_ip);
-    let answer = match Grant::parse(&form)? {
-        Grant::Password { identifier, password } => password::sign_in(&app, &identifier, &password, client_ip).await?,
+    let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
+    let tokens = match Grant::parse(&form)? {
+        Grant::Password { identifier, password } => {
+            let agent = Agent::of(request.headers(), Carrier::Token);
+            password::sign_in(&app, &identifier, &password, client_ip, &agent).await?.tokens
+        }
         Grant::Refresh { token, scope } => {
-            refresh::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip }).await?
+            oauth::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip }).await?
         }
         Grant::ClientCredentials { scope } => {
             oauth::client_token(&app, &oauth::Asking { shown, scope, client_ip }).await?
@@ -83,7 +89,8 @@ pub async fn token(
             oauth::redeem(&app, &asking, &oauth::Redemption { code, redirect_uri, verifier }).await?
         }
     };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(answer))
+    let mut answer = HttpResponse::Ok();
+    Ok(answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(tokens))
 }
 
 /// Ends the session that a refresh or access token belongs to (RFC 7009). Whoever has a token may, but one that was given to a

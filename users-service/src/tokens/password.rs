@@ -3,19 +3,20 @@
 use std::net::IpAddr;
 
 use shared::config::Secret;
+use shared::domain::ClientId;
 use shared::problem::{Code, Problem};
 
 use super::access::Subject;
 use super::error::GrantError;
 use super::grant::SCOPE;
-use super::model::TokenAnswer;
+use super::model::{Granted, TokenAnswer};
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::db::Write;
 use crate::keys::Signer;
 use crate::passwords::{PasswordHash, Verified};
-use crate::sessions::{self, Opening, RefreshToken, Session};
-use crate::throttle::Ticket;
+use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
+use crate::throttle::Visit;
 use crate::users::{self, Credentials, Identifier, Status, User};
 
 /// Somebody who has just proven who they are. Their row is locked until the transaction ends, so a password change, a
@@ -28,25 +29,31 @@ pub struct Proven {
     pub amr: &'static str,
 }
 
-/// Checks the password and opens a session.
-pub(super) async fn sign_in(
+/// Checks the password and opens a session, whose tokens are for this program.
+///
+/// # Errors
+/// Wrong credentials of whatever kind, too many of them, or no room to check any.
+pub async fn sign_in(
     app: &App,
     identifier: &str,
     password: &Secret,
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
     let open = async |write: &Write, proven: Proven| {
-        let opening =
-            Opening { amr: proven.amr.into(), ..Opening::with_password(proven.user.id, SCOPE.to_owned(), client_ip) };
+        let opening = Opening::with_password(proven.user.id, SCOPE.to_owned(), client_ip).by(agent);
+        let opening = Opening { amr: proven.amr.into(), ..opening };
         let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
         let by = By::user(session.user, session.id, client_ip);
+        sessions::bound(app, write, &session, &by).await?;
         write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
         Ok((session, proven.user))
     };
     let (session, user) = prove(app, identifier, password, client_ip, open).await?;
-    tokens_for(app, &signer, &session, &user, 1)
+    let tokens = tokens_for(app, &signer, &session, &user, 1)?;
+    Ok(Granted { session, tokens })
 }
 
 /// Checks the password, and does `then` in the transaction in which it is still right. Every way of signing in is this one:
@@ -62,10 +69,13 @@ pub async fn prove<T>(
     then: impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
     let identifier = Identifier::of(identifier);
-    let ticket = Ticket::new(&identifier, client_ip);
+    // Before anything is counted, for what a known device is spared. The same look whoever it is.
+    let on = app.windows.are_on();
+    let known = on && app.devices.know(app.database.read(), &identifier, client_ip).await?;
+    let visit = Visit::new(&identifier, client_ip, known);
     let name = app.journal.name(identifier.as_str());
     let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
-    if let Err(wait) = app.throttle.admit(&ticket).await {
+    if let Err(wait) = app.windows.admit(&visit).await {
         app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
         return Err(GrantError::Throttled(wait));
     }
@@ -77,18 +87,18 @@ pub async fn prove<T>(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &identifier, password, &then).await {
+    let opened = match check(app, &identifier, password, client_ip, &then).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &identifier, password, &then).await,
+        Err(GrantError::Changed) => check(app, &identifier, password, client_ip, &then).await,
         opened => opened,
     };
     match &opened {
         Ok(_) => {
             app.metrics.sign_in(true);
-            app.throttle.forgive(&ticket).await;
+            app.windows.welcome(&visit).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -111,18 +121,21 @@ async fn check<T>(
     app: &App,
     identifier: &Identifier,
     password: &Secret,
+    client_ip: Option<IpAddr>,
     then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
-    let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
-        Verified::No => None,
-        Verified::Yes => Some(None),
-        Verified::Renewed(hash) => Some(Some(hash)),
+        Verified::No => return Err(GrantError::Invalid),
+        Verified::Yes => None,
+        Verified::Renewed(hash) => Some(hash),
     };
-    let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
-    enter(app, &credentials, renewed, then).await
+    let right = found.filter(|found| !is_hidden(app, &found.user)).ok_or(GrantError::Invalid)?;
+    if right.user.status != Status::Active {
+        return Err(GrantError::NotActive(right.user.status));
+    }
+    enter(app, &right, renewed, client_ip, then).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -136,12 +149,13 @@ async fn enter<T>(
     app: &App,
     checked: &Credentials,
     renewed: Option<&PasswordHash>,
+    client_ip: Option<IpAddr>,
     then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
-        return Err(GrantError::Invalid);
+        return Err(GrantError::NotActive(current.user.status));
     }
     if current.password != checked.password {
         return Err(GrantError::Changed);
@@ -152,6 +166,7 @@ async fn enter<T>(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
+    app.devices.remember(&write, current.user.id, client_ip).await?;
     let done = then(&write, Proven { user: current.user, amr: "pwd" }).await?;
     write.commit().await?;
     Ok(done)
@@ -173,16 +188,17 @@ pub fn tokens_for(
         session: session.id,
         ver: user.ver,
         roles: user.roles,
+        permissions: user.permissions,
         scope: &session.scope,
         session_ends_at: session.state.expires_at,
-        client: session.client,
+        client: session.client.map(ClientId::from),
     };
     let issued = app.issuer.issue(signer, subject)?;
     Ok(TokenAnswer {
         access_token: issued.token,
         token_type: "Bearer".to_owned(),
         expires_in: issued.expires_in,
-        refresh_token: Some(RefreshToken { session: session.id, counter }.seal(&app.keys.refresh)),
+        refresh_token: Some(RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh)),
         id_token: None,
         scope: session.scope.clone(),
     })

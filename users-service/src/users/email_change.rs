@@ -14,6 +14,7 @@ use crate::audit::{Event, Kind};
 use crate::db::{Fault, Write};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
+use crate::step_up;
 use crate::throttle::Ticket;
 
 /// Counts how often somebody asks for a mail to a new address of their choice. Before the transaction, for the
@@ -40,6 +41,7 @@ pub(super) async fn held_back(
 ) -> Result<Changes, UserError> {
     let own = user.id == caller.user.id;
     if let Some(email) = changes.email.take_if(|email| own && user.moves_to(email)) {
+        step_up::require(app, write, caller).await?;
         ask(app, write, user, &email).await?;
         let event = Event::new(Kind::EmailChangeAsked, caller.into(), &app.clock).about(user.id);
         write.audit(event.with("before", user.email.as_str()).with("after", email.as_str()));

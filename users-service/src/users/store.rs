@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
 use shared::clock::{from_micros, to_micros};
 use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use super::model::{Changes, Credentials, NewUser, Status, User};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
 use crate::passwords::PasswordHash;
-use crate::roles::{parse_roles, write_roles};
+use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 impl From<Model> for User {
     fn from(row: Model) -> Self {
@@ -30,6 +30,8 @@ impl From<Model> for User {
             name: row.name,
             phone: row.phone,
             roles: parse_roles(&row.roles),
+            custom_roles: row.custom_roles.split_whitespace().map(str::to_owned).collect(),
+            permissions: parse_permissions(&row.permissions),
             status,
             email_verified: row.email_verified,
             ver: row.ver,
@@ -88,6 +90,8 @@ pub async fn insert(
         search: Set(search(email, username, name)),
         password_hash: Set(password.as_str().to_owned()),
         roles: Set(write_roles(new.roles)),
+        custom_roles: Set(String::new()),
+        permissions: Set(String::new()),
         email_verified: Set(false),
         ver: Set(1),
         revision: Set(1),
@@ -114,12 +118,24 @@ pub async fn insert(
 /// # Errors
 /// When the statement fails.
 pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<Credentials>, Fault> {
+    Ok(named(identifier).one(db).await?.map(Credentials::from))
+}
+
+fn named(identifier: &Identifier) -> Select<Entity> {
     let filter = match identifier {
         Identifier::Email(normal) => Column::EmailNorm.eq(normal),
         Identifier::Username(normal) => Column::UsernameNorm.eq(normal),
     };
-    let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
-    Ok(row.map(Credentials::from))
+    Entity::find().filter(filter).filter(Column::PurgedAt.is_null())
+}
+
+/// The id of whoever signs in with this e-mail address or user name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn id_of<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<UserId>, Fault> {
+    let row = named(identifier).select_only().column(Column::Id).into_tuple::<uuid::Uuid>().one(db).await?;
+    Ok(row.map(UserId::from))
 }
 
 /// A user, deleted or not, but not purged.
@@ -129,6 +145,15 @@ pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) 
 pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>, Fault> {
     let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
     Ok(row.map(User::from))
+}
+
+/// The same with the hash of their password.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn credentials<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<Credentials>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(Credentials::from))
 }
 
 /// The same with the row locked until the end of the transaction.
@@ -228,6 +253,8 @@ pub(super) async fn change(
 pub(super) async fn save_standing(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
     let mut row = touched(user, now);
     row.roles = Set(write_roles(user.roles));
+    row.custom_roles = Set(user.custom_roles.join(" "));
+    row.permissions = Set(write_permissions(user.permissions));
     row.ver = Set(user.ver);
     let now = to_micros(now);
     match user.status {

@@ -15,7 +15,7 @@ use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERI
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 20] = [
+const DEEDS: [(&str, &[Kind]); 33] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -39,7 +39,13 @@ const DEEDS: [(&str, &[Kind]); 20] = [
     ("patch_client", &[Kind::ClientChanged]),
     ("delete_client", &[Kind::ClientRemoved]),
     ("make_client_secret", &[Kind::ClientSecretMade]),
+    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    ("refresh_cookie_session", &[Kind::RefreshReplayed]),
+    ("delete_cookie_session", &[Kind::SessionEnded]),
+    ("delete_session", &[Kind::SessionEnded]),
+    ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
+    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),
     // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
@@ -48,6 +54,13 @@ const DEEDS: [(&str, &[Kind]); 20] = [
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
+    ("make_role", &[Kind::RoleMade]),
+    ("patch_role", &[Kind::RoleChanged]),
+    ("delete_role", &[Kind::RoleRemoved]),
+    ("make_api_key", &[Kind::ApiKeyMade]),
+    ("delete_api_key", &[Kind::ApiKeyRevoked]),
+    ("delete_api_key_of", &[Kind::ApiKeyRevoked]),
+    ("send_password_reset", &[Kind::PasswordResetSent]),
     ("disable_user", &[Kind::UserDisabled]),
     ("enable_user", &[Kind::UserEnabled]),
     ("restore_user", &[Kind::UserRestored]),
@@ -90,6 +103,13 @@ const fn shape(kind: Kind) -> Shape {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
         Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
+        Kind::RoleMade
+        | Kind::RoleChanged
+        | Kind::RoleRemoved
+        | Kind::ClientMade
+        | Kind::ClientChanged
+        | Kind::ClientRemoved
+        | Kind::ClientSecretMade => ("user", false, true),
         Kind::RegistrationDeclined
         | Kind::SignInFailed
         | Kind::SignInThrottled
@@ -98,12 +118,14 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::ClientThrottled
         | Kind::ClientTokensEnded => ("nobody", false, false),
         Kind::RefreshReplayed | Kind::CodeRefused | Kind::CodeReused => ("nobody", true, true),
-        Kind::ClientMade | Kind::ClientChanged | Kind::ClientRemoved | Kind::ClientSecretMade => ("user", false, true),
         Kind::EmailChanged
         | Kind::EmailChangeAsked
         | Kind::UsernameChanged
         | Kind::UserChanged
         | Kind::RolesChanged
+        | Kind::ApiKeyMade
+        | Kind::ApiKeyRevoked
+        | Kind::PasswordResetSent
         | Kind::UserDisabled
         | Kind::UserEnabled
         | Kind::UserDeleted
@@ -111,6 +133,9 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
+        | Kind::StepUpSucceeded
+        | Kind::StepUpFailed
+        | Kind::StepUpThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::ConsentGiven
@@ -127,6 +152,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let path = format!("/api/v1/users/{}", ada.id);
     administer(&service, &admin, &path).await;
     by_mail(&service).await;
+    hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
@@ -194,6 +220,26 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
     post("restore").await;
 }
 
+/// What custom roles, keys, and a link sent at an administrator's word come to.
+async fn hand_out_power(service: &Running, admin: &Person) {
+    let call = async |method, path: &str, body: Option<Value>| {
+        let call = service.call(method, path).by(admin);
+        body.iter().fold(call, |call, body| call.json(body)).send().await
+    };
+    let role = json!({"name": "auditor", "permissions": ["audit:read"]});
+    call(Method::POST, "/api/v1/roles", Some(role)).await.expect(201);
+    for _ in 0..2 {
+        call(Method::PATCH, "/api/v1/roles/auditor", Some(json!({"permissions": []}))).await.expect(200);
+    }
+    call(Method::DELETE, "/api/v1/roles/auditor", None).await.expect(204);
+    for path in ["/api/v1/users/me/api-keys".to_owned(), format!("/api/v1/users/{}/api-keys", admin.id)] {
+        let key = json!({"name": "report", "scopes": ["users:read"]});
+        let made = call(Method::POST, "/api/v1/users/me/api-keys", Some(key)).await.expect(201);
+        call(Method::DELETE, &format!("{path}/{}", made.text("/id")), None).await.expect(204);
+    }
+    call(Method::POST, &format!("/api/v1/users/{}/password-reset", admin.id), None).await.expect(202);
+}
+
 /// What links do.
 async fn by_mail(service: &Running) {
     let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
@@ -249,10 +295,17 @@ async fn guess(service: &Running, ada: &Person) {
         let body = json!({"current_password": current, "new_password": NEW});
         service.call(Method::PUT, "/api/v1/users/me/password").by(ada).json(&body).send().await
     };
+    let step_up = async |password: &str| {
+        let body = json!({"password": password});
+        service.call(Method::POST, "/api/v1/auth/step-up").by(ada).json(&body).send().await
+    };
+    step_up("wrong horse 9").await.expect(422);
+    step_up(PASSWORD).await.expect(204);
     change(PASSWORD).await.expect(204);
     for status in [422, 422, 429] {
         change("wrong horse 9").await.expect(status);
     }
+    step_up(NEW).await.expect(429);
     for status in [400, 400, 429] {
         service.password_grant("countess", "wrong horse 9").await.expect(status);
     }

@@ -7,7 +7,8 @@ use shared::domain::Role;
 use shared::http::Form;
 use shared::problem::Problem;
 
-use super::{Asker, Introspection, of_key, of_token};
+use super::{Asker, Introspection, of_token};
+use crate::api_keys;
 use crate::app::App;
 use crate::clients::Kind;
 use crate::oauth::shown::{Asking, Shown, authenticate};
@@ -39,12 +40,12 @@ pub async fn introspect(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let token = form.require("token")?;
-    let said = if caller.is_gateway {
-        of_key(&app, token)
-    } else {
-        let asker = asker(&app, &caller, Shown::of(&request, &form)).await?;
-        of_token(&app, token, &asker).await?
-    };
+    if caller.is_gateway {
+        let said = api_keys::introspect(&app, token).await?;
+        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(said));
+    }
+    let asker = asker(&app, &caller, Shown::of(&request, &form)).await?;
+    let said = of_token(&app, token, &asker).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(said))
 }
 

@@ -127,7 +127,7 @@ async fn a_public_client_redeems_by_its_verifier(backend: Backend) {
     };
     let token = tokens.text("/refresh_token");
     refresh(&other.id, &token).await.expect_problem(400, "invalid_grant");
-    refresh("", &token).await.expect_problem(401, "invalid_client");
+    refresh("", &token).await.expect_problem(400, "invalid_grant");
     refresh(&app.id, &token).await.expect(200);
     let code = browser.code(&app, "openid", &ada.email).await;
     service.redeem(&other, &code).await.expect_problem(400, "invalid_grant");

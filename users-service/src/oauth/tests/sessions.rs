@@ -30,7 +30,7 @@ async fn a_refresh_token_is_its_clients_alone(backend: Backend) {
     let (client, other) = (service.web_client(&["openid", "users:read"]).await, service.web_client(&["openid"]).await);
     let first = tokens(&service, &client, "openid users:read", &ada).await;
     let token = first.text("/refresh_token");
-    service.refresh(&token).await.expect_problem(401, "invalid_client");
+    service.refresh(&token).await.expect_problem(400, "invalid_grant");
     refresh(&service, &other, &token, None).await.expect_problem(400, "invalid_grant");
     let thief = Registered { secret: Some("tgc_x".to_owned()), ..client.clone() };
     refresh(&service, &thief, &token, None).await.expect_problem(401, "invalid_client");
