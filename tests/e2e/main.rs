@@ -41,6 +41,8 @@ mod identity;
 mod input;
 mod limits;
 mod lists;
+mod oauth;
+mod oidc;
 mod order_of_checks;
 mod problems;
 mod recovery;

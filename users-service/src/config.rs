@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail, sessions, throttle, users};
+use crate::{api_keys, bootstrap, keys, mail, oauth, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -32,6 +32,7 @@ pub struct Config {
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub oauth: OAuth,
     pub api_keys: ApiKeys,
     pub roles: Roles,
     pub cache: Cache,
@@ -119,6 +120,14 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[oauth]`
+    OAuth {
+        id_token_algorithm: keys::Algorithm,
+        code_lifetime: Dur,
+        request_lifetime: Dur,
+        secret_grace: Dur,
+        scopes: Vec<String>,
+    }
     /// `[api_keys]`
     ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
     /// `[roles]`
@@ -201,6 +210,7 @@ impl Check for Config {
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);
+        oauth::check(self, report);
         api_keys::check(self, report);
         let most = self.roles.most_holders;
         report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");

@@ -13,19 +13,23 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, export, profile, v1, v2};
-use crate::{api_keys, audit, browser, keys, passwords, recovery, roles, sessions, step_up, tokens};
+use crate::{api_keys, audit, browser, clients, keys, oauth, passwords, recovery, roles, sessions, step_up, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Tollgate users", description = "Users, sign-in, sessions, roles.", license(name = "Apache-2.0")),
     paths(
-        tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
+        tokens::http::token, tokens::http::revoke, tokens::http::metadata,
+        tokens::http::openid_configuration, keys::http::jwks, passwords::http::change,
         step_up::http::step_up,
         browser::http::create, browser::http::refresh, browser::http::end,
         sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
+        clients::http::list, clients::http::register, clients::http::get, clients::http::patch, clients::http::delete,
+        clients::http::secret,
+        oauth::introspection::introspect, oauth::user_info::get, oauth::user_info::post,
         api_keys::http::list, api_keys::http::make, api_keys::http::revoke, api_keys::http::list_of,
         api_keys::http::revoke_of, recovery::http::send_reset,
         roles::http::permissions, roles::http::list, roles::http::make, roles::http::get, roles::http::patch,

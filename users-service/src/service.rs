@@ -142,6 +142,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(drains.run());
     tasks.spawn(cache.run());
     tasks.spawn(app.keys.signing.clone().run());
+    tasks.spawn(app.keys.id.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     tasks.spawn(api_keys::run(app.clone()));

@@ -42,6 +42,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/sessions.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000008_oauth",
+                postgres: include_str!("migration/oauth.postgres.sql"),
+                sqlite: include_str!("migration/oauth.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000009_access",
                 postgres: include_str!("migration/access.postgres.sql"),
                 sqlite: include_str!("migration/access.sqlite.sql"),

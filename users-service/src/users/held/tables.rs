@@ -65,6 +65,13 @@ pub const TABLES: &[Table] = &[
     table("links", Holds::People { sections: LINKS, withheld: NOT_OF_LINKS, purge: Purge::Rows("user_id") }),
     table("idempotency_keys", Holds::People { sections: KEYS, withheld: NOT_OF_KEYS, purge: Purge::Specially }),
     table("known_devices", Holds::People { sections: &[], withheld: NOT_OF_DEVICES, purge: Purge::Rows("user_id") }),
+    table("oauth_consents", Holds::People { sections: CONSENTS, withheld: &[THEIRS], purge: Purge::Rows("user_id") }),
+    table(
+        "authorizations",
+        Holds::People { sections: AUTHORIZATIONS, withheld: NOT_OF_AUTHORIZATIONS, purge: Purge::Rows("user_id") },
+    ),
+    table("oauth_clients", Holds::Nobody("which programs there are, whoever uses them")),
+    table("id_token_keys", Holds::Nobody("the service's keys")),
     table("revocations", Holds::Nobody("what gateways are told of ids, for as long as tokens live")),
     table("custom_roles", Holds::Nobody("which roles there are, whoever has them")),
     table("audit_head", Holds::Nobody("where the audit ends")),
@@ -161,6 +168,41 @@ const API_KEYS: &[Section] = &[rows(
     ],
 )];
 const NOT_OF_API_KEYS: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
+
+const CONSENTS: &[Section] =
+    &[rows("consents", OWN, ("client_id", Key::Id), &[id("client_id"), words("scope"), instant("granted_at")])];
+
+/// What clients asked for and they decided, while it is under way.
+const AUTHORIZATIONS: &[Section] = &[rows(
+    "authorizations",
+    OWN,
+    BY_ID,
+    &[
+        id("client_id"),
+        text("redirect_uri"),
+        words("scope"),
+        instant("created_at"),
+        instant("expires_at"),
+        id("session_id"),
+        id("parent_id"),
+        instant("authenticated_at"),
+        words("amr"),
+        instant("decided_at"),
+        instant("used_at"),
+        instant("opened_at"),
+    ],
+)];
+const NOT_OF_AUTHORIZATIONS: &[(&str, &str)] = &[
+    THEIRS,
+    ("id", "half of what a page is bound by"),
+    ("state", "the client's"),
+    ("nonce", "the client's"),
+    ("code_challenge", "the client's"),
+    ("ask_consent", BOOKKEEPING),
+    ("browser", "a secret's"),
+    ("code_digest", "a secret's"),
+    ("code_expires_at", BOOKKEEPING),
+];
 
 const NOT_OF_DEVICES: &[(&str, &str)] = &[
     THEIRS,
