@@ -37,6 +37,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Counts attempts to sign in.
     pub throttle: Throttle,
+    /// Counts codes of second factors.
+    pub otp_limit: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,
     /// Counts the mails that one network has sent to anybody.

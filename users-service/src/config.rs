@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, keys, mail};
+use crate::{bootstrap, keys, mail, mfa};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -26,6 +26,7 @@ pub struct Config {
     pub tokens: Tokens,
     pub keys: Keys,
     pub sessions: Sessions,
+    pub mfa: Mfa,
     pub passwords: Passwords,
     pub hashing: Hashing,
     pub throttle: Throttle,
@@ -67,9 +68,18 @@ sections! {
         jwks_max_age: Dur,
     }
     /// `[keys]`
-    Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
+    Keys {
+        rotate_every: Dur,
+        publish_before: Dur,
+        gateway_refresh: Dur,
+        reload: Dur,
+        seal_secret: Secret,
+        previous_seal_secret: Secret,
+    }
     /// `[sessions]`
     Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
+    /// `[mfa]`
+    Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, }
     /// `[hashing]`
@@ -174,6 +184,7 @@ impl Check for Config {
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
+        mfa::check(self, report);
         bootstrap::check(self, report);
         mail::check(self, report);
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");

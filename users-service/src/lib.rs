@@ -11,6 +11,7 @@ mod keys;
 mod links;
 mod mail;
 mod metrics;
+mod mfa;
 pub mod openapi;
 mod pages;
 mod passwords;

@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{audit, keys, passwords, recovery, step_up, tokens};
+use crate::{audit, keys, mfa, passwords, recovery, step_up, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::{audit, keys, passwords, recovery, step_up, tokens};
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
         step_up::http::step_up,
+        mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,

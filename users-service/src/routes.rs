@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, step_up, tokens};
+use crate::{audit, keys, mfa, openapi, pages, passwords, probes, recovery, step_up, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -84,6 +84,18 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(audit::http::list)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
+        .service(
+            resource("/users/me/mfa", "GET, HEAD")
+                .route(web::get().to(mfa::http::read))
+                .route(web::head().to(mfa::http::read)),
+        )
+        .service(
+            resource("/users/me/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::http::start))
+                .route(web::delete().to(mfa::http::remove)),
+        )
+        .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
+        .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

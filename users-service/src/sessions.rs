@@ -7,7 +7,7 @@ pub mod rotation;
 mod store;
 
 pub use opening::Opening;
-pub use proof::{proof, prove};
+pub use proof::{proof, prove, strengthen};
 pub use refresh_token::RefreshToken;
 pub use store::{Session, end, end_all, end_others, find, open, rotate, sweep};
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod factor;
 mod mail;
 mod person;
 mod postgres;
@@ -9,6 +10,7 @@ mod service;
 mod smtp;
 
 pub use answer::Answer;
+pub use factor::Authenticator;
 pub use mail::Mail;
 pub use person::{PASSWORD, Person};
 pub use service::{Backend, Ground, Running, Setup};

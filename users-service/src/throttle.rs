@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use shared::clock::Clock;
+use shared::domain::UserId;
 use shared::store::{Counters, Quota, Take};
 
 use crate::config;
@@ -55,6 +56,12 @@ impl Ticket {
         Self::of("mails from", &Identifier::Username(String::new()), Some(address))
     }
 
+    /// For the codes of a second factor that are tried for one user, wherever from.
+    #[must_use]
+    pub fn otp(user: UserId) -> Self {
+        Self::of("otp", &Identifier::Username(user.to_string()), None)
+    }
+
     fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {
         let address = match address {
             Some(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x?}", &v6.octets()[..8]),
@@ -86,6 +93,13 @@ impl Throttle {
     #[must_use]
     pub fn of_networks(config: &config::Config, shared: Counters, clock: Clock) -> Self {
         let (attempts, window) = (config.mail.per_network, config.mail.per_network_window);
+        Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
+    }
+
+    /// The same for the codes of one user.
+    #[must_use]
+    pub fn of_codes(config: &config::Config, shared: Counters, clock: Clock) -> Self {
+        let (attempts, window) = (config.mfa.attempts, config.mfa.window);
         Self::new(&config::Throttle { enabled: config.throttle.enabled, attempts, window }, shared, clock)
     }
 

@@ -41,6 +41,11 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/sessions.postgres.sql"),
                 sqlite: include_str!("migration/sessions.sqlite.sql"),
             }),
+            Box::new(Step {
+                name: "m2026_11_21_000007_factors",
+                postgres: include_str!("migration/factors.postgres.sql"),
+                sqlite: include_str!("migration/factors.sqlite.sql"),
+            }),
         ]
     }
 }

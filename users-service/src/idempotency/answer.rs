@@ -13,6 +13,7 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) replayed: bool,
+    pub(super) unkept: bool,
 }
 
 impl Answer {
@@ -32,7 +33,14 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unkept: false }
+    }
+
+    /// It holds a secret that is told once: under a key it is only kept that it was given.
+    #[must_use]
+    pub const fn unkept(mut self) -> Self {
+        self.unkept = true;
+        self
     }
 
     /// Adds a header.

@@ -11,6 +11,7 @@ use shared::clock::Clock;
 use super::algorithm::Algorithm;
 use super::keyring::Keyring;
 use super::ring::{Held, Ring, State};
+use super::seal::Seal;
 use super::signing::{KeyError, SigningKey};
 use crate::config::Config;
 use crate::db::entity::{secret, signing_key};
@@ -20,6 +21,8 @@ use crate::db::{Counter, Database, Fault, Write};
 const REFRESH: &str = "refresh-token-mac";
 /// The secret under which the audit names whom somebody tried to sign in as.
 const AUDIT: &str = "audit-identifier-mac";
+/// The secret under which what has to be read again is sealed, where the settings have none.
+const SEAL: &str = "seal";
 const SECRET_BYTES: usize = 32;
 
 /// What every instance shares.
@@ -31,6 +34,8 @@ pub struct Keys {
     pub refresh: hmac::Key,
     /// Names identifiers in the audit.
     pub audit: hmac::Key,
+    /// Seals what has to be read again.
+    pub seal: Seal,
 }
 
 /// Why there are no keys.
@@ -53,10 +58,15 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     write.next(Counter::Setup).await?;
     let refresh = secret(&write, REFRESH, clock).await?;
     let audit = secret(&write, AUDIT, clock).await?;
+    let own = secret(&write, SEAL, clock).await?;
     write.commit().await?;
     let signing = Keyring::open(config, database, clock).await?;
     let mac = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
-    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit) })
+    // What was sealed before there was a setting still opens.
+    let set = [&config.keys.seal_secret, &config.keys.previous_seal_secret].map(|secret| secret.expose().as_bytes());
+    let secrets = set.into_iter().chain([own.as_slice()]).filter(|secret| !secret.is_empty());
+    let seal = Seal::of(&secrets.collect::<Vec<_>>())?;
+    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit), seal })
 }
 
 /// Every key that this release understands.

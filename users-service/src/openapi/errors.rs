@@ -42,12 +42,15 @@ fn of(operation: &str) -> Vec<Code> {
     let target: &[Code] = &[Code::NotFound];
     let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
+    let factor: &[Code] = &[Code::Forbidden, Code::StepUpRequired];
+    let once: &[Code] = &[Code::StateConflict, Code::IdempotencyNotReplayable];
     let parts: &[&[Code]] = match operation.strip_suffix("_v2").unwrap_or(operation) {
         "register" => &[&BODY, &KEY, &TAKEN, &[Code::Overloaded]],
         "token" => &[&[
             Code::InvalidRequest,
             Code::InvalidGrant,
             Code::EmailNotVerified,
+            Code::MfaRequired,
             Code::UnsupportedGrantType,
             Code::InvalidScope,
             Code::BodyTooLarge,
@@ -55,7 +58,11 @@ fn of(operation: &str) -> Vec<Code> {
             Code::Overloaded,
         ]],
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
-        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
+        "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
+        "confirm_totp" => &[&SIGNED_IN, &[Code::Forbidden], &BODY, &KEY, once],
+        "delete_totp" => &[&SIGNED_IN, factor, &[Code::NotFound]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
@@ -68,15 +75,21 @@ fn of(operation: &str) -> Vec<Code> {
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
-        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()
 }
 
 /// Codes that RFC 6749 has the very same words for.
-const OAUTH: [Code; 5] =
-    [Code::InvalidRequest, Code::InvalidGrant, Code::UnsupportedGrantType, Code::InvalidScope, Code::EmailNotVerified];
+const OAUTH: [Code; 6] = [
+    Code::InvalidRequest,
+    Code::InvalidGrant,
+    Code::UnsupportedGrantType,
+    Code::InvalidScope,
+    Code::EmailNotVerified,
+    Code::MfaRequired,
+];
 
 fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
@@ -87,7 +100,10 @@ fn example(path: &str, code: Code) -> Problem {
         return step_up::required(Duration::from_secs(300));
     }
     if code == Code::ValidationFailed && path.ends_with("/step-up") {
-        return problem.error("/password", "incorrect", "not the password");
+        return problem.error("/password", "incorrect", "not the right one");
+    }
+    if code == Code::ValidationFailed && path.contains("/mfa/") {
+        return problem.error("/code", "incorrect", "not the code of now");
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");

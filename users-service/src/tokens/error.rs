@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::problem::{Code, Problem};
 
 use crate::db::Fault;
+use crate::mfa::Refused;
 
 /// Every way in which a grant fails.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum GrantError {
     /// The password is right, and nobody signs in before their address is confirmed.
     #[error("e-mail address not verified")]
     EmailNotVerified,
+    /// The password is right, and a code of the second factor was not sent.
+    #[error("a second factor is needed")]
+    MfaRequired,
     /// The password was replaced while it was being checked.
     #[error("the password was replaced meanwhile")]
     Changed,
@@ -35,11 +39,24 @@ pub enum GrantError {
     Other(#[from] Problem),
 }
 
+impl From<Refused> for GrantError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing => Self::MfaRequired,
+            Refused::Wrong => Self::Invalid,
+            Refused::Throttled(wait) => Self::Throttled(wait),
+            Refused::Database(fault) => Self::Database(fault),
+            Refused::Other(problem) => Self::Other(problem),
+        }
+    }
+}
+
 impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
             GrantError::Invalid | GrantError::Changed => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
             GrantError::EmailNotVerified => return Self::new(Code::EmailNotVerified).oauth("email_not_verified"),
+            GrantError::MfaRequired => return Self::new(Code::MfaRequired).oauth("mfa_required"),
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }

@@ -17,6 +17,8 @@ pub enum Grant {
         identifier: String,
         /// The password.
         password: Secret,
+        /// A code of the second factor, or a recovery code.
+        otp: Option<Secret>,
     },
     /// RFC 6749, section 6.
     Refresh {
@@ -34,7 +36,9 @@ impl Grant {
         let grant = match form.require("grant_type")? {
             "password" => {
                 let identifier = form.require("username")?.to_owned();
-                Self::Password { identifier, password: Secret::from(form.require("password")?.to_owned()) }
+                let password = Secret::from(form.require("password")?.to_owned());
+                let otp = form.get("otp").map(|otp| Secret::from(otp.to_owned()));
+                Self::Password { identifier, password, otp }
             }
             "refresh_token" => Self::Refresh { token: form.require("refresh_token")?.to_owned() },
             _ => return Err(GrantError::UnsupportedType),

@@ -26,6 +26,9 @@ pub struct TokenRequest {
     /// The password, for `password`.
     #[schema(example = "correct horse battery 9 staple")]
     password: Option<String>,
+    /// A code of the second factor, or a recovery code, for `password` where there is one.
+    #[schema(example = "287082")]
+    otp: Option<String>,
     /// The refresh token, for `refresh_token`.
     refresh_token: Option<String>,
     /// `api`, or nothing.
@@ -49,8 +52,8 @@ pub struct RevokeRequest {
     responses((status = 200, description = "Tokens. A refresh repeated within 10 s gets the same refresh token.", body = TokenAnswer)))]
 pub async fn token(app: web::Data<App>, caller: Anyone, form: Form) -> Result<HttpResponse, Problem> {
     let answer = match Grant::parse(&form)? {
-        Grant::Password { identifier, password } => {
-            password::sign_in(&app, &identifier, &password, caller.0.client_ip).await?
+        Grant::Password { identifier, password, otp } => {
+            password::sign_in(&app, &identifier, &password, otp.as_ref(), caller.0.client_ip).await?
         }
         Grant::Refresh { token } => refresh::refresh(&app, &token, caller.0.client_ip).await?,
     };

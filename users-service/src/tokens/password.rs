@@ -12,6 +12,7 @@ use super::model::TokenAnswer;
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
+use crate::mfa;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, Opening, RefreshToken, Session};
 use crate::throttle::Ticket;
@@ -22,6 +23,7 @@ pub(super) async fn sign_in(
     app: &App,
     identifier: &str,
     password: &Secret,
+    otp: Option<&Secret>,
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
@@ -42,10 +44,10 @@ pub(super) async fn sign_in(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &signer, &identifier, password, client_ip).await {
+    let opened = match check(app, &signer, &identifier, (password, otp), client_ip).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &signer, &identifier, password, client_ip).await,
+        Err(GrantError::Changed) => check(app, &signer, &identifier, (password, otp), client_ip).await,
         opened => opened,
     };
     match &opened {
@@ -53,7 +55,7 @@ pub(super) async fn sign_in(
             app.metrics.sign_in(true);
             app.throttle.forgive(&ticket).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified | GrantError::MfaRequired) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -69,7 +71,7 @@ async fn check(
     app: &App,
     signer: &Signer,
     identifier: &Identifier,
-    password: &Secret,
+    (password, otp): (&Secret, Option<&Secret>),
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
@@ -81,7 +83,10 @@ async fn check(
         Verified::Renewed(hash) => Some(Some(hash)),
     };
     let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
-    open_session(app, signer, &credentials, renewed, client_ip).await
+    // Only now, when the password was right, is told that there is more to prove.
+    let otp = otp.map(Secret::expose);
+    mfa::admit(app, credentials.user.id, otp).await?;
+    open_session(app, signer, &credentials, renewed, otp, client_ip).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -97,6 +102,7 @@ async fn open_session(
     signer: &Signer,
     checked: &Credentials,
     renewed: Option<&PasswordHash>,
+    otp: Option<&str>,
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
     let write = app.database.write().await?;
@@ -110,14 +116,17 @@ async fn open_session(
     if app.config.registration.require_verified_email && !current.user.email_verified {
         return Err(GrantError::EmailNotVerified);
     }
+    let factor = mfa::prove(app, &write, current.user.id, otp, client_ip).await?;
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
     let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip);
+    let opening = Opening { amr: factor.amr(), ..opening };
     let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
     let by = By::user(session.user, session.id, client_ip);
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     write.commit().await?;
+    mfa::forgive(app, session.user, factor).await;
     tokens_for(app, signer, &session, &current.user, 1)
 }
 

@@ -8,7 +8,7 @@ use shared::domain::UserId;
 use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
-use crate::{links, mail};
+use crate::{links, mail, mfa};
 
 /// Users purged in one transaction.
 const BATCH: u64 = 100;
@@ -42,6 +42,7 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
             links::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
             let id = UserId::from(user.id);
+            mfa::purge(&write, id).await?;
             audit::forget(&write, id).await?;
             write.audit(Event::new(Kind::UserPurged, By::system(), clock).about(id));
         }
