@@ -14,7 +14,7 @@ use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
-use shared::domain::Roles;
+use shared::domain::{Permission, Permissions, Roles};
 use shared::problem::Problem;
 
 pub use pattern::{InvalidPattern, Pattern};
@@ -51,8 +51,10 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// Whether a token is needed.
     pub auth: Auth,
-    /// At least one of these, unless empty.
+    /// At least one of these, unless empty: those that the row names, and those that stand for its permission.
     pub roles: Roles,
+    /// What opens it to custom roles as well.
+    pub permission: Option<Permission>,
     /// What a credential's scope must have.
     pub scopes: Scopes,
     /// Whose credentials it takes.
@@ -114,6 +116,13 @@ impl Route {
         (self.methods.is_empty() && !is("CONNECT") && !is("TRACE"))
             || self.methods.contains(method)
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+
+    /// Whether it is open to whoever has these roles, and what custom roles add to them.
+    #[must_use]
+    pub fn opens_to(&self, roles: Roles, permissions: Permissions) -> bool {
+        let permitted = self.permission.is_some_and(|wanted| permissions.has(wanted));
+        self.roles.is_empty() || self.roles.has_any(roles) || permitted
     }
 
     /// Which of the client's headers go on to the upstream.

@@ -19,7 +19,9 @@ macro_rules! journeys {
     };
 }
 
+mod access;
 mod agreement;
+mod api_keys;
 mod audit;
 mod breaker;
 mod configuration;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::store::Stores;
 use time::OffsetDateTime;
 
+use crate::api_keys::Usage;
 use crate::audit::Journal;
 use crate::config::Config;
 use crate::db::Database;
@@ -17,6 +19,9 @@ use crate::passwords::Hasher;
 use crate::revocations::Relay;
 use crate::throttle::Throttle;
 use crate::tokens::Issuer;
+
+/// How long a gateway may believe what it was told of an API key; its `authentication.introspection.remember` is no longer.
+const LONGEST_BELIEF: Duration = Duration::from_secs(300);
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -45,6 +50,8 @@ pub struct App {
     pub mailing_limit: Throttle,
     /// Sends mail.
     pub mailer: Mailer,
+    /// When API keys were used.
+    pub usage: Usage,
     /// Tells gateways what ended.
     pub relay: Relay,
     /// The way to the audit for what changes nothing else.
@@ -56,10 +63,12 @@ pub struct App {
 }
 
 impl App {
-    /// When the last access token issued until now will have expired everywhere: how long a revocation matters.
+    /// When the last access token issued until now will have expired everywhere, and no gateway believes any more what it
+    /// was told of an API key: how long a revocation matters.
     #[must_use]
     pub fn tokens_die_at(&self) -> OffsetDateTime {
         let tokens = &self.config.tokens;
-        self.clock.now() + tokens.access_lifetime.get() + tokens.leeway.get()
+        let life = tokens.access_lifetime.get().max(LONGEST_BELIEF);
+        self.clock.now() + life + tokens.leeway.get()
     }
 }

@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, keys, mail, mfa};
+use crate::{api_keys, bootstrap, keys, mail, mfa};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -33,6 +33,8 @@ pub struct Config {
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub api_keys: ApiKeys,
+    pub roles: Roles,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -81,7 +83,7 @@ sections! {
     /// `[mfa]`
     Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`
-    Passwords { rule: PasswordRule, }
+    Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
     Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
     /// `[throttle]`
@@ -111,12 +113,16 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[api_keys]`
+    ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
+    /// `[roles]`
+    Roles { most_holders: u32, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -187,6 +193,9 @@ impl Check for Config {
         mfa::check(self, report);
         bootstrap::check(self, report);
         mail::check(self, report);
+        api_keys::check(self, report);
+        let most = self.roles.most_holders;
+        report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

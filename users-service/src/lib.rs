@@ -1,5 +1,6 @@
 //! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
+mod api_keys;
 mod app;
 mod audit;
 mod bootstrap;

@@ -23,6 +23,7 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    api_keys_asked: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
@@ -38,6 +39,9 @@ impl Metrics {
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         let mails = Family::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        let api_keys_asked = Family::default();
+        let asked = "Questions of gateways about API keys, by what they were told";
+        registry.register("api_keys_asked", asked, Family::clone(&api_keys_asked));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
@@ -52,7 +56,8 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
+        let registry = Mutex::new(registry);
+        Self { registry, sign_ins, registrations, mails, api_keys_asked, hashes_waiting, audit_queue, keys }
     }
 
     /// Counts a sign-in.
@@ -70,6 +75,12 @@ impl Metrics {
     /// `dropped` (it was for nobody) or `withheld` (there were too many).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what a gateway was told of an API key: `active`, `unknown` (or revoked, or expired), `malformed`, or `shut_out`
+    /// (its user).
+    pub fn api_key_asked(&self, outcome: &'static str) {
+        self.api_keys_asked.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The scrape's body.

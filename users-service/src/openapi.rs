@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{audit, keys, mfa, passwords, recovery, step_up, tokens};
+use crate::{api_keys, audit, keys, mfa, passwords, recovery, roles, step_up, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -25,6 +25,10 @@ use crate::{audit, keys, mfa, passwords, recovery, step_up, tokens};
         mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
+        api_keys::http::list, api_keys::http::make, api_keys::http::revoke, api_keys::http::list_of,
+        api_keys::http::revoke_of, recovery::http::send_reset,
+        roles::http::permissions, roles::http::list, roles::http::make, roles::http::get, roles::http::patch,
+        roles::http::remove,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,
         v2::http::register, v2::http::list, v2::http::get, v2::http::patch, v2::http::delete,

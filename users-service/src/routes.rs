@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, mfa, openapi, pages, passwords, probes, recovery, step_up, tokens};
+use crate::{api_keys, audit, keys, mfa, openapi, pages, passwords, probes, recovery, roles, step_up, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -82,6 +82,39 @@ fn common(scope: Scope) -> Scope {
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(resource("/auth/introspect", "POST").route(web::post().to(api_keys::http::introspect)))
+        .service(
+            resource("/users/me/api-keys", "GET, HEAD, POST")
+                .route(web::get().to(api_keys::http::list))
+                .route(web::head().to(api_keys::http::list))
+                .route(web::post().to(api_keys::http::make)),
+        )
+        .service(resource("/users/me/api-keys/{id}", "DELETE").route(web::delete().to(api_keys::http::revoke)))
+        .service(
+            resource("/users/{id}/api-keys", "GET, HEAD")
+                .route(web::get().to(api_keys::http::list_of))
+                .route(web::head().to(api_keys::http::list_of)),
+        )
+        .service(resource("/users/{id}/api-keys/{key}", "DELETE").route(web::delete().to(api_keys::http::revoke_of)))
+        .service(resource("/users/{id}/password-reset", "POST").route(web::post().to(recovery::http::send_reset)))
+        .service(
+            resource("/permissions", "GET, HEAD")
+                .route(web::get().to(roles::http::permissions))
+                .route(web::head().to(roles::http::permissions)),
+        )
+        .service(
+            resource("/roles", "GET, HEAD, POST")
+                .route(web::get().to(roles::http::list))
+                .route(web::head().to(roles::http::list))
+                .route(web::post().to(roles::http::make)),
+        )
+        .service(
+            resource("/roles/{name}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(roles::http::get))
+                .route(web::head().to(roles::http::get))
+                .route(web::patch().to(roles::http::patch))
+                .route(web::delete().to(roles::http::remove)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
         .service(

@@ -15,6 +15,7 @@ use shared::store::Stores;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::api_keys::{self, Usage};
 use crate::app::App;
 use crate::audit::{self, Journal};
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
@@ -109,6 +110,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
+        usage: Usage::default(),
         metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
@@ -125,6 +127,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
+    tasks.spawn(api_keys::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
@@ -165,6 +168,8 @@ impl Service {
             self.mail.abort();
         }
         self.tasks.shutdown().await;
+        // A use that is not on record costs nobody anything: not worth a longer stop.
+        let _ = timeout(LAST_WORDS, self.app.usage.write(&self.app)).await;
         self.journal.close();
         if timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
             self.scribe.abort();

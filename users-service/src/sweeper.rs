@@ -6,7 +6,7 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{audit, idempotency, links, mail, mfa, revocations, sessions, users};
+use crate::{api_keys, audit, idempotency, links, mail, mfa, revocations, sessions, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
@@ -36,6 +36,7 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     links::sweep(write.transaction(), ago(LINKS_KEPT)).await?;
     mail::sweep(write.transaction(), ago(retention.mails.get())).await?;
     mfa::sweep(write.transaction(), ago(app.config.mfa.setup.get())).await?;
+    api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.
     let tokens = &app.config.tokens;
     sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;

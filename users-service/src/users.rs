@@ -23,6 +23,7 @@ pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
+pub use sign_in::may_change;
 pub use store::{
     Inserted, administrators, by_identifier, credentials, find, insert, lock, move_to, prove, reset_password,
     store_password,

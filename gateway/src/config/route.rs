@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::config::Dur;
-use shared::domain::Roles;
+use shared::domain::{Permission, Roles};
 
 use super::ValidationMode;
 use super::idempotency::{Keys, KeysDown, OnUnknown};
@@ -41,6 +41,8 @@ pub struct Route {
     pub auth: Auth,
     #[serde(default)]
     pub roles: Roles,
+    #[serde(default)]
+    pub permission: Option<Permission>,
     #[serde(default)]
     pub scope: Option<String>,
     #[serde(default)]

@@ -70,6 +70,16 @@ kinds! {
     UserChanged "user.changed" Succeeded;
     /// Somebody got other roles.
     RolesChanged "user.roles_changed" Succeeded;
+    /// A custom role was made.
+    RoleMade "role.made" Succeeded;
+    /// A custom role was changed, and with it what its holders may do.
+    RoleChanged "role.changed" Succeeded;
+    /// A custom role was removed.
+    RoleRemoved "role.removed" Succeeded;
+    /// Somebody made an API key.
+    ApiKeyMade "api_key.made" Succeeded;
+    /// An API key was revoked.
+    ApiKeyRevoked "api_key.revoked" Succeeded;
     /// Somebody was shut out.
     UserDisabled "user.disabled" Succeeded;
     /// Somebody was let in again.
@@ -84,6 +94,8 @@ kinds! {
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.
     PasswordReset "password.reset" Succeeded;
+    /// Somebody was sent a link to replace their password, at an administrator's word.
+    PasswordResetSent "password.reset_sent" Succeeded;
     /// A password was to be changed by somebody who did not know it.
     PasswordChangeFailed "password.change_failed" Failed;
     /// So often that nobody looked any more; one event per window.

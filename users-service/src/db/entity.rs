@@ -1,7 +1,9 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
+pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
+pub mod custom_role;
 pub mod idempotency_key;
 pub mod link;
 pub mod mail;
@@ -12,3 +14,4 @@ pub mod session;
 pub mod signing_key;
 pub mod totp_factor;
 pub mod user;
+pub mod user_custom_role;

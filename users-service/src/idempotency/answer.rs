@@ -13,7 +13,8 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) replayed: bool,
-    pub(super) unkept: bool,
+    /// Whether it holds a secret that is shown once: then only that it was given is kept.
+    pub(super) unrepeatable: bool,
 }
 
 impl Answer {
@@ -33,14 +34,13 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unkept: false }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unrepeatable: false }
     }
 
-    /// It holds a secret that is told once: under a key it is only kept that it was given.
+    /// The same, with a secret in it that nothing stored may hold: a replay is told that it was carried out (409).
     #[must_use]
-    pub const fn unkept(mut self) -> Self {
-        self.unkept = true;
-        self
+    pub fn unrepeatable(self) -> Self {
+        Self { unrepeatable: true, ..self }
     }
 
     /// Adds a header.

@@ -10,14 +10,11 @@ use crate::db::entity::idempotency_key::{ActiveModel, Column, Entity};
 use crate::db::{Fault, Write};
 use crate::passwords::PasswordHash;
 
-/// The status of an answer that was given and not kept. A claim that has no answer yet is seen by nobody.
-const NOT_KEPT: i32 = 0;
-
 /// What is known of a key.
 pub(super) struct Stored {
     pub fingerprint: Vec<u8>,
     pub password_hash: Option<PasswordHash>,
-    /// Nothing, where it was not kept.
+    /// Nothing where it was not kept.
     pub answer: Option<Answer>,
 }
 
@@ -36,7 +33,7 @@ pub(super) async fn claim(write: &Write, claim: &Claim, hash: Option<&PasswordHa
         key: Set(claim.key.as_str().to_owned()),
         fingerprint: Set(claim.fingerprint.to_vec()),
         password_hash: Set(hash.map(|hash| hash.as_str().to_owned())),
-        status: Set(NOT_KEPT),
+        status: Set(0),
         headers: Set(String::new()),
         body: Set(Vec::new()),
         created_at: Set(now),
@@ -62,15 +59,19 @@ pub(super) async fn answer(write: &Write, claim: &Claim, answer: &Answer) -> Res
 /// The answer under a key, if it has one. A claim is seen only together with its answer.
 pub(super) async fn find<C: ConnectionTrait>(db: &C, claim: &Claim) -> Result<Option<Stored>, Fault> {
     let Some(row) = Entity::find().filter(row_of(claim)).one(db).await? else { return Ok(None) };
-    let headers = match row.status {
-        NOT_KEPT => Vec::new(),
-        _ => serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?,
-    };
     let status = u16::try_from(row.status).map_err(|error| DbErr::Type(error.to_string()))?;
+    // A claim that is seen was committed; without an answer it had one that nobody may keep.
+    let answer = match status {
+        0 => None,
+        status => {
+            let headers = serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?;
+            Some(Answer { status, headers, body: row.body, replayed: true, unrepeatable: false })
+        }
+    };
     Ok(Some(Stored {
         fingerprint: row.fingerprint,
         password_hash: row.password_hash.map(PasswordHash::stored),
-        answer: (status > 0).then_some(Answer { status, headers, body: row.body, replayed: false, unkept: false }),
+        answer,
     }))
 }
 

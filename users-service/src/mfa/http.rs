@@ -43,7 +43,7 @@ pub async fn start(
     }
     let work = async |write: &Write| -> Result<Answer, UserError> {
         let offer = ops::start(&app, write, &caller).await?;
-        Ok(Answer::json(StatusCode::CREATED, &offer)?.unkept())
+        Ok(Answer::json(StatusCode::CREATED, &offer)?.unrepeatable())
     };
     Ok(once(&app, claim.as_ref(), None, work).await?.into())
 }
@@ -75,7 +75,7 @@ pub async fn confirm(
     let attempt = app.journal.attempt(failed)?;
     let work = async |write: &Write| -> Result<Answer, UserError> {
         let codes = ops::confirm(&app, write, &caller, &request.code).await?;
-        Ok(Answer::json(StatusCode::OK, &codes)?.unkept())
+        Ok(Answer::json(StatusCode::OK, &codes)?.unrepeatable())
     };
     let answer = once(&app, claim.as_ref(), None, work).await;
     if answer.as_ref().is_err_and(|problem| problem.code() == Code::ValidationFailed) {
@@ -116,7 +116,7 @@ pub async fn renew(
     }
     let work = async |write: &Write| -> Result<Answer, UserError> {
         let codes = ops::renew(&app, write, &caller).await?;
-        Ok(Answer::json(StatusCode::OK, &codes)?.unkept())
+        Ok(Answer::json(StatusCode::OK, &codes)?.unrepeatable())
     };
     let answer = once(&app, claim.as_ref(), None, work).await?;
     app.mailer.wake();

@@ -37,6 +37,10 @@ fn of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => json!({"status": "accepted"}),
         "AskRequest" => json!({"email": "ada@example.com"}),
+        "ApiKeyRequest" => json!({
+            "name": "nightly report", "scopes": ["accounts:read"], "expires_at": "2027-05-21T08:00:00Z",
+        }),
+        "ApiKeys" => json!({"data": [api_key()]}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
         "ConfirmRequest" => json!({"code": "287082"}),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
@@ -47,6 +51,21 @@ fn of_schema(name: &str) -> Option<Value> {
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
         }]}),
         "Metadata" => metadata(),
+        "NewApiKey" => {
+            let mut made = api_key();
+            made["key"] = json!("tgk_7Qd0xPz4_hV2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7a1B2c3D");
+            made["last_used_at"] = Value::Null;
+            made
+        }
+        "PermissionDefinitions" => json!({"data": [
+            {"name": "audit:read", "description": "Reads the audit.", "roles": ["admin"]},
+        ]}),
+        "RoleDefinition" => role(),
+        "RoleDefinitions" => json!({"data": [role()]}),
+        "RolePatch" => json!({"permissions": ["audit:read"]}),
+        "RoleRequest" => json!({
+            "name": "auditor", "description": "Reads what happened.", "permissions": ["audit:read", "users:read"],
+        }),
         "Paged_User" => json!({
             "data": [user()],
             "meta": {"total": 21, "page": 1, "per_page": 20, "pages": 2, "has_more": true},
@@ -79,6 +98,20 @@ fn of_schema(name: &str) -> Option<Value> {
         "UserV2" => user_v2(),
         "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
+    })
+}
+
+fn api_key() -> Value {
+    json!({
+        "id": "01936f6c-3d4e-7f50-9a6b-7c8d9e0f1a2b", "name": "nightly report", "prefix": "tgk_7Qd0xPz4",
+        "scopes": ["accounts:read"], "created_at": AT, "expires_at": "2027-05-21T08:00:00.000000Z", "last_used_at": AT,
+    })
+}
+
+fn role() -> Value {
+    json!({
+        "name": "auditor", "description": "Reads what happened.", "permissions": ["users:read", "audit:read"],
+        "built_in": false,
     })
 }
 

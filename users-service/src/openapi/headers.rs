@@ -16,13 +16,16 @@ impl Modify for Headers {
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
     let done = status.starts_with('2');
-    let one_user = path.contains("/users/{id}") || path.starts_with("/.well-known/");
-    names.extend((done && keyed).then_some("Idempotent-Replayed"));
+    // Their answers have no tag, and those with a secret in them are given once.
+    let (keys, factors) = (path.contains("/api-keys"), path.contains("/mfa/"));
+    let one_user = path.contains("/users/{id}") && !keys && !path.ends_with("/password-reset");
+    let tagged = one_user || path.ends_with("/roles/{name}") || path.starts_with("/.well-known/");
+    names.extend((done && keyed && !keys && !factors).then_some("Idempotent-Replayed"));
     match status {
-        "200" | "304" if one_user => names.push("ETag"),
+        "200" | "304" if tagged => names.push("ETag"),
         "200" if path.ends_with("/v1/users") => names.push("Link"),
-        // A secret that is shown once: there is nothing to come back to.
-        "201" if path.contains("/mfa/") => {}
+        "201" if factors => {}
+        "201" if keys => names.push("Location"),
         "201" => names.extend(["ETag", "Location"]),
         _ => {}
     }

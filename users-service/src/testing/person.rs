@@ -31,7 +31,7 @@ impl Person {
 
     /// As the gateway would vouch for them.
     pub fn user(&self) -> User {
-        let Claims { sub, sid, roles, ref scope, ver, .. } = self.claims;
-        User { id: sub, session: Some(sid), api_key: None, roles, scope: scope.clone(), ver }
+        let Claims { sub, sid, roles, permissions, ref scope, ver, .. } = self.claims;
+        User { id: sub, session: Some(sid), api_key: None, roles, permissions, scope: scope.clone(), ver }
     }
 }

@@ -143,6 +143,7 @@ pub(super) fn tokens_for(
         session: session.id,
         ver: user.ver,
         roles: user.roles,
+        permissions: user.permissions,
         scope: &session.scope,
         session_ends_at: session.state.expires_at,
     };

@@ -5,8 +5,10 @@ mod late;
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use shared::clock::Clock;
-use shared::domain::{Role, Roles, SessionId, UserId};
+use shared::domain::{Permission, Permissions, Role, Roles, SessionId, UserId};
 use shared::problem::{Code, Context, Problem};
 
 use super::access::{Issuer, Subject};
@@ -28,12 +30,17 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
-    let subject = Subject { user, session, ver: 3, roles, scope: "api", session_ends_at };
+    let permissions = Permissions::NONE.with(Permission::AuditRead);
+    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at };
     let token = issuer.issue(&signer, subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
     let claims = issuer.read(&token).await.unwrap();
     assert_eq!((claims.sub, claims.sid, claims.ver, claims.roles), (user, session, 3, roles));
+    assert_eq!(claims.permissions, permissions);
+    let plain = issuer.issue(&signer, Subject { permissions: Permissions::NONE, ..subject }).unwrap().token;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(plain.split('.').nth(1).unwrap()).unwrap();
+    assert!(!String::from_utf8(payload).unwrap().contains("permissions"), "most tokens are as they were");
     assert_eq!(
         (claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()),
         ("http://127.0.0.1:8080", "tollgate", "api")

@@ -16,7 +16,7 @@ use crate::sessions;
 /// # Errors
 /// 403 for an API key or a client's token, which would otherwise be worth the whole account; 401 for who was signed in
 /// and no longer is.
-pub(super) async fn may_change(write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
+pub async fn may_change(write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
     let session = caller.user.session.filter(|_| caller.in_session());
     let id = session.ok_or_else(|| Problem::new(Code::Forbidden).detail(SIGN_IN))?;
     let session = sessions::find(write.transaction(), id).await?;

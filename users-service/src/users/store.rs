@@ -13,7 +13,7 @@ use super::model::{Changes, Credentials, NewUser, Status, User};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
 use crate::passwords::PasswordHash;
-use crate::roles::{parse_roles, write_roles};
+use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 impl From<Model> for User {
     fn from(row: Model) -> Self {
@@ -30,6 +30,8 @@ impl From<Model> for User {
             name: row.name,
             phone: row.phone,
             roles: parse_roles(&row.roles),
+            custom_roles: row.custom_roles.split_whitespace().map(str::to_owned).collect(),
+            permissions: parse_permissions(&row.permissions),
             status,
             email_verified: row.email_verified,
             ver: row.ver,
@@ -88,6 +90,8 @@ pub async fn insert(
         search: Set(search(email, username, name)),
         password_hash: Set(password.as_str().to_owned()),
         roles: Set(write_roles(new.roles)),
+        custom_roles: Set(String::new()),
+        permissions: Set(String::new()),
         email_verified: Set(false),
         ver: Set(1),
         revision: Set(1),
@@ -237,6 +241,8 @@ pub(super) async fn change(
 pub(super) async fn save_standing(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
     let mut row = touched(user, now);
     row.roles = Set(write_roles(user.roles));
+    row.custom_roles = Set(user.custom_roles.join(" "));
+    row.permissions = Set(write_permissions(user.permissions));
     row.ver = Set(user.ver);
     let now = to_micros(now);
     match user.status {

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
-use shared::domain::Roles;
+use shared::domain::{Permission, Roles};
 
 use super::millis;
 use crate::app::Gateway;
@@ -26,6 +26,7 @@ struct RouteView<'a> {
     upstream: &'a str,
     auth: &'static str,
     roles: Roles,
+    permission: Option<Permission>,
     scopes: String,
     issuers: Vec<&'a str>,
     certificate: Option<CertificateView<'a>>,
@@ -79,6 +80,7 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         upstream: &route.upstream.name,
         auth: auth_word(route.auth),
         roles: route.roles,
+        permission: route.permission,
         scopes: route.scopes.to_string(),
         issuers: tables.issuers.names(route.issuers),
         certificate: certificate(&route.certificate),

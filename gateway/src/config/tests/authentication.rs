@@ -43,7 +43,7 @@ fn each_mistake_is_named() {
             "an RFC 3339 date and time",
         ),
         (format!("{route}scopes = [\"a b\"]"), "routes[0].scopes: each is one word"),
-        (format!("{route}scope_any = [\"a\"]\nauth = \"none\""), "roles and scopes need `required`"),
+        (format!("{route}scope_any = [\"a\"]\nauth = \"none\""), "roles, a permission and scopes need `required`"),
         (format!("{route}issuers = [\"nobody\"]"), "there is no issuer `nobody`"),
         (format!("{route}issuers = [\"static_keys\"]"), "`static_keys` is not trusted to name our users"),
         (issuer(keys) + route + "issuers = [\"corp\"]", "`corp` is not trusted to name our users"),

@@ -42,7 +42,7 @@ impl Authenticator {
             (Err(_), Some(asked_at)) if !is_fresh && asked_at < now && !self.is_revoked_key(verified) => Left::Unsure,
             (Err(_), _) => Left::Over,
             (Ok(_), Some(_)) if !is_believed => Left::Unsure,
-            (Ok(roles), _) => Left::Holds(Principal { roles, ..principal.clone() }),
+            (Ok((roles, permissions)), _) => Left::Holds(Principal { roles, permissions, ..principal.clone() }),
         }
     }
 

@@ -99,12 +99,13 @@ impl Parts {
         self.add(&[u8::from(is_gateway)]);
         self.add(principal.who().as_bytes());
         self.add(principal.api_key().unwrap_or_default().as_bytes());
-        if let Some(User { id, session, api_key, roles, scope, ver }) = user {
+        if let Some(User { id, session, api_key, roles, permissions, scope, ver }) = user {
             self.add(id.to_string().as_bytes());
             self.add(session.map(|session| session.to_string()).unwrap_or_default().as_bytes());
             self.add(api_key.map(|key| key.to_string()).unwrap_or_default().as_bytes());
             self.add(&ver.to_be_bytes());
             self.add_rights(roles, &scope);
+            permissions.iter().for_each(|permission| self.add(permission.as_str().as_bytes()));
         }
         if let Some(External { issuer, subject, roles, scope }) = external {
             self.add(issuer.as_bytes());

@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 19] = [
+const DEEDS: [(&str, &[Kind]); 26] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -43,6 +43,13 @@ const DEEDS: [(&str, &[Kind]); 19] = [
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
+    ("make_role", &[Kind::RoleMade]),
+    ("patch_role", &[Kind::RoleChanged]),
+    ("delete_role", &[Kind::RoleRemoved]),
+    ("make_api_key", &[Kind::ApiKeyMade]),
+    ("delete_api_key", &[Kind::ApiKeyRevoked]),
+    ("delete_api_key_of", &[Kind::ApiKeyRevoked]),
+    ("send_password_reset", &[Kind::PasswordResetSent]),
     ("disable_user", &[Kind::UserDisabled]),
     ("enable_user", &[Kind::UserEnabled]),
     ("restore_user", &[Kind::UserRestored]),
@@ -81,6 +88,7 @@ const fn shape(kind: Kind) -> Shape {
             ("nobody", true, false)
         }
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
+        Kind::RoleMade | Kind::RoleChanged | Kind::RoleRemoved => ("user", false, true),
         Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
             ("nobody", false, false)
         }
@@ -90,6 +98,9 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UsernameChanged
         | Kind::UserChanged
         | Kind::RolesChanged
+        | Kind::ApiKeyMade
+        | Kind::ApiKeyRevoked
+        | Kind::PasswordResetSent
         | Kind::UserDisabled
         | Kind::UserEnabled
         | Kind::UserDeleted
@@ -121,6 +132,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let path = format!("/api/v1/users/{}", ada.id);
     administer(&service, &admin, &path).await;
     by_mail(&service).await;
+    hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
@@ -186,6 +198,26 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
     post("enable").await;
     service.call(Method::DELETE, path).by(admin).send().await.expect(204);
     post("restore").await;
+}
+
+/// What custom roles, keys, and a link sent at an administrator's word come to.
+async fn hand_out_power(service: &Running, admin: &Person) {
+    let call = async |method, path: &str, body: Option<Value>| {
+        let call = service.call(method, path).by(admin);
+        body.iter().fold(call, |call, body| call.json(body)).send().await
+    };
+    let role = json!({"name": "auditor", "permissions": ["audit:read"]});
+    call(Method::POST, "/api/v1/roles", Some(role)).await.expect(201);
+    for _ in 0..2 {
+        call(Method::PATCH, "/api/v1/roles/auditor", Some(json!({"permissions": []}))).await.expect(200);
+    }
+    call(Method::DELETE, "/api/v1/roles/auditor", None).await.expect(204);
+    for path in ["/api/v1/users/me/api-keys".to_owned(), format!("/api/v1/users/{}/api-keys", admin.id)] {
+        let key = json!({"name": "report", "scopes": ["users:read"]});
+        let made = call(Method::POST, "/api/v1/users/me/api-keys", Some(key)).await.expect(201);
+        call(Method::DELETE, &format!("{path}/{}", made.text("/id")), None).await.expect(204);
+    }
+    call(Method::POST, &format!("/api/v1/users/{}/password-reset", admin.id), None).await.expect(202);
 }
 
 /// What links do.

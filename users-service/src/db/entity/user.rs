@@ -19,6 +19,8 @@ pub struct Model {
     pub search: String,
     pub password_hash: String,
     pub roles: String,
+    pub custom_roles: String,
+    pub permissions: String,
     pub email_verified: bool,
     pub ver: i64,
     pub revision: i64,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::json;
-use shared::domain::{Role, Roles};
+use shared::domain::{Permissions, Role, Roles};
 use shared::store::{RevocationList, Verdict};
 
 use crate::testing::{Backend, PASSWORD, Person, Running, Setup, on_both};
@@ -49,7 +49,7 @@ async fn a_change_of_standing_is_known_to_gateways_when_it_is_answered(backend: 
     assert_eq!(verdict(&list, &ada), Verdict::Valid);
 
     set_roles(&service, &admin, &ada, &["user"]).await.expect(200);
-    assert_eq!(verdict(&list, &ada), Verdict::Roles(Roles::NONE.with(Role::User)));
+    assert_eq!(verdict(&list, &ada), Verdict::Roles(Roles::NONE.with(Role::User), Permissions::NONE));
     set_roles(&service, &admin, &ada, &[]).await.expect_problem(422, "validation_failed");
     set_roles(&service, &admin, &ada, &["emperor"]).await.expect_problem(422, "validation_failed");
     set_roles(&service, &ada, &ada, &["admin"]).await.expect_problem(403, "forbidden");

@@ -1,7 +1,7 @@
 //! Version 1's handlers.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use shared::auth::{Admin, Anyone, SignedIn, Staff};
+use shared::auth::{Anyone, CanAssignRoles, CanManageUsers, SignedIn, Staff};
 use shared::domain::paging::Paged;
 use shared::http::{Body, Conditions, NoBody, QueryPairs};
 use shared::problem::Problem;
@@ -9,7 +9,8 @@ use shared::problem::Problem;
 use super::model::{UserPatch, UserView, V1};
 use crate::app::App;
 use crate::idempotency::IdempotencyKey;
-use crate::users::admin::{RolesRequest, Standing};
+use crate::roles::RolesRequest;
+use crate::users::admin::Standing;
 use crate::users::register::{Accepted, RegisterRequest};
 use crate::users::{Target, http};
 
@@ -105,7 +106,7 @@ pub async fn delete(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn set_roles(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanAssignRoles,
     target: Target,
     conditions: Conditions,
     Body(request): Body<RolesRequest>,
@@ -119,7 +120,7 @@ pub async fn set_roles(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn disable(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
@@ -134,7 +135,7 @@ pub async fn disable(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn enable(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
@@ -149,7 +150,7 @@ pub async fn enable(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn restore(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,

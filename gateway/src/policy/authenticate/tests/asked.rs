@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shared::domain::{ApiKeyId, Role, UserId};
+use shared::domain::{ApiKeyId, Permission, Role, UserId};
 use shared::store::Revocation;
 use time::macros::datetime;
 
@@ -40,7 +40,7 @@ fn with_issuer(clock: &Clock, stub: &Stub, timeout: &str, more: &str) -> Gate {
 fn about_key(clock: &Clock, key: ApiKeyId, user: UserId, ver: i64) -> Value {
     json!({
         "active": true, "sub": user, "jti": key, "ver": ver, "roles": ["user", "admin"], "scope": "accounts:read",
-        "exp": clock.now_seconds() + 3_600, "token_type": "api_key",
+        "permissions": ["audit:read"], "exp": clock.now_seconds() + 3_600, "token_type": "api_key",
     })
 }
 
@@ -62,6 +62,7 @@ async fn users_service_is_asked_once_about_a_key_and_its_word_is_bounded_by_the_
         let told = principal.caller().user.unwrap();
         assert_eq!((told.session, told.api_key, told.scope.as_str()), (None, Some(key), "accounts:read"));
         assert!(principal.roles.has(Role::Admin) && principal.has_scope("accounts:read"));
+        assert!(told.permissions.has(Permission::AuditRead) && !principal.has_scope("audit:read"));
     }
     assert_eq!(stub.count(), 1);
     assert_eq!(stub.last.lock().1, format!("token={KEY}&token_type_hint=api_key"));
