@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::domain::{Permissions, Roles};
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, LimiterDown, Priority, ValidationMode};
+use crate::config::{Auth, Config, CrossSite, LimiterDown, Priority, ValidationMode};
 use crate::docs;
 use crate::policy::cache::tags::own_word;
 use crate::policy::idempotency::needs_key;
@@ -132,6 +132,13 @@ fn who(lines: &mut Lines, route: &Route, method: &Method, tables: &Tables) {
         lines.say("issuers", tables.issuers.names(route.issuers).join(", "));
         let cookie = tables.issuers.cookie.as_deref();
         lines.say("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
+    }
+    if route.forward_cookies {
+        lines.say("cookies", "the upstream gets those of ours, too".to_owned());
+    }
+    match route.cross_site {
+        CrossSite::Judge => {}
+        CrossSite::Refuse => lines.say("page", "no page but our own may send what changes something".to_owned()),
     }
     if route.certificate.required {
         let names = route.certificate.names.join(" or ");

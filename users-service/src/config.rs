@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail, mfa};
+use crate::{api_keys, bootstrap, keys, mail, mfa, sessions};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -79,7 +79,7 @@ sections! {
         previous_seal_secret: Secret,
     }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
+    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
     /// `[mfa]`
     Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`
@@ -184,6 +184,7 @@ impl Check for Config {
         let longest = keys::LONGEST_LIFETIME.as_secs();
         report.ensure((1..=longest).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
         keys::check(self, report);
+        sessions::check(&self.sessions, report);
         let hashing = &self.hashing;
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");

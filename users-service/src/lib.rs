@@ -4,6 +4,7 @@ mod api_keys;
 mod app;
 mod audit;
 mod bootstrap;
+mod browser;
 mod config;
 pub mod db;
 mod discovery;

@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{api_keys, audit, keys, mfa, passwords, recovery, roles, step_up, tokens};
+use crate::{api_keys, audit, browser, keys, mfa, passwords, recovery, roles, sessions, step_up, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -22,7 +22,9 @@ use crate::{api_keys, audit, keys, mfa, passwords, recovery, roles, step_up, tok
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
         step_up::http::step_up,
-        mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew,
+        mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew, mfa::http::reset,
+        browser::http::create, browser::http::refresh, browser::http::end,
+        sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         audit::http::list,
         api_keys::http::list, api_keys::http::make, api_keys::http::revoke, api_keys::http::list_of,

@@ -6,7 +6,9 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{api_keys, audit, keys, mfa, openapi, pages, passwords, probes, recovery, roles, step_up, tokens};
+use crate::{
+    api_keys, audit, browser, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions, step_up, tokens,
+};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -74,6 +76,12 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
+        .service(
+            resource("/auth/session", "POST, DELETE")
+                .route(web::post().to(browser::http::create))
+                .route(web::delete().to(browser::http::end)),
+        )
+        .service(resource("/auth/session/refresh", "POST").route(web::post().to(browser::http::refresh)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
@@ -116,6 +124,18 @@ fn common(scope: Scope) -> Scope {
                 .route(web::patch().to(roles::http::patch))
                 .route(web::delete().to(roles::http::remove)),
         )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
+        )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
         .service(
             resource("/users/me/mfa", "GET, HEAD")
@@ -128,6 +148,7 @@ fn common(scope: Scope) -> Scope {
                 .route(web::delete().to(mfa::http::remove)),
         )
         .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
+        .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(mfa::http::reset)))
         .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
 }
 

@@ -76,7 +76,7 @@ pub struct Service {
     pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
-    app: web::Data<App>,
+    pub(crate) app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.

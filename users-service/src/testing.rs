@@ -6,6 +6,7 @@ mod factor;
 mod mail;
 mod person;
 mod postgres;
+mod revoked;
 mod service;
 mod smtp;
 

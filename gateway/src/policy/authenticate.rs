@@ -7,6 +7,7 @@ mod api_keys;
 mod cache;
 mod challenge;
 mod claims;
+pub mod cookie;
 mod credential;
 mod fetch;
 mod introspect;

@@ -128,7 +128,7 @@ kinds! {
     RecoveryCodesMade "recovery_codes.made" Succeeded;
     /// A recovery code stood in for the second factor.
     RecoveryCodeUsed "recovery_codes.used" Succeeded;
-    /// A session was ended by whoever held a token of it.
+    /// A session was ended: by whoever held a token of it, by its user, by an administrator, or because they had too many.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;

@@ -1,10 +1,11 @@
-//! `/users/me/mfa` and what is below it.
+//! `/users/me/mfa` and what is below it, and `/users/{id}/mfa`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
-use shared::auth::InSession;
-use shared::http::{Body, NoBody};
+use shared::auth::{CanManageUsers, InSession};
+use shared::domain::UserId;
+use shared::http::{Body, Id, NoBody};
 use shared::problem::{Code, Problem};
 
 use super::model::{ConfirmRequest, Factors, Offer, RecoveryCodes};
@@ -15,6 +16,9 @@ use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
 use crate::throttle::Ticket;
 use crate::users::UserError;
+
+/// Where an app is seen, once it is confirmed.
+const HERE: &str = "/api/v1/users/me/mfa";
 
 /// Which second factors one has, and how many recovery codes are left.
 #[utoipa::path(get, path = "/api/v1/users/me/mfa", operation_id = "get_factors", tag = "Second factors",
@@ -43,7 +47,7 @@ pub async fn start(
     }
     let work = async |write: &Write| -> Result<Answer, UserError> {
         let offer = ops::start(&app, write, &caller).await?;
-        Ok(Answer::json(StatusCode::CREATED, &offer)?.unrepeatable())
+        Ok(Answer::json(StatusCode::CREATED, &offer)?.header("location", HERE).unrepeatable())
     };
     Ok(once(&app, claim.as_ref(), None, work).await?.into())
 }
@@ -121,4 +125,18 @@ pub async fn renew(
     let answer = once(&app, claim.as_ref(), None, work).await?;
     app.mailer.wake();
     Ok(answer.into())
+}
+
+/// Takes every second factor from somebody who has lost theirs, and ends their sessions: administrators, and whoever has the
+/// permission `users:manage`. They are told. Asks for a sign-in of a moment ago.
+#[utoipa::path(delete, path = "/api/v1/users/{id}/mfa", operation_id = "delete_factors", tag = "Administration",
+    params(("id" = UserId, Path, description = "A user's id.")),
+    responses((status = 204, description = "They have none.")))]
+pub async fn reset(app: web::Data<App>, caller: CanManageUsers, Id(user): Id<UserId>) -> Result<HttpResponse, Problem> {
+    let write = app.database.write().await?;
+    ops::reset(&app, &write, &caller, user).await?;
+    write.commit().await?;
+    app.relay.flush().await;
+    app.mailer.wake();
+    Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }

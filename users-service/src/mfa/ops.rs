@@ -1,10 +1,11 @@
 //! Setting a second factor up, confirming it, taking it away: always the caller's own.
 
 use sea_orm::ActiveValue::Set;
-use shared::auth::InSession;
+use shared::auth::{InSession, SignedIn};
 use shared::clock::{from_micros, to_micros};
 use shared::domain::UserId;
 use shared::problem::{Code, Problem};
+use shared::store::Revocation;
 
 use super::codes::{Otp, RECOVERY_CODES, RecoveryCode};
 use super::model::{FactorView, Factors, Offer, RecoveryCodes};
@@ -17,7 +18,7 @@ use crate::db::entity::totp_factor;
 use crate::db::{Fault, Write};
 use crate::mail::{self, Owed, Template};
 use crate::users::{self, Status, User, UserError};
-use crate::{sessions, step_up};
+use crate::{revocations, roles, sessions, step_up};
 
 /// What the caller has.
 pub(super) async fn read(app: &App, caller: &InSession) -> Result<Factors, UserError> {
@@ -83,10 +84,11 @@ pub(super) async fn confirm(
 /// Takes the caller's second factor away: their password is enough again.
 pub(super) async fn remove(app: &App, write: &Write, caller: &InSession) -> Result<(), UserError> {
     let id = locked(write, caller).await?.id;
-    step_up::require(app, write, caller).await?;
-    if !remove_all(write, id).await? {
+    if !store::is_on(write.transaction(), id).await? {
         return Err(UserError::NotFound);
     }
+    step_up::require(app, write, caller).await?;
+    remove_all(write, id).await?;
     write.audit(event(app, caller, Kind::FactorRemoved));
     Ok(tell(app, write, id, "You are no longer asked for a code of your authenticator app when you sign in.").await?)
 }
@@ -102,6 +104,29 @@ pub(super) async fn renew(app: &App, write: &Write, caller: &InSession) -> Resul
     write.audit(event(app, caller, Kind::RecoveryCodesMade));
     tell(app, write, id, "New recovery codes were made for your account; the old ones are void.").await?;
     Ok(codes)
+}
+
+/// Takes every second factor from somebody who has lost theirs, at an administrator's word, and ends their sessions: whoever
+/// holds one may be why.
+pub(super) async fn reset(app: &App, write: &Write, caller: &SignedIn, id: UserId) -> Result<(), UserError> {
+    let user = users::lock(write, id).await?.ok_or(UserError::NotFound)?.user;
+    roles::outranks(write, caller, &user).await?;
+    if user.status == Status::Deleted {
+        return Err(UserError::State("The user is deleted."));
+    }
+    if !store::is_on(write.transaction(), id).await? {
+        return Ok(());
+    }
+    // It makes a password enough: also for one's own, which has a call of its own, and so no way round the proof.
+    step_up::require(app, write, caller).await?;
+    remove_all(write, id).await?;
+    for sid in sessions::end_others(write, id, None, app.clock.now_micros()).await? {
+        revocations::record(write, &Revocation::Session { sid, expires_at: app.tokens_die_at() }).await?;
+    }
+    write.audit(Event::new(Kind::FactorRemoved, caller.into(), &app.clock).about(id));
+    let what =
+        "An administrator has taken away your second factor: your password is enough to sign in, until you set one up.";
+    Ok(tell(app, write, id, what).await?)
 }
 
 async fn locked(write: &Write, caller: &InSession) -> Result<User, UserError> {

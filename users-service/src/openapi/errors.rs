@@ -57,11 +57,20 @@ fn of(operation: &str) -> Vec<Code> {
             Code::UnsupportedMediaType,
             Code::Overloaded,
         ]],
+        "create_cookie_session" => {
+            &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded]]
+        }
+        "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
+        "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
         "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
         "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
         "confirm_totp" => &[&SIGNED_IN, &[Code::Forbidden], &BODY, &KEY, once],
+        "delete_factors" => &[&SIGNED_IN, factor, target, &[Code::StateConflict]],
         "delete_totp" => &[&SIGNED_IN, factor, &[Code::NotFound]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],

@@ -9,7 +9,7 @@ use sea_orm::{
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
 
-use super::opening::Opening;
+use super::opening::{Carrier, Opening};
 use super::rotation::State;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
@@ -23,6 +23,8 @@ pub struct Session {
     pub user: UserId,
     /// What its tokens may be used for.
     pub scope: String,
+    /// What carries them.
+    pub carrier: Carrier,
     /// Where its row of refresh tokens stands.
     pub state: State,
 }
@@ -35,7 +37,8 @@ impl From<Model> for Session {
             expires_at: row.expires_at,
             ended: row.ended_at.is_some(),
         };
-        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, state }
+        let carrier = Carrier::parse(&row.carrier);
+        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, carrier, state }
     }
 }
 
@@ -94,19 +97,20 @@ pub async fn rotate<C: ConnectionTrait>(db: &C, id: SessionId, to: i64, now: i64
     Ok(swapped.rows_affected == 1)
 }
 
-/// Ends one session, and says whose it was: nobody's when it had ended before.
+/// Ends these sessions and all that come from them, and says which of them had not ended before.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn end(write: &Write, id: SessionId, now: i64) -> Result<Option<UserId>, Fault> {
+pub async fn end(write: &Write, ids: &[SessionId], now: i64) -> Result<Vec<Session>, Fault> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let ended = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Id.is_in(ids.clone()).or(Column::ParentId.is_in(ids)))
         .filter(Column::EndedAt.is_null())
         .exec_with_returning(write.transaction())
         .await?;
-    Ok(ended.into_iter().next().map(|row| row.user_id.into()))
+    Ok(ended.into_iter().map(Session::from).collect())
 }
 
 /// Ends every session of a user.

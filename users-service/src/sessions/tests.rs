@@ -1,5 +1,8 @@
 //! The refresh token's seal, and its state machine against what the contract promises.
 
+mod bounded;
+mod listed;
+
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -7,8 +10,8 @@ use proptest::prelude::*;
 use shared::clock::Clock;
 use shared::domain::SessionId;
 
-use super::RefreshToken;
 use super::rotation::{State, Step, decide};
+use super::{Carrier, RefreshToken};
 
 const GRACE: Duration = Duration::from_secs(10);
 const SECOND: i64 = 1_000_000;
@@ -21,18 +24,23 @@ fn fresh() -> State {
 fn a_sealed_token_opens_and_one_with_any_byte_changed_does_not() {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let token = RefreshToken { session: SessionId::generate(&Clock::system()), counter: 41 };
-    let text = token.seal(&key);
-    assert_eq!(RefreshToken::open(&text, &key), Some(token));
-    assert_eq!(text, token.seal(&key), "the same place has the same token, whoever asks");
+    let open = |text: &str| RefreshToken::open(text, Carrier::Token, &key);
+    let text = token.seal(Carrier::Token, &key);
+    assert_eq!(open(&text), Some(token));
+    assert_eq!(text, token.seal(Carrier::Token, &key), "the same place has the same token, whoever asks");
+    let cookie = token.seal(Carrier::Cookie, &key);
+    assert_eq!(RefreshToken::open(&cookie, Carrier::Cookie, &key), Some(token));
+    assert_eq!((open(&cookie), RefreshToken::open(&text, Carrier::Cookie, &key)), (None, None), "each in its own way");
     for at in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(bytes).unwrap();
-        assert_eq!(RefreshToken::open(&forged, &key), None, "{at}");
+        assert_eq!(open(&forged), None, "{at}");
     }
-    assert_eq!(RefreshToken::open(&text, &hmac::Key::new(hmac::HMAC_SHA256, &[8; 32])), None);
+    let other = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
+    assert_eq!(RefreshToken::open(&text, Carrier::Token, &other), None);
     for other in ["", "tgr_", "tgr_AAAA", "x", &text[4..], &format!("{text}AAAA")] {
-        assert_eq!(RefreshToken::open(other, &key), None, "{other}");
+        assert_eq!(open(other), None, "{other}");
     }
 }
 

@@ -8,24 +8,27 @@ use shared::problem::{Code, Problem};
 use super::access::Subject;
 use super::error::GrantError;
 use super::grant::SCOPE;
-use super::model::TokenAnswer;
+use super::model::{Granted, TokenAnswer};
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
 use crate::mfa;
 use crate::passwords::{PasswordHash, Verified};
-use crate::sessions::{self, Opening, RefreshToken, Session};
+use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
 use crate::throttle::Ticket;
 use crate::users::{self, Credentials, Identifier, Status, User};
 
-/// Checks the password and opens a session.
-pub(super) async fn sign_in(
+/// Checks the password, and a code where there is a second factor, and opens a session, whose tokens are for this program.
+///
+/// # Errors
+/// Wrong credentials of whatever kind, too many of them, or no room to check any.
+pub async fn sign_in(
     app: &App,
     identifier: &str,
-    password: &Secret,
-    otp: Option<&Secret>,
+    proof: (&Secret, Option<&Secret>),
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
     let identifier = Identifier::of(identifier);
@@ -44,10 +47,10 @@ pub(super) async fn sign_in(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &signer, &identifier, (password, otp), client_ip).await {
+    let opened = match check(app, &signer, &identifier, proof, client_ip, agent).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &signer, &identifier, (password, otp), client_ip).await,
+        Err(GrantError::Changed) => check(app, &signer, &identifier, proof, client_ip, agent).await,
         opened => opened,
     };
     match &opened {
@@ -73,7 +76,8 @@ async fn check(
     identifier: &Identifier,
     (password, otp): (&Secret, Option<&Secret>),
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
     let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
@@ -86,7 +90,7 @@ async fn check(
     // Only now, when the password was right, is told that there is more to prove.
     let otp = otp.map(Secret::expose);
     mfa::admit(app, credentials.user.id, otp).await?;
-    open_session(app, signer, &credentials, renewed, otp, client_ip).await
+    open_session(app, signer, (&credentials, renewed, otp), client_ip, agent).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -100,11 +104,10 @@ const fn is_hidden(app: &App, user: &User) -> bool {
 async fn open_session(
     app: &App,
     signer: &Signer,
-    checked: &Credentials,
-    renewed: Option<&PasswordHash>,
-    otp: Option<&str>,
+    (checked, renewed, otp): (&Credentials, Option<&PasswordHash>, Option<&str>),
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
@@ -120,10 +123,11 @@ async fn open_session(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip);
+    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip, agent);
     let opening = Opening { amr: factor.amr(), ..opening };
     let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
     let by = By::user(session.user, session.id, client_ip);
+    sessions::bound(app, &write, &session, &by).await?;
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     write.commit().await?;
     mfa::forgive(app, session.user, factor).await;
@@ -137,7 +141,7 @@ pub(super) fn tokens_for(
     session: &Session,
     user: &User,
     counter: i64,
-) -> Result<TokenAnswer, GrantError> {
+) -> Result<Granted, GrantError> {
     let subject = Subject {
         user: user.id,
         session: session.id,
@@ -148,11 +152,12 @@ pub(super) fn tokens_for(
         session_ends_at: session.state.expires_at,
     };
     let issued = app.issuer.issue(signer, subject)?;
-    Ok(TokenAnswer {
+    let tokens = TokenAnswer {
         access_token: issued.token,
         token_type: "Bearer".to_owned(),
         expires_in: issued.expires_in,
-        refresh_token: RefreshToken { session: session.id, counter }.seal(&app.keys.refresh),
+        refresh_token: RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh),
         scope: session.scope.clone(),
-    })
+    };
+    Ok(Granted { session: session.clone(), tokens })
 }

@@ -3,20 +3,28 @@
 use std::net::IpAddr;
 
 use super::error::GrantError;
-use super::model::TokenAnswer;
+use super::model::Granted;
 use super::password::tokens_for;
 use super::revoke::{Ending, end_session};
 use crate::app::App;
 use crate::sessions::rotation::{Step, decide};
-use crate::sessions::{self, RefreshToken};
+use crate::sessions::{self, Carrier, RefreshToken};
 use crate::users::{self, Status};
 
 /// Two rounds decide: after a lost swap the session is read again, and the counter never moves twice for one token.
 const ROUNDS: usize = 3;
 
-/// Hands out the successor of a refresh token, or ends the session of one that was stolen.
-pub(super) async fn refresh(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<TokenAnswer, GrantError> {
-    let token = RefreshToken::open(token, &app.keys.refresh).ok_or(GrantError::Invalid)?;
+/// Hands out the successor of a refresh token that was carried in this way, or ends the session of one that was stolen.
+///
+/// # Errors
+/// When it is not a token of a living session, or no more.
+pub async fn refresh(
+    app: &App,
+    token: &str,
+    carrier: Carrier,
+    client_ip: Option<IpAddr>,
+) -> Result<Granted, GrantError> {
+    let token = RefreshToken::open(token, carrier, &app.keys.refresh).ok_or(GrantError::Invalid)?;
     // Before the token is used up: whoever gets no answer comes back with it.
     let signer = app.issuer.signer()?;
     for _ in 0..ROUNDS {

@@ -15,7 +15,7 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 26] = [
+const DEEDS: [(&str, &[Kind]); 32] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -29,11 +29,17 @@ const DEEDS: [(&str, &[Kind]); 26] = [
         ],
     ),
     ("revoke", &[Kind::SessionEnded]),
+    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    ("refresh_cookie_session", &[Kind::RefreshReplayed]),
+    ("delete_cookie_session", &[Kind::SessionEnded]),
+    ("delete_session", &[Kind::SessionEnded]),
+    ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
     ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
     ("start_totp", &[Kind::FactorStarted]),
     ("confirm_totp", &[Kind::FactorAdded, Kind::FactorFailed, Kind::FactorThrottled]),
     ("delete_totp", &[Kind::FactorRemoved]),
+    ("delete_factors", &[Kind::FactorRemoved]),
     ("renew_recovery_codes", &[Kind::RecoveryCodesMade]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),

@@ -16,6 +16,8 @@ on_both! {
     of_many_confirmations_one_wins,
     a_key_cannot_change_how_its_user_signs_in,
     who_has_just_been_signed_out_sets_nothing_up,
+    an_administrator_lets_in_who_has_lost_theirs,
+    a_browser_is_asked_for_the_factor,
 }
 
 const TOTP: &str = "/api/v1/users/me/mfa/totp";
@@ -180,5 +182,56 @@ async fn who_has_just_been_signed_out_sets_nothing_up(backend: Backend) {
     service.post_by(&ada, TOTP, None).await.expect_problem(401, "token_invalid");
     service.post_by(&ada, CODES, None).await.expect_problem(401, "token_invalid");
     service.sign_in(&ada.email).await;
+    service.stop().await;
+}
+
+async fn an_administrator_lets_in_who_has_lost_theirs(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, bob, admin) =
+        (service.person("adalovelace").await, service.person("bobby").await, service.administrator().await);
+    service.enrol(&ada).await;
+    let path = format!("/api/v1/users/{}/mfa", ada.id);
+    let reset = |user: User| service.call(Method::DELETE, &path).user(user).send();
+    reset(bob.user()).await.expect_problem(403, "forbidden");
+    reset(ada.user()).await.expect_problem(403, "forbidden");
+    let key = User { session: None, api_key: Some(ApiKeyId::generate(&service.clock)), ..admin.user() };
+    reset(key).await.expect_problem(403, "forbidden");
+    service.clock.advance(Duration::from_secs(301));
+    reset(admin.user()).await.expect_problem(401, "step_up_required");
+    service.password_grant(&ada.email, PASSWORD).await.expect_problem(403, "mfa_required");
+    let admin = service.administrator().await;
+    let before = service.mails(&ada.email, "How you sign in at");
+    reset(admin.user()).await.expect(204);
+    reset(admin.user()).await.expect(204);
+    assert!(service.another_mail(&ada.email, "How you sign in at", &before).await.text.contains("administrator"));
+    service.refresh(&ada.refresh_token).await.expect_problem(400, "invalid_grant");
+    service.sign_in(&ada.email).await;
+    let removed = "SELECT count(*) FROM audit_events WHERE kind = 'factor.removed'";
+    assert_eq!(service.ground.count(removed).await, 1, "what is so already is not done again");
+    // Nor is it the way round one's own: there one proves the factor.
+    service.enrol(&admin).await;
+    let again = service.password_grant(&admin.email, PASSWORD).await.expect_problem(403, "mfa_required");
+    drop(again);
+    let nobody = "/api/v1/users/01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11/mfa";
+    service.call(Method::DELETE, nobody).by(&admin).send().await.expect_problem(404, "not_found");
+    service.stop().await;
+}
+
+async fn a_browser_is_asked_for_the_factor(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let app = service.enrol(&ada).await;
+    let sign_in = async |otp: Option<&str>| {
+        let body = json!({"username": "adalovelace", "password": PASSWORD, "otp": otp});
+        service.call(Method::POST, "/api/v1/auth/session").json(&body).send().await
+    };
+    for nothing in [None, Some("")] {
+        assert!(sign_in(nothing).await.expect_problem(403, "mfa_required").json().get("error").is_none());
+    }
+    sign_in(Some("123456")).await.expect_problem(400, "invalid_grant");
+    let code = app.code(&service.clock);
+    sign_in(Some(&code)).await.expect(200);
+    sign_in(Some(&code)).await.expect_problem(400, "invalid_grant");
+    service.sign_in_with(&ada.email, &code).await.expect_problem(400, "invalid_grant");
     service.stop().await;
 }
