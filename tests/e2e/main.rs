@@ -32,6 +32,7 @@ mod crash;
 mod documents;
 mod edge_keys;
 mod edge_tls;
+mod factors;
 mod framing;
 mod hangup;
 mod headers;

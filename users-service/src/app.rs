@@ -52,6 +52,8 @@ pub struct App {
     pub devices: Devices,
     /// Counts other attempts, each on its own.
     pub throttle: Throttle,
+    /// Counts codes of second factors.
+    pub otp_limit: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,
     /// Counts the mails that one network has sent to anybody.

@@ -9,7 +9,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail, oauth, sessions, throttle, users};
+use crate::{api_keys, bootstrap, keys, mail, mfa, oauth, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -26,6 +26,7 @@ pub struct Config {
     pub tokens: Tokens,
     pub keys: Keys,
     pub sessions: Sessions,
+    pub mfa: Mfa,
     pub passwords: Passwords,
     pub hashing: Hashing,
     pub throttle: Throttle,
@@ -71,9 +72,18 @@ sections! {
         jwks_max_age: Dur,
     }
     /// `[keys]`
-    Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
+    Keys {
+        rotate_every: Dur,
+        publish_before: Dur,
+        gateway_refresh: Dur,
+        reload: Dur,
+        seal_secret: Secret,
+        previous_seal_secret: Secret,
+    }
     /// `[sessions]`
     Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
+    /// `[mfa]`
+    Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
@@ -208,6 +218,7 @@ impl Check for Config {
         throttle::check(&self.throttle, report);
         sessions::check(self, report);
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
+        mfa::check(self, report);
         bootstrap::check(self, report);
         mail::check(self, report);
         oauth::check(self, report);

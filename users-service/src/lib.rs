@@ -14,6 +14,7 @@ mod keys;
 mod links;
 mod mail;
 mod metrics;
+mod mfa;
 mod oauth;
 pub mod openapi;
 mod pages;

@@ -13,7 +13,9 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, export, profile, v1, v2};
-use crate::{api_keys, audit, browser, clients, keys, oauth, passwords, recovery, roles, sessions, step_up, tokens};
+use crate::{
+    api_keys, audit, browser, clients, keys, mfa, oauth, passwords, recovery, roles, sessions, step_up, tokens,
+};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -23,6 +25,7 @@ use crate::{api_keys, audit, browser, clients, keys, oauth, passwords, recovery,
         tokens::http::token, tokens::http::revoke, tokens::http::metadata,
         tokens::http::openid_configuration, keys::http::jwks, passwords::http::change,
         step_up::http::step_up,
+        mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew, mfa::http::reset,
         browser::http::create, browser::http::refresh, browser::http::end,
         sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,

@@ -8,8 +8,8 @@ use shared::http::method_not_allowed;
 use crate::oauth::{self, authorize};
 use crate::users::{export, profile, v1, v2};
 use crate::{
-    api_keys, audit, browser, clients, keys, openapi, pages, passwords, probes, recovery, roles, sessions, step_up,
-    tokens,
+    api_keys, audit, browser, clients, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions,
+    step_up, tokens,
 };
 
 /// Registers everything.
@@ -182,6 +182,19 @@ fn common(scope: Scope) -> Scope {
         )
         .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
+        .service(
+            resource("/users/me/mfa", "GET, HEAD")
+                .route(web::get().to(mfa::http::read))
+                .route(web::head().to(mfa::http::read)),
+        )
+        .service(
+            resource("/users/me/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::http::start))
+                .route(web::delete().to(mfa::http::remove)),
+        )
+        .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
+        .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(mfa::http::reset)))
+        .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

@@ -118,6 +118,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
+        otp_limit: Throttle::of_codes(&config, stores.counters.clone(), clock.clone()),
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,

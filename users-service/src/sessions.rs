@@ -22,7 +22,7 @@ pub use living::bound;
 pub use metrics::{RefreshMetrics, Refreshed};
 pub use of_client::end_of_client;
 pub use opening::{Carrier, Opening};
-pub use proof::{Proof, proof, prove};
+pub use proof::{Proof, proof, prove, strengthen};
 pub use refresh_token::RefreshToken;
 pub use rotator::{Presented, QUEUE, Rotator};
 pub use settings::check;

@@ -56,6 +56,12 @@ impl Throttle {
         Self { quota, counting: Counting::new(shared, clock) }
     }
 
+    /// The same for the codes of one user.
+    #[must_use]
+    pub fn of_codes(config: &Config, shared: Counters, clock: Clock) -> Self {
+        Self::of(&config.throttle, (config.mfa.attempts, config.mfa.window.get()), shared, clock)
+    }
+
     /// Counts an attempt, or says how long to wait.
     ///
     /// # Errors

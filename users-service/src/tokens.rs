@@ -13,7 +13,7 @@ mod revoke;
 pub use access::{Claims, Issuer};
 pub use error::GrantError;
 pub use model::{Granted, TokenAnswer};
-pub use password::{Proven, prove, sign_in, tokens_for};
+pub use password::{Proof, Proven, prove, sign_in, tokens_for};
 pub use refresh::refresh;
 pub use revoke::{Ending, end_session};
 

@@ -67,6 +67,7 @@ catalogue! {
     StepUpRequired "step_up_required" 401 false "This needs a sign-in of a moment ago: step up first, then ask again.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
+    MfaRequired "mfa_required" 403 false "The password is right, and a code of the second factor is needed: send it as otp.";
     EmailNotVerified "email_not_verified" 403 false "The e-mail address has to be confirmed first: ask for the mail to be sent again.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
     CsrfRefused "csrf_refused" 403 false "A request with a cookie that changes something must come from a page that may make it.";

@@ -96,6 +96,13 @@ fn sign_in() -> Vec<Row> {
         public("POST /auth/password/reset", 410)
             .json(r#"{"token": "nothing", "new_password": "another horse battery 8 staple"}"#),
         signed_in("POST /auth/step-up", [422; 5]).json(r#"{"password": "not this 1"}"#),
+        signed_in("GET /users/me/mfa", [200; 5]),
+        // Nobody has a second factor, and nobody gets one.
+        signed_in("POST /users/me/mfa/totp", [422; 5]).json(r#"{"more": 1}"#),
+        signed_in("POST /users/me/mfa/totp/confirm", [400; 5]).json(r#"{"code": 1}"#),
+        signed_in("POST /users/me/mfa/recovery-codes", [422; 5]).json(r#"{"more": 1}"#),
+        signed_in("DELETE /users/me/mfa/totp", [404; 5]),
+        signed_in("DELETE /users/{id}/mfa", [403, 403, 403, 403, 204]),
         signed_in("PUT /users/me/password", [422; 5])
             .json(r#"{"current_password": "not this 1", "new_password": "another horse battery 8 staple"}"#),
     ]

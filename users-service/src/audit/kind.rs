@@ -116,6 +116,20 @@ kinds! {
     StepUpFailed "step_up.failed" Failed;
     /// So often that nobody looked any more; one event per window.
     StepUpThrottled "step_up.throttled" Refused;
+    /// Somebody began to set an authenticator app up.
+    FactorStarted "factor.started" Succeeded;
+    /// A second factor is asked for from now on.
+    FactorAdded "factor.added" Succeeded;
+    /// It is no longer.
+    FactorRemoved "factor.removed" Succeeded;
+    /// A second factor was to be added, with a wrong code.
+    FactorFailed "factor.failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    FactorThrottled "factor.throttled" Refused;
+    /// Recovery codes were made, and those of before are void.
+    RecoveryCodesMade "recovery_codes.made" Succeeded;
+    /// A recovery code stood in for the second factor.
+    RecoveryCodeUsed "recovery_codes.used" Succeeded;
     /// A session was ended: by whoever held a token of it, by its user, by an administrator, or because they had too many.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.

@@ -17,6 +17,9 @@ pub struct SignInRequest {
     /// The password.
     #[schema(example = "correct horse battery 9 staple")]
     pub password: String,
+    /// A code of the second factor, or a recovery code, where there is one.
+    #[schema(example = "287082", max_length = 64)]
+    pub otp: Option<String>,
 }
 
 /// The session in a browser's cookies.

@@ -21,7 +21,10 @@ pub(super) async fn sign_in(
     client_ip: Option<IpAddr>,
 ) -> Result<Granted, Problem> {
     let (agent, password) = (Agent::of(headers, Carrier::Cookie), Secret::from(request.password));
-    let granted = tokens::sign_in(app, &request.username, &password, client_ip, &agent).await.map_err(plain)?;
+    // Sent empty, it is not sent: as in the form of the password grant.
+    let otp = request.otp.filter(|otp| !otp.is_empty()).map(Secret::from);
+    let granted =
+        tokens::sign_in(app, &request.username, (&password, otp.as_ref()), client_ip, &agent).await.map_err(plain)?;
     if let Some(before) = cookies::held(app, headers) {
         let ended = tokens::end_session(app, before.session, Ending::GivenBack, client_ip).await;
         if let Err(error) = ended {

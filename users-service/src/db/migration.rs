@@ -47,6 +47,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/oauth.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000007_factors",
+                postgres: include_str!("migration/factors.postgres.sql"),
+                sqlite: include_str!("migration/factors.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000009_access",
                 postgres: include_str!("migration/access.postgres.sql"),
                 sqlite: include_str!("migration/access.sqlite.sql"),

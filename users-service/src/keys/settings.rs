@@ -17,6 +17,8 @@ pub const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
 
 /// The longest pause between two reads: some may fail before a process has to stop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Bytes of a secret that keys are made of.
+const SHORTEST_SECRET: usize = 32;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Rules {
@@ -65,4 +67,10 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
         Dur::from(least)
     );
     report.ensure(every.is_zero() || every >= least, "keys.rotate_every", &message);
+    for (secret, name) in
+        [(&keys.seal_secret, "keys.seal_secret"), (&keys.previous_seal_secret, "keys.previous_seal_secret")]
+    {
+        let length = secret.expose().len();
+        report.ensure(length == 0 || length >= SHORTEST_SECRET, name, "at least 32 bytes, or nothing");
+    }
 }

@@ -7,6 +7,7 @@ use shared::clock::Clock;
 
 use super::keyring::Keyring;
 use super::purpose::Purpose;
+use super::seal::Seal;
 use super::signing::KeyError;
 use crate::config::Config;
 use crate::db::entity::secret;
@@ -18,6 +19,8 @@ const REFRESH: &str = "refresh-token-mac";
 const AUDIT: &str = "audit-identifier-mac";
 /// The secret under which networks that users have signed in from are remembered.
 const DEVICES: &str = "known-device-mac";
+/// The secret under which what has to be read again is sealed, where the settings have none.
+const SEAL: &str = "seal";
 const SECRET_BYTES: usize = 32;
 
 /// What every instance shares.
@@ -33,6 +36,8 @@ pub struct Keys {
     pub audit: hmac::Key,
     /// Names networks that users have signed in from.
     pub devices: hmac::Key,
+    /// Seals what has to be read again.
+    pub seal: Seal,
 }
 
 /// Why there are no keys.
@@ -56,11 +61,16 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     let refresh = secret(&write, REFRESH, clock).await?;
     let audit = secret(&write, AUDIT, clock).await?;
     let devices = secret(&write, DEVICES, clock).await?;
+    let own = secret(&write, SEAL, clock).await?;
     write.commit().await?;
     let signing = Keyring::open(config, database, clock, Purpose::Access).await?;
     let id = Keyring::open(config, database, clock, Purpose::Id).await?;
     let mac = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
-    Ok(Keys { signing, id, refresh: mac(&refresh), audit: mac(&audit), devices: mac(&devices) })
+    // What was sealed before there was a setting still opens.
+    let set = [&config.keys.seal_secret, &config.keys.previous_seal_secret].map(|secret| secret.expose().as_bytes());
+    let secrets = set.into_iter().chain([own.as_slice()]).filter(|secret| !secret.is_empty());
+    let seal = Seal::of(&secrets.collect::<Vec<_>>())?;
+    Ok(Keys { signing, id, refresh: mac(&refresh), audit: mac(&audit), devices: mac(&devices), seal })
 }
 
 async fn secret(write: &Write, name: &str, clock: &Clock) -> Result<Vec<u8>, KeysError> {

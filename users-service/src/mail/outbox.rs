@@ -31,7 +31,7 @@ pub struct Owed {
     pub user: Option<UserId>,
     /// The link in it, where it is made already.
     pub link: Option<LinkId>,
-    /// The other address it speaks of.
+    /// The other address it speaks of, or what else it has to say.
     pub about: Option<String>,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Ready {
     pub name: Option<String>,
     /// The link in it.
     pub link: Option<(LinkId, Purpose)>,
-    /// The other address it speaks of.
+    /// The other address it speaks of, or what else it has to say.
     pub about: Option<String>,
 }
 
@@ -59,6 +59,10 @@ pub(super) async fn prepare(
         Template::ConfirmEmail => confirmation(app, write, mail).await,
         Template::PasswordChanged | Template::AlreadyRegistered => {
             Ok(addressee(write, mail).await?.and_then(|user| to_own(template, &user)))
+        }
+        Template::FactorChanged => {
+            let ready = addressee(write, mail).await?.and_then(|user| to_own(template, &user));
+            Ok(ready.map(|ready| Ready { about: mail.about.clone(), ..ready }))
         }
         Template::EmailChangeAsked | Template::EmailChanged | Template::UsernameTaken => {
             let to = mail.recipient.as_deref().and_then(|address| Email::parse(address).ok());

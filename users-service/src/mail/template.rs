@@ -15,6 +15,8 @@ pub enum Template {
     ResetPassword,
     /// The password is another one now.
     PasswordChanged,
+    /// What they sign in with besides the password is something else now: the row says what.
+    FactorChanged,
     /// Somebody registered with an address that has an account.
     AlreadyRegistered,
     /// Nothing came of a registration: the user name is somebody else's.
@@ -23,13 +25,14 @@ pub enum Template {
 
 impl Template {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::VerifyEmail,
         Self::ConfirmEmail,
         Self::EmailChangeAsked,
         Self::EmailChanged,
         Self::ResetPassword,
         Self::PasswordChanged,
+        Self::FactorChanged,
         Self::AlreadyRegistered,
         Self::UsernameTaken,
     ];
@@ -44,6 +47,7 @@ impl Template {
             Self::EmailChanged => "email_changed",
             Self::ResetPassword => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::FactorChanged => "factor_changed",
             Self::AlreadyRegistered => "already_registered",
             Self::UsernameTaken => "username_taken",
         }
@@ -60,7 +64,7 @@ impl Template {
             | Self::ResetPassword
             | Self::AlreadyRegistered
             | Self::UsernameTaken => true,
-            Self::EmailChangeAsked | Self::EmailChanged | Self::PasswordChanged => false,
+            Self::EmailChangeAsked | Self::EmailChanged | Self::PasswordChanged | Self::FactorChanged => false,
         }
     }
 

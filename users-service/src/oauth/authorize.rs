@@ -118,7 +118,9 @@ pub async fn sign_in(
         let client = client.ok_or_else(browser::lost)?;
         let username = form.get("username").unwrap_or_default();
         let password = Secret::from(form.get("password").unwrap_or_default().to_owned());
-        match decide::sign_in(&app, (id, &browser), username, &password, caller.0.client_ip).await {
+        // The field is there for everybody, and empty for whoever has no second factor.
+        let otp = form.get("otp").filter(|otp| !otp.is_empty()).map(|otp| Secret::from(otp.to_owned()));
+        match decide::sign_in(&app, (id, &browser), username, (&password, otp.as_ref()), caller.0.client_ip).await {
             Ok(()) => Ok(page::to(&consent_at(id))),
             Err(GrantError::Other(problem)) if problem.code() == Code::InvalidRequest => Err(problem),
             Err(refused) => {

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use shared::clock::to_micros;
-use shared::config::Secret;
 use shared::domain::{SessionId, UserId};
 use shared::problem::Problem;
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use crate::browser;
 use crate::clients::{self, Client, GrantType, SecretDigest};
 use crate::db::Write;
 use crate::sessions;
-use crate::tokens::{GrantError, Proven, prove};
+use crate::tokens::{self, GrantError, Proven, prove};
 use crate::users::{self, Status, User};
 
 /// Tells ours from others at a glance.
@@ -49,7 +48,7 @@ pub(super) async fn sign_in(
     app: &App,
     (id, browser): Which<'_>,
     identifier: &str,
-    password: &Secret,
+    proof: tokens::Proof<'_>,
     client_ip: Option<IpAddr>,
 ) -> Result<(), GrantError> {
     let note = async |write: &Write, Proven { user, amr }: Proven| {
@@ -63,7 +62,7 @@ pub(super) async fn sign_in(
         write.audit(event.about(user.id));
         Ok(())
     };
-    prove(app, identifier, password, client_ip, note).await
+    prove(app, identifier, proof, client_ip, note).await
 }
 
 /// The proof that a browser's session is, if it is young enough.

@@ -43,6 +43,8 @@ fn of(operation: &str) -> Vec<Code> {
     let target: &[Code] = &[Code::NotFound];
     let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
+    let factor: &[Code] = &[Code::Forbidden, Code::StepUpRequired];
+    let once: &[Code] = &[Code::StateConflict, Code::IdempotencyNotReplayable];
     let parts: &[&[Code]] = match operation.strip_suffix("_v2").unwrap_or(operation) {
         "register" => &[&BODY, &KEY, &TAKEN, &[Code::Overloaded]],
         "token" => &[&[
@@ -51,6 +53,7 @@ fn of(operation: &str) -> Vec<Code> {
             Code::InvalidClient,
             Code::UnauthorizedClient,
             Code::EmailNotVerified,
+            Code::MfaRequired,
             Code::UnsupportedGrantType,
             Code::InvalidScope,
             Code::BodyTooLarge,
@@ -72,13 +75,20 @@ fn of(operation: &str) -> Vec<Code> {
         "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
         "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
         "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
-        "create_cookie_session" => &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::Overloaded]],
+        "create_cookie_session" => {
+            &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded]]
+        }
         "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
         "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
         "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
         "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
         "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
-        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
+        "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
+        "confirm_totp" => &[&SIGNED_IN, &[Code::Forbidden], &BODY, &KEY, once],
+        "delete_factors" => &[&SIGNED_IN, factor, target, &[Code::StateConflict]],
+        "delete_totp" => &[&SIGNED_IN, factor, &[Code::NotFound]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
@@ -113,14 +123,14 @@ fn of(operation: &str) -> Vec<Code> {
         "patch_role" => &[&SIGNED_IN, target, change, &BODY, &[Code::StateConflict]],
         "delete_role" => &[&SIGNED_IN, target, change, &[Code::StateConflict]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
-        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()
 }
 
 /// Codes that RFC 6749 has the very same words for.
-const OAUTH: [Code; 7] = [
+const OAUTH: [Code; 8] = [
     Code::InvalidRequest,
     Code::InvalidGrant,
     Code::InvalidClient,
@@ -128,6 +138,7 @@ const OAUTH: [Code; 7] = [
     Code::UnsupportedGrantType,
     Code::InvalidScope,
     Code::EmailNotVerified,
+    Code::MfaRequired,
 ];
 
 fn example(path: &str, code: Code) -> Problem {
@@ -139,7 +150,10 @@ fn example(path: &str, code: Code) -> Problem {
         return step_up::required(Duration::from_secs(300));
     }
     if code == Code::ValidationFailed && path.ends_with("/step-up") {
-        return problem.error("/password", "incorrect", "not the password");
+        return problem.error("/password", "incorrect", "not the right one");
+    }
+    if code == Code::ValidationFailed && path.contains("/mfa/") {
+        return problem.error("/code", "incorrect", "not the code of now");
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");

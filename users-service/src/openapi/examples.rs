@@ -9,6 +9,8 @@ const AT: &str = "2026-11-21T08:00:00.000000Z";
 const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
 const PASSWORD: &str = "correct horse battery 9 staple";
 const REFRESH_TOKEN: &str = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v";
+const RECOVERY_CODE: &str = "0410-4G30-A1G7-8HZF-QZ7Y-ZBZE";
+const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const LINK_TOKEN: &str = "tgl_AZNvagK0fRmxyJ5_Wj1MVR2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7aL";
 const ORIGIN: &str = "https://api.example.com";
 
@@ -46,6 +48,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),
         "ClientSecretRequest" => json!({"now": true}),
         "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "ConfirmRequest" => json!({"code": "287082"}),
         "CookieSession" => json!({
             "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
         }),
@@ -64,6 +67,7 @@ fn of_schema(name: &str) -> Option<Value> {
         "IntrospectRequest" => {
             json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
         }
+        "Factors" => json!({"factors": [{"kind": "totp", "added_at": AT}], "recovery_codes_left": 9}),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
@@ -97,6 +101,7 @@ fn of_schema(name: &str) -> Option<Value> {
             "name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
             "scopes": ["openid", "profile", "accounts:read"], "redirect_uris": ["https://books.example.com/callback"],
         }),
+        "RecoveryCodes" => json!({"recovery_codes": vec![RECOVERY_CODE; 10]}),
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
@@ -112,6 +117,11 @@ fn of_schema(name: &str) -> Option<Value> {
             "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
         }),
         "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
+        "TotpOffer" => json!({
+            "secret": TOTP_SECRET,
+            "otpauth_uri": format!("otpauth://totp/Tollgate:ada%40example.com?secret={TOTP_SECRET}&issuer=Tollgate"),
+            "qr_svg": "<svg viewBox=\"0 0 53 53\" xmlns=\"http://www.w3.org/2000/svg\">…</svg>",
+        }),
         "User" => user(),
         "UserInfo" => json!({
             "sub": ID, "name": "Ada Lovelace", "preferred_username": "ada", "updated_at": 1_795_248_000,

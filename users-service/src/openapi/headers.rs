@@ -46,5 +46,5 @@ fn of(path: &str, status: &str, replayed: bool, tagged: bool) -> Vec<&'static st
 
 /// Whether a success here holds a secret, which no replay shows again.
 pub(super) fn is_secret(path: &str) -> bool {
-    path.ends_with("/users/me/api-keys")
+    path.ends_with("/users/me/api-keys") || path.contains("/users/me/mfa/")
 }

@@ -92,7 +92,8 @@ fn headers_are_described_where_they_are_sent() {
             ["API-Version", "RateLimit", "RateLimit-Policy", "X-Request-Id"].into_iter().for_each(carries);
             match status.as_str() {
                 "429" | "503" => carries("Retry-After"),
-                "201" if name.ends_with("/api-keys") => carries("Location"),
+                "201" if name.contains("/mfa/") => {}
+                "201" if name.ends_with("/api-keys") || name.ends_with("/mfa/totp") => carries("Location"),
                 "201" => ["ETag", "Location", "Idempotent-Replayed"].into_iter().for_each(carries),
                 "304" => carries("ETag"),
                 "401" => carries("WWW-Authenticate"),

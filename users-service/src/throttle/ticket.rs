@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use shared::domain::UserId;
+
 use super::network::{customer, network};
 use crate::mail::Template;
 use crate::users::Identifier;
@@ -75,6 +77,12 @@ impl Ticket {
     #[must_use]
     pub fn mails_from(address: IpAddr) -> Self {
         Self::of("mails from", &Identifier::Username(String::new()), Some(address))
+    }
+
+    /// For the codes of a second factor that are tried for one user, wherever from.
+    #[must_use]
+    pub fn otp(user: UserId) -> Self {
+        Self::hashed("otp", &user.to_string(), "")
     }
 
     fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {

@@ -9,6 +9,7 @@ use crate::users::Status;
 
 /// What a client that tried HTTP Basic is told (RFC 6749, section 5.2).
 const BASIC: &str = "Basic realm=\"tollgate\"";
+use crate::mfa::Refused;
 
 /// Every way in which a grant fails.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum GrantError {
     /// The password is right, and nobody signs in before their address is confirmed.
     #[error("e-mail address not verified")]
     EmailNotVerified,
+    /// The password is right, and a code of the second factor was not sent.
+    #[error("a second factor is needed")]
+    MfaRequired,
     /// The password was replaced while it was being checked.
     #[error("the password was replaced meanwhile")]
     Changed,
@@ -51,6 +55,18 @@ pub enum GrantError {
     Other(#[from] Problem),
 }
 
+impl From<Refused> for GrantError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing => Self::MfaRequired,
+            Refused::Wrong => Self::Invalid,
+            Refused::Throttled(wait) => Self::Throttled(wait),
+            Refused::Database(fault) => Self::Database(fault),
+            Refused::Other(problem) => Self::Other(problem),
+        }
+    }
+}
+
 impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
@@ -66,6 +82,7 @@ impl From<GrantError> for Problem {
             GrantError::UnauthorizedClient => {
                 return Self::new(Code::UnauthorizedClient).oauth("unauthorized_client");
             }
+            GrantError::MfaRequired => return Self::new(Code::MfaRequired).oauth("mfa_required"),
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }

@@ -18,6 +18,8 @@ pub enum Grant {
         identifier: String,
         /// The password.
         password: Secret,
+        /// A code of the second factor, or a recovery code.
+        otp: Option<Secret>,
     },
     /// RFC 6749, section 6.
     Refresh {
@@ -56,7 +58,9 @@ impl Grant {
                 if !scope()?.is_none_or(|asked| asked == whole) {
                     return Err(GrantError::Scope);
                 }
-                Self::Password { identifier, password: Secret::from(form.require("password")?.to_owned()) }
+                let password = Secret::from(form.require("password")?.to_owned());
+                let otp = form.get("otp").map(|otp| Secret::from(otp.to_owned()));
+                Self::Password { identifier, password, otp }
             }
             "refresh_token" => Self::Refresh { token: form.require("refresh_token")?.to_owned(), scope: scope()? },
             "client_credentials" => Self::ClientCredentials { scope: scope()? },

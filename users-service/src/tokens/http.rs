@@ -28,6 +28,9 @@ pub struct TokenRequest {
     /// The password, for `password`.
     #[schema(example = "correct horse battery 9 staple")]
     password: Option<String>,
+    /// A code of the second factor, or a recovery code, for `password` where there is one.
+    #[schema(example = "287082")]
+    otp: Option<String>,
     /// The refresh token, for `refresh_token`.
     refresh_token: Option<String>,
     /// Less than all there is to have.
@@ -74,9 +77,9 @@ pub async fn token(
 ) -> Result<HttpResponse, Problem> {
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
     let tokens = match Grant::parse(&form)? {
-        Grant::Password { identifier, password } => {
+        Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
-            password::sign_in(&app, &identifier, &password, client_ip, &agent).await?.tokens
+            password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens
         }
         Grant::Refresh { token, scope } => {
             oauth::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip }).await?

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::db::Write;
 use crate::keys::Signer;
+use crate::mfa;
 use crate::passwords::{PasswordHash, Verified};
 use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
 use crate::throttle::Visit;
@@ -29,14 +30,17 @@ pub struct Proven {
     pub amr: &'static str,
 }
 
-/// Checks the password and opens a session, whose tokens are for this program.
+/// What somebody shows for who they are: a password, and a code where there is a second factor.
+pub type Proof<'a> = (&'a Secret, Option<&'a Secret>);
+
+/// Checks the password, and a code where there is a second factor, and opens a session, whose tokens are for this program.
 ///
 /// # Errors
 /// Wrong credentials of whatever kind, too many of them, or no room to check any.
 pub async fn sign_in(
     app: &App,
     identifier: &str,
-    password: &Secret,
+    proof: Proof<'_>,
     client_ip: Option<IpAddr>,
     agent: &Agent,
 ) -> Result<Granted, GrantError> {
@@ -51,7 +55,7 @@ pub async fn sign_in(
         write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
         Ok((session, proven.user))
     };
-    let (session, user) = prove(app, identifier, password, client_ip, open).await?;
+    let (session, user) = prove(app, identifier, proof, client_ip, open).await?;
     let tokens = tokens_for(app, &signer, &session, &user, 1)?;
     Ok(Granted { session, tokens })
 }
@@ -64,7 +68,7 @@ pub async fn sign_in(
 pub async fn prove<T>(
     app: &App,
     identifier: &str,
-    password: &Secret,
+    proof: Proof<'_>,
     client_ip: Option<IpAddr>,
     then: impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
@@ -87,10 +91,10 @@ pub async fn prove<T>(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &identifier, password, client_ip, &then).await {
+    let opened = match check(app, &identifier, proof, client_ip, &then).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &identifier, password, client_ip, &then).await,
+        Err(GrantError::Changed) => check(app, &identifier, proof, client_ip, &then).await,
         opened => opened,
     };
     match &opened {
@@ -98,7 +102,13 @@ pub async fn prove<T>(
             app.metrics.sign_in(true);
             app.windows.welcome(&visit).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified) => {
+        Err(
+            GrantError::Invalid
+            | GrantError::Changed
+            | GrantError::NotActive(_)
+            | GrantError::EmailNotVerified
+            | GrantError::MfaRequired,
+        ) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -120,7 +130,7 @@ pub async fn prove<T>(
 async fn check<T>(
     app: &App,
     identifier: &Identifier,
-    password: &Secret,
+    (password, otp): Proof<'_>,
     client_ip: Option<IpAddr>,
     then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
@@ -135,7 +145,10 @@ async fn check<T>(
     if right.user.status != Status::Active {
         return Err(GrantError::NotActive(right.user.status));
     }
-    enter(app, &right, renewed, client_ip, then).await
+    // Only now, when the password was right, is told that there is more to prove.
+    let otp = otp.map(Secret::expose);
+    mfa::admit(app, right.user.id, otp).await?;
+    enter(app, (&right, renewed, otp), client_ip, then).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -147,8 +160,7 @@ const fn is_hidden(app: &App, user: &User) -> bool {
 /// Does `then` if the user still is who was checked.
 async fn enter<T>(
     app: &App,
-    checked: &Credentials,
-    renewed: Option<&PasswordHash>,
+    (checked, renewed, otp): (&Credentials, Option<&PasswordHash>, Option<&str>),
     client_ip: Option<IpAddr>,
     then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
@@ -163,12 +175,15 @@ async fn enter<T>(
     if app.config.registration.require_verified_email && !current.user.email_verified {
         return Err(GrantError::EmailNotVerified);
     }
+    let factor = mfa::prove(app, &write, current.user.id, otp, client_ip).await?;
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    app.devices.remember(&write, current.user.id, client_ip).await?;
-    let done = then(&write, Proven { user: current.user, amr: "pwd" }).await?;
+    let user = current.user.id;
+    app.devices.remember(&write, user, client_ip).await?;
+    let done = then(&write, Proven { user: current.user, amr: factor.amr() }).await?;
     write.commit().await?;
+    mfa::forgive(app, user, factor).await;
     Ok(done)
 }
 

@@ -69,6 +69,7 @@ fn every_refusal_speaks_oauth_too() {
         (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
         (GrantError::NotActive(Status::Disabled), Code::InvalidGrant, "invalid_grant"),
         (GrantError::EmailNotVerified, Code::EmailNotVerified, "email_not_verified"),
+        (GrantError::MfaRequired, Code::MfaRequired, "mfa_required"),
         (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
         (GrantError::Scope, Code::InvalidScope, "invalid_scope"),
         (GrantError::Throttled(Duration::from_secs(3)), Code::RateLimited, "temporarily_unavailable"),

@@ -15,7 +15,7 @@ use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERI
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 35] = [
+const DEEDS: [(&str, &[Kind]); 40] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -30,6 +30,7 @@ const DEEDS: [(&str, &[Kind]); 35] = [
             Kind::CodeRedeemed,
             Kind::CodeRefused,
             Kind::CodeReused,
+            Kind::RecoveryCodeUsed,
         ],
     ),
     ("revoke", &[Kind::SessionEnded, Kind::ClientTokensEnded]),
@@ -46,6 +47,11 @@ const DEEDS: [(&str, &[Kind]); 35] = [
     ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
     ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
+    ("start_totp", &[Kind::FactorStarted]),
+    ("confirm_totp", &[Kind::FactorAdded, Kind::FactorFailed, Kind::FactorThrottled]),
+    ("delete_totp", &[Kind::FactorRemoved]),
+    ("delete_factors", &[Kind::FactorRemoved]),
+    ("renew_recovery_codes", &[Kind::RecoveryCodesMade]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),
     // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
@@ -103,7 +109,9 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
+        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset | Kind::RecoveryCodeUsed => {
+            ("nobody", true, false)
+        }
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
         Kind::RoleMade
         | Kind::RoleChanged
@@ -136,6 +144,12 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
+        | Kind::FactorStarted
+        | Kind::FactorAdded
+        | Kind::FactorRemoved
+        | Kind::FactorFailed
+        | Kind::FactorThrottled
+        | Kind::RecoveryCodesMade
         | Kind::StepUpSucceeded
         | Kind::StepUpFailed
         | Kind::StepUpThrottled
@@ -150,6 +164,7 @@ const fn shape(kind: Kind) -> Shape {
 async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let setup = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2");
     let setup = setup.set("hashing.workers", "1").set("hashing.queue", "1").set("hashing.memory_kib", "4096");
+    let setup = setup.set("mfa.attempts", "2");
     let service = setup.start().await;
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
@@ -163,6 +178,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     come_and_go(&service).await;
     let_clients_in(&service, &admin).await;
     guess(&service, &ada).await;
+    protect(&service).await;
     let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
     let support = as_support(&ada);
     service.call(Method::PATCH, &other).by(&support).json(&patch).send().await.expect_problem(403, "forbidden");
@@ -316,6 +332,21 @@ async fn guess(service: &Running, ada: &Person) {
     let nobody = async |number: usize| service.password_grant(&format!("nobody{number}"), "wrong horse 9").await.status;
     let crowd = join_all((0..20).map(nobody)).await;
     assert!(crowd.contains(&503), "{crowd:?}");
+}
+
+/// What somebody does about their second factor.
+async fn protect(service: &Running) {
+    let grace = service.person("gracehopper").await;
+    let app = service.enrol(&grace).await;
+    let code = app.recovery_codes[0].as_str();
+    service.sign_in_with(&grace.email, code).await.expect(200);
+    service.post_by(&grace, "/api/v1/users/me/mfa/recovery-codes", None).await.expect(200);
+    service.call(Method::DELETE, "/api/v1/users/me/mfa/totp").by(&grace).send().await.expect(204);
+    service.post_by(&grace, "/api/v1/users/me/mfa/totp", None).await.expect(201);
+    for status in [422, 422, 429] {
+        let wrong = json!({"code": "wrong"});
+        service.post_by(&grace, "/api/v1/users/me/mfa/totp/confirm", Some(&wrong)).await.expect(status);
+    }
 }
 
 /// With the role that an administrator gave them: a token of before they were deleted.

@@ -70,6 +70,11 @@ pub const TABLES: &[Table] = &[
         "authorizations",
         Holds::People { sections: AUTHORIZATIONS, withheld: NOT_OF_AUTHORIZATIONS, purge: Purge::Rows("user_id") },
     ),
+    table("totp_factors", Holds::People { sections: TOTP, withheld: NOT_OF_TOTP, purge: Purge::Rows("user_id") }),
+    table(
+        "recovery_codes",
+        Holds::People { sections: RECOVERY_CODES, withheld: NOT_OF_RECOVERY_CODES, purge: Purge::Rows("user_id") },
+    ),
     table("oauth_clients", Holds::Nobody("which programs there are, whoever uses them")),
     table("id_token_keys", Holds::Nobody("the service's keys")),
     table("revocations", Holds::Nobody("what gateways are told of ids, for as long as tokens live")),
@@ -168,6 +173,14 @@ const API_KEYS: &[Section] = &[rows(
     ],
 )];
 const NOT_OF_API_KEYS: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
+
+const TOTP: &[Section] =
+    &[rows("authenticator_apps", OWN, ("user_id", Key::Id), &[instant("created_at"), instant("confirmed_at")])];
+const NOT_OF_TOTP: &[(&str, &str)] = &[THEIRS, ("secret", "a secret"), ("last_step", BOOKKEEPING)];
+
+const RECOVERY_CODES: &[Section] =
+    &[rows("recovery_codes", OWN, ("digest", Key::Bytes), &[instant("created_at"), instant("used_at")])];
+const NOT_OF_RECOVERY_CODES: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
 
 const CONSENTS: &[Section] =
     &[rows("consents", OWN, ("client_id", Key::Id), &[id("client_id"), words("scope"), instant("granted_at")])];
