@@ -1,13 +1,18 @@
 //! Users: registering, reading, changing, and what an administrator may do to them.
 
 mod admin;
+mod cache;
 mod email_change;
 mod error;
+pub mod export;
 mod fields;
+mod held;
 pub mod http;
 mod list;
+mod looks;
 mod model;
 mod ops;
+pub mod profile;
 mod purge;
 mod register;
 mod representation;
@@ -17,9 +22,11 @@ mod target;
 pub mod v1;
 pub mod v2;
 
+pub use cache::{LONGEST_TTL, Looked, UserCache};
 pub use email_change::moved;
 pub use error::UserError;
 pub use fields::{Email, Identifier, Refused, Username, fold};
+pub use looks::fill as fill_looks;
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
