@@ -23,7 +23,6 @@ use crate::listener::Consent;
 use crate::policy::authenticate::{Inquiry, Need, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::cache::Turn;
-use crate::policy::csrf::Ambient;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
@@ -98,10 +97,9 @@ async fn forward(
     let principal = principal.as_ref();
     // What is said on a WebSocket may change things, although it begins with GET.
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
-    let beside = Ambient::of(route.cross_site, route.certificate.speaks(exchange.certificate));
     let permitted = tables
         .csrf
-        .check(principal, beside, head, exchange.client)
+        .check(principal, route.ambient(exchange.certificate), head, exchange.client)
         .inspect_err(|_| refused.csrf())
         .and_then(|()| authorize(route, principal, method));
     // Who was asked about in vain has failed, also where they may be nobody and failures count against nothing else.

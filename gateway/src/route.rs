@@ -25,7 +25,8 @@ use crate::config::{Auth, CrossSite, LimiterDown, Priority};
 use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
 use crate::policy::cache;
-use crate::policy::certificate::CertificateRule;
+use crate::policy::certificate::{CertificateRule, ClientCertificate};
+use crate::policy::csrf::Ambient;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
@@ -138,6 +139,16 @@ impl Route {
             compress: self.compress,
             key_header: issuers.keys.header.as_ref(),
             cookie: issuers.cookie.as_deref().filter(|_| !self.forward_cookies),
+        }
+    }
+
+    /// What a browser does by itself that speaks for whoever shows no credential.
+    #[must_use]
+    pub fn ambient(&self, certificate: Option<&ClientCertificate>) -> Ambient {
+        match self.cross_site {
+            CrossSite::Refuse => Ambient::Page,
+            CrossSite::Judge if self.certificate.speaks(certificate) => Ambient::Certificate,
+            CrossSite::Judge => Ambient::Nothing,
         }
     }
 

@@ -15,7 +15,7 @@ use shared::problem::{Code, Problem};
 
 use super::authenticate::{Principal, cookie};
 use super::client::Client;
-use crate::config::{self, CrossSite};
+use crate::config;
 
 /// Where the page stands that made the browser ask (W3C Fetch Metadata, section 2.3).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -93,18 +93,6 @@ pub enum Ambient {
     Certificate,
     /// It takes what the answer brings: a page that signs in.
     Page,
-}
-
-impl Ambient {
-    /// What speaks for whoever shows no credential on a route with this rule.
-    #[must_use]
-    pub const fn of(cross_site: CrossSite, by_certificate: bool) -> Self {
-        match (cross_site, by_certificate) {
-            (CrossSite::Refuse, _) => Self::Page,
-            (CrossSite::Judge, true) => Self::Certificate,
-            (CrossSite::Judge, false) => Self::Nothing,
-        }
-    }
 }
 
 /// What a header says.
