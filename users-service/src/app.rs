@@ -8,6 +8,7 @@ use shared::store::Stores;
 use time::OffsetDateTime;
 
 use crate::audit::Journal;
+use crate::avatar::Avatars;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
@@ -41,6 +42,8 @@ pub struct App {
     pub mail_limit: Throttle,
     /// Counts the mails that one network has sent to anybody.
     pub mailing_limit: Throttle,
+    /// Images on their way in.
+    pub avatars: Avatars,
     /// Sends mail.
     pub mailer: Mailer,
     /// Tells gateways what ended.

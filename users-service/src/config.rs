@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argon2::Params;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, keys, mail};
+use crate::{avatar, bootstrap, keys, mail};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -28,10 +29,12 @@ pub struct Config {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub hashing: Hashing,
+    pub import: Import,
     pub throttle: Throttle,
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub avatars: Avatars,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -74,6 +77,8 @@ sections! {
     Passwords { rule: PasswordRule, }
     /// `[hashing]`
     Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
+    /// `[import]`
+    Import { notice: Dur, }
     /// `[throttle]`
     Throttle { enabled: bool, attempts: u32, window: Dur, }
     /// `[registration]`
@@ -101,6 +106,16 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[avatars]`
+    Avatars {
+        max_bytes: usize,
+        max_pixels: u64,
+        lease: Dur,
+        poll: Dur,
+        attempts: u32,
+        retry_first: Dur,
+        retry_longest: Dur,
+    }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
@@ -172,6 +187,8 @@ impl Check for Config {
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
+        report.ensure(self.import.notice.get() > Duration::ZERO, "import.notice", "more than nothing");
+        avatar::check(&self.avatars, report);
         report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
         bootstrap::check(self, report);
         mail::check(self, report);

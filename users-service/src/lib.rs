@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod avatar;
 mod bootstrap;
 mod config;
 pub mod db;
@@ -34,3 +35,4 @@ pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
 pub use keys::{KeyOrder, OrderError, obey as order_keys};
 pub use service::{Deps, Handle, Service, StartError, build};
+pub use users::{Dry, ImportError, Refusal, Summary, import as import_users};

@@ -23,6 +23,7 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    avatars: Family<Outcome, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
@@ -38,6 +39,8 @@ impl Metrics {
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         let mails = Family::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        let avatars = Family::default();
+        registry.register("avatars", "Images made small, by what came of them", Family::clone(&avatars));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
@@ -52,7 +55,8 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
-        Self { registry: Mutex::new(registry), sign_ins, registrations, mails, hashes_waiting, audit_queue, keys }
+        let registry = Mutex::new(registry);
+        Self { registry, sign_ins, registrations, mails, avatars, hashes_waiting, audit_queue, keys }
     }
 
     /// Counts a sign-in.
@@ -70,6 +74,12 @@ impl Metrics {
     /// `dropped` (it was for nobody) or `withheld` (there were too many).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what came of an image: `ready`, `replaced` (another one came, or it was deleted), `broken_off` (it is tried
+    /// again) or `failed`.
+    pub fn avatar(&self, outcome: &'static str) {
+        self.avatars.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The scrape's body.

@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, v1, v2};
-use crate::{audit, keys, passwords, recovery, tokens};
+use crate::{audit, avatar, keys, passwords, recovery, tokens};
 
 /// Everything that is served.
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::{audit, keys, passwords, recovery, tokens};
     paths(
         tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
+        avatar::http::put, avatar::http::get_own, avatar::http::delete, avatar::http::get,
         audit::http::list,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,

@@ -2,14 +2,19 @@
 
 mod blocklist;
 mod change;
+mod floor;
+mod foreign;
 mod hash;
 pub mod http;
 mod pool;
 mod rules;
+mod scheme;
 
 pub use change::acceptable;
+pub use floor::watch;
+pub use foreign::{Customs, Foreign};
 pub use hash::{HashError, PasswordHash};
-pub use pool::{Hasher, Verified};
+pub use pool::{Hasher, Judged, Verified, give_way};
 pub use rules::Password;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::{audit, avatar, keys, openapi, pages, passwords, probes, recovery, tokens};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -83,6 +83,18 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(audit::http::list)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
+        .service(
+            resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")
+                .route(web::get().to(avatar::http::get_own))
+                .route(web::head().to(avatar::http::get_own))
+                .route(web::put().to(avatar::http::put))
+                .route(web::delete().to(avatar::http::delete)),
+        )
+        .service(
+            resource("/users/{id}/avatar", "GET, HEAD")
+                .route(web::get().to(avatar::http::get))
+                .route(web::head().to(avatar::http::get)),
+        )
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::audit::{self, Journal};
+use crate::avatar::Avatars;
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -27,7 +28,7 @@ use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
 use crate::throttle::Throttle;
 use crate::tokens::Issuer;
-use crate::{routes, sweeper};
+use crate::{avatar, passwords, routes, sweeper};
 
 /// What a service needs from outside besides its configuration.
 #[derive(Clone, Debug)]
@@ -108,6 +109,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
+        avatars: Avatars::default(),
         metrics: Metrics::new(database.tally()),
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
@@ -124,6 +126,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
+    tasks.spawn(passwords::watch(app.clone()));
+    tasks.spawn(avatar::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;

@@ -2,6 +2,7 @@
 
 pub mod audit_event;
 pub mod audit_head;
+pub mod avatar;
 pub mod idempotency_key;
 pub mod link;
 pub mod mail;

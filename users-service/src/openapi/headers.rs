@@ -16,7 +16,7 @@ impl Modify for Headers {
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
     let done = status.starts_with('2');
-    let one_user = path.contains("/users/{id}") || path.starts_with("/.well-known/");
+    let one_user = path.contains("/users/{id}") || path.ends_with("/avatar") || path.starts_with("/.well-known/");
     names.extend((done && keyed).then_some("Idempotent-Replayed"));
     match status {
         "200" | "304" if one_user => names.push("ETag"),

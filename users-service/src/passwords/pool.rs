@@ -14,8 +14,11 @@ use parking_lot::Mutex;
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 
+use super::floor::{Due, Floor};
 use super::hash::{HashError, Parameters, PasswordHash, Scratch};
+use super::scheme::Scheme;
 use crate::config;
 
 /// A worker gives its 19 MiB back when it has had nothing to do for this long.
@@ -36,12 +39,38 @@ pub struct Hasher(Arc<Pool>);
 struct Pool {
     jobs: Sender<Work>,
     permits: Arc<Semaphore>,
+    /// One at a time: what takes more memory than our own hashes. It takes a worker besides, but not that worker's memory.
+    large: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
     max_wait: Duration,
     parameters: Arc<Parameters>,
     /// What the password of nobody is compared with, so that an unknown user costs what a known one does.
     decoy: PasswordHash,
+    floor: Floor,
+}
+
+/// How much memory a job takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    /// No more than a hash of ours.
+    Ours,
+    /// More: a hash that came with its user, or one of ours from before the settings asked for less.
+    Large,
+}
+
+impl Size {
+    fn of(scheme: &Scheme, parameters: &Parameters) -> Self {
+        if parameters.exceeded_by(scheme) { Self::Large } else { Self::Ours }
+    }
+
+    /// What is large gets memory of its own, which is given back at once.
+    fn compare(self, scheme: &Scheme, password: &[u8], scratch: &mut Scratch) -> Result<bool, HashError> {
+        match self {
+            Self::Ours => scheme.matches(password, scratch),
+            Self::Large => scheme.matches(password, &mut Scratch::default()),
+        }
+    }
 }
 
 /// What came of comparing a password with a stored hash.
@@ -53,6 +82,15 @@ pub enum Verified {
     Yes,
     /// The password, and its hash should be replaced with this one, made with today's parameters.
     Renewed(PasswordHash),
+}
+
+/// A comparison, and how soon it may be told that it came to nothing.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What came of it.
+    pub verified: Verified,
+    /// Until then whoever is refused waits.
+    pub due: Due,
 }
 
 impl Hasher {
@@ -79,11 +117,13 @@ impl Hasher {
         Ok(Self(Arc::new(Pool {
             jobs,
             permits: Arc::new(Semaphore::new(workers)),
+            large: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
             queue: config.queue,
             max_wait: config.max_wait.get(),
             parameters,
             decoy,
+            floor: Floor::default(),
         })))
     }
 
@@ -93,7 +133,9 @@ impl Hasher {
     /// 503 `overloaded` when its turn does not come in time.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Problem> {
         let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
-        self.run(move |scratch| PasswordHash::create(password.expose().as_bytes(), &parameters, scratch)).await
+        let create =
+            move |scratch: &mut Scratch| PasswordHash::create(password.expose().as_bytes(), &parameters, scratch);
+        self.run(Size::Ours, create).await
     }
 
     /// Compares a password with a stored hash; with none, it does the same work and says no.
@@ -101,20 +143,49 @@ impl Hasher {
     /// # Errors
     /// 503 `overloaded` when its turn does not come in time.
     pub async fn verify(&self, password: &Secret, stored: Option<&PasswordHash>) -> Result<Verified, Problem> {
+        Ok(self.judge(password, stored).await?.verified)
+    }
+
+    /// The same for whoever must not learn from the time it takes whose hash it was: they wait until it is due.
+    ///
+    /// # Errors
+    /// 503 `overloaded` when its turn does not come in time.
+    pub async fn judge(&self, password: &Secret, stored: Option<&PasswordHash>) -> Result<Judged, Problem> {
         let known = stored.is_some();
-        let stored = stored.unwrap_or(&self.0.decoy).clone();
+        let scheme = stored.unwrap_or(&self.0.decoy).scheme().map_err(Problem::internal)?;
         let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
-        self.run(move |scratch| {
-            let password = password.expose().as_bytes();
-            match stored.verify(password, &parameters, scratch)? {
-                (true, outdated) if known => match outdated {
-                    true => PasswordHash::create(password, &parameters, scratch).map(Verified::Renewed),
-                    false => Ok(Verified::Yes),
-                },
-                (true | false, _) => Ok(Verified::No),
-            }
+        let size = Size::of(&scheme, &parameters);
+        let (began, verified) = self
+            .run(size, move |scratch| {
+                let (began, password) = (Instant::now(), password.expose().as_bytes());
+                let matches = size.compare(&scheme, password, scratch)?;
+                let verified = match (matches && known, parameters.made(&scheme)) {
+                    (false, _) => Verified::No,
+                    (true, true) => Verified::Yes,
+                    (true, false) => Verified::Renewed(PasswordHash::create(password, &parameters, scratch)?),
+                };
+                Ok((began, verified))
+            })
+            .await?;
+        Ok(Judged { verified, due: self.0.floor.since(began) })
+    }
+
+    /// How long it takes to compare with this hash and to make one of ours, once it is its turn.
+    pub(super) async fn time(&self, stored: &PasswordHash) -> Result<Duration, Problem> {
+        let (scheme, parameters) = (stored.scheme().map_err(Problem::internal)?, Arc::clone(&self.0.parameters));
+        let size = Size::of(&scheme, &parameters);
+        self.run(size, move |scratch| {
+            let (began, password) = (Instant::now(), b"nobody's password 1");
+            size.compare(&scheme, password, scratch)?;
+            PasswordHash::create(password, &parameters, scratch)?;
+            Ok(began.elapsed())
         })
         .await
+    }
+
+    /// How soon failures may be told.
+    pub(super) fn floor(&self) -> &Floor {
+        &self.0.floor
     }
 
     /// Requests waiting for their turn, for the metrics.
@@ -125,9 +196,14 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
+        size: Size,
         job: impl FnOnce(&mut Scratch) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = self.permit().await?;
+        let large = match size {
+            Size::Ours => None,
+            Size::Large => Some(self.permit(&self.0.large).await?),
+        };
+        let permit = (self.permit(&self.0.permits).await?, large);
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |scratch| {
             let result = job(scratch);
@@ -139,9 +215,9 @@ impl Hasher {
         answered.await.map_err(|_| Problem::internal("a hash worker died"))?.map_err(Problem::internal)
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    async fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
         let busy = || Problem::new(Code::Overloaded).retry_after(RETRY_AFTER);
-        let permits = Arc::clone(&self.0.permits);
+        let permits = Arc::clone(permits);
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
             return Ok(permit);
         }
@@ -176,9 +252,9 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The worker's thread gives way to everything else: under a flood of sign-ins, whoever only reads is served first, and
+/// This thread gives way to everything else: under a flood of sign-ins, whoever only reads is served first, and
 /// a core that has nothing else to do hashes as fast as ever. Where the system refuses, all are equal.
-fn give_way() {
+pub fn give_way() {
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
         tracing::debug!(%error, "hashing has the priority of everything else");
     }

@@ -70,6 +70,7 @@ impl Setup {
             .set("hashing.passes", "1")
             .set("throttle.enabled", "false")
             .set("mail.poll", "20ms")
+            .set("avatars.poll", "20ms")
             .set("bootstrap.admin_email", ADMIN)
             .set("bootstrap.admin_password", PASSWORD)
     }

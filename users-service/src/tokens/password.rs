@@ -12,7 +12,7 @@ use super::model::TokenAnswer;
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
-use crate::passwords::{PasswordHash, Verified};
+use crate::passwords::{Judged, PasswordHash, Verified};
 use crate::sessions::{self, Opening, RefreshToken, Session};
 use crate::throttle::Ticket;
 use crate::users::{self, Credentials, Identifier, Status, User};
@@ -73,14 +73,17 @@ async fn check(
     client_ip: Option<IpAddr>,
 ) -> Result<TokenAnswer, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
-    let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
+    let Judged { verified, due } = app.hasher.judge(password, found.as_ref().map(|found| &found.password)).await?;
     let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
         Verified::No => None,
         Verified::Yes => Some(None),
         Verified::Renewed(hash) => Some(Some(hash)),
     };
-    let (Some(credentials), Some(renewed)) = (active, renewed) else { return Err(GrantError::Invalid) };
+    let (Some(credentials), Some(renewed)) = (active, renewed) else {
+        due.wait().await;
+        return Err(GrantError::Invalid);
+    };
     open_session(app, signer, &credentials, renewed, client_ip).await
 }
 

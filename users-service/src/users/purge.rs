@@ -8,7 +8,7 @@ use shared::domain::UserId;
 use crate::audit::{self, By, Event, Kind};
 use crate::db::entity::user::{ActiveModel, Column, Entity};
 use crate::db::{Database, Fault};
-use crate::{links, mail};
+use crate::{avatar, links, mail};
 
 /// Users purged in one transaction.
 const BATCH: u64 = 100;
@@ -35,10 +35,12 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
                 phone: Set(None),
                 search: Set(String::new()),
                 password_hash: Set(String::new()),
+                foreign_cost: Set(None),
                 purged_at: Set(Some(clock.now_micros())),
                 ..Default::default()
             };
             mail::forget(write.transaction(), user.id).await?;
+            avatar::forget(write.transaction(), user.id).await?;
             links::forget(write.transaction(), user.id).await?;
             Entity::update_many().set(row).filter(Column::Id.eq(user.id)).exec(write.transaction()).await?;
             let id = UserId::from(user.id);
