@@ -21,6 +21,7 @@ macro_rules! journeys {
 
 mod agreement;
 mod audit;
+mod avatars;
 mod breaker;
 mod configuration;
 mod contention;

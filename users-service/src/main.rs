@@ -233,6 +233,13 @@ mod tests {
     }
 
     #[test]
+    fn users_may_be_piped_in() {
+        let parsed = Arguments::try_parse_from(["users-service", "import-users", "-", "--dry-run"]);
+        let Command::ImportUsers { file, dry_run } = parsed.unwrap().command else { panic!("another command") };
+        assert_eq!((file, dry_run), (PathBuf::from("-"), true));
+    }
+
+    #[test]
     fn a_key_may_be_named_whose_name_looks_like_a_flag() {
         for kid in ["-Xyz", "--force", "abc"] {
             let parsed = Arguments::try_parse_from(["users-service", "rotate-keys", "--revoke", kid]);

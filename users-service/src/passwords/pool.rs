@@ -273,3 +273,28 @@ fn work(todo: &Mutex<Receiver<Work>>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_takes_more_memory_than_ours_is_compared_one_at_a_time() {
+        let wait = Duration::from_millis(50).into();
+        let config = config::Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 4, queue: 9, max_wait: wait };
+        let hasher = Hasher::start(&config).unwrap();
+        let password = Secret::from("one 1".to_owned());
+        let large =
+            Hasher::start(&config::Hashing { memory_kib: 128, ..config }).unwrap().hash(&password).await.unwrap();
+        let held = Arc::clone(&hasher.0.large).try_acquire_owned().unwrap();
+        let refused = hasher.judge(&password, Some(&large)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Overloaded);
+        assert_eq!(hasher.verify(&password, None).await.unwrap(), Verified::No, "ours wait for no such place");
+        drop(held);
+        let Verified::Renewed(ours) = hasher.verify(&password, Some(&large)).await.unwrap() else {
+            return assert_eq!(large.as_str(), "to be renewed");
+        };
+        assert_eq!(hasher.verify(&password, Some(&ours)).await.unwrap(), Verified::Yes);
+        assert_eq!((hasher.waiting(), hasher.0.large.available_permits()), (0, 1));
+    }
+}
