@@ -6,10 +6,10 @@ use std::time::Instant;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use shared::clock::Clock;
-use shared::domain::Roles;
+use shared::domain::{Permissions, Roles};
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, LimiterDown, Priority, ValidationMode};
+use crate::config::{Auth, Config, CrossSite, LimiterDown, Priority, ValidationMode};
 use crate::docs;
 use crate::policy::cache::tags::own_word;
 use crate::policy::idempotency::needs_key;
@@ -44,6 +44,8 @@ pub struct Question<'a> {
     pub host: Option<&'a str>,
     /// Its caller's roles; `None`: it has no token.
     pub roles: Option<Roles>,
+    /// What custom roles add to these.
+    pub permissions: Permissions,
 }
 
 /// What would happen to it.
@@ -80,7 +82,7 @@ pub fn explain(config: &Config, question: Question<'_>, clock: &Clock) -> Result
                 Some((id, rest)) => format!("{}/{}{rest}", tables.versions.prefix(), tables.versions.get(id).name),
                 None => path.into_owned(),
             };
-            describe(route, &method, &upstream_path, question.roles, &tables)
+            describe(route, &method, &upstream_path, question, &tables)
         }
     })
 }
@@ -96,8 +98,8 @@ impl Lines {
     }
 }
 
-fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<Roles>, tables: &Tables) -> String {
-    let mut lines = Lines::default();
+fn describe(route: &Route, method: &Method, upstream_path: &str, asked: Question<'_>, tables: &Tables) -> String {
+    let (mut lines, roles) = (Lines::default(), asked.roles);
     let methods = route.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     lines.say(
         "route",
@@ -111,7 +113,7 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, roles: Option<R
     how_much(&mut lines, route, method, roles);
     by_which_way(&mut lines, route, method, tables);
     lines.say("document", validation(route));
-    lines.say("verdict", verdict(route, roles).to_owned());
+    lines.say("verdict", verdict(route, roles, asked.permissions).to_owned());
     lines.0
 }
 
@@ -121,12 +123,22 @@ fn who(lines: &mut Lines, route: &Route, method: &Method, tables: &Tables) {
     if !route.roles.is_empty() {
         lines.say("roles", route.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or "));
     }
+    if let Some(permission) = route.permission {
+        lines.say("", format!("or the permission {permission}"));
+    }
     if route.auth != Auth::None {
         let implied = || format!("{} for keys and clients", route.scopes.implied(method));
         lines.say("scope", if route.scopes.is_named() { route.scopes.to_string() } else { implied() });
         lines.say("issuers", tables.issuers.names(route.issuers).join(", "));
         let cookie = tables.issuers.cookie.as_deref();
         lines.say("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
+    }
+    if route.forward_cookies {
+        lines.say("cookies", "the upstream gets those of ours, too".to_owned());
+    }
+    match route.cross_site {
+        CrossSite::Judge => {}
+        CrossSite::Refuse => lines.say("page", "no page but our own may send what changes something".to_owned()),
     }
     if route.certificate.required {
         let names = route.certificate.names.join(" or ");
@@ -142,6 +154,9 @@ fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Rol
     let limits = route.limits.of_roles(roles);
     for policy in &limits.policies {
         lines.say("limit", limit(policy));
+    }
+    for policy in route.limits.of_keys().into_iter().flat_map(|set| &set.policies).filter(|_| roles.is_some()) {
+        lines.say("", format!("with an API key {}", limit(policy)));
     }
     if limits.cost != 1 {
         lines.say("cost", format!("{} of each limit", limits.cost));
@@ -219,10 +234,10 @@ fn validation(route: &Route) -> String {
     }
 }
 
-fn verdict(route: &Route, roles: Option<Roles>) -> &'static str {
+fn verdict(route: &Route, roles: Option<Roles>, permissions: Permissions) -> &'static str {
     match roles {
         None if route.auth == Auth::Required => "401 token_required",
-        Some(roles) if !route.roles.is_empty() && !roles.has_any(route.roles) => "403 forbidden",
+        Some(roles) if !route.opens_to(roles, permissions) => "403 forbidden",
         None | Some(_) => "passes, if its token and its limits hold",
     }
 }

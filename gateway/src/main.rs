@@ -11,7 +11,7 @@ use gateway::reload::{LOOK, Source};
 use gateway::{Config, Deps, boot, explain};
 use shared::clock::Clock;
 use shared::config::process_env;
-use shared::domain::Role;
+use shared::domain::{Permission, Permissions, Role};
 use shared::store::Stores;
 
 #[global_allocator]
@@ -60,6 +60,9 @@ enum Command {
         /// A role the caller has; may be given more than once. Without one the caller has no token.
         #[arg(long)]
         role: Vec<Role>,
+        /// A permission that a custom role of the caller's adds; may be given more than once.
+        #[arg(long)]
+        permission: Vec<Permission>,
         /// The host that the request names. Without one: any that has no routes of its own.
         #[arg(long)]
         host: Option<String>,
@@ -118,9 +121,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let to = Side::read(to.or(cli.config).as_deref(), &env)?;
             print(&diff::describe(&from, &to))
         }
-        Command::Explain { request, role, host } => {
-            let roles = if role.is_empty() { None } else { Some(role.into_iter().collect()) };
-            let question = explain::Question { request: &request, host: host.as_deref(), roles };
+        Command::Explain { request, role, permission, host } => {
+            let permissions: Permissions = permission.into_iter().collect();
+            let anonymous = role.is_empty() && permissions.is_empty();
+            let roles = if anonymous { None } else { Some(role.into_iter().collect()) };
+            let question = explain::Question { request: &request, host: host.as_deref(), roles, permissions };
             print(&explain::explain(&config, question, &Clock::system())?)
         }
         Command::Openapi { version } => {

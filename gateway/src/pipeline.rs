@@ -23,12 +23,14 @@ use crate::listener::Consent;
 use crate::policy::authenticate::{Inquiry, Need, Principal};
 use crate::policy::authorize::authorize;
 use crate::policy::cache::Turn;
+use crate::policy::csrf::Ambient;
 use crate::policy::expect;
 use crate::policy::headers::{self, API_VERSION, REQUEST_ID, VERSION_VARY};
 use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::in_flight::Permit;
 use crate::policy::lasting::Leave;
 use crate::policy::rate_limit::{Caller, PolicySets};
+use crate::policy::second_look::SecondLook;
 use crate::policy::shape;
 use crate::policy::validate;
 use crate::policy::version::{VersionId, VersionRule, without_version};
@@ -96,9 +98,10 @@ async fn forward(
     let principal = principal.as_ref();
     // What is said on a WebSocket may change things, although it begins with GET.
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
+    let beside = Ambient::of(route.cross_site, route.certificate.speaks(exchange.certificate));
     let permitted = tables
         .csrf
-        .check(principal, route.certificate.speaks(exchange.certificate), head, exchange.client)
+        .check(principal, beside, head, exchange.client)
         .inspect_err(|_| refused.csrf())
         .and_then(|()| authorize(route, principal, method));
     // Who was asked about in vain has failed, also where they may be nobody and failures count against nothing else.
@@ -118,7 +121,8 @@ async fn forward(
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
     let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
-    let call = call(exchange, route, upstream, asked, priority);
+    let again = SecondLook { worker, tables, route, method };
+    let call = call(exchange, route, upstream, asked, (priority, again));
     if route.websocket && websocket::is_asked(head) {
         return Box::pin(tunnel(worker, exchange, call, body.take(), permit)).await;
     }
@@ -159,7 +163,7 @@ fn call<'a>(
     route: &'a Route,
     upstream: &'a Arc<Upstream>,
     asked: Asked<'a>,
-    priority: Priority,
+    (priority, again): (Priority, SecondLook<'a>),
 ) -> Call<'a> {
     let (tables, head) = (exchange.tables, exchange.request.head());
     Call {
@@ -185,6 +189,7 @@ fn call<'a>(
         oauth: route.oauth,
         mirror: route.mirror.as_ref(),
         doubt: None,
+        again: Some(again),
     }
 }
 

@@ -14,14 +14,14 @@ use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
-use shared::domain::Roles;
+use shared::domain::{Permission, Permissions, Roles};
 use shared::problem::Problem;
 
 pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::admin::metrics::Refusals;
-use crate::config::{Auth, LimiterDown, Priority};
+use crate::config::{Auth, CrossSite, LimiterDown, Priority};
 use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
 use crate::policy::cache;
@@ -51,8 +51,10 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// Whether a token is needed.
     pub auth: Auth,
-    /// At least one of these, unless empty.
+    /// At least one of these, unless empty: those that the row names, and those that stand for its permission.
     pub roles: Roles,
+    /// What opens it to custom roles as well.
+    pub permission: Option<Permission>,
     /// What a credential's scope must have.
     pub scopes: Scopes,
     /// Whose credentials it takes.
@@ -77,6 +79,10 @@ pub struct Route {
     pub version: VersionRule,
     /// Whether the upstream gets the Authorization header, and that of API keys.
     pub forward_authorization: bool,
+    /// Whether the upstream gets the browsers' cookies of ours.
+    pub forward_cookies: bool,
+    /// What has to come from a page of ours.
+    pub cross_site: CrossSite,
     /// Whether the gateway's own problems carry OAuth's `error` as well.
     pub oauth: bool,
     /// How often a call may be made again.
@@ -116,6 +122,13 @@ impl Route {
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 
+    /// Whether it is open to whoever has these roles, and what custom roles add to them.
+    #[must_use]
+    pub fn opens_to(&self, roles: Roles, permissions: Permissions) -> bool {
+        let permitted = self.permission.is_some_and(|wanted| permissions.has(wanted));
+        self.roles.is_empty() || self.roles.has_any(roles) || permitted
+    }
+
     /// Which of the client's headers go on to the upstream.
     #[must_use]
     pub fn forward<'a>(&self, issuers: &'a Issuers) -> Forward<'a> {
@@ -124,7 +137,7 @@ impl Route {
             version: self.version == VersionRule::None,
             compress: self.compress,
             key_header: issuers.keys.header.as_ref(),
-            cookie: issuers.cookie.as_deref(),
+            cookie: issuers.cookie.as_deref().filter(|_| !self.forward_cookies),
         }
     }
 

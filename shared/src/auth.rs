@@ -7,7 +7,8 @@ pub use assertion::{
     AUDIENCE_ACCOUNTS, AUDIENCE_USERS, HEADER, InvalidAssertion, LIFETIME, SecretTooShort, Signer, Verifier,
 };
 pub use caller::{
-    Admin, Anyone, Caller, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, TreasurerOrAdmin, User,
+    Anyone, Caller, CanAssignRoles, CanManageClients, CanManageKeys, CanManageRoles, CanManageSessions, CanManageUsers,
+    CanReadAudit, CanSeeRoles, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, User,
 };
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use shared::auth::{Caller, HEADER, LIFETIME, Signer, User};
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::domain::{Role, SessionId};
+use shared::domain::{Permissions, Role, SessionId};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -39,6 +39,7 @@ impl Endpoint {
             session: Some(SessionId::generate(&clock)),
             api_key: None,
             roles: [Role::User].into_iter().collect(),
+            permissions: Permissions::NONE,
             scope: String::new(),
             ver: 1,
         });

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::auth::{AUDIENCE_ACCOUNTS, AUDIENCE_USERS, Caller, HEADER, Signer, User};
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::domain::{Role, SessionId};
+use shared::domain::{Permissions, Role, SessionId};
 use tests::stack::Service;
 use tests::{Answer, Backend, Client, Person, Stack, wait_until};
 
@@ -116,7 +116,9 @@ impl World {
 
     async fn directly(&self, case: &Case) -> Answer {
         let path = self.filled(&case.path);
-        let of_users = ["/users", "/auth", "/audit", "/.well-known"].iter().any(|part| path.contains(part));
+        let of_users = ["/users", "/auth", "/audit", "/roles", "/permissions", "/.well-known"]
+            .iter()
+            .any(|part| path.contains(part));
         let (addr, audience): (SocketAddr, _) = match of_users {
             true => (self.stack.users, AUDIENCE_USERS),
             false => (self.stack.accounts, AUDIENCE_ACCOUNTS),
@@ -126,6 +128,7 @@ impl World {
             session: Some(SessionId::generate(&Clock::system())),
             api_key: None,
             roles: Role::ALL.into_iter().collect(),
+            permissions: Permissions::NONE,
             scope: "api".to_owned(),
             ver: 1,
         };

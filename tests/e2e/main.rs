@@ -19,10 +19,13 @@ macro_rules! journeys {
     };
 }
 
+mod access;
 mod agreement;
+mod api_keys;
 mod audit;
 mod avatars;
 mod breaker;
+mod browser;
 mod configuration;
 mod contention;
 mod crash;

@@ -1,8 +1,10 @@
 //! Forged tokens of every known kind open nothing; the control, signed by the trusted key, does.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,10 +36,33 @@ impl Issuer {
         json!({"keys": [key]}).to_string()
     }
 
+    /// With a header that a library does not make.
+    fn sign_over(&self, header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(header), part(claims));
+        let pair = Ed25519KeyPair::from_pkcs8(&self.pkcs8).expect("the same key");
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(pair.sign(text.as_bytes())))
+    }
+
     fn sign(&self, kid: &str, typ: &str, claims: &Value) -> String {
         let header = Header { kid: Some(kid.to_owned()), typ: Some(typ.to_owned()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&self.pkcs8)).expect("signed")
     }
+}
+
+/// By a key of ours of another kind, under the known id.
+fn with_elliptic_curve(claims: &Value) -> String {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &aws_lc_rs::rand::SystemRandom::new());
+    let header = Header { kid: Some("k1".to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
+    jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_der(key.expect("a key").as_ref())).expect("signed")
+}
+
+fn with_rsa(claims: &Value) -> String {
+    let key = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let der: Pkcs8V1Der<'static> = key.as_der().expect("its form");
+    let header = Header { kid: Some("k1".to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::RS256) };
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+    jsonwebtoken::encode(&header, claims, &EncodingKey::from_rsa_pem(pem.as_bytes()).expect("a key")).expect("signed")
 }
 
 fn claims(changed: Value) -> Value {
@@ -70,6 +95,14 @@ fn forgeries(issuer: &Issuer) -> Vec<(&'static str, String)> {
             Header { kid: Some("k1".to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &good(), &EncodingKey::from_secret(secret)).expect("signed")
     };
+    let asking = |more: Value| {
+        let mut header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"});
+        header
+            .as_object_mut()
+            .into_iter()
+            .for_each(|header| header.extend(more.as_object().cloned().unwrap_or_default()));
+        issuer.sign_over(&header, &good())
+    };
     let valid = issuer.sign("k1", "at+jwt", &good());
     let (head, rest) = valid.split_once('.').expect("three parts");
     let (body, signature) = rest.split_once('.').expect("three parts");
@@ -88,6 +121,11 @@ fn forgeries(issuer: &Issuer) -> Vec<(&'static str, String)> {
             "another's key brought along",
             unsigned(&json!({"alg": "EdDSA", "typ": "at+jwt", "jwk": {"kty": "OKP"}, "kid": "k1"}), &good(), &[0; 64]),
         ),
+        ("ES256 under the id of an Ed25519 key", with_elliptic_curve(&good())),
+        ("RS256 under the id of an Ed25519 key", with_rsa(&good())),
+        ("a header that has to be understood", asking(json!({"crit": ["exp"], "exp": 1}))),
+        ("a payload that is not encoded", asking(json!({"crit": ["b64"], "b64": false}))),
+        ("an ID token", issuer.sign("k1", "JWT", &claims(json!({"nonce": "n", "auth_time": now, "scope": null})))),
         ("an unknown key id", issuer.sign("k2", "at+jwt", &good())),
         ("another type", issuer.sign("k1", "JWT", &good())),
         ("an identity assertion's type", issuer.sign("k1", "ti+jwt", &good())),
@@ -126,6 +164,13 @@ async fn forged_tokens(backend: Backend) {
         assert_eq!(answer.status, 401, "{name}: {answer}");
         answer.problem(401, "token_invalid");
         assert!(answer.must("www-authenticate").contains("Bearer"), "{name}");
+    }
+    // What else of ours is a secret is no access token.
+    let ann = stack.register("ann").await;
+    let mailed = stack.mail(&ann.email, "Confirm your e-mail").await.token();
+    for (name, other) in [("a refresh token", &ann.refresh_token), ("a mail's token", &mailed)] {
+        let answer = visitor.with_token(other.as_str()).get(PATH).await;
+        assert_eq!((answer.status, name), (401, name), "{answer}");
     }
     for odd in ["Bearer", "Bearer ", "Basic cm9vdDpyb290", "bearer", "Token x"] {
         let answer = visitor.call(Method::GET, PATH).header("authorization", odd).send().await;

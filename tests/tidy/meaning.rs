@@ -31,7 +31,21 @@ pub fn imports(source: &Source) -> Vec<Finding> {
 }
 
 /// Extractors that decide who may call.
-const EXTRACTORS: [&str; 6] = ["Anyone", "SignedIn", "InSession", "Admin", "Staff", "TreasurerOrAdmin"];
+const EXTRACTORS: [&str; 13] = [
+    "Anyone",
+    "SignedIn",
+    "InSession",
+    "Staff",
+    "CanManageUsers",
+    "CanAssignRoles",
+    "CanManageRoles",
+    "CanManageSessions",
+    "CanManageClients",
+    "CanReadAudit",
+    "CanSeeRoles",
+    "CanManageKeys",
+    "TheGateway",
+];
 
 /// Handlers that are there for whoever can reach the service: documents and probes.
 const PUBLIC: [&str; 7] = ["jwks", "metadata", "livez", "readyz", "metrics", "openapi", "document"];
@@ -137,7 +151,7 @@ fn bad_meanings_are_found() {
         of("users-service/src/x/http.rs", &format!("#[utoipa::path(get, path = \"/x\")]\nasync fn x({argument}) {{}}"))
     };
     assert_eq!(authorization(&handler("app: Data<App>")).len(), 1);
-    assert!(authorization(&handler("_: auth::Admin")).is_empty());
+    assert!(authorization(&handler("_: auth::CanReadAudit")).is_empty());
     let tuple = |parts: &str| {
         let code = format!("type Asked = {parts};\n#[utoipa::path(get)]\nasync fn x(asked: Asked) {{}}");
         authorization(&of("users-service/src/x/http.rs", &code)).len()

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::store::Stores;
 use time::OffsetDateTime;
 
+use crate::api_keys::Usage;
 use crate::audit::Journal;
 use crate::avatar::Avatars;
 use crate::config::Config;
@@ -16,8 +18,12 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::Rotator;
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
+
+/// How long a gateway may believe what it was told of an API key; its `authentication.introspection.remember` is no longer.
+const LONGEST_BELIEF: Duration = Duration::from_secs(300);
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -36,7 +42,13 @@ pub struct App {
     pub issuer: Issuer,
     /// Password hashing.
     pub hasher: Hasher,
+    /// Carries sessions on.
+    pub rotator: Rotator,
     /// Counts attempts to sign in.
+    pub windows: Windows,
+    /// Knows where users have signed in from.
+    pub devices: Devices,
+    /// Counts other attempts, each on its own.
     pub throttle: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,
@@ -46,6 +58,8 @@ pub struct App {
     pub avatars: Avatars,
     /// Sends mail.
     pub mailer: Mailer,
+    /// When API keys were used.
+    pub usage: Usage,
     /// Tells gateways what ended.
     pub relay: Relay,
     /// The way to the audit for what changes nothing else.
@@ -57,10 +71,12 @@ pub struct App {
 }
 
 impl App {
-    /// When the last access token issued until now will have expired everywhere: how long a revocation matters.
+    /// When the last access token issued until now will have expired everywhere, and no gateway believes any more what it
+    /// was told of an API key: how long a revocation matters.
     #[must_use]
     pub fn tokens_die_at(&self) -> OffsetDateTime {
         let tokens = &self.config.tokens;
-        self.clock.now() + tokens.access_lifetime.get() + tokens.leeway.get()
+        let life = tokens.access_lifetime.get().max(LONGEST_BELIEF);
+        self.clock.now() + life + tokens.leeway.get()
     }
 }

@@ -96,7 +96,7 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
     let password = config.bootstrap.admin_password.expose();
     let names = names.as_ref().map_or(&[][..], |names| names);
     if !password.is_empty()
-        && let Err(fault) = Password::parse(password, config.passwords.rule, names)
+        && let Err(fault) = Password::parse(password, &config.passwords, names)
     {
         report.error(ADMIN_PASSWORD, fault.detail);
     }

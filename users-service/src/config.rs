@@ -10,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{avatar, bootstrap, keys, mail};
+use crate::{api_keys, avatar, bootstrap, keys, mail, sessions, throttle};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -35,6 +35,8 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub avatars: Avatars,
+    pub api_keys: ApiKeys,
+    pub roles: Roles,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -72,15 +74,30 @@ sections! {
     /// `[keys]`
     Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
     /// `[passwords]`
-    Passwords { rule: PasswordRule, }
+    Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
-    Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
+    Hashing {
+        memory_kib: u32,
+        passes: u32,
+        lanes: u32,
+        workers: usize,
+        memory: u64,
+        queue: usize,
+        max_wait: Dur,
+    }
     /// `[import]`
     Import { notice: Dur, }
     /// `[throttle]`
-    Throttle { enabled: bool, attempts: u32, window: Dur, }
+    Throttle {
+        enabled: bool,
+        attempts: u32,
+        window: Dur,
+        identifier_attempts: u32,
+        network_attempts: u32,
+        device_memory: Dur,
+    }
     /// `[registration]`
     Registration { disclose_existing: bool, require_verified_email: bool, }
     /// `[mail]`
@@ -116,12 +133,16 @@ sections! {
         retry_first: Dur,
         retry_longest: Dur,
     }
+    /// `[api_keys]`
+    ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
+    /// `[roles]`
+    Roles { most_holders: u32, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -189,9 +210,14 @@ impl Check for Config {
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
         report.ensure(self.import.notice.get() > Duration::ZERO, "import.notice", "more than nothing");
         avatar::check(&self.avatars, report);
-        report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
+        throttle::check(&self.throttle, report);
+        sessions::check(self, report);
+        report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);
+        api_keys::check(self, report);
+        let most = self.roles.most_holders;
+        report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

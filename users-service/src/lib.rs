@@ -1,9 +1,11 @@
 //! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
+mod api_keys;
 mod app;
 mod audit;
 mod avatar;
 mod bootstrap;
+mod browser;
 mod config;
 pub mod db;
 mod discovery;
@@ -22,6 +24,7 @@ mod roles;
 mod routes;
 mod service;
 mod sessions;
+mod step_up;
 mod sweeper;
 mod throttle;
 mod tokens;

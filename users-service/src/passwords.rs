@@ -1,11 +1,13 @@
 //! Passwords: what one must look like, and how it is hashed without drowning the machine.
 
 mod blocklist;
+mod calibrate;
 mod change;
 mod floor;
 mod foreign;
 mod hash;
 pub mod http;
+mod metrics;
 mod pool;
 mod rules;
 mod scheme;

@@ -1,10 +1,20 @@
-//! Roles in the database, and the rule that there is always an administrator.
+//! Roles in the database, ours and custom ones: who may give and make them, and that there is always an administrator.
 
+mod authority;
+mod grant;
 mod guard;
+pub mod http;
+mod model;
+mod ops;
+mod store;
 
+pub use authority::{lock_with, outranks};
+pub use grant::{RolesRequest, words};
 pub use guard::{keep_an_administrator, lock};
+pub use model::is_name;
+pub use store::{forget, having};
 
-use shared::domain::{Role, Roles};
+use shared::domain::{Permission, Permissions, Role, Roles};
 
 /// As one column holds them: the words, least powerful first, with a blank between.
 #[must_use]
@@ -18,23 +28,17 @@ pub fn parse_roles(text: &str) -> Roles {
     text.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_read_back_and_no_word_is_part_of_another() {
-        for bits in 0..16_u8 {
-            let roles: Roles =
-                Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect();
-            assert_eq!(parse_roles(&write_roles(roles)), roles);
-        }
-        assert_eq!(parse_roles("user emperor"), Roles::NONE.with(Role::User));
-        // The list's role filter looks for the word anywhere in the column.
-        for a in Role::ALL {
-            for b in Role::ALL {
-                assert!(a == b || !a.as_str().contains(b.as_str()), "{a} {b}");
-            }
-        }
-    }
+/// The same for permissions.
+#[must_use]
+pub fn write_permissions(permissions: Permissions) -> String {
+    permissions.iter().map(Permission::as_str).collect::<Vec<_>>().join(" ")
 }
+
+/// The same for permissions.
+#[must_use]
+pub fn parse_permissions(text: &str) -> Permissions {
+    text.split(' ').filter_map(|word| word.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,10 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::users::{v1, v2};
-use crate::{audit, avatar, keys, openapi, pages, passwords, probes, recovery, tokens};
+use crate::{
+    api_keys, audit, avatar, browser, keys, openapi, pages, passwords, probes, recovery, roles, sessions, step_up,
+    tokens,
+};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -73,6 +76,13 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
+        .service(
+            resource("/auth/session", "POST, DELETE")
+                .route(web::post().to(browser::http::create))
+                .route(web::delete().to(browser::http::end)),
+        )
+        .service(resource("/auth/session/refresh", "POST").route(web::post().to(browser::http::refresh)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
@@ -81,6 +91,51 @@ fn common(scope: Scope) -> Scope {
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(resource("/auth/introspect", "POST").route(web::post().to(api_keys::http::introspect)))
+        .service(
+            resource("/users/me/api-keys", "GET, HEAD, POST")
+                .route(web::get().to(api_keys::http::list))
+                .route(web::head().to(api_keys::http::list))
+                .route(web::post().to(api_keys::http::make)),
+        )
+        .service(resource("/users/me/api-keys/{id}", "DELETE").route(web::delete().to(api_keys::http::revoke)))
+        .service(
+            resource("/users/{id}/api-keys", "GET, HEAD")
+                .route(web::get().to(api_keys::http::list_of))
+                .route(web::head().to(api_keys::http::list_of)),
+        )
+        .service(resource("/users/{id}/api-keys/{key}", "DELETE").route(web::delete().to(api_keys::http::revoke_of)))
+        .service(resource("/users/{id}/password-reset", "POST").route(web::post().to(recovery::http::send_reset)))
+        .service(
+            resource("/permissions", "GET, HEAD")
+                .route(web::get().to(roles::http::permissions))
+                .route(web::head().to(roles::http::permissions)),
+        )
+        .service(
+            resource("/roles", "GET, HEAD, POST")
+                .route(web::get().to(roles::http::list))
+                .route(web::head().to(roles::http::list))
+                .route(web::post().to(roles::http::make)),
+        )
+        .service(
+            resource("/roles/{name}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(roles::http::get))
+                .route(web::head().to(roles::http::get))
+                .route(web::patch().to(roles::http::patch))
+                .route(web::delete().to(roles::http::remove)),
+        )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
         )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
         .service(

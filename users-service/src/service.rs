@@ -15,6 +15,7 @@ use shared::store::Stores;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::api_keys::{self, Usage};
 use crate::app::App;
 use crate::audit::{self, Journal};
 use crate::avatar::Avatars;
@@ -26,7 +27,8 @@ use crate::mail::{self, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::{QUEUE, Rotator};
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::{avatar, passwords, routes, sweeper};
 
@@ -76,7 +78,7 @@ pub struct Service {
     pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
-    app: web::Data<App>,
+    pub(crate) app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.
@@ -102,6 +104,13 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
     let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
+    let windows = Windows::new(&config.throttle, stores.counters.clone(), clock.clone());
+    let metrics = Metrics::new(database.tally()).with(|registry| {
+        hasher.register(registry);
+        windows.register(registry);
+    });
+    let idle = config.sessions.idle.get();
+    let (rotator, drains) = Rotator::open(QUEUE, database.clone(), clock.clone(), idle, metrics.refreshes.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
@@ -110,7 +119,11 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
         avatars: Avatars::default(),
-        metrics: Metrics::new(database.tally()),
+        usage: Usage::default(),
+        devices: Devices::new(keys.devices.clone(), config.throttle.device_memory.get(), clock.clone()),
+        windows,
+        rotator,
+        metrics,
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
         journal: journal.clone(),
@@ -123,11 +136,13 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
+    tasks.spawn(drains.run());
     tasks.spawn(app.keys.signing.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     tasks.spawn(passwords::watch(app.clone()));
     tasks.spawn(avatar::run(app.clone()));
+    tasks.spawn(api_keys::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
@@ -168,6 +183,8 @@ impl Service {
             self.mail.abort();
         }
         self.tasks.shutdown().await;
+        // A use that is not on record costs nobody anything: not worth a longer stop.
+        let _ = timeout(LAST_WORDS, self.app.usage.write(&self.app)).await;
         self.journal.close();
         if timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
             self.scribe.abort();

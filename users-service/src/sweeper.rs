@@ -6,7 +6,7 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{audit, idempotency, links, mail, revocations, sessions, users};
+use crate::{api_keys, audit, idempotency, links, mail, revocations, sessions, throttle, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
@@ -33,12 +33,14 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let write = app.database.write().await?;
     revocations::sweep(write.transaction(), now).await?;
     idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
-    links::sweep(write.transaction(), ago(LINKS_KEPT)).await?;
-    mail::sweep(write.transaction(), ago(retention.mails.get())).await?;
+    throttle::sweep(write.transaction(), ago(app.config.throttle.device_memory.get())).await?;
+    api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
+    write.commit().await?;
+    links::sweep(&app.database, ago(LINKS_KEPT)).await?;
+    mail::sweep(&app.database, ago(retention.mails.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.
     let tokens = &app.config.tokens;
-    sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
-    write.commit().await?;
+    sessions::sweep(&app.database, ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
     audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;
     users::purge(&app.database, ago(retention.deleted_users.get()), &app.clock).await
 }

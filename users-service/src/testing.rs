@@ -5,6 +5,7 @@ mod call;
 mod mail;
 mod person;
 mod postgres;
+mod revoked;
 mod service;
 mod smtp;
 

@@ -11,6 +11,11 @@ mod refresh;
 mod revoke;
 
 pub use access::{Claims, Issuer};
+pub use error::GrantError;
+pub use model::Granted;
+pub use password::sign_in;
+pub use refresh::refresh;
+pub use revoke::{Ending, end_session};
 
 #[cfg(test)]
 mod tests;

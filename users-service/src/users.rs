@@ -25,8 +25,10 @@ pub use import::{Dry, ImportError, Refusal, Summary, costliest_foreign, import};
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
+pub use sign_in::may_change;
 pub use store::{
-    Inserted, administrators, by_identifier, find, insert, lock, move_to, prove, reset_password, store_password,
+    Inserted, administrators, by_identifier, credentials, find, id_of, insert, lock, move_to, prove, reset_password,
+    store_password,
 };
 pub use target::Target;
 

@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, IntoActiveModel};
 use shared::auth::SignedIn;
 use shared::clock::Clock;
-use shared::domain::{AccountId, Role};
+use shared::domain::{AccountId, Permission};
 use shared::http::Conditions;
 use shared::problem::Problem;
 
@@ -52,7 +52,7 @@ impl Step {
     }
 
     fn allowed(self, who: &SignedIn, account: &account::Model) -> bool {
-        let officer = who.has_any(&[Role::Treasurer, Role::Admin]);
+        let officer = who.may(Permission::AccountsOperate);
         match self {
             Self::Freeze | Self::Unfreeze => officer,
             Self::Close => {
@@ -69,7 +69,7 @@ pub async fn open(
     who: &SignedIn,
     new: NewAccount,
 ) -> Result<AccountBody, Problem> {
-    if new.kind == Kind::System && !who.user.roles.has(Role::Treasurer) {
+    if new.kind == Kind::System && !who.may(Permission::AccountsTreasury) {
         return Err(AccountError::Forbidden.into());
     }
     let now = clock.now_micros();

@@ -9,19 +9,16 @@ use serde::Serialize;
 use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::domain::paging::{Order, PageRequest};
-use shared::domain::{AccountId, EventId, Role, Roles, UserId};
+use shared::domain::{AccountId, EventId, Permission, UserId};
 
 use super::error::AccountError;
 use crate::db::Database;
 use crate::db::entity::{account, outbox_event};
 
-/// Who reads every account.
-const READERS: Roles = Roles::NONE.with(Role::Support).with(Role::Treasurer).with(Role::Admin);
-
 /// Whether `who` may see all accounts.
 #[must_use]
 pub fn may_see_all(who: &SignedIn) -> bool {
-    who.user.roles.has_any(READERS)
+    who.may(Permission::AccountsRead)
 }
 
 /// Whether `who` may see an account of `owner`.

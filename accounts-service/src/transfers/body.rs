@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
-use shared::domain::{AccountId, Currency, Role, TransferId};
+use shared::domain::{AccountId, Currency, Permission, TransferId};
 use shared::problem::{Code, Problem};
 use shared::wire::{RawAmount, idempotency};
 use utoipa::ToSchema;
@@ -121,7 +121,7 @@ impl NewTransfer {
         let sides = (self.debit_account_id, self.credit_account_id);
         let mut order = Order::new(sides, amount, self.currency, who.user.id)
             .map_err(|_| Problem::new(Code::AccountsMustBeDifferent))?;
-        order.treasurer = who.user.roles.has(Role::Treasurer);
+        order.treasurer = who.may(Permission::AccountsTreasury);
         order.preconditions = self.preconditions.unwrap_or_default().into();
         Ok(Draft { id, order, description: self.description, external_ref: self.external_ref, metadata: self.metadata })
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::auth::{AUDIENCE_ACCOUNTS, Caller, HEADER, Signer, User};
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::domain::{Role, Roles, SessionId, UserId};
+use shared::domain::{Permissions, Role, Roles, SessionId, UserId};
 
 use crate::document;
 use crate::stack::SECRET;
@@ -59,6 +59,7 @@ pub fn someone(roles: &[Role]) -> User {
         session: Some(SessionId::generate(&clock)),
         api_key: None,
         roles: roles.iter().copied().collect::<Roles>(),
+        permissions: Permissions::NONE,
         scope: String::new(),
         ver: 1,
     }

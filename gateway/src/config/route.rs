@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::config::Dur;
-use shared::domain::Roles;
+use shared::domain::{Permission, Roles};
 
 use super::ValidationMode;
 use super::idempotency::{Keys, KeysDown, OnUnknown};
@@ -42,6 +42,8 @@ pub struct Route {
     #[serde(default)]
     pub roles: Roles,
     #[serde(default)]
+    pub permission: Option<Permission>,
+    #[serde(default)]
     pub scope: Option<String>,
     #[serde(default)]
     pub scopes: Vec<String>,
@@ -73,6 +75,10 @@ pub struct Route {
     pub version: Option<String>,
     #[serde(default)]
     pub forward_authorization: bool,
+    #[serde(default)]
+    pub forward_cookies: bool,
+    #[serde(default)]
+    pub cross_site: CrossSite,
     #[serde(default)]
     pub oauth: bool,
     #[serde(default = "yes")]
@@ -139,6 +145,15 @@ pub enum Auth {
     Required,
     Optional,
     None,
+}
+
+/// Which requests have to come from a page that may make them, if a browser sends them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrossSite {
+    #[default]
+    Judge,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -165,7 +165,7 @@ version = "v9"
         "routes[0].upstream: there is no upstream `nowhere`",
         "routes[0].methods: methods are written in capitals",
         "routes[0].limits: there is no policy `none`",
-        "routes[0].auth: roles and scopes need `required`",
+        "routes[0].auth: roles, a permission and scopes need `required`",
         "routes[0].version: no such version",
     ] {
         assert!(errors.contains(part), "{part} is missing in\n{errors}");

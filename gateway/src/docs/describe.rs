@@ -90,6 +90,9 @@ impl Served<'_> {
         if !route.roles.is_empty() {
             set("x-roles", json!(route.roles));
         }
+        if let Some(permission) = route.permission {
+            set("x-permission", json!(permission));
+        }
         let (all, any) = route.scopes.named();
         if !all.is_empty() {
             set("x-scopes", json!(all));
@@ -148,6 +151,9 @@ impl Served<'_> {
         if !route.roles.is_empty() {
             let roles: Vec<_> = route.roles.iter().map(|role| format!("`{}`", role.as_str())).collect();
             let _ = write!(text, " with the role {}", roles.join(" or "));
+            if let Some(permission) = route.permission {
+                let _ = write!(text, " or the permission `{permission}`");
+            }
         }
         let (all, any) = route.scopes.named();
         if !all.is_empty() {
@@ -191,7 +197,8 @@ impl Served<'_> {
             .into_iter()
             .filter(|role| route.auth != Auth::None && (route.roles.is_empty() || route.roles.has(*role)));
         let roles = roles.map(|role| (role.as_str(), &**route.limits.of_roles(Some(Roles::NONE.with(role)))));
-        anonymous.into_iter().chain(roles).collect()
+        let keys = route.limits.of_keys().filter(|_| self.credentials.keys).map(|set| ("api_key", &**set));
+        anonymous.into_iter().chain(roles).chain(keys).collect()
     }
 
     fn is_deprecated(&self) -> bool {

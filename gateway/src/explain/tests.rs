@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::domain::Role;
+use shared::domain::{Permission, Role};
 
 use super::*;
 use crate::config::Window;
 
 fn ask(config: &Config, request: &str, host: Option<&str>, roles: Option<Roles>) -> String {
-    let question = Question { request, host, roles };
+    let question = Question { request, host, roles, permissions: Permissions::NONE };
     explain(config, question, &Clock::system()).unwrap_or_else(|error| error.to_string())
 }
 
@@ -39,8 +39,10 @@ fn it_says_what_would_happen() {
         ("GET /api/v2/users/me", user, &["/api/users/{id}", "/api/v2/users/me", "user: 600 per 60s", "passes"][..]),
         ("GET /api/users/me", None, &["/api/v1/users/me", "address: 100 per 60s", "401 token_required"]),
         ("GET /api/users", user, &["support or admin", "403 forbidden", "users:read for keys and clients"]),
+        ("PUT /api/users/7/roles", user, &["admin", "or the permission roles:assign", "403 forbidden"]),
         ("GET /api/accounts", user, &["default, api_keys", "__Host-tollgate, from our own pages only"]),
         ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
+        ("POST /api/auth/session", None, &["sign_in: 10 per", "no page but our own", "cookies    the upstream gets"]),
         ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
         ("GET /livez", None, &["the gateway answers this itself"]),
         ("GET /redoc/redoc.standalone.js", None, &["the gateway answers this itself"]),
@@ -53,6 +55,17 @@ fn it_says_what_would_happen() {
         for part in parts {
             assert!(answer.contains(part), "{question}: {part} is missing in\n{answer}");
         }
+    }
+}
+
+#[test]
+fn it_says_what_a_custom_role_opens() {
+    let config = Config::load(None, &[]).unwrap();
+    let (request, roles) = ("GET /api/audit/events", Some(Roles::NONE.with(Role::User)));
+    for (permission, verdict) in [(Permission::AuditRead, "passes"), (Permission::KeysManage, "403 forbidden")] {
+        let question = Question { request, host: None, roles, permissions: Permissions::NONE.with(permission) };
+        let answer = explain(&config, question, &Clock::system()).unwrap();
+        assert!(answer.contains(verdict), "{permission}: {answer}");
     }
 }
 

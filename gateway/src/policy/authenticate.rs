@@ -7,6 +7,7 @@ mod api_keys;
 mod cache;
 mod challenge;
 mod claims;
+pub mod cookie;
 mod credential;
 mod fetch;
 mod introspect;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderMap;
 use shared::auth::Signer;
 use shared::clock::Clock;
+use shared::domain::{Permissions, Roles};
 use shared::problem::{Code, Problem};
 use shared::store::{RevocationList, Verdict};
 
@@ -193,29 +195,29 @@ impl Authenticator {
             }
         };
         let by_cookie = credential.carrier == Carrier::Cookie;
-        let (verified, roles) = match (self.current(&verified), verified.asked_at) {
-            (Ok(roles), _) => (verified, roles),
+        let (verified, (roles, permissions)) = match (self.current(&verified), verified.asked_at) {
+            (Ok(rights), _) => (verified, rights),
             // What was revoked may be older than what its issuer would say now: a key outlives its user's password.
             (Err(_), Some(asked_at)) if asked_at < now && !self.is_revoked_key(&verified) => {
                 let when = When { now, as_of: now, since: now };
                 let verified = Box::pin(self.learn(issuers, credential, when, means)).await?;
-                let roles = self.current(&verified)?;
-                (verified, roles)
+                let rights = self.current(&verified)?;
+                (verified, rights)
             }
             (Err(refusal), _) => return Err(refusal.into()),
         };
         if !accepted.has(verified.place) {
             return Err(Refusal::NotHere.into());
         }
-        Ok(Principal { verified, roles, by_cookie })
+        Ok(Principal { verified, roles, permissions, by_cookie })
     }
 
-    /// What was good is held against what happened since, on every request: the roles that are left.
-    fn current(&self, verified: &Verified) -> Result<shared::domain::Roles, Refusal> {
+    /// What was good is held against what happened since, on every request: the roles and permissions that are left.
+    fn current(&self, verified: &Verified) -> Result<(Roles, Permissions), Refusal> {
         if self.is_signed_with_a_revoked_key(verified) {
             return Err(Refusal::Revoked);
         }
-        let stated = verified.subject.roles();
+        let stated = (verified.subject.roles(), verified.subject.permissions());
         let Subject::User(user) = &verified.subject else { return Ok(stated) };
         if !verified.watched {
             return Ok(stated);
@@ -225,7 +227,7 @@ impl Authenticator {
         }
         match self.revoked.check(user.id, user.session, user.ver) {
             Verdict::Valid => Ok(stated),
-            Verdict::Roles(left) => Ok(stated.intersect(left)),
+            Verdict::Roles(roles, permissions) => Ok((stated.0.intersect(roles), stated.1.intersect(permissions))),
             Verdict::Revoked => Err(Refusal::Revoked),
         }
     }

@@ -1,4 +1,4 @@
-//! Whether the caller may: the roles and the scopes that a route asks for.
+//! Whether the caller may: the roles, the permission and the scopes that a route asks for.
 
 use std::fmt;
 
@@ -77,18 +77,15 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Whether the caller has one of the route's roles.
-fn has_role(route: &Route, principal: &Principal) -> bool {
-    route.roles.is_empty() || principal.roles.has_any(route.roles)
-}
-
-/// 403 unless the caller has one of the route's roles and its scopes. Routes that ask for either require a credential, so
-/// a caller without one never comes here.
+/// 403 unless the caller has one of the route's roles, or its permission, and the credential its scopes: a permission widens
+/// a person, a scope bounds a credential, and neither stands for the other. Routes that ask for any of these require a
+/// credential, so a caller without one never comes here.
 pub fn authorize(route: &Route, principal: Option<&Principal>, method: &Method) -> Result<(), Problem> {
     let Some(principal) = principal else { return Ok(()) };
-    if !has_role(route, principal) {
+    if !route.opens_to(principal.roles, principal.permissions) {
         let wanted: Vec<_> = route.roles.iter().map(|role| role.as_str()).collect();
-        return Err(Problem::new(Code::Forbidden).detail(format!("This needs the role {}.", wanted.join(" or "))));
+        let or = route.permission.map_or_else(String::new, |word| format!(", or the permission {word}"));
+        return Err(Problem::new(Code::Forbidden).detail(format!("This needs the role {}{or}.", wanted.join(" or "))));
     }
     route.scopes.check(principal, method)
 }

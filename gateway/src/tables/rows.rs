@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::config::Dur;
+use shared::domain::Roles;
 
 use super::CompileError;
 use crate::config::{self, Config};
@@ -52,7 +53,14 @@ impl Rows<'_> {
             fallback: row.fallback.as_ref().map(Fallback::compile),
             upstream,
             auth: row.auth,
-            roles: row.roles,
+            roles: row
+                .permission
+                .map(Roles::holding)
+                .into_iter()
+                .flat_map(Roles::iter)
+                .chain(row.roles.iter())
+                .collect(),
+            permission: row.permission,
             scopes: Scopes::compile(row),
             issuers: self.issuers.accepted(&row.issuers, leads_home(row, self.upstreams)),
             certificate: CertificateRule::compile(row),
@@ -65,6 +73,8 @@ impl Rows<'_> {
             body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
             version: if is_versioned { rule(row.version.as_deref(), self.versions) } else { VersionRule::None },
             forward_authorization: row.forward_authorization,
+            forward_cookies: row.forward_cookies,
+            cross_site: row.cross_site,
             oauth: row.oauth,
             validation: Validation::compile(config.validation, row),
             default_cache_control: row.private.then_some(NO_STORE),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::caller::{Caller, External, User};
 use crate::clock::Clock;
 use crate::config::Secret;
-use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Permissions, Roles, SessionId, UserId};
 
 /// The header that carries it.
 pub const HEADER: &str = "x-tollgate-assertion";
@@ -71,6 +71,9 @@ struct Claims<'a> {
     gateway: bool,
     #[serde(skip_serializing_if = "Roles::is_empty_ref")]
     roles: Roles,
+    /// What custom roles add. A service of the release before passes over it: then they add nothing.
+    #[serde(skip_serializing_if = "Permissions::is_empty")]
+    perm: Permissions,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     ver: i64,
@@ -106,6 +109,8 @@ struct Read {
     gateway: bool,
     #[serde(default)]
     roles: Roles,
+    #[serde(default)]
+    perm: Permissions,
     #[serde(default)]
     scope: String,
     #[serde(default)]
@@ -157,6 +162,7 @@ impl Signer {
             ext: external.map(|external| Name { iss: &external.issuer, sub: &external.subject }),
             gateway: caller.is_gateway,
             roles: roles.unwrap_or(Roles::NONE),
+            perm: user.map_or(Permissions::NONE, |user| user.permissions),
             scope: scope.map_or("", String::as_str),
             ver: user.map_or(0, |user| user.ver),
         };
@@ -217,7 +223,8 @@ impl Verifier {
             (Some(_), Some(_)) => return Err(InvalidAssertion),
             (Some(id), None) => {
                 let (session, api_key) = (read.sid, read.key);
-                let user = User { id, session, api_key, roles, scope: read.scope, ver: read.ver };
+                let (permissions, scope, ver) = (read.perm, read.scope, read.ver);
+                let user = User { id, session, api_key, roles, permissions, scope, ver };
                 Caller { user: Some(user), external: None, is_gateway, client_ip }
             }
             (None, Some(ReadName { iss: issuer, sub: subject })) => {

@@ -1,4 +1,4 @@
-//! Who calls, as values that a handler needs: a handler that lists `Admin` cannot forget to check for one.
+//! Who calls, as values that a handler needs: a handler that lists `CanReadAudit` cannot forget to ask.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 
 use super::assertion::{HEADER, Verifier};
-use crate::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Permission, Permissions, Roles, SessionId, UserId};
 use crate::problem::{Code, Problem};
 
 /// Whom the gateway vouches for.
@@ -35,6 +35,8 @@ pub struct User {
     pub api_key: Option<ApiKeyId>,
     /// The token's `roles`, less those taken away since.
     pub roles: Roles,
+    /// What custom roles add to what the roles stand for, less what was taken away since.
+    pub permissions: Permissions,
     /// The token's `scope`, space-separated.
     pub scope: String,
     /// The token's `ver`.
@@ -68,11 +70,20 @@ pub struct SignedIn {
     pub client_ip: Option<IpAddr>,
 }
 
-impl SignedIn {
-    /// Whether the user holds any of `roles`.
+impl User {
+    /// Whether one of the user's roles, ours or custom, lets them do this. What the credential's scope allows, the gateway
+    /// has judged.
     #[must_use]
-    pub fn has_any(&self, roles: &[Role]) -> bool {
-        self.user.roles.has_any(roles.iter().copied().collect())
+    pub fn may(&self, permission: Permission) -> bool {
+        self.roles.permissions().union(self.permissions).has(permission)
+    }
+}
+
+impl SignedIn {
+    /// Whether the user may do this; see [`User::may`].
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        self.user.may(permission)
     }
 }
 
@@ -127,6 +138,10 @@ impl SignedIn {
         let own = self.user.session.is_some() && self.user.api_key.is_none();
         own && self.user.scope.split(' ').any(|word| word == WHOLE)
     }
+
+    fn required_in_session(self) -> Result<Self, Problem> {
+        if self.in_session() { Ok(self) } else { Err(Problem::new(Code::Forbidden).detail(SIGN_IN)) }
+    }
 }
 
 impl Deref for InSession {
@@ -142,12 +157,7 @@ impl FromRequest for InSession {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(signed_in(request).and_then(|who| {
-            if who.in_session() {
-                return Ok(Self(who));
-            }
-            Err(Problem::new(Code::Forbidden).detail(SIGN_IN))
-        }))
+        ready(signed_in(request).and_then(SignedIn::required_in_session).map(Self))
     }
 }
 
@@ -171,7 +181,7 @@ impl FromRequest for TheGateway {
 }
 
 macro_rules! holders {
-    ($($(#[$doc:meta])* $name:ident: $($role:ident)|+;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $($permission:ident)|+$(, $in_session:ident)?;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name(SignedIn);
@@ -189,20 +199,37 @@ macro_rules! holders {
             type Future = Ready<Result<Self, Problem>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                ready(signed_in(request).and_then(|who| {
-                    let wanted = Roles::NONE$(.with(Role::$role))+;
-                    if who.user.roles.has_any(wanted) { Ok(Self(who)) } else { Err(Problem::new(Code::Forbidden)) }
-                }))
+                let any = [$(Permission::$permission),+];
+                let who = signed_in(request).and_then(|who| match any.into_iter().any(|one| who.may(one)) {
+                    true => Ok(who),
+                    false => Err(Problem::new(Code::Forbidden)),
+                });
+                $(let who = who.and_then(SignedIn::$in_session);)?
+                ready(who.map(Self))
             }
         }
     )+};
 }
 
+// Each is 401 for nobody, and 403 for whoever may not. What hands out power is for a session of one's own: an API key that
+// could would be worth every key there is.
 holders! {
-    /// An administrator; 401 or 403 otherwise.
-    Admin: Admin;
-    /// Whoever may read everything about users: administrators and support; 401 or 403 otherwise.
-    Staff: Admin | Support;
-    /// Whoever may act on any account: treasurers and administrators; 401 or 403 otherwise.
-    TreasurerOrAdmin: Treasurer | Admin;
+    /// Whoever may read everything about users.
+    Staff: UsersRead;
+    /// Whoever may shut users out and let them in again.
+    CanManageUsers: UsersManage;
+    /// Whoever may give people roles, in a session of their own.
+    CanAssignRoles: RolesAssign, required_in_session;
+    /// Whoever may give people roles or make custom ones, and so has to know which there are.
+    CanSeeRoles: RolesAssign | RolesManage;
+    /// Whoever may make custom roles, in a session of their own.
+    CanManageRoles: RolesManage, required_in_session;
+    /// Whoever may see and end anybody's sessions.
+    CanManageSessions: SessionsManage;
+    /// Whoever may register OAuth clients, in a session of their own.
+    CanManageClients: ClientsManage, required_in_session;
+    /// Whoever may read the audit.
+    CanReadAudit: AuditRead;
+    /// Whoever may see and revoke anybody's API keys.
+    CanManageKeys: KeysManage;
 }

@@ -62,6 +62,7 @@ catalogue! {
     TokenRequired "token_required" 401 false "This needs a signed-in user: send an access token.";
     TokenInvalid "token_invalid" 401 false "The access token is not valid, has expired or was revoked.";
     ApiKeyInvalid "api_key_invalid" 401 false "The API key is not known, has expired or was revoked.";
+    StepUpRequired "step_up_required" 401 false "This needs a sign-in of a moment ago: step up first, then ask again.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
     EmailNotVerified "email_not_verified" 403 false "The e-mail address has to be confirmed first: ask for the mail to be sent again.";

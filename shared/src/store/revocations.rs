@@ -16,7 +16,7 @@ pub use list::{RevocationList, Verdict};
 use super::StoreError;
 use super::link::Link;
 use crate::clock::{Clock, instant};
-use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Permissions, Roles, SessionId, UserId};
 
 /// How far ahead `expires_at` may lie: Redis keeps a revocation for a day. Tokens live minutes.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -45,7 +45,8 @@ pub enum Revocation {
         #[serde(with = "instant")]
         expires_at: OffsetDateTime,
     },
-    /// The user's tokens with a smaller `ver` keep only those of their roles that are in `roles`.
+    /// The user's tokens with a smaller `ver` keep only those of their roles that are in `roles`, and of what custom roles
+    /// add only what is in `permissions`.
     Roles {
         /// The user.
         user: UserId,
@@ -53,6 +54,9 @@ pub enum Revocation {
         ver: i64,
         /// All the roles the user has now.
         roles: Roles,
+        /// All that custom roles add now. A release that knew none left it out, and took it all away.
+        #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+        permissions: Permissions,
         /// Until when it matters.
         #[serde(with = "instant")]
         expires_at: OffsetDateTime,

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use shared::auth::Admin;
+use shared::auth::CanReadAudit;
 use shared::domain::paging::CursorPage;
 use shared::http::QueryPairs;
 use shared::problem::Problem;
@@ -26,7 +26,7 @@ use crate::idempotency::Answer;
            ("from" = Option<String>, Query, description = "Only from this instant on (RFC 3339).", example = "2026-11-21T08:00:00Z"),
            ("to" = Option<String>, Query, description = "Only before this instant (RFC 3339).", example = "2026-11-22T08:00:00Z")),
     responses((status = 200, description = "One page.", body = CursorPage<EventView>)))]
-pub async fn list(app: web::Data<App>, _: Admin, query: QueryPairs) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, _: CanReadAudit, query: QueryPairs) -> Result<HttpResponse, Problem> {
     let asked = Asked::parse(query, &app.journal)?;
     let page = list::page(app.database.read(), asked).await?;
     Ok(Answer::json(StatusCode::OK, &page)?.into())

@@ -72,6 +72,16 @@ kinds! {
     UserChanged "user.changed" Succeeded;
     /// Somebody got other roles.
     RolesChanged "user.roles_changed" Succeeded;
+    /// A custom role was made.
+    RoleMade "role.made" Succeeded;
+    /// A custom role was changed, and with it what its holders may do.
+    RoleChanged "role.changed" Succeeded;
+    /// A custom role was removed.
+    RoleRemoved "role.removed" Succeeded;
+    /// Somebody made an API key.
+    ApiKeyMade "api_key.made" Succeeded;
+    /// An API key was revoked.
+    ApiKeyRevoked "api_key.revoked" Succeeded;
     /// Somebody was shut out.
     UserDisabled "user.disabled" Succeeded;
     /// Somebody was let in again.
@@ -86,6 +96,8 @@ kinds! {
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.
     PasswordReset "password.reset" Succeeded;
+    /// Somebody was sent a link to replace their password, at an administrator's word.
+    PasswordResetSent "password.reset_sent" Succeeded;
     /// A password was to be changed by somebody who did not know it.
     PasswordChangeFailed "password.change_failed" Failed;
     /// So often that nobody looked any more; one event per window.
@@ -98,7 +110,13 @@ kinds! {
     SignInThrottled "sign_in.throttled" Refused;
     /// No room for the work; one event per window.
     SignInShed "sign_in.shed" Refused;
-    /// A session was ended by whoever held a token of it.
+    /// Somebody proved once more, in their session, who they are.
+    StepUpSucceeded "step_up.succeeded" Succeeded;
+    /// They could not.
+    StepUpFailed "step_up.failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    StepUpThrottled "step_up.throttled" Refused;
+    /// A session was ended: by whoever held a token of it, by its user, by an administrator, or because they had too many.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;

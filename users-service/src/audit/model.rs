@@ -39,7 +39,9 @@ pub struct EventView {
     /// `user.changed`, `user.roles_changed`, `user.disabled`, `user.enabled`, `user.deleted`, `user.restored`,
     /// `user.purged`, `user.email_verified`, `user.email_change_asked`, `password.changed`, `password.change_failed`,
     /// `password.change_throttled`, `password.reset`, `sign_in.succeeded`, `sign_in.failed`, `sign_in.throttled`,
-    /// `sign_in.shed`, `session.ended`, `session.replayed`, `signing_key.rotated`, `signing_key.revoked`, `call.refused`.
+    /// `sign_in.shed`, `step_up.succeeded`, `step_up.failed`, `step_up.throttled`, `role.made`,
+    /// `role.changed`, `role.removed`, `api_key.made`, `api_key.revoked`, `password.reset_sent`, `session.ended`, `session.replayed`,
+    /// `signing_key.rotated`, `signing_key.revoked`, `call.refused`.
     /// What is throttled or shed is one event per minute, with how many `times`.
     #[schema(example = "user.roles_changed")]
     pub kind: String,

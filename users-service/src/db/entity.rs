@@ -1,9 +1,12 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
+pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
 pub mod avatar;
+pub mod custom_role;
 pub mod idempotency_key;
+pub mod known_device;
 pub mod link;
 pub mod mail;
 pub mod revocation;
@@ -11,3 +14,4 @@ pub mod secret;
 pub mod session;
 pub mod signing_key;
 pub mod user;
+pub mod user_custom_role;

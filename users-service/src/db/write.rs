@@ -15,7 +15,8 @@ use super::fault::Fault;
 use crate::audit::{self, Event, Tally};
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, session, and last of all the head of the audit.
+/// counter (in the order below), user, sessions and links (whoever changes several holds their user; all others hold one at
+/// a time, and sweeps wait for none), and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.

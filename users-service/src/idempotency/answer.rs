@@ -13,6 +13,8 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) replayed: bool,
+    /// Whether it holds a secret that is shown once: then only that it was given is kept.
+    pub(super) unrepeatable: bool,
 }
 
 impl Answer {
@@ -32,7 +34,13 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unrepeatable: false }
+    }
+
+    /// The same, with a secret in it that nothing stored may hold: a replay is told that it was carried out (409).
+    #[must_use]
+    pub fn unrepeatable(self) -> Self {
+        Self { unrepeatable: true, ..self }
     }
 
     /// Adds a header.

@@ -20,6 +20,8 @@ use crate::db::{Counter, Database, Fault, Write};
 const REFRESH: &str = "refresh-token-mac";
 /// The secret under which the audit names whom somebody tried to sign in as.
 const AUDIT: &str = "audit-identifier-mac";
+/// The secret under which networks that users have signed in from are remembered.
+const DEVICES: &str = "known-device-mac";
 const SECRET_BYTES: usize = 32;
 
 /// What every instance shares.
@@ -31,6 +33,8 @@ pub struct Keys {
     pub refresh: hmac::Key,
     /// Names identifiers in the audit.
     pub audit: hmac::Key,
+    /// Names networks that users have signed in from.
+    pub devices: hmac::Key,
 }
 
 /// Why there are no keys.
@@ -53,10 +57,11 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     write.next(Counter::Setup).await?;
     let refresh = secret(&write, REFRESH, clock).await?;
     let audit = secret(&write, AUDIT, clock).await?;
+    let devices = secret(&write, DEVICES, clock).await?;
     write.commit().await?;
     let signing = Keyring::open(config, database, clock).await?;
     let mac = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
-    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit) })
+    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit), devices: mac(&devices) })
 }
 
 /// Every key that this release understands.

@@ -50,7 +50,8 @@ impl Template {
     }
 
     /// Whether strangers can have it sent, by registering or asking: then only so many go to one address. What tells
-    /// somebody of a change is never held back, for it may be the only word of a theft.
+    /// somebody of a change is never held back from who has shown the address to be theirs, for it may be the only word of
+    /// a theft.
     #[must_use]
     pub const fn by_strangers(self) -> bool {
         match self {

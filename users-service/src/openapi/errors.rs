@@ -1,11 +1,15 @@
 //! Which errors each operation answers with, and how each looks.
 
+use std::time::Duration;
+
 use shared::http::document::add_errors;
 use shared::problem::{Code, Problem};
 use shared::wire::API_PREFIX;
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
+
+use crate::step_up;
 
 /// What any operation may answer.
 const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUnavailable];
@@ -50,7 +54,14 @@ fn of(operation: &str) -> Vec<Code> {
             Code::UnsupportedMediaType,
             Code::Overloaded,
         ]],
+        "create_cookie_session" => &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::Overloaded]],
+        "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
+        "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
         "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
+        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
@@ -59,9 +70,28 @@ fn of(operation: &str) -> Vec<Code> {
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
-        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict]],
-        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator]],
+        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
+        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
+        "list_api_keys" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "make_api_key" => &[
+            &SIGNED_IN,
+            &BODY,
+            &KEY,
+            &[
+                Code::Forbidden,
+                Code::StepUpRequired,
+                Code::StateConflict,
+                Code::NotFound,
+                Code::IdempotencyNotReplayable,
+            ],
+        ],
+        "delete_api_key" | "delete_api_key_of" | "list_api_keys_of" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "send_password_reset" => &[&SIGNED_IN, target, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
+        "make_role" => &[&SIGNED_IN, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
+        "get_role" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "patch_role" => &[&SIGNED_IN, target, change, &BODY, &[Code::StateConflict]],
+        "delete_role" => &[&SIGNED_IN, target, change, &[Code::StateConflict]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
         "put_avatar" => &[&SIGNED_IN, target, change, &BODY, &[Code::Overloaded]],
         "get_own_avatar" | "get_avatar" => {
@@ -82,6 +112,12 @@ fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
     if path.ends_with("/auth/token") || path.ends_with("/auth/revoke") {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
+    }
+    if code == Code::StepUpRequired {
+        return step_up::required(Duration::from_secs(300));
+    }
+    if code == Code::ValidationFailed && path.ends_with("/step-up") {
+        return problem.error("/password", "incorrect", "not the password");
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");

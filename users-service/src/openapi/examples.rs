@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 const ID: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
+const SESSION: &str = "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d";
 const AT: &str = "2026-11-21T08:00:00.000000Z";
 const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
 const PASSWORD: &str = "correct horse battery 9 staple";
@@ -40,8 +41,15 @@ fn of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => json!({"status": "accepted"}),
         "AskRequest" => json!({"email": "ada@example.com"}),
+        "ApiKeyRequest" => json!({
+            "name": "nightly report", "scopes": ["accounts:read"], "expires_at": "2027-05-21T08:00:00Z",
+        }),
+        "ApiKeys" => json!({"data": [api_key()]}),
         "AvatarStatus" => json!({"status": "processing"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
+        "CookieSession" => json!({
+            "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
+        }),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "KeySet" => json!({"keys": [{
@@ -49,6 +57,21 @@ fn of_schema(name: &str) -> Option<Value> {
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
         }]}),
         "Metadata" => metadata(),
+        "NewApiKey" => {
+            let mut made = api_key();
+            made["key"] = json!("tgk_7Qd0xPz4_hV2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7a1B2c3D");
+            made["last_used_at"] = Value::Null;
+            made
+        }
+        "PermissionDefinitions" => json!({"data": [
+            {"name": "audit:read", "description": "Reads the audit.", "roles": ["admin"]},
+        ]}),
+        "RoleDefinition" => role(),
+        "RoleDefinitions" => json!({"data": [role()]}),
+        "RolePatch" => json!({"permissions": ["audit:read"]}),
+        "RoleRequest" => json!({
+            "name": "auditor", "description": "Reads what happened.", "permissions": ["audit:read", "users:read"],
+        }),
         "Paged_User" => json!({
             "data": [user()],
             "meta": {"total": 21, "page": 1, "per_page": 20, "pages": 2, "has_more": true},
@@ -63,6 +86,10 @@ fn of_schema(name: &str) -> Option<Value> {
         "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
         "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
         "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "Session" => session(),
+        "Sessions" => json!({"data": [session()]}),
+        "SignInRequest" => json!({"username": "ada@example.com", "password": PASSWORD}),
+        "StepUpRequest" => json!({"password": PASSWORD}),
         "TokenAnswer" => json!({
             "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
             "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
@@ -77,13 +104,36 @@ fn of_schema(name: &str) -> Option<Value> {
     })
 }
 
+fn api_key() -> Value {
+    json!({
+        "id": "01936f6c-3d4e-7f50-9a6b-7c8d9e0f1a2b", "name": "nightly report", "prefix": "tgk_7Qd0xPz4",
+        "scopes": ["accounts:read"], "created_at": AT, "expires_at": "2027-05-21T08:00:00.000000Z", "last_used_at": AT,
+    })
+}
+
+fn role() -> Value {
+    json!({
+        "name": "auditor", "description": "Reads what happened.", "permissions": ["users:read", "audit:read"],
+        "built_in": false,
+    })
+}
+
 fn audit_event() -> Value {
     json!({
         "seq": 1042, "id": "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11", "at": AT, "kind": "user.roles_changed",
         "outcome": "succeeded", "actor": {"kind": "user", "id": "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55"}, "user_id": ID,
-        "session_id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "request_id": "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a",
+        "session_id": SESSION, "request_id": "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a",
         "client_ip": "192.0.2.7", "detail": {"before": ["user"], "after": ["user", "treasurer"]},
         "hash": "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+    })
+}
+
+fn session() -> Value {
+    json!({
+        "id": SESSION, "created_at": AT, "last_used_at": "2026-11-21T09:25:00.000000Z",
+        "expires_at": "2026-12-21T08:00:00.000000Z", "ip": "192.0.2.7",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "carrier": "cookie",
+        "client_id": null, "amr": ["pwd"], "current": true,
     })
 }
 

@@ -82,6 +82,6 @@ pub fn acceptable(app: &App, user: &users::User, new: &str) -> Result<Password, 
     let email = Email::parse(&user.email).ok();
     let local = email.as_ref().map_or("", Email::local);
     let names = [user.username.as_str(), local, user.name.as_deref().unwrap_or_default()];
-    Password::parse(new, app.config.passwords.rule, &names)
+    Password::parse(new, &app.config.passwords, &names)
         .map_err(|fault| Problem::new(Code::ValidationFailed).error("/new_password", fault.code, fault.detail))
 }

@@ -93,7 +93,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_refused_waits_without_a_worker_and_who_is_let_in_does_not() {
         let wait = Duration::from_secs(60).into();
-        let config = Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 1, queue: 9, max_wait: wait };
+        let config = Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 1, memory: 0, queue: 9, max_wait: wait };
         let (hasher, password) = (Hasher::start(&config).unwrap(), "nobody's 1".to_owned().into());
         let floor = Duration::from_millis(500);
         hasher.floor().set(floor);

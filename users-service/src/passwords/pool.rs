@@ -3,7 +3,6 @@
 //! A hash costs 20 ms of a core and 19 MiB. Left to the runtime's blocking pool, a flood of sign-ins would take all
 //! memory and every core. The permit travels with the job, so a client that goes away frees nothing that still runs.
 
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,13 +10,16 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::calibrate;
 use super::floor::{Due, Floor};
 use super::hash::{HashError, Parameters, PasswordHash, Scratch};
+use super::metrics::{HashMetrics, Hashed};
 use super::scheme::Scheme;
 use crate::config;
 
@@ -47,6 +49,7 @@ struct Pool {
     parameters: Arc<Parameters>,
     /// What the password of nobody is compared with, so that an unknown user costs what a known one does.
     decoy: PasswordHash,
+    metrics: HashMetrics,
     floor: Floor,
 }
 
@@ -100,10 +103,7 @@ impl Hasher {
     /// When Argon2 refuses the parameters.
     pub fn start(config: &config::Hashing) -> Result<Self, HashError> {
         let parameters = Arc::new(Parameters::new(config)?);
-        let workers = match config.workers {
-            0 => thread::available_parallelism().map_or(1, NonZero::get),
-            workers => workers,
-        };
+        let workers = calibrate::workers(config);
         let decoy = PasswordHash::create(&rand::random::<[u8; 16]>(), &parameters, &mut Scratch::default())?;
         let (jobs, todo) = channel::<Work>();
         let todo = Arc::new(Mutex::new(todo));
@@ -123,6 +123,7 @@ impl Hasher {
             max_wait: config.max_wait.get(),
             parameters,
             decoy,
+            metrics: HashMetrics::new(workers),
             floor: Floor::default(),
         })))
     }
@@ -132,10 +133,13 @@ impl Hasher {
     /// # Errors
     /// 503 `overloaded` when its turn does not come in time.
     pub async fn hash(&self, password: &Secret) -> Result<PasswordHash, Problem> {
-        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
-        let create =
-            move |scratch: &mut Scratch| PasswordHash::create(password.expose().as_bytes(), &parameters, scratch);
-        self.run(Size::Ours, create).await
+        let (password, parameters, metrics) = self.means(password);
+        self.run(Size::Ours, move |scratch| {
+            let hash = PasswordHash::create(password.expose().as_bytes(), &parameters, scratch)?;
+            metrics.hashed(Hashed::Made);
+            Ok(hash)
+        })
+        .await
     }
 
     /// Compares a password with a stored hash; with none, it does the same work and says no.
@@ -153,20 +157,23 @@ impl Hasher {
     pub async fn judge(&self, password: &Secret, stored: Option<&PasswordHash>) -> Result<Judged, Problem> {
         let known = stored.is_some();
         let scheme = stored.unwrap_or(&self.0.decoy).scheme().map_err(Problem::internal)?;
-        let (password, parameters) = (password.clone(), Arc::clone(&self.0.parameters));
+        let (password, parameters, metrics) = self.means(password);
         let size = Size::of(&scheme, &parameters);
-        let (began, verified) = self
-            .run(size, move |scratch| {
-                let (began, password) = (Instant::now(), password.expose().as_bytes());
-                let matches = size.compare(&scheme, password, scratch)?;
-                let verified = match (matches && known, parameters.made(&scheme)) {
-                    (false, _) => Verified::No,
-                    (true, true) => Verified::Yes,
-                    (true, false) => Verified::Renewed(PasswordHash::create(password, &parameters, scratch)?),
-                };
-                Ok((began, verified))
-            })
-            .await?;
+        let work = move |scratch: &mut Scratch| {
+            let (began, password) = (Instant::now(), password.expose().as_bytes());
+            let right = size.compare(&scheme, password, scratch)? && known;
+            metrics.hashed(if right { Hashed::Right } else { Hashed::Wrong });
+            if !right {
+                return Ok((began, Verified::No));
+            }
+            if parameters.made(&scheme) {
+                return Ok((began, Verified::Yes));
+            }
+            let renewed = PasswordHash::create(password, &parameters, scratch)?;
+            metrics.hashed(Hashed::Made);
+            Ok((began, Verified::Renewed(renewed)))
+        };
+        let (began, verified) = self.run(size, work).await?;
         Ok(Judged { verified, due: self.0.floor.since(began) })
     }
 
@@ -194,25 +201,50 @@ impl Hasher {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
+    /// Puts its metrics among those that are shown.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+    }
+
+    /// Hashes computed so far, and the most at once.
+    #[cfg(test)]
+    pub fn work(&self) -> (u64, i64) {
+        self.0.metrics.work()
+    }
+
+    fn means(&self, password: &Secret) -> (Secret, Arc<Parameters>, HashMetrics) {
+        (password.clone(), Arc::clone(&self.0.parameters), self.0.metrics.clone())
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         size: Size,
         job: impl FnOnce(&mut Scratch) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let large = match size {
-            Size::Ours => None,
-            Size::Large => Some(self.permit(&self.0.large).await?),
-        };
-        let permit = (self.permit(&self.0.permits).await?, large);
+        let came = Instant::now();
+        let permit = self.turn(size).await.inspect_err(|_| self.0.metrics.shed())?;
+        self.0.metrics.waited(came.elapsed());
         let (answer, answered) = oneshot::channel();
+        let metrics = self.0.metrics.clone();
         let work: Work = Box::new(move |scratch| {
+            let at_work = metrics.begin();
             let result = job(scratch);
+            drop(at_work);
             // Given back before the answer: whoever is told that it is done may start the next one.
             drop(permit);
             drop(answer.send(result));
         });
         self.0.jobs.send(work).map_err(|_| Problem::internal("the hash workers have ended"))?;
         answered.await.map_err(|_| Problem::internal("a hash worker died"))?.map_err(Problem::internal)
+    }
+
+    /// A worker, and for what is large the one place of that kind before it.
+    async fn turn(&self, size: Size) -> Result<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>), Problem> {
+        let large = match size {
+            Size::Ours => None,
+            Size::Large => Some(self.permit(&self.0.large).await?),
+        };
+        Ok((self.permit(&self.0.permits).await?, large))
     }
 
     async fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
@@ -281,7 +313,8 @@ mod tests {
     #[tokio::test]
     async fn what_takes_more_memory_than_ours_is_compared_one_at_a_time() {
         let wait = Duration::from_millis(50).into();
-        let config = config::Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 4, queue: 9, max_wait: wait };
+        let config =
+            config::Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 4, memory: 0, queue: 9, max_wait: wait };
         let hasher = Hasher::start(&config).unwrap();
         let password = Secret::from("one 1".to_owned());
         let large =

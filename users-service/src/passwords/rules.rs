@@ -3,7 +3,7 @@
 use shared::config::Secret;
 
 use super::blocklist::is_common;
-use crate::config::PasswordRule;
+use crate::config::{PasswordRule, Passwords};
 use crate::users::{Refused, fold};
 
 /// In characters. Argon2 would take more; the limit keeps a request small.
@@ -24,8 +24,8 @@ impl Password {
     ///
     /// # Errors
     /// The rule it breaks.
-    pub fn parse(text: &str, rule: PasswordRule, names: &[&str]) -> Result<Self, Refused> {
-        let length = text.chars().count();
+    pub fn parse(text: &str, rules: &Passwords, names: &[&str]) -> Result<Self, Refused> {
+        let (length, rule) = (text.chars().count(), rules.rule);
         let (min, too_short) = match rule {
             PasswordRule::Composition => (MIN_COMPOSITION, "10 to 128 characters"),
             PasswordRule::Nist => (MIN_NIST, "15 to 128 characters"),
@@ -43,6 +43,8 @@ impl Password {
             Refused { code: "common", detail: "not one of the most common passwords" }
         } else if names.iter().any(|name| contains_name(&folded, name)) {
             Refused { code: "own_name", detail: "not your own name, user name or e-mail address" }
+        } else if rules.context_words.iter().any(|word| contains_name(&folded, word)) {
+            Refused { code: "context_word", detail: "not a word that everybody here would think of" }
         } else {
             return Ok(Self(Secret::from(text.to_owned())));
         };

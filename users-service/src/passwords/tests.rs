@@ -8,11 +8,12 @@ use shared::problem::Code;
 
 use super::hash::Parameters;
 use super::*;
-use crate::config::{Hashing, PasswordRule};
+use crate::config::{Hashing, PasswordRule, Passwords};
 
 fn code(text: &str, rule: PasswordRule) -> Result<(), &'static str> {
     let names = ["adalovelace", "ada.l", "Countess of Lovelace"];
-    Password::parse(text, rule, &names).map(drop).map_err(|refused| refused.code)
+    let rules = Passwords { rule, context_words: vec!["Tollgate".to_owned(), "qq".to_owned()] };
+    Password::parse(text, &rules, &names).map(drop).map_err(|refused| refused.code)
 }
 
 #[test]
@@ -36,6 +37,8 @@ fn each_rule_refuses_what_it_should() {
         ("the countess 1234", Err("own_name")),
         ("mada lovelyaced 1", Err("own_name")),
         ("of the counted 12", Ok(())),
+        ("the TollGate key 7", Err("context_word")),
+        ("two of qq and 12", Ok(())),
     ];
     for (text, expected) in table {
         assert_eq!(code(text, PasswordRule::Composition), expected, "{text}");
@@ -45,7 +48,7 @@ fn each_rule_refuses_what_it_should() {
 }
 
 fn hashing(workers: usize, queue: usize, max_wait: Duration) -> Hashing {
-    Hashing { memory_kib: 64, passes: 1, lanes: 1, workers, queue, max_wait: max_wait.into() }
+    Hashing { memory_kib: 64, passes: 1, lanes: 1, workers, memory: 0, queue, max_wait: max_wait.into() }
 }
 
 fn secret(text: &str) -> Secret {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::db::entity::revocation::{ActiveModel, Column, Entity, Model};
 use crate::db::{Fault, Write};
-use crate::roles::{parse_roles, write_roles};
+use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 /// Rows published in one go.
 const BATCH: u64 = 256;
@@ -35,6 +35,7 @@ pub async fn record(write: &Write, revocation: &Revocation) -> Result<(), Fault>
         user_id: Set(None),
         ver: Set(None),
         roles: Set(None),
+        permissions: Set(None),
         api_key_id: Set(None),
         kid: Set(None),
         expires_at: Set(to_micros(revocation.expires_at())),
@@ -53,11 +54,12 @@ pub async fn record(write: &Write, revocation: &Revocation) -> Result<(), Fault>
         &Revocation::User { user, ver, .. } => {
             ActiveModel { kind: Set(USER.to_owned()), user_id: Set(Some(user.as_uuid())), ver: Set(Some(ver)), ..empty }
         }
-        &Revocation::Roles { user, ver, roles, .. } => ActiveModel {
+        &Revocation::Roles { user, ver, roles, permissions, .. } => ActiveModel {
             kind: Set(ROLES.to_owned()),
             user_id: Set(Some(user.as_uuid())),
             ver: Set(Some(ver)),
             roles: Set(Some(write_roles(roles))),
+            permissions: Set(Some(write_permissions(permissions))),
             ..empty
         },
     };
@@ -128,7 +130,9 @@ fn revocation(row: &Model) -> Result<Revocation, Fault> {
         USER => user().map(|(user, ver)| Revocation::User { user, ver, expires_at }),
         ROLES => {
             let roles: Roles = row.roles.as_deref().map(parse_roles).ok_or_else(wrong)?;
-            user().map(|(user, ver)| Revocation::Roles { user, ver, roles, expires_at })
+            // A release that knew none has left them out.
+            let permissions = row.permissions.as_deref().map(parse_permissions).unwrap_or_default();
+            user().map(|(user, ver)| Revocation::Roles { user, ver, roles, permissions, expires_at })
         }
         _ => Err(wrong()),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
+use shared::domain::{ApiKeyId, Permission, Permissions, Role, Roles, SessionId, UserId};
 use shared::store::{Revocation, RevocationList, Stores, Verdict};
 
 use super::*;
@@ -28,7 +28,8 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
     let write = database.write().await.unwrap();
     record(&write, &Revocation::Session { sid, expires_at }).await.unwrap();
     record(&write, &Revocation::User { user, ver: 2, expires_at }).await.unwrap();
-    record(&write, &Revocation::Roles { user: other, ver: 5, roles, expires_at }).await.unwrap();
+    let permissions = Permissions::NONE.with(Permission::AuditRead);
+    record(&write, &Revocation::Roles { user: other, ver: 5, roles, permissions, expires_at }).await.unwrap();
     record(&write, &Revocation::ApiKey { key, expires_at }).await.unwrap();
     record(&write, &Revocation::SigningKey { kid: "k1".to_owned(), expires_at }).await.unwrap();
     write.commit().await.unwrap();
@@ -48,7 +49,7 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
         assert!(list.has_key(key) && list.has_signing_key("k1"));
         assert_eq!(list.check(other, sid, 9), Verdict::Revoked);
         assert_eq!((list.check(user, None, 1), list.check(user, None, 2)), (Verdict::Revoked, Verdict::Valid));
-        assert_eq!(list.check(other, None, 4), Verdict::Roles(roles));
+        assert_eq!(list.check(other, None, 4), Verdict::Roles(roles, permissions));
     }
     clock.advance(Duration::from_secs(60));
     sweep(database.read(), clock.now_micros()).await.unwrap();

@@ -5,11 +5,15 @@ use std::net::IpAddr;
 use shared::domain::{SessionId, UserId};
 use uuid::Uuid;
 
+use super::agent::Agent;
+
 /// What carries a session's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// The client, as it likes.
     Token,
+    /// A browser's cookies, which no page can read.
+    Cookie,
 }
 
 impl Carrier {
@@ -18,7 +22,14 @@ impl Carrier {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::Cookie => "cookie",
         }
+    }
+
+    /// From what is stored. A later release's word is none of the browsers', whose pages it could reach.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        if word == Self::Cookie.as_str() { Self::Cookie } else { Self::Token }
     }
 }
 
@@ -49,5 +60,11 @@ impl Opening {
     pub const fn with_password(user: UserId, scope: String, client_ip: Option<IpAddr>) -> Self {
         let (client, parent, user_agent) = (None, None, None);
         Self { user, scope, amr: "pwd", carrier: Carrier::Token, client, parent, client_ip, user_agent }
+    }
+
+    /// With this program.
+    #[must_use]
+    pub fn by(self, agent: &Agent) -> Self {
+        Self { carrier: agent.carrier, user_agent: agent.name.clone(), ..self }
     }
 }

@@ -38,6 +38,12 @@ impl Call<'_> {
         self
     }
 
+    /// By a gateway, for itself.
+    pub fn gateway(mut self) -> Self {
+        self.caller.is_gateway = true;
+        self
+    }
+
     /// By somebody whom another issuer vouches for.
     pub fn external(mut self, external: shared::auth::External) -> Self {
         self.caller.external = Some(external);

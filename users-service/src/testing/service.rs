@@ -53,6 +53,7 @@ pub struct Running {
     pub(super) http: reqwest::Client,
     pub bootstrap: Option<crate::BootstrapAdmin>,
     pub journal: crate::audit::Journal,
+    pub app: actix_web::web::Data<crate::app::App>,
     handle: Handle,
     served: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
 }
@@ -103,11 +104,11 @@ impl Setup {
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
         let mut service = build(config.clone(), deps, listener).await.unwrap();
         let (addr, handle, bootstrap) = (service.addr, service.handle(), service.bootstrap.take());
-        let journal = service.journal.clone();
+        let (journal, app) = (service.journal.clone(), service.app.clone());
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
         let http = reqwest::Client::new();
-        Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, handle, served }
+        Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, app, handle, served }
     }
 }
 

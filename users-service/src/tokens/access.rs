@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
-use shared::domain::{Roles, SessionId, UserId};
+use shared::domain::{Permissions, Roles, SessionId, UserId};
 use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
@@ -30,6 +30,9 @@ pub struct Claims {
     pub sid: SessionId,
     pub ver: i64,
     pub roles: Roles,
+    /// What custom roles add to the roles.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
     pub scope: String,
 }
 
@@ -54,6 +57,8 @@ pub struct Subject<'a> {
     pub ver: i64,
     /// The user's roles.
     pub roles: Roles,
+    /// What custom roles add to these.
+    pub permissions: Permissions,
     /// What the session was opened for.
     pub scope: &'a str,
     /// When the session ends, in microseconds: no token of its outlives it.
@@ -109,6 +114,7 @@ impl Issuer {
             sid: subject.session,
             ver: subject.ver,
             roles: subject.roles,
+            permissions: subject.permissions,
             scope: subject.scope.to_owned(),
         };
         let token = jsonwebtoken::encode(&header(signer), &claims, &signer.key).map_err(Problem::internal)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::problem::{Code, Problem};
 
 use crate::db::Fault;
+use crate::users::Status;
 
 /// Every way in which a grant fails.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum GrantError {
     /// Wrong credentials or token, of whatever kind: which, is nobody's business.
     #[error("invalid grant")]
     Invalid,
+    /// The password is right, and its user is shut out: only they learn of it.
+    #[error("not active")]
+    NotActive(Status),
     /// The password is right, and nobody signs in before their address is confirmed.
     #[error("e-mail address not verified")]
     EmailNotVerified,
@@ -39,6 +43,9 @@ impl From<GrantError> for Problem {
     fn from(error: GrantError) -> Self {
         let problem = match error {
             GrantError::Invalid | GrantError::Changed => return Self::new(Code::InvalidGrant).oauth("invalid_grant"),
+            GrantError::NotActive(status) => {
+                return Self::new(Code::InvalidGrant).detail(told(status)).oauth("invalid_grant");
+            }
             GrantError::EmailNotVerified => return Self::new(Code::EmailNotVerified).oauth("email_not_verified"),
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
@@ -51,5 +58,14 @@ impl From<GrantError> for Problem {
             GrantError::Other(problem) => problem,
         };
         problem.at_oauth_endpoint()
+    }
+}
+
+/// For whoever has shown that they are that user.
+const fn told(status: Status) -> &'static str {
+    match status {
+        Status::Active => "The account is active again; sign in once more.",
+        Status::Disabled => "The account is disabled. An administrator can enable it.",
+        Status::Deleted => "The account is deleted. For a time an administrator can restore it.",
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /auth/token`, `POST /auth/revoke`, and the metadata.
 
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::Anyone;
 use shared::http::{Conditions, Form};
 use shared::problem::Problem;
@@ -12,6 +12,7 @@ use super::model::TokenAnswer;
 use super::{password, refresh, revoke};
 use crate::app::App;
 use crate::discovery;
+use crate::sessions::{Agent, Carrier};
 
 /// What the token endpoint's form may hold; for the document only.
 #[derive(utoipa::ToSchema)]
@@ -43,18 +44,27 @@ pub struct RevokeRequest {
     token_type_hint: Option<String>,
 }
 
-/// Signs in, or carries a session on.
+/// Signs in, or carries a session on. Who has the right password of somebody disabled or deleted is refused like anybody
+/// else, and told why in `error_description`. Attempts are counted, and too many answered 429 before any work: by
+/// identifier and address, by identifier, and by network.
 #[utoipa::path(post, path = "/api/v1/auth/token", operation_id = "token", tag = "Sign-in", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens. A refresh repeated within 10 s gets the same refresh token.", body = TokenAnswer)))]
-pub async fn token(app: web::Data<App>, caller: Anyone, form: Form) -> Result<HttpResponse, Problem> {
-    let answer = match Grant::parse(&form)? {
+pub async fn token(
+    app: web::Data<App>,
+    Anyone(caller): Anyone,
+    request: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let granted = match Grant::parse(&form)? {
         Grant::Password { identifier, password } => {
-            password::sign_in(&app, &identifier, &password, caller.0.client_ip).await?
+            let agent = Agent::of(request.headers(), Carrier::Token);
+            password::sign_in(&app, &identifier, &password, caller.client_ip, &agent).await?
         }
-        Grant::Refresh { token } => refresh::refresh(&app, &token, caller.0.client_ip).await?,
+        Grant::Refresh { token } => refresh::refresh(&app, &token, Carrier::Token, None, caller.client_ip).await?,
     };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(answer))
+    let mut answer = HttpResponse::Ok();
+    Ok(answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(granted.tokens))
 }
 
 /// Ends the session that a refresh or access token belongs to (RFC 7009).

@@ -2,6 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sessions::Session;
+
+/// What a sign-in or a refresh is worth.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// In which session.
+    pub session: Session,
+    /// The tokens, of which the refresh token is to be carried as the session says.
+    pub tokens: TokenAnswer,
+}
+
 /// Tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TokenAnswer {

@@ -8,29 +8,36 @@ use shared::problem::{Code, Problem};
 use super::access::Subject;
 use super::error::GrantError;
 use super::grant::SCOPE;
-use super::model::TokenAnswer;
+use super::model::{Granted, TokenAnswer};
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
 use crate::keys::Signer;
 use crate::passwords::{Judged, PasswordHash, Verified};
-use crate::sessions::{self, Opening, RefreshToken, Session};
-use crate::throttle::Ticket;
+use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
+use crate::throttle::Visit;
 use crate::users::{self, Credentials, Identifier, Status, User};
 
-/// Checks the password and opens a session.
-pub(super) async fn sign_in(
+/// Checks the password and opens a session, whose tokens are for this program.
+///
+/// # Errors
+/// Wrong credentials of whatever kind, too many of them, or no room to check any.
+pub async fn sign_in(
     app: &App,
     identifier: &str,
     password: &Secret,
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
     let identifier = Identifier::of(identifier);
-    let ticket = Ticket::new(&identifier, client_ip);
+    // Before anything is counted, for what a known device is spared. The same look whoever it is.
+    let on = app.windows.are_on();
+    let known = on && app.devices.know(app.database.read(), &identifier, client_ip).await?;
+    let visit = Visit::new(&identifier, client_ip, known);
     let name = app.journal.name(identifier.as_str());
     let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
-    if let Err(wait) = app.throttle.admit(&ticket).await {
+    if let Err(wait) = app.windows.admit(&visit).await {
         app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
         return Err(GrantError::Throttled(wait));
     }
@@ -42,18 +49,18 @@ pub(super) async fn sign_in(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &signer, &identifier, password, client_ip).await {
+    let opened = match check(app, &signer, &identifier, password, client_ip, agent).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &signer, &identifier, password, client_ip).await,
+        Err(GrantError::Changed) => check(app, &signer, &identifier, password, client_ip, agent).await,
         opened => opened,
     };
     match &opened {
         Ok(_) => {
             app.metrics.sign_in(true);
-            app.throttle.forgive(&ticket).await;
+            app.windows.welcome(&visit).await;
         }
-        Err(GrantError::Invalid | GrantError::Changed | GrantError::EmailNotVerified) => {
+        Err(GrantError::Invalid | GrantError::Changed | GrantError::NotActive(_) | GrantError::EmailNotVerified) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
@@ -71,20 +78,26 @@ async fn check(
     identifier: &Identifier,
     password: &Secret,
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let Judged { verified, due } = app.hasher.judge(password, found.as_ref().map(|found| &found.password)).await?;
-    let active = found.filter(|found| found.user.status == Status::Active && !is_hidden(app, &found.user));
     let renewed = match &verified {
-        Verified::No => None,
-        Verified::Yes => Some(None),
-        Verified::Renewed(hash) => Some(Some(hash)),
+        Verified::No => {
+            due.wait().await;
+            return Err(GrantError::Invalid);
+        }
+        Verified::Yes => None,
+        Verified::Renewed(hash) => Some(hash),
     };
-    let (Some(credentials), Some(renewed)) = (active, renewed) else {
+    let Some(right) = found.filter(|found| !is_hidden(app, &found.user)) else {
         due.wait().await;
         return Err(GrantError::Invalid);
     };
-    open_session(app, signer, &credentials, renewed, client_ip).await
+    if right.user.status != Status::Active {
+        return Err(GrantError::NotActive(right.user.status));
+    }
+    open_session(app, signer, &right, renewed, client_ip, agent).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -101,11 +114,12 @@ async fn open_session(
     checked: &Credentials,
     renewed: Option<&PasswordHash>,
     client_ip: Option<IpAddr>,
-) -> Result<TokenAnswer, GrantError> {
+    agent: &Agent,
+) -> Result<Granted, GrantError> {
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
-        return Err(GrantError::Invalid);
+        return Err(GrantError::NotActive(current.user.status));
     }
     if current.password != checked.password {
         return Err(GrantError::Changed);
@@ -116,12 +130,15 @@ async fn open_session(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip);
+    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip).by(agent);
     let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
+    app.devices.remember(&write, session.user, client_ip).await?;
     let by = By::user(session.user, session.id, client_ip);
+    sessions::bound(app, &write, &session, &by).await?;
     write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
     write.commit().await?;
-    tokens_for(app, signer, &session, &current.user, 1)
+    let tokens = tokens_for(app, signer, &session, &current.user, 1)?;
+    Ok(Granted { session, tokens })
 }
 
 /// An access token for the user as they are now, and the session's refresh token with this counter.
@@ -137,6 +154,7 @@ pub(super) fn tokens_for(
         session: session.id,
         ver: user.ver,
         roles: user.roles,
+        permissions: user.permissions,
         scope: &session.scope,
         session_ends_at: session.state.expires_at,
     };
@@ -145,7 +163,7 @@ pub(super) fn tokens_for(
         access_token: issued.token,
         token_type: "Bearer".to_owned(),
         expires_in: issued.expires_in,
-        refresh_token: RefreshToken { session: session.id, counter }.seal(&app.keys.refresh),
+        refresh_token: RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh),
         scope: session.scope.clone(),
     })
 }

@@ -1,17 +1,24 @@
 //! What a token request may say, and what an access token proves.
 
+mod alike;
+mod defence;
+mod flood;
 mod grants;
 mod late;
+mod races;
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use shared::clock::Clock;
-use shared::domain::{Role, Roles, SessionId, UserId};
+use shared::domain::{Permission, Permissions, Role, Roles, SessionId, UserId};
 use shared::problem::{Code, Context, Problem};
 
 use super::access::{Issuer, Subject};
 use super::error::GrantError;
 use crate::config::{self, Config};
+use crate::users::Status;
 
 fn config() -> config::Tokens {
     let env = [("TOLLGATE_USERS__IDENTITY__SECRET".to_owned(), "x".repeat(32))];
@@ -28,12 +35,17 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let roles = Roles::NONE.with(Role::User).with(Role::Admin);
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
-    let subject = Subject { user, session, ver: 3, roles, scope: "api", session_ends_at };
+    let permissions = Permissions::NONE.with(Permission::AuditRead);
+    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at };
     let token = issuer.issue(&signer, subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
     let claims = issuer.read(&token).await.unwrap();
     assert_eq!((claims.sub, claims.sid, claims.ver, claims.roles), (user, session, 3, roles));
+    assert_eq!(claims.permissions, permissions);
+    let plain = issuer.issue(&signer, Subject { permissions: Permissions::NONE, ..subject }).unwrap().token;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(plain.split('.').nth(1).unwrap()).unwrap();
+    assert!(!String::from_utf8(payload).unwrap().contains("permissions"), "most tokens are as they were");
     assert_eq!(
         (claims.iss.as_str(), claims.aud.as_str(), claims.scope.as_str()),
         ("http://127.0.0.1:8080", "tollgate", "api")
@@ -55,6 +67,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
 fn every_refusal_speaks_oauth_too() {
     let refusals = [
         (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
+        (GrantError::NotActive(Status::Disabled), Code::InvalidGrant, "invalid_grant"),
         (GrantError::EmailNotVerified, Code::EmailNotVerified, "email_not_verified"),
         (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
         (GrantError::Scope, Code::InvalidScope, "invalid_scope"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::config::Secret;
-use shared::domain::{Roles, UserId};
+use shared::domain::{Permissions, Roles, UserId};
 use time::OffsetDateTime;
 
 use super::fields::{Email, Name, Phone, Username};
@@ -37,6 +37,10 @@ pub struct User {
     pub phone: Option<String>,
     /// Roles.
     pub roles: Roles,
+    /// The names of their custom roles.
+    pub custom_roles: Vec<String>,
+    /// What these permit.
+    pub permissions: Permissions,
     /// Whether they may sign in.
     pub status: Status,
     /// Whether the address has been shown to be theirs.

@@ -1,7 +1,7 @@
 //! What users do to themselves, and administrators to anybody: read, patch, delete.
 
 use shared::auth::SignedIn;
-use shared::domain::{Role, UserId};
+use shared::domain::{Permission, Role, UserId};
 use shared::http::Conditions;
 use shared::store::Revocation;
 
@@ -16,13 +16,13 @@ use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
 use crate::links::{self, Purpose};
-use crate::{revocations, roles, sessions};
+use crate::{revocations, roles, sessions, step_up};
 
 /// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
 pub(super) async fn read(app: &App, caller: &SignedIn, target: Target) -> Result<User, UserError> {
     let id = target.readable(caller)?;
     let user = store::find(app.database.read(), id).await?.ok_or(UserError::NotFound)?;
-    let staff = caller.has_any(&[Role::Admin, Role::Support]);
+    let staff = caller.may(Permission::UsersRead);
     if user.status == Status::Deleted && !staff { Err(UserError::NotFound) } else { Ok(user) }
 }
 
@@ -52,13 +52,14 @@ pub(super) async fn patch(
     conditions: &Conditions,
     changes: &Changes,
 ) -> Result<User, UserError> {
-    let id = target.changeable(caller)?;
+    let id = target.changeable(caller, Permission::UsersWrite)?;
     email_change::admit(app, caller, id, changes).await?;
     let write = app.database.write().await?;
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
+    roles::outranks(&write, caller, &user).await?;
     if changes.change_nothing(&user) {
         return Ok(user);
     }
@@ -101,13 +102,18 @@ pub(super) async fn delete(
     version: Version,
     conditions: &Conditions,
 ) -> Result<(), UserError> {
-    let id = target.changeable(caller)?;
+    let id = target.changeable(caller, Permission::UsersManage)?;
     let write = app.database.write().await?;
     roles::lock(&write).await?;
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
-        return if caller.has_any(&[Role::Admin]) { Ok(()) } else { Err(UserError::NotFound) };
+        return if caller.may(Permission::UsersManage) { Ok(()) } else { Err(UserError::NotFound) };
     }
+    if id == caller.user.id {
+        step_up::require(app, &write, caller).await?;
+    }
+    roles::outranks(&write, caller, &user).await?;
+    sign_in::may_change(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;
@@ -115,7 +121,7 @@ pub(super) async fn delete(
 }
 
 fn gone_for(caller: &SignedIn) -> UserError {
-    if caller.has_any(&[Role::Admin]) { UserError::State("The user is deleted.") } else { UserError::NotFound }
+    if caller.may(Permission::UsersWrite) { UserError::State("The user is deleted.") } else { UserError::NotFound }
 }
 
 /// Disables or deletes: every session and every open link ends, every token issued so far is void. The caller holds [`roles::lock`].

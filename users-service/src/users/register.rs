@@ -12,10 +12,10 @@ use super::error::UserError;
 use super::fields::{Email, Identifier, Name, Phone, Refused, Username};
 use super::model::{NewUser, Registration};
 use super::representation::Representation;
-use super::store::{Inserted, insert};
+use super::store::{Inserted, hold_name, insert};
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
-use crate::config::PasswordRule;
+use crate::config::Passwords;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
 use crate::mail::{self, Owed, Template};
@@ -32,7 +32,8 @@ pub struct RegisterRequest {
     /// 3 to 32 letters and digits, with `.`, `_` and `-` inside.
     #[schema(example = "ada", min_length = 3, max_length = 32)]
     pub username: String,
-    /// 10 to 128 characters with at least one digit; no control characters, no common password, none of one's own names.
+    /// 10 to 128 characters with at least one digit; no control characters, no common password, none of one's own
+    /// names, no word that everybody here would think of.
     #[schema(example = "correct horse battery 9 staple", min_length = 10, max_length = 128)]
     pub password: String,
     /// Name.
@@ -69,7 +70,7 @@ pub(super) fn invalid(faults: Vec<(&'static str, Refused)>) -> Problem {
 }
 
 impl RegisterRequest {
-    fn parse(&self, rule: PasswordRule) -> Result<Registration, Problem> {
+    fn parse(&self, rules: &Passwords) -> Result<Registration, Problem> {
         let mut faults = Vec::new();
         let email = noted(&mut faults, "/email", Email::parse(&self.email));
         let username = noted(&mut faults, "/username", Username::parse(&self.username));
@@ -77,7 +78,7 @@ impl RegisterRequest {
         let phone = self.phone.as_deref().and_then(|phone| noted(&mut faults, "/phone", Phone::parse(phone)));
         let local = email.as_ref().map_or("", Email::local);
         let names = [self.username.as_str(), local, self.name.as_deref().unwrap_or_default()];
-        let password = noted(&mut faults, "/password", Password::parse(&self.password, rule, &names));
+        let password = noted(&mut faults, "/password", Password::parse(&self.password, rules, &names));
         match (email, username, password, faults.is_empty()) {
             (Some(email), Some(username), Some(password), true) => {
                 let roles = Roles::NONE.with(Role::User);
@@ -101,7 +102,7 @@ pub(super) async fn register<V: Representation>(
     key: IdempotencyKey,
     by: By,
 ) -> Result<Answer, Problem> {
-    let Registration { user, password } = request.parse(app.config.passwords.rule)?;
+    let Registration { user, password } = request.parse(&app.config.passwords)?;
     let scope = format!("registration {}", user.email.normal());
     let claim = key.claim(scope, &request.without_password(), Some(&password));
     if let Some(first) = replay(app, claim.as_ref()).await? {
@@ -138,6 +139,10 @@ async fn insert_and_show<V: Representation>(
     (by, mailed): (By, bool),
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    let silent = !app.config.registration.disclose_existing;
+    if silent {
+        hold_name(write, UserId::generate(&app.clock), new, app.clock.now()).await?;
+    }
     if mailed {
         mail::owe(write, word_of(new, &inserted), &app.clock).await?;
     }
@@ -149,7 +154,7 @@ async fn insert_and_show<V: Representation>(
     let name = app.journal.name(Identifier::of(new.email.as_str()).as_str());
     let event = Event::new(kind, by, &app.clock).with("identifier", name);
     write.audit(whom.into_iter().fold(event, Event::about));
-    if !app.config.registration.disclose_existing {
+    if silent {
         return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
     }
     match inserted {

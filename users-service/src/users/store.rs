@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
 use shared::clock::{from_micros, to_micros};
 use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use super::model::{Changes, Credentials, NewUser, Status, User};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
 use crate::passwords::PasswordHash;
-use crate::roles::{parse_roles, write_roles};
+use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 impl From<Model> for User {
     fn from(row: Model) -> Self {
@@ -30,6 +30,8 @@ impl From<Model> for User {
             name: row.name,
             phone: row.phone,
             roles: parse_roles(&row.roles),
+            custom_roles: row.custom_roles.split_whitespace().map(str::to_owned).collect(),
+            permissions: parse_permissions(&row.permissions),
             status,
             email_verified: row.email_verified,
             ver: row.ver,
@@ -74,9 +76,50 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<Inserted, Fault> {
     let seq = write.next(Counter::Users).await?;
+    // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
+    let row = row_of(id, seq, new, password, now);
+    Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
+    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
+    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
+    Ok(match holder {
+        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
+        Some(_) => Inserted::EmailTaken,
+        None => Inserted::UsernameTaken,
+    })
+}
+
+/// Holds the user name of a registration of which nobody is told what came of it: it is taken afterwards whether or not
+/// the address was, or whoever asks for the name next would learn of the address. Where the registration was made it has
+/// the name already, and nothing happens here. What holds the name is a row like that of somebody purged: nobody.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn hold_name(write: &Write, id: UserId, new: &NewUser, now: OffsetDateTime) -> Result<(), Fault> {
+    let seq = write.next(Counter::Users).await?;
+    let row = ActiveModel {
+        email: Set(String::new()),
+        // What no address can be.
+        email_norm: Set(format!("held {}", id.as_uuid())),
+        name: Set(None),
+        phone: Set(None),
+        search: Set(String::new()),
+        roles: Set(String::new()),
+        purged_at: Set(Some(to_micros(now))),
+        ..row_of(id, seq, new, &PasswordHash::stored(String::new()), now)
+    };
+    Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
+    Ok(())
+}
+
+fn unless_taken() -> OnConflict {
+    OnConflict::new().do_nothing().to_owned()
+}
+
+/// Somebody new.
+fn row_of(id: UserId, seq: i64, new: &NewUser, password: &PasswordHash, now: OffsetDateTime) -> ActiveModel {
     let (email, username) = (new.email.as_str(), new.username.as_str());
     let name = new.name.as_ref().map(super::fields::Name::as_str);
-    let row = ActiveModel {
+    ActiveModel {
         id: Set(id.as_uuid()),
         seq: Set(seq),
         email: Set(email.to_owned()),
@@ -89,6 +132,8 @@ pub async fn insert(
         password_hash: Set(password.as_str().to_owned()),
         foreign_cost: Set(None),
         roles: Set(write_roles(new.roles)),
+        custom_roles: Set(String::new()),
+        permissions: Set(String::new()),
         email_verified: Set(false),
         ver: Set(1),
         revision: Set(1),
@@ -97,17 +142,7 @@ pub async fn insert(
         disabled_at: Set(None),
         deleted_at: Set(None),
         purged_at: Set(None),
-    };
-    // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
-    let unless_taken = OnConflict::new().do_nothing().to_owned();
-    Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
-    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
-    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
-    Ok(match holder {
-        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
-        Some(_) => Inserted::EmailTaken,
-        None => Inserted::UsernameTaken,
-    })
+    }
 }
 
 /// Whoever signs in with this e-mail address or user name.
@@ -115,12 +150,24 @@ pub async fn insert(
 /// # Errors
 /// When the statement fails.
 pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<Credentials>, Fault> {
+    Ok(named(identifier).one(db).await?.map(Credentials::from))
+}
+
+fn named(identifier: &Identifier) -> Select<Entity> {
     let filter = match identifier {
         Identifier::Email(normal) => Column::EmailNorm.eq(normal),
         Identifier::Username(normal) => Column::UsernameNorm.eq(normal),
     };
-    let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
-    Ok(row.map(Credentials::from))
+    Entity::find().filter(filter).filter(Column::PurgedAt.is_null())
+}
+
+/// The id of whoever signs in with this e-mail address or user name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn id_of<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<UserId>, Fault> {
+    let row = named(identifier).select_only().column(Column::Id).into_tuple::<uuid::Uuid>().one(db).await?;
+    Ok(row.map(UserId::from))
 }
 
 /// A user, deleted or not, but not purged.
@@ -130,6 +177,15 @@ pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) 
 pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>, Fault> {
     let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
     Ok(row.map(User::from))
+}
+
+/// The same with the hash of their password.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn credentials<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<Credentials>, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
+    Ok(row.map(Credentials::from))
 }
 
 /// The same with the row locked until the end of the transaction.
@@ -232,6 +288,8 @@ pub(super) async fn change(
 pub(super) async fn save_standing(write: &Write, user: &User, now: OffsetDateTime) -> Result<(), Fault> {
     let mut row = touched(user, now);
     row.roles = Set(write_roles(user.roles));
+    row.custom_roles = Set(user.custom_roles.join(" "));
+    row.permissions = Set(write_permissions(user.permissions));
     row.ver = Set(user.ver);
     let now = to_micros(now);
     match user.status {

@@ -4,7 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{Ready, ready};
 use shared::auth::SignedIn;
-use shared::domain::{Role, UserId};
+use shared::domain::{Permission, UserId};
 use shared::problem::{Code, Problem};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -66,17 +66,17 @@ impl Target {
     /// 404, whether or not there is such a user.
     pub fn readable(self, caller: &SignedIn) -> Result<UserId, UserError> {
         let id = self.id(caller);
-        let allowed = id == caller.user.id || caller.has_any(&[Role::Admin, Role::Support]);
+        let allowed = id == caller.user.id || caller.may(Permission::UsersRead);
         if allowed { Ok(id) } else { Err(UserError::NotFound) }
     }
 
-    /// The id, if the caller may change that user: their own, or any as administrator.
+    /// The id, if the caller may do that to that user: to themselves, or to any with this permission.
     ///
     /// # Errors
     /// 403 for those who may read them, 404 for all others.
-    pub fn changeable(self, caller: &SignedIn) -> Result<UserId, UserError> {
-        let id = self.readable(caller)?;
-        let allowed = id == caller.user.id || caller.has_any(&[Role::Admin]);
-        if allowed { Ok(id) } else { Err(UserError::Forbidden) }
+    pub fn changeable(self, caller: &SignedIn, permission: Permission) -> Result<UserId, UserError> {
+        let id = self.id(caller);
+        let allowed = id == caller.user.id || caller.may(permission);
+        if allowed { Ok(id) } else { self.readable(caller).and(Err(UserError::Forbidden)) }
     }
 }

@@ -6,11 +6,11 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
-use shared::domain::Roles;
+use shared::domain::{Permission, Roles};
 
 use super::millis;
 use crate::app::Gateway;
-use crate::config::{Priority, ValidationMode};
+use crate::config::{CrossSite, Priority, ValidationMode};
 use crate::policy::cache::tags::own_word;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::version::VersionRule;
@@ -26,6 +26,7 @@ struct RouteView<'a> {
     upstream: &'a str,
     auth: &'static str,
     roles: Roles,
+    permission: Option<Permission>,
     scopes: String,
     issuers: Vec<&'a str>,
     certificate: Option<CertificateView<'a>>,
@@ -47,6 +48,8 @@ struct RouteView<'a> {
     cache: Option<String>,
     invalidates: Vec<&'a str>,
     compress: bool,
+    forward_cookies: bool,
+    cross_site: CrossSite,
 }
 
 #[derive(Serialize)]
@@ -79,6 +82,7 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         upstream: &route.upstream.name,
         auth: auth_word(route.auth),
         roles: route.roles,
+        permission: route.permission,
         scopes: route.scopes.to_string(),
         issuers: tables.issuers.names(route.issuers),
         certificate: certificate(&route.certificate),
@@ -106,6 +110,8 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         cache: route.cache.as_ref().map(|settings| settings.describe()),
         invalidates: route.invalidates.iter().map(|tag| own_word(tag)).collect(),
         compress: route.compress,
+        forward_cookies: route.forward_cookies,
+        cross_site: route.cross_site,
     }
 }
 

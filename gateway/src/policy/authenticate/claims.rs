@@ -7,10 +7,13 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::auth::{External, User};
-use shared::domain::{ApiKeyId, Role, Roles, SessionId};
+use shared::domain::{ApiKeyId, Permissions, Role, Roles, SessionId};
 
 use super::verify::Refusal;
 use super::{Reach, Subject, Verified};
+
+/// Where our own issuer says what custom roles add.
+const PERMISSIONS: &str = "permissions";
 
 /// Longer names are nobody's.
 const MAX_SUBJECT_BYTES: usize = 255;
@@ -154,7 +157,8 @@ impl Mapping {
             None => self.external(sub, roles, scope)?,
             Some((session, api_key, ver)) => {
                 let id = sub.parse().map_err(|_| Refusal::Malformed)?;
-                Subject::User(User { id, session, api_key, roles, scope, ver })
+                let permissions = self.permissions(claims);
+                Subject::User(User { id, session, api_key, roles, permissions, scope, ver })
             }
         };
         let watched = self.standing != Standing::Trusted { watched: false };
@@ -178,6 +182,16 @@ impl Mapping {
         match &self.role_map {
             Some(map) => words.filter_map(|word| map.get(word).copied()).collect(),
             None => words.filter_map(|word| word.parse().ok()).collect(),
+        }
+    }
+
+    /// What custom roles add. Ours alone say so: others call permissions of their own by this name.
+    fn permissions(&self, claims: &Claims) -> Permissions {
+        match self.standing {
+            Standing::Ours | Standing::OurKeys => {
+                claims.words(PERMISSIONS).into_iter().filter_map(|word| word.parse().ok()).collect()
+            }
+            Standing::Trusted { .. } | Standing::Foreign => Permissions::NONE,
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shared::auth::{Caller, External, User};
-use shared::domain::{ApiKeyId, Roles};
+use shared::domain::{ApiKeyId, Permissions, Roles};
 
 use super::accepted::Place;
 use super::keys::Key;
@@ -64,6 +64,8 @@ pub struct Principal {
     pub(super) verified: Rc<Verified>,
     /// The credential's roles, less those that were taken away since.
     pub roles: Roles,
+    /// What the credential's custom roles add, less what was taken away since.
+    pub permissions: Permissions,
     /// Whether the browser sent the credential by itself.
     pub by_cookie: bool,
 }
@@ -75,6 +77,15 @@ impl Subject {
         match self {
             Self::User(user) => user.roles,
             Self::External(external) => external.roles,
+        }
+    }
+
+    /// What custom roles add to that, by the credential's word. Nobody but our own users has any.
+    #[must_use]
+    pub const fn permissions(&self) -> Permissions {
+        match self {
+            Self::User(user) => user.permissions,
+            Self::External(_) => Permissions::NONE,
         }
     }
 
@@ -140,7 +151,8 @@ impl Principal {
     pub fn caller(&self) -> Caller {
         match &self.verified.subject {
             Subject::User(user) => {
-                Caller { user: Some(User { roles: self.roles, ..user.clone() }), ..Caller::default() }
+                let user = User { roles: self.roles, permissions: self.permissions, ..user.clone() };
+                Caller { user: Some(user), ..Caller::default() }
             }
             Subject::External(external) => {
                 Caller { external: Some(External { roles: self.roles, ..external.clone() }), ..Caller::default() }
@@ -153,8 +165,16 @@ impl Principal {
     pub(crate) fn sample(roles: Roles, scope: &str) -> Self {
         let clock = shared::clock::Clock::system();
         let (id, session) = (shared::domain::UserId::generate(&clock), shared::domain::SessionId::generate(&clock));
-        let user = User { id, session: Some(session), api_key: None, roles, scope: scope.to_owned(), ver: 1 };
-        Self { verified: Rc::new(Verified::of(Subject::User(user), i64::MAX)), roles, by_cookie: false }
+        let (session, permissions, scope) = (Some(session), Permissions::NONE, scope.to_owned());
+        let user = User { id, session, api_key: None, roles, permissions, scope, ver: 1 };
+        let verified = Rc::new(Verified::of(Subject::User(user), i64::MAX));
+        Self { verified, roles, permissions, by_cookie: false }
+    }
+
+    /// The same with what a custom role adds.
+    #[cfg(test)]
+    pub(crate) fn permitted(self, permissions: Permissions) -> Self {
+        Self { permissions, ..self }
     }
 
     /// The same by way of an API key.

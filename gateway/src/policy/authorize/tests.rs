@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix_web::http::Method;
-use shared::domain::{Role, Roles};
+use shared::domain::{Permission, Permissions, Role, Roles};
 
 use super::*;
 use crate::config::Config;
@@ -55,6 +55,37 @@ fn route(row: &str) -> std::sync::Arc<Route> {
     std::fs::remove_file(&file).unwrap();
     let tables = Tables::compile(&config, Instant::now()).unwrap();
     std::sync::Arc::clone(&tables.routes.routes()[0])
+}
+
+#[test]
+fn a_permission_opens_what_its_role_opens_and_a_scope_bounds_both() {
+    let route = route("roles = [\"support\"]\npermission = \"audit:read\"");
+    assert_eq!(
+        route.roles,
+        NOBODY.with(Role::Support).with(Role::Admin),
+        "the role that is named, and who stands for it"
+    );
+    let holding = |permission| Permissions::NONE.with(permission);
+    let (audit, keys) = (holding(Permission::AuditRead), holding(Permission::KeysManage));
+    let read = holding(Permission::UsersRead);
+    for (roles, permissions, reach, scope, may) in [
+        (Role::User, Permissions::NONE, Reach::Everything, "", false),
+        (Role::User, keys, Reach::Everything, "", false),
+        (Role::User, audit, Reach::Everything, "", true),
+        (Role::Support, Permissions::NONE, Reach::Everything, "", true),
+        (Role::Admin, Permissions::NONE, Reach::Everything, "", true),
+        (Role::Treasurer, Permissions::NONE, Reach::Everything, "", false),
+        (Role::User, audit, Reach::Bounded, "users:read", true),
+        // The same words mean two things: neither stands for the other.
+        (Role::User, audit, Reach::Bounded, "audit:read", false),
+        (Role::User, audit.union(read), Reach::Bounded, "accounts:read", false),
+        (Role::User, Permissions::NONE, Reach::Bounded, "users:read audit:read", false),
+        (Role::Admin, Permissions::NONE, Reach::Bounded, "accounts:read accounts:write", false),
+    ] {
+        let principal = Principal::sample(NOBODY.with(roles), scope).reaching(reach).permitted(permissions);
+        let said = format!("{roles} {permissions:?} {reach:?} {scope}");
+        assert_eq!(authorize(&route, Some(&principal), &Method::GET).is_ok(), may, "{said}");
+    }
 }
 
 fn verdict(route: &Route, principal: &Principal, method: &Method) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! The revocations a process knows, made to be asked on every request.
 
+use std::cmp;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use parking_lot::RwLock;
 
 use super::Revocation;
 use crate::clock::{Clock, to_micros};
-use crate::domain::{ApiKeyId, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Permissions, Roles, SessionId, UserId};
 
 /// Sessions, users, and keys of either kind, that may be listed at once. More are not taken in, and counted: forgetting one that still
 /// matters to make room would let a stolen token back in just the same.
@@ -23,8 +24,8 @@ pub enum Verdict {
     Valid,
     /// Nothing (401).
     Revoked,
-    /// No role outside this set: intersect the token's own with it.
-    Roles(Roles),
+    /// No role and no permission outside these sets: intersect the token's own with them.
+    Roles(Roles, Permissions),
 }
 
 /// The list. Share it by `Arc`; [`super::Revocations::follow`] fills it.
@@ -60,6 +61,7 @@ struct Ended {
 struct Demoted {
     ver: i64,
     roles: Roles,
+    permissions: Permissions,
     expires_at: i64,
 }
 
@@ -99,7 +101,9 @@ impl RevocationList {
             return Verdict::Revoked;
         }
         match entry.demoted {
-            Some(demoted) if ver < demoted.ver && now < demoted.expires_at => Verdict::Roles(demoted.roles),
+            Some(demoted) if ver < demoted.ver && now < demoted.expires_at => {
+                Verdict::Roles(demoted.roles, demoted.permissions)
+            }
             Some(_) | None => Verdict::Valid,
         }
     }
@@ -143,8 +147,9 @@ impl RevocationList {
             &Revocation::User { user, ver, .. } => {
                 self.users.write().update(user, now, |entry| entry.end(Ended { ver, expires_at }))
             }
-            &Revocation::Roles { user, ver, roles, .. } => {
-                self.users.write().update(user, now, |entry| entry.demote(Demoted { ver, roles, expires_at }))
+            &Revocation::Roles { user, ver, roles, permissions, .. } => {
+                let new = Demoted { ver, roles, permissions, expires_at };
+                self.users.write().update(user, now, |entry| entry.demote(new))
             }
         };
         if !taken && self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -196,12 +201,14 @@ impl UserEntry {
         self.demoted = Some(match self.demoted {
             Some(known) => {
                 let expires_at = known.expires_at.max(new.expires_at);
-                let roles = match new.ver.cmp(&known.ver) {
-                    std::cmp::Ordering::Less => known.roles,
-                    std::cmp::Ordering::Equal => known.roles.intersect(new.roles),
-                    std::cmp::Ordering::Greater => new.roles,
+                let (roles, permissions) = match new.ver.cmp(&known.ver) {
+                    cmp::Ordering::Less => (known.roles, known.permissions),
+                    cmp::Ordering::Equal => {
+                        (known.roles.intersect(new.roles), known.permissions.intersect(new.permissions))
+                    }
+                    cmp::Ordering::Greater => (new.roles, new.permissions),
                 };
-                Demoted { ver: known.ver.max(new.ver), roles, expires_at }
+                Demoted { ver: known.ver.max(new.ver), roles, permissions, expires_at }
             }
             None => new,
         });

@@ -15,14 +15,20 @@ use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 16] = [
+const DEEDS: [(&str, &[Kind]); 29] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
         &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
     ),
     ("revoke", &[Kind::SessionEnded]),
+    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    ("refresh_cookie_session", &[Kind::RefreshReplayed]),
+    ("delete_cookie_session", &[Kind::SessionEnded]),
+    ("delete_session", &[Kind::SessionEnded]),
+    ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
+    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),
     // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
@@ -33,6 +39,13 @@ const DEEDS: [(&str, &[Kind]); 16] = [
     ("delete_avatar", &[Kind::UserChanged]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
+    ("make_role", &[Kind::RoleMade]),
+    ("patch_role", &[Kind::RoleChanged]),
+    ("delete_role", &[Kind::RoleRemoved]),
+    ("make_api_key", &[Kind::ApiKeyMade]),
+    ("delete_api_key", &[Kind::ApiKeyRevoked]),
+    ("delete_api_key_of", &[Kind::ApiKeyRevoked]),
+    ("send_password_reset", &[Kind::PasswordResetSent]),
     ("disable_user", &[Kind::UserDisabled]),
     ("enable_user", &[Kind::UserEnabled]),
     ("restore_user", &[Kind::UserRestored]),
@@ -75,6 +88,7 @@ const fn shape(kind: Kind) -> Shape {
         Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
         Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
+        Kind::RoleMade | Kind::RoleChanged | Kind::RoleRemoved => ("user", false, true),
         Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
             ("nobody", false, false)
         }
@@ -84,6 +98,9 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UsernameChanged
         | Kind::UserChanged
         | Kind::RolesChanged
+        | Kind::ApiKeyMade
+        | Kind::ApiKeyRevoked
+        | Kind::PasswordResetSent
         | Kind::UserDisabled
         | Kind::UserEnabled
         | Kind::UserDeleted
@@ -91,6 +108,9 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
+        | Kind::StepUpSucceeded
+        | Kind::StepUpFailed
+        | Kind::StepUpThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::CallRefused => ("user", true, true),
@@ -105,6 +125,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let path = format!("/api/v1/users/{}", ada.id);
     administer(&service, &admin, &path).await;
     by_mail(&service).await;
+    hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
@@ -183,6 +204,26 @@ async fn bring_over(service: &Running) {
     assert_eq!(done.unwrap().imported, 1);
 }
 
+/// What custom roles, keys, and a link sent at an administrator's word come to.
+async fn hand_out_power(service: &Running, admin: &Person) {
+    let call = async |method, path: &str, body: Option<Value>| {
+        let call = service.call(method, path).by(admin);
+        body.iter().fold(call, |call, body| call.json(body)).send().await
+    };
+    let role = json!({"name": "auditor", "permissions": ["audit:read"]});
+    call(Method::POST, "/api/v1/roles", Some(role)).await.expect(201);
+    for _ in 0..2 {
+        call(Method::PATCH, "/api/v1/roles/auditor", Some(json!({"permissions": []}))).await.expect(200);
+    }
+    call(Method::DELETE, "/api/v1/roles/auditor", None).await.expect(204);
+    for path in ["/api/v1/users/me/api-keys".to_owned(), format!("/api/v1/users/{}/api-keys", admin.id)] {
+        let key = json!({"name": "report", "scopes": ["users:read"]});
+        let made = call(Method::POST, "/api/v1/users/me/api-keys", Some(key)).await.expect(201);
+        call(Method::DELETE, &format!("{path}/{}", made.text("/id")), None).await.expect(204);
+    }
+    call(Method::POST, &format!("/api/v1/users/{}/password-reset", admin.id), None).await.expect(202);
+}
+
 /// What links do.
 async fn by_mail(service: &Running) {
     let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
@@ -215,10 +256,17 @@ async fn guess(service: &Running, ada: &Person) {
         let body = json!({"current_password": current, "new_password": NEW});
         service.call(Method::PUT, "/api/v1/users/me/password").by(ada).json(&body).send().await
     };
+    let step_up = async |password: &str| {
+        let body = json!({"password": password});
+        service.call(Method::POST, "/api/v1/auth/step-up").by(ada).json(&body).send().await
+    };
+    step_up("wrong horse 9").await.expect(422);
+    step_up(PASSWORD).await.expect(204);
     change(PASSWORD).await.expect(204);
     for status in [422, 422, 429] {
         change("wrong horse 9").await.expect(status);
     }
+    step_up(NEW).await.expect(429);
     for status in [400, 400, 429] {
         service.password_grant("countess", "wrong horse 9").await.expect(status);
     }

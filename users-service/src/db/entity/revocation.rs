@@ -14,6 +14,7 @@ pub struct Model {
     pub user_id: Option<Uuid>,
     pub ver: Option<i64>,
     pub roles: Option<String>,
+    pub permissions: Option<String>,
     pub api_key_id: Option<Uuid>,
     pub kid: Option<String>,
     pub expires_at: i64,

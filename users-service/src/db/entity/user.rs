@@ -20,6 +20,8 @@ pub struct Model {
     pub password_hash: String,
     pub foreign_cost: Option<i64>,
     pub roles: String,
+    pub custom_roles: String,
+    pub permissions: String,
     pub email_verified: bool,
     pub ver: i64,
     pub revision: i64,

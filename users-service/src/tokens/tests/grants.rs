@@ -13,6 +13,7 @@ on_both! {
     fifty_refreshes_at_once_get_one_successor,
     a_replay_ends_the_session,
     a_session_ends_after_thirty_days,
+    a_session_that_nobody_refreshes_ends,
     wrong_credentials_are_one_answer,
     a_long_identifier_is_nobody,
     the_throttle_holds_before_any_hashing,
@@ -62,14 +63,25 @@ async fn a_session_ends_after_thirty_days(backend: Backend) {
     service.stop().await;
 }
 
+async fn a_session_that_nobody_refreshes_ends(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let token = service.person("adalovelace").await.refresh_token;
+    service.clock.advance(Duration::from_secs(14 * 86_400 - 1));
+    let token = service.refresh(&token).await.expect(200).text("/refresh_token");
+    service.clock.advance(Duration::from_secs(14 * 86_400));
+    service.refresh(&token).await.expect_problem(400, "invalid_grant");
+    service.stop().await;
+}
+
 async fn wrong_credentials_are_one_answer(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
     service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send().await.expect(200);
     service.person("bobby").await;
+    let wrong = "wrong horse 9";
     let mut details = HashSet::new();
     for (who, password) in
-        [("bobby", "wrong horse 9"), ("nobody", PASSWORD), (ada.email.as_str(), PASSWORD), ("x@y", &"9".repeat(4_000))]
+        [("bobby", wrong), ("nobody", PASSWORD), (ada.email.as_str(), wrong), ("x@y", &"9".repeat(4_000))]
     {
         let refused = service.password_grant(who, password).await.expect_problem(400, "invalid_grant").json();
         details.insert((refused["detail"].to_string(), refused["error"].to_string(), refused["title"].to_string()));

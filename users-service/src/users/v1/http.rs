@@ -1,7 +1,7 @@
 //! Version 1's handlers.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use shared::auth::{Admin, Anyone, SignedIn, Staff};
+use shared::auth::{Anyone, CanAssignRoles, CanManageUsers, SignedIn, Staff};
 use shared::domain::paging::Paged;
 use shared::http::{Body, Conditions, NoBody, QueryPairs};
 use shared::problem::Problem;
@@ -9,7 +9,8 @@ use shared::problem::Problem;
 use super::model::{UserPatch, UserView, V1};
 use crate::app::App;
 use crate::idempotency::IdempotencyKey;
-use crate::users::admin::{RolesRequest, Standing};
+use crate::roles::RolesRequest;
+use crate::users::admin::Standing;
 use crate::users::register::{Accepted, RegisterRequest};
 use crate::users::{Target, http};
 
@@ -97,7 +98,8 @@ pub async fn delete(
     http::delete::<V1>(&app, &caller, target, &conditions).await
 }
 
-/// Gives a user exactly these roles: administrators. Bites within a second on tokens already issued.
+/// Gives a user exactly these roles, ours and custom ones: administrators, and whoever has the permission `roles:assign`, in a
+/// session of their own and within what they hold. Bites within a second on tokens already issued.
 #[utoipa::path(put, path = "/api/v1/users/{id}/roles", operation_id = "set_roles", tag = "Administration",
     params(("id" = Target, Path, description = "A user's id."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),
@@ -105,7 +107,7 @@ pub async fn delete(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn set_roles(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanAssignRoles,
     target: Target,
     conditions: Conditions,
     Body(request): Body<RolesRequest>,
@@ -119,7 +121,7 @@ pub async fn set_roles(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn disable(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
@@ -134,7 +136,7 @@ pub async fn disable(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn enable(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
@@ -149,7 +151,7 @@ pub async fn enable(
     responses((status = 200, description = "The user as changed, with `ETag`.", body = UserView)))]
 pub async fn restore(
     app: web::Data<App>,
-    caller: Admin,
+    caller: CanManageUsers,
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,

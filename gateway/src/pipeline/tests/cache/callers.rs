@@ -216,6 +216,7 @@ async fn what_is_kept_for_a_role_is_not_given_to_who_has_lost_it() {
         user: of(claims, "sub"),
         ver: 2,
         roles: [shared::domain::Role::User].into_iter().collect(),
+        permissions: shared::domain::Permissions::NONE,
         expires_at,
     })
     .await;

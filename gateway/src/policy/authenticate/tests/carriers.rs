@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::domain::Role;
+use shared::domain::{Permission, Permissions, Role};
 use shared::store::Revocation;
 
 use super::fixture::*;
@@ -108,6 +108,24 @@ async fn a_stale_cookie_is_nobody_where_nobody_may_come() {
 }
 
 #[actix_web::test]
+async fn a_custom_role_travels_and_its_loss_bites_on_remembered_tokens() {
+    let ours = Issuer::ours();
+    let gate = Gate::new(&ours.clock, &config("")).knows("default", &[ours.jwk()]);
+    let token = ours.with("permissions", json!(["audit:read", "keys:manage", "moon:visit"]));
+    let keys = Permissions::NONE.with(Permission::KeysManage);
+    let held = keys.with(Permission::AuditRead);
+    let principal = gate.bearer(&token).await.unwrap();
+    assert_eq!((principal.permissions, principal.caller().user.unwrap().permissions), (held, held));
+    assert!(gate.bearer(&ours.token()).await.unwrap().permissions.is_empty());
+
+    let (user, roles, expires_at) = (ours.user, principal.roles, ours.clock.now() + Duration::from_secs(600));
+    gate.revoked.apply(&Revocation::Roles { user, ver: 4, roles, permissions: keys, expires_at });
+    let left = gate.bearer(&token).await.unwrap();
+    assert_eq!((left.roles, left.permissions), (roles, keys), "the role stays");
+    assert!(gate.bearer(&ours.token()).await.unwrap().permissions.is_empty());
+}
+
+#[actix_web::test]
 async fn revocation_bites_on_remembered_tokens_at_once() {
     let ours = Issuer::ours();
     let gate = Gate::new(&ours.clock, &config("")).knows("default", &[ours.jwk()]);
@@ -116,7 +134,13 @@ async fn revocation_bites_on_remembered_tokens_at_once() {
 
     let expires_at = ours.clock.now() + Duration::from_secs(600);
     let roles = Roles::NONE.with(Role::User);
-    gate.revoked.apply(&Revocation::Roles { user: ours.user, ver: 4, roles, expires_at });
+    gate.revoked.apply(&Revocation::Roles {
+        user: ours.user,
+        ver: 4,
+        roles,
+        permissions: Permissions::NONE,
+        expires_at,
+    });
     let demoted = gate.bearer(&token).await.unwrap();
     assert_eq!((demoted.roles, demoted.caller().user.unwrap().roles), (roles, roles));
     gate.revoked.apply(&Revocation::Session { sid: ours.session, expires_at });

@@ -229,12 +229,15 @@ async fn a_trusted_issuer_names_our_users_and_watermarks_hold_where_they_shall()
         let ours = Issuer::ours();
         let mut theirs = Issuer::corp(&ours.clock);
         theirs.claims["sub"] = json!(ours.user);
+        // Some issuers call permissions of their own by this name.
+        theirs.claims["permissions"] = json!(["users:read", "roles:assign"]);
         let more = format!("{}trusted = true\nwatermarks = {watermarks}\n", corp());
         let gate = Gate::new(&ours.clock, &config(&more)).knows("corp", &[theirs.jwk()]);
         let at_ours = gate.issuers.accepted(&[], true);
         let header = format!("Bearer {}", theirs.token());
         let ask = async || gate.ask_at(&[("authorization", &header)], Auth::Required, at_ours).await;
-        assert_eq!(ask().await.unwrap().unwrap().caller().user.unwrap().id, ours.user);
+        let told = ask().await.unwrap().unwrap().caller().user.unwrap();
+        assert_eq!((told.id, told.permissions), (ours.user, shared::domain::Permissions::NONE));
         assert!(gate.bearer(&theirs.with("sub", json!("alice"))).await.is_err(), "no id of ours");
         let expires_at = ours.clock.now() + std::time::Duration::from_secs(600);
         gate.revoked.apply(&shared::store::Revocation::User { user: ours.user, ver: 1, expires_at });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FIRST_SWEEP, RevocationList, Verdict};
 use crate::clock::Clock;
-use crate::domain::{ApiKeyId, Role, Roles, SessionId, UserId};
+use crate::domain::{ApiKeyId, Permission, Permissions, Role, Roles, SessionId, UserId};
 use crate::store::Revocation;
 
 fn clock() -> Clock {
@@ -17,22 +17,45 @@ fn a_version_watermark_ends_older_tokens_only_and_the_order_of_arrival_does_not_
     let (user, sid) = (UserId::generate(&clock), SessionId::generate(&clock));
     let expires_at = clock.now() + Duration::from_secs(60);
     let (basic, staff) = (Roles::NONE.with(Role::User), Roles::NONE.with(Role::User).with(Role::Support));
+    let audit = Permissions::NONE.with(Permission::AuditRead);
     let mut news = [
         Revocation::User { user, ver: 3, expires_at },
-        Revocation::Roles { user, ver: 5, roles: basic, expires_at },
-        Revocation::Roles { user, ver: 7, roles: staff, expires_at },
+        Revocation::Roles { user, ver: 5, roles: basic, permissions: Permissions::NONE, expires_at },
+        Revocation::Roles { user, ver: 7, roles: staff, permissions: audit, expires_at },
         Revocation::User { user, ver: 2, expires_at },
     ];
     for _ in 0..2 {
         let list = RevocationList::new(clock.clone());
         news.iter().for_each(|revocation| list.apply(revocation));
         assert_eq!(list.check(user, sid, 2), Verdict::Revoked);
-        assert_eq!(list.check(user, sid, 3), Verdict::Roles(staff));
-        assert_eq!(list.check(user, None, 6), Verdict::Roles(staff));
+        assert_eq!(list.check(user, sid, 3), Verdict::Roles(staff, audit));
+        assert_eq!(list.check(user, None, 6), Verdict::Roles(staff, audit));
         assert_eq!(list.check(user, sid, 7), Verdict::Valid);
         assert_eq!(list.check(UserId::generate(&clock), sid, 0), Verdict::Valid);
         news.reverse();
     }
+}
+
+#[test]
+fn two_words_of_one_version_leave_what_both_leave() {
+    let clock = clock();
+    let (user, expires_at) = (UserId::generate(&clock), clock.now() + Duration::from_secs(60));
+    let roles = Roles::NONE.with(Role::User);
+    let (audit, keys) = (Permission::AuditRead, Permission::KeysManage);
+    let list = RevocationList::new(clock.clone());
+    for permissions in [Permissions::NONE.with(audit).with(keys), Permissions::NONE.with(audit)] {
+        list.apply(&Revocation::Roles { user, ver: 2, roles, permissions, expires_at });
+    }
+    assert_eq!(list.check(user, None, 1), Verdict::Roles(roles, Permissions::NONE.with(audit)));
+}
+
+#[test]
+fn an_old_release_says_nothing_of_permissions_and_takes_them_all_away() {
+    let old = r#"{"kind":"roles","user":"01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55","ver":2,"roles":["user"],
+        "expires_at":"2026-11-21T08:00:00Z"}"#;
+    let read: Revocation = serde_json::from_str(old).unwrap();
+    assert!(matches!(&read, Revocation::Roles { permissions, .. } if permissions.is_empty()));
+    assert!(!serde_json::to_string(&read).unwrap().contains("permissions"), "nor is the old one told of none");
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! A row for each operation: who may call it. An operation without a row fails the test.
+
+/// Who may call it, and what they are answered.
+#[derive(Clone, Copy)]
+pub enum Access {
+    /// Everybody alike: a token is not even looked at.
+    Public(u16),
+    /// Everybody, but whoever shows a token has to show a good one.
+    Optional(u16),
+    /// Whoever is signed in: the owner, another user, support, treasurer, administrator. Everybody else: 401.
+    SignedIn([u16; 5]),
+}
+
+/// One operation.
+pub struct Row {
+    /// Method and path as the document has it.
+    pub call: &'static str,
+    /// The path that is called, where `{id}` is not the user.
+    pub path: Option<&'static str>,
+    /// Who may.
+    pub access: Access,
+    /// The media type and the body that are sent.
+    pub body: Option<(&'static str, &'static str)>,
+    /// The headers that are sent.
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
+const fn row(call: &'static str, access: Access) -> Row {
+    Row { call, path: None, access, body: None, headers: &[] }
+}
+
+const fn public(call: &'static str, status: u16) -> Row {
+    row(call, Access::Public(status))
+}
+
+const fn signed_in(call: &'static str, statuses: [u16; 5]) -> Row {
+    row(call, Access::SignedIn(statuses))
+}
+
+impl Row {
+    const fn at(self, path: &'static str) -> Self {
+        Self { path: Some(path), ..self }
+    }
+
+    const fn json(self, body: &'static str) -> Self {
+        Self { body: Some(("application/json", body)), ..self }
+    }
+
+    const fn patch(self, body: &'static str) -> Self {
+        Self { body: Some(("application/merge-patch+json", body)), ..self }
+    }
+
+    const fn form(self, body: &'static str) -> Self {
+        Self { body: Some(("application/x-www-form-urlencoded", body)), ..self }
+    }
+
+    /// Only for a version of the resource that there never was: whoever may change it is told so, and changes nothing.
+    const fn stale(self) -> Self {
+        Self { headers: &[("if-match", "\"stale\"")], ..self }
+    }
+
+    const fn keyed(self) -> Self {
+        Self { headers: &[("idempotency-key", "{new}")], ..self }
+    }
+}
+
+/// Every operation.
+pub fn rows() -> Vec<Row> {
+    [discovery(), sign_in(), users(), keys_and_roles(), accounts(), transfers()].into_iter().flatten().collect()
+}
+
+fn discovery() -> Vec<Row> {
+    vec![public("GET /.well-known/jwks.json", 200), public("GET /.well-known/oauth-authorization-server", 200)]
+}
+
+fn sign_in() -> Vec<Row> {
+    vec![
+        public("POST /auth/token", 400).form("grant_type=password&username=nobody&password=nothing%201"),
+        public("POST /auth/revoke", 200).form("token=nothing"),
+        public("POST /auth/session", 400).json(r#"{"username": "nobody", "password": "nothing 1"}"#),
+        public("POST /auth/session/refresh", 401),
+        public("DELETE /auth/session", 204),
+        public("POST /auth/email/verify", 410).json(r#"{"token": "nothing"}"#),
+        public("POST /auth/email/resend", 202).json(r#"{"email": "nobody@example.com"}"#),
+        public("POST /auth/password/forgot", 202).json(r#"{"email": "nobody@example.com"}"#),
+        public("POST /auth/password/reset", 410)
+            .json(r#"{"token": "nothing", "new_password": "another horse battery 8 staple"}"#),
+        signed_in("POST /auth/step-up", [422; 5]).json(r#"{"password": "not this 1"}"#),
+        signed_in("PUT /users/me/password", [422; 5])
+            .json(r#"{"current_password": "not this 1", "new_password": "another horse battery 8 staple"}"#),
+    ]
+}
+
+fn users() -> Vec<Row> {
+    vec![
+        row("POST /users", Access::Optional(422)).json(r#"{"email": "x", "username": "x", "password": "x"}"#),
+        signed_in("GET /users", [403, 403, 200, 403, 200]),
+        signed_in("GET /users/{id}", [200, 404, 200, 404, 200]),
+        signed_in("PATCH /users/{id}", [200, 404, 403, 404, 200]).patch("{}"),
+        signed_in("DELETE /users/{id}", [412, 404, 403, 404, 412]).stale(),
+        signed_in("GET /users/{id}/sessions", [200, 404, 200, 404, 200]),
+        // Of nobody: whoever may end them is told that there is no such user.
+        signed_in("DELETE /users/{id}/sessions", [404, 404, 403, 404, 404]).at("/users/{transfer}/sessions"),
+        signed_in("GET /users/{id}/sessions/{sid}", [404; 5]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("DELETE /users/{id}/sessions/{sid}", [404, 404, 403, 404, 404]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("PUT /users/{id}/roles", [403, 403, 403, 403, 412]).json(r#"{"roles": ["user"]}"#).stale(),
+        signed_in("POST /users/{id}/disable", [403, 403, 403, 403, 412]).stale(),
+        signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),
+        signed_in("POST /users/{id}/restore", [403, 403, 403, 403, 412]).stale(),
+        // Nobody has one.
+        signed_in("GET /users/me/avatar", [404; 5]),
+        signed_in("GET /users/{id}/avatar", [404; 5]),
+        signed_in("PUT /users/me/avatar", [415; 5]).json("{}"),
+        signed_in("DELETE /users/me/avatar", [412; 5]).stale(),
+        signed_in("GET /audit/events", [403, 403, 403, 403, 200]),
+    ]
+}
+
+fn keys_and_roles() -> Vec<Row> {
+    const ADMIN: [u16; 5] = [403, 403, 403, 403, 200];
+    vec![
+        signed_in("GET /users/me/api-keys", [200; 5]),
+        signed_in("POST /users/me/api-keys", [422; 5]).json(r#"{"name": "", "scopes": []}"#),
+        // Nobody has a key of this id.
+        signed_in("DELETE /users/me/api-keys/{id}", [404; 5]),
+        signed_in("GET /users/{id}/api-keys", ADMIN),
+        signed_in("DELETE /users/{id}/api-keys/{key}", [403, 403, 403, 403, 404]).at("/users/{id}/api-keys/{id}"),
+        signed_in("POST /users/{id}/password-reset", [403, 403, 403, 403, 202]),
+        signed_in("GET /permissions", ADMIN),
+        signed_in("GET /roles", ADMIN),
+        signed_in("POST /roles", [403, 403, 403, 403, 422]).json(r#"{"name": "", "permissions": []}"#),
+        // A role of ours, which never changes.
+        signed_in("GET /roles/{name}", ADMIN).at("/roles/user"),
+        signed_in("PATCH /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user").patch("{}"),
+        signed_in("DELETE /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user"),
+    ]
+}
+
+fn accounts() -> Vec<Row> {
+    const SYSTEM: &str = r#"{"name": "vault", "currency": "USD", "kind": "system"}"#;
+    vec![
+        signed_in("GET /accounts", [200; 5]),
+        signed_in("POST /accounts", [403, 403, 403, 201, 403]).json(SYSTEM),
+        signed_in("GET /accounts/{id}", [200, 404, 200, 200, 200]).at("/accounts/{account}"),
+        signed_in("PATCH /accounts/{id}", [200, 404, 403, 403, 403]).at("/accounts/{account}").patch("{}"),
+        signed_in("GET /accounts/{id}/entries", [200, 404, 200, 200, 200]).at("/accounts/{account}/entries"),
+        signed_in("POST /accounts/{id}/freeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/freeze").stale(),
+        signed_in("POST /accounts/{id}/unfreeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/unfreeze").stale(),
+        signed_in("POST /accounts/{id}/close", [412, 404, 403, 412, 412]).at("/accounts/{account}/close").stale(),
+    ]
+}
+
+fn transfers() -> Vec<Row> {
+    const PAY: &str =
+        r#"{"debit_account_id": "{account}", "credit_account_id": "{id}", "amount": 1, "currency": "USD"}"#;
+    const PAY_ALL: &str = r#"{"mode": "independent", "transfers": [
+        {"debit_account_id": "{account}", "credit_account_id": "{id}", "amount": 1, "currency": "USD"}]}"#;
+    vec![
+        signed_in("GET /transfers", [200; 5]),
+        signed_in("GET /transfers/{id}", [200, 404, 200, 200, 200]).at("/transfers/{transfer}"),
+        // To an account that there is not: whoever may debit the other one hears of it, everybody else of nothing.
+        signed_in("POST /transfers", [422, 404, 404, 404, 404]).json(PAY).keyed(),
+        signed_in("POST /transfers/batch", [200; 5]).json(PAY_ALL).keyed(),
+    ]
+}

@@ -1,0 +1,10 @@
+//! Step-up (RFC 9470): what matters most asks for a proof of a moment ago, and how one gives it without signing in anew.
+
+pub mod http;
+mod prove;
+mod require;
+
+pub use require::{require, required};
+
+#[cfg(test)]
+mod tests;

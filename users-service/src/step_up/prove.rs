@@ -1,0 +1,85 @@
+//! Proving once more who one is: as at sign-in, but no new session.
+
+use shared::auth::InSession;
+use shared::config::Secret;
+use shared::problem::{Code, Problem};
+
+use crate::app::App;
+use crate::audit::{Event, Kind, Refusal};
+use crate::passwords::Verified;
+use crate::sessions;
+use crate::throttle::Ticket;
+use crate::users::{self, Identifier, Status};
+
+/// What proves it, in RFC 8176's word.
+const PASSWORD: &str = "pwd";
+
+/// What came of one look.
+enum Looked {
+    Proved,
+    Wrong,
+    /// The hash was replaced meanwhile: by a password change, or only renewed by a sign-in.
+    Replaced,
+}
+
+/// Checks the password, and notes in the caller's session that they have just proved who they are.
+///
+/// # Errors
+/// 422 for a wrong password, 429 after too many, 401 when the session ends meanwhile, 409 when the password is replaced
+/// meanwhile, 503 when there is no room for the hash.
+pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret) -> Result<(), Problem> {
+    let (id, by) = (caller.user.id, (&**caller).into());
+    // Counted together with changes of the password: both tell whether one is right.
+    let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
+    if let Err(wait) = app.throttle.admit(&ticket).await {
+        let kind = Kind::StepUpThrottled;
+        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, by });
+        return Err(Problem::new(Code::RateLimited).retry_after(wait));
+    }
+    let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, by, &app.clock).about(id))?;
+    let looked = match look(app, caller, password).await? {
+        // The second look decides.
+        Looked::Replaced => look(app, caller, password).await?,
+        looked @ (Looked::Proved | Looked::Wrong) => looked,
+    };
+    match looked {
+        Looked::Proved => {
+            app.throttle.forgive(&ticket).await;
+            Ok(())
+        }
+        Looked::Wrong => {
+            attempt.record().await?;
+            Err(Problem::new(Code::ValidationFailed).error("/password", "incorrect", "not the password"))
+        }
+        Looked::Replaced => {
+            Err(Problem::new(Code::StateConflict).detail("The password is being replaced by other requests."))
+        }
+    }
+}
+
+/// Notes the proof only if the user still is who was checked: the row is locked, so a password change, a disabling or a
+/// deletion comes wholly before or wholly after.
+async fn look(app: &App, caller: &InSession, password: &Secret) -> Result<Looked, Problem> {
+    let (id, gone) = (caller.user.id, || Problem::new(Code::TokenInvalid));
+    let session = caller.user.session.ok_or_else(gone)?;
+    let checked = users::credentials(app.database.read(), id).await?.ok_or_else(gone)?;
+    let renewed = match app.hasher.verify(password, Some(&checked.password)).await? {
+        Verified::No => return Ok(Looked::Wrong),
+        Verified::Yes => None,
+        Verified::Renewed(hash) => Some(hash),
+    };
+    let write = app.database.write().await?;
+    let current = users::lock(&write, id).await?.filter(|current| current.user.status == Status::Active);
+    if current.ok_or_else(gone)?.password != checked.password {
+        return Ok(Looked::Replaced);
+    }
+    if let Some(hash) = renewed {
+        users::store_password(&write, id, &hash).await?;
+    }
+    if !sessions::prove(&write, session, id, PASSWORD, app.clock.now_micros()).await? {
+        return Err(gone());
+    }
+    write.audit(Event::new(Kind::StepUpSucceeded, (&**caller).into(), &app.clock).about(id));
+    write.commit().await?;
+    Ok(Looked::Proved)
+}
