@@ -67,7 +67,7 @@ async fn a_key_does_what_its_scope_says_and_no_more(backend: Backend) {
     }
     let refused = stack.client().with_token(&profile).get(&mine).await;
     assert!(refused.must("www-authenticate").contains("error=\"insufficient_scope\", scope=\"accounts:read\""));
-    for wrong in [profile.to_uppercase(), profile[..profile.len() - 1].to_owned(), "tgk_nonsense".to_owned()] {
+    for wrong in [format!("{profile}0"), profile[..profile.len() - 1].to_owned(), "tgk_nonsense".to_owned()] {
         stack.client().with_token(wrong).get("/api/v1/users/me").await.problem(401, "api_key_invalid");
     }
     let seen = ann.client.get("/api/v1/users/me/api-keys").await.expect(200).json();

@@ -21,6 +21,7 @@ use crate::revocations::Relay;
 use crate::sessions::Rotator;
 use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
+use crate::users::UserCache;
 
 /// How long a gateway may believe what it was told of an API key; its `authentication.introspection.remember` is no longer.
 const LONGEST_BELIEF: Duration = Duration::from_secs(300);
@@ -34,6 +35,8 @@ pub struct App {
     pub clock: Clock,
     /// Users, sessions, keys.
     pub database: Database,
+    /// Users as they are shown, as they were a moment ago.
+    pub cache: UserCache,
     /// What instances share besides.
     pub stores: Stores,
     /// Keys and secrets.

@@ -16,7 +16,6 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::config;
 
-pub use store::forget;
 pub use worker::run;
 
 /// Bytes of images that are being received at once, of all clients together.

@@ -10,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, avatar, bootstrap, keys, mail, sessions, throttle};
+use crate::{api_keys, avatar, bootstrap, keys, mail, oauth, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -35,8 +35,10 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub avatars: Avatars,
+    pub oauth: OAuth,
     pub api_keys: ApiKeys,
     pub roles: Roles,
+    pub cache: Cache,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
     pub retention: Retention,
@@ -133,10 +135,20 @@ sections! {
         retry_first: Dur,
         retry_longest: Dur,
     }
+    /// `[oauth]`
+    OAuth {
+        id_token_algorithm: keys::Algorithm,
+        code_lifetime: Dur,
+        request_lifetime: Dur,
+        secret_grace: Dur,
+        scopes: Vec<String>,
+    }
     /// `[api_keys]`
     ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
     /// `[roles]`
     Roles { most_holders: u32, }
+    /// `[cache]`
+    Cache { ttl: Dur, max_bytes: u64, }
     /// `[bootstrap]`
     Bootstrap { admin_email: String, admin_password: Secret, }
     /// `[audit]`
@@ -215,9 +227,12 @@ impl Check for Config {
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         bootstrap::check(self, report);
         mail::check(self, report);
+        oauth::check(self, report);
         api_keys::check(self, report);
         let most = self.roles.most_holders;
         report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");
+        let ttl = self.cache.ttl.get();
+        report.ensure(ttl <= users::LONGEST_TTL, "cache.ttl", "at most 1h");
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");
         report.ensure(!self.audit.window.get().is_zero(), "audit.window", "longer than no time at all");
         let sweep = self.retention.sweep_every.get().as_secs();

@@ -8,4 +8,4 @@ mod store;
 pub use answer::Answer;
 pub use claim::IdempotencyKey;
 pub use once::{once, replay};
-pub use store::sweep;
+pub use store::{forget, registration, sweep};

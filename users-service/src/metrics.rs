@@ -11,10 +11,16 @@ use shared::telemetry::metrics::encode;
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
 use crate::sessions::RefreshMetrics;
+use crate::users::Looked;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Found {
+    result: &'static str,
 }
 
 /// The counters, and the registry they are in.
@@ -26,6 +32,7 @@ pub struct Metrics {
     mails: Family<Outcome, Counter>,
     avatars: Family<Outcome, Counter>,
     api_keys_asked: Family<Outcome, Counter>,
+    cache: Family<Found, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
@@ -54,6 +61,8 @@ impl Metrics {
             "Requests waiting for their turn to hash a password",
             hashes_waiting.clone(),
         );
+        let cache = Family::default();
+        registry.register("cache", "Reads of one user, by what the cache had", Family::clone(&cache));
         let (keys, refreshes) = (KeyMetrics::register(&mut registry), RefreshMetrics::default());
         refreshes.register(&mut registry);
         let audit_queue = Gauge::default();
@@ -70,6 +79,7 @@ impl Metrics {
             registrations,
             mails,
             avatars,
+            cache,
             api_keys_asked,
             hashes_waiting,
             audit_queue,
@@ -112,6 +122,11 @@ impl Metrics {
     /// (its user).
     pub fn api_key_asked(&self, outcome: &'static str) {
         self.api_keys_asked.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a read of one user.
+    pub fn cache(&self, looked: Looked) {
+        self.cache.get_or_create(&Found { result: looked.as_str() }).inc();
     }
 
     /// The scrape's body.

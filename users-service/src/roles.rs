@@ -12,7 +12,7 @@ pub use authority::{lock_with, outranks};
 pub use grant::{RolesRequest, words};
 pub use guard::{keep_an_administrator, lock};
 pub use model::is_name;
-pub use store::{forget, having};
+pub use store::having;
 
 use shared::domain::{Permission, Permissions, Role, Roles};
 

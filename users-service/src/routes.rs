@@ -5,10 +5,11 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
-use crate::users::{v1, v2};
+use crate::oauth::{self, authorize};
+use crate::users::{export, profile, v1, v2};
 use crate::{
-    api_keys, audit, avatar, browser, keys, openapi, pages, passwords, probes, recovery, roles, sessions, step_up,
-    tokens,
+    api_keys, audit, avatar, browser, clients, keys, openapi, pages, passwords, probes, recovery, roles, sessions,
+    step_up, tokens,
 };
 
 /// Registers everything.
@@ -25,6 +26,22 @@ pub fn configure(config: &mut ServiceConfig) {
             page("/.well-known/oauth-authorization-server")
                 .route(web::get().to(tokens::http::metadata))
                 .route(web::head().to(tokens::http::metadata)),
+        )
+        .service(
+            page("/.well-known/openid-configuration")
+                .route(web::get().to(tokens::http::openid_configuration))
+                .route(web::head().to(tokens::http::openid_configuration)),
+        )
+        .service(
+            resource("/oauth/authorize", "GET, POST")
+                .route(web::get().to(authorize::ask))
+                .route(web::post().to(authorize::ask_by_form)),
+        )
+        .service(resource("/oauth/sign-in", "POST").route(web::post().to(authorize::sign_in)))
+        .service(
+            resource("/oauth/consent", "GET, POST")
+                .route(web::get().to(authorize::question))
+                .route(web::post().to(authorize::decision)),
         )
         .service(
             resource("/account/{page}", "GET, HEAD, POST")
@@ -76,6 +93,13 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/introspect", "POST").route(web::post().to(oauth::introspection::introspect)))
+        .service(
+            resource("/auth/userinfo", "GET, HEAD, POST")
+                .route(web::get().to(oauth::user_info::get))
+                .route(web::head().to(oauth::user_info::get))
+                .route(web::post().to(oauth::user_info::post)),
+        )
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
         .service(
             resource("/auth/session", "POST, DELETE")
@@ -88,11 +112,24 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
         .service(resource("/auth/password/reset", "POST").route(web::post().to(recovery::http::reset)))
         .service(
+            resource("/clients", "GET, HEAD, POST")
+                .route(web::get().to(clients::http::list))
+                .route(web::head().to(clients::http::list))
+                .route(web::post().to(clients::http::register)),
+        )
+        .service(
+            resource("/clients/{id}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(clients::http::get))
+                .route(web::head().to(clients::http::get))
+                .route(web::patch().to(clients::http::patch))
+                .route(web::delete().to(clients::http::delete)),
+        )
+        .service(resource("/clients/{id}/secret", "POST").route(web::post().to(clients::http::secret)))
+        .service(
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
         )
-        .service(resource("/auth/introspect", "POST").route(web::post().to(api_keys::http::introspect)))
         .service(
             resource("/users/me/api-keys", "GET, HEAD, POST")
                 .route(web::get().to(api_keys::http::list))
@@ -137,6 +174,13 @@ fn common(scope: Scope) -> Scope {
                 .route(web::head().to(sessions::http::get))
                 .route(web::delete().to(sessions::http::end)),
         )
+        .service(
+            resource("/users/me/profile", "GET, HEAD, PUT")
+                .route(web::get().to(profile::http::get))
+                .route(web::head().to(profile::http::get))
+                .route(web::put().to(profile::http::put)),
+        )
+        .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
         .service(
             resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")

@@ -30,7 +30,8 @@ use crate::revocations::Relay;
 use crate::sessions::{QUEUE, Rotator};
 use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
-use crate::{avatar, passwords, routes, sweeper};
+use crate::users::UserCache;
+use crate::{avatar, passwords, routes, sweeper, users};
 
 /// What a service needs from outside besides its configuration.
 #[derive(Clone, Debug)]
@@ -99,9 +100,12 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     if config.database.migrate_on_start {
         database.migrate().await?;
     }
+    users::fill_looks(&database).await?;
     let keys = keys::load_or_create(&config, &database, &clock).await?;
     let hasher = Hasher::start(&config.hashing)?;
     let bootstrap = bootstrap(&config, &database, &hasher, &clock).await?;
+    let cache = UserCache::new(&config.cache, &stores, database.kind(), &clock);
+    let database = database.caching(cache.clone());
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
     let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
     let windows = Windows::new(&config.throttle, stores.counters.clone(), clock.clone());
@@ -127,6 +131,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
         journal: journal.clone(),
+        cache: cache.clone(),
         database,
         config,
         clock,
@@ -137,7 +142,9 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
     tasks.spawn(drains.run());
+    tasks.spawn(cache.run());
     tasks.spawn(app.keys.signing.clone().run());
+    tasks.spawn(app.keys.id.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
     tasks.spawn(passwords::watch(app.clone()));

@@ -19,7 +19,7 @@ use shared::store::{Counters, Quota, Take};
 use crate::config::{self, Config};
 use counting::Counting;
 
-pub use devices::{Devices, forget, sweep};
+pub use devices::{Devices, sweep};
 pub use ticket::{Claim, Ticket};
 pub use windows::{Visit, Windows};
 

@@ -12,8 +12,8 @@ mod revoke;
 
 pub use access::{Claims, Issuer};
 pub use error::GrantError;
-pub use model::Granted;
-pub use password::sign_in;
+pub use model::{Granted, TokenAnswer};
+pub use password::{Proven, prove, sign_in, tokens_for};
 pub use refresh::refresh;
 pub use revoke::{Ending, end_session};
 

@@ -1,14 +1,19 @@
 //! Users: registering, reading, changing, and what an administrator may do to them.
 
 mod admin;
+mod cache;
 mod email_change;
 mod error;
+pub mod export;
 mod fields;
+mod held;
 pub mod http;
 mod import;
 mod list;
+mod looks;
 mod model;
 mod ops;
+pub mod profile;
 mod purge;
 mod register;
 mod representation;
@@ -18,10 +23,12 @@ mod target;
 pub mod v1;
 pub mod v2;
 
+pub use cache::{LONGEST_TTL, Looked, UserCache};
 pub use email_change::moved;
 pub use error::UserError;
 pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use import::{Dry, ImportError, Refusal, Summary, costliest_foreign, import};
+pub use looks::fill as fill_looks;
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;

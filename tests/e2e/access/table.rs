@@ -66,17 +66,27 @@ impl Row {
 
 /// Every operation.
 pub fn rows() -> Vec<Row> {
-    [discovery(), sign_in(), users(), keys_and_roles(), accounts(), transfers()].into_iter().flatten().collect()
+    [discovery(), sign_in(), users(), keys_and_roles(), clients(), accounts(), transfers()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn discovery() -> Vec<Row> {
-    vec![public("GET /.well-known/jwks.json", 200), public("GET /.well-known/oauth-authorization-server", 200)]
+    vec![
+        public("GET /.well-known/jwks.json", 200),
+        public("GET /.well-known/oauth-authorization-server", 200),
+        public("GET /.well-known/openid-configuration", 200),
+    ]
 }
 
 fn sign_in() -> Vec<Row> {
     vec![
         public("POST /auth/token", 400).form("grant_type=password&username=nobody&password=nothing%201"),
         public("POST /auth/revoke", 200).form("token=nothing"),
+        row("POST /auth/introspect", Access::Optional(400)).form("token_type_hint=access_token"),
+        signed_in("GET /auth/userinfo", [200; 5]),
+        signed_in("POST /auth/userinfo", [200; 5]),
         public("POST /auth/session", 400).json(r#"{"username": "nobody", "password": "nothing 1"}"#),
         public("POST /auth/session/refresh", 401),
         public("DELETE /auth/session", 204),
@@ -103,6 +113,9 @@ fn users() -> Vec<Row> {
         signed_in("DELETE /users/{id}/sessions", [404, 404, 403, 404, 404]).at("/users/{transfer}/sessions"),
         signed_in("GET /users/{id}/sessions/{sid}", [404; 5]).at("/users/{id}/sessions/{transfer}"),
         signed_in("DELETE /users/{id}/sessions/{sid}", [404, 404, 403, 404, 404]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("GET /users/me/profile", [200; 5]),
+        signed_in("PUT /users/me/profile", [412; 5]).json(r#"{"first_name": "Ada", "last_name": "King"}"#).stale(),
+        signed_in("GET /users/me/export", [200; 5]),
         signed_in("PUT /users/{id}/roles", [403, 403, 403, 403, 412]).json(r#"{"roles": ["user"]}"#).stale(),
         signed_in("POST /users/{id}/disable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),
@@ -133,6 +146,20 @@ fn keys_and_roles() -> Vec<Row> {
         signed_in("GET /roles/{name}", ADMIN).at("/roles/user"),
         signed_in("PATCH /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user").patch("{}"),
         signed_in("DELETE /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user"),
+    ]
+}
+
+fn clients() -> Vec<Row> {
+    // There is none of this id.
+    const NOBODYS: &str = "/clients/{transfer}";
+    const NONE: [u16; 5] = [403, 403, 403, 403, 404];
+    vec![
+        signed_in("GET /clients", [403, 403, 403, 403, 200]),
+        signed_in("POST /clients", [403, 403, 403, 403, 422]).json(r#"{"name": "", "grant_types": [], "scopes": []}"#),
+        signed_in("GET /clients/{id}", NONE).at(NOBODYS),
+        signed_in("PATCH /clients/{id}", NONE).at(NOBODYS).patch("{}"),
+        signed_in("DELETE /clients/{id}", NONE).at(NOBODYS),
+        signed_in("POST /clients/{id}/secret", NONE).at("/clients/{transfer}/secret").json("{}"),
     ]
 }
 

@@ -210,6 +210,14 @@ fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
         ],
         "UserPatch" => vec![("name", "\"Ada\"")],
         "UserPatchV2" => vec![("name", "\"Ada\""), ("profile", "{\"phone\": \"+14155550123\"}")],
+        "ProfileRequest" => vec![
+            ("first_name", "\"Ada\""),
+            ("last_name", "\"King\""),
+            (
+                "address",
+                "{\"street\": \"1 Broadway\", \"city\": \"New York\", \"state\": \"NY\", \"zip_code\": \"10001\"}",
+            ),
+        ],
         "RolesRequest" => vec![("roles", "[\"user\"]")],
         "ChangeRequest" => vec![("current_password", "\"wrong\""), ("new_password", "\"short\"")],
         "AskRequest" => vec![("email", "\"nobody@example.com\"")],

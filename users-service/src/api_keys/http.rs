@@ -1,12 +1,12 @@
-//! `/users/me/api-keys`, the same of others, and the question that gateways ask.
+//! `/users/me/api-keys`, and the same of others.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{Ready, ready};
-use shared::auth::{CanManageKeys, InSession, TheGateway};
+use shared::auth::{CanManageKeys, InSession};
 use shared::domain::{ApiKeyId, UserId};
-use shared::http::{Body, Form, Id};
+use shared::http::{Body, Id};
 use shared::problem::{Code, Problem};
 
 use super::model::{ApiKeyRequest, ApiKeysView, NewApiKeyView};
@@ -82,10 +82,4 @@ pub async fn revoke_of(
 ) -> Result<HttpResponse, Problem> {
     ops::revoke(&app, &caller, user, key).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
-}
-
-/// What a gateway wants to know of a key. Nobody else is told.
-pub async fn introspect(app: web::Data<App>, _: TheGateway, form: Form) -> Result<HttpResponse, Problem> {
-    let said = super::introspect(&app, form.require("token")?).await?;
-    Ok(Answer::json(StatusCode::OK, &said)?.into())
 }

@@ -7,7 +7,6 @@ use sea_orm::{
 };
 use shared::clock::Clock;
 use shared::domain::{ApiKeyId, UserId};
-use uuid::Uuid;
 
 use super::key::ApiKey;
 use super::model::NewKey;
@@ -79,15 +78,6 @@ pub(super) async fn used(write: &Write, key: ApiKeyId, at: i64) -> Result<(), Fa
     let earlier = Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(at));
     let of_key = Entity::update_many().set(row).filter(Column::Id.eq(key.as_uuid())).filter(earlier);
     of_key.exec(write.transaction()).await?;
-    Ok(())
-}
-
-/// Removes every key of a user, for the day they are purged.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
     Ok(())
 }
 

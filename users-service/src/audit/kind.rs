@@ -92,6 +92,8 @@ kinds! {
     UserRestored "user.restored" Succeeded;
     /// A deleted user's personal data was removed.
     UserPurged "user.purged" Succeeded;
+    /// Somebody took away everything that is held about them.
+    DataExported "user.data_exported" Succeeded;
     /// A password was changed by whoever knew it.
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.
@@ -120,6 +122,28 @@ kinds! {
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;
+    /// An OAuth client was registered.
+    ClientMade "client.registered" Succeeded;
+    /// A client was changed.
+    ClientChanged "client.changed" Succeeded;
+    /// A client was removed, with what its users had allowed it.
+    ClientRemoved "client.removed" Succeeded;
+    /// A client got another secret.
+    ClientSecretMade "client.secret_made" Succeeded;
+    /// All tokens that a client had got for itself were given back.
+    ClientTokensEnded "client.tokens_ended" Succeeded;
+    /// Somebody said to be a client and could not show it.
+    ClientRefused "client.refused" Failed;
+    /// So often that nobody looked any more; one event per window.
+    ClientThrottled "client.throttled" Refused;
+    /// A user let a client act for them.
+    ConsentGiven "consent.given" Succeeded;
+    /// A client has redeemed an authorization code for a session.
+    CodeRedeemed "code.redeemed" Succeeded;
+    /// A code came with something wrong, and is worth nothing any more.
+    CodeRefused "code.refused" Failed;
+    /// A code came once more: somebody has a copy. What it opened has ended.
+    CodeReused "code.reused" Refused;
     /// Another key signs access tokens, because it was due or because an operator said so.
     SigningKeyRotated "signing_key.rotated" Succeeded;
     /// An operator took a key out of use: nothing that it has signed is believed.

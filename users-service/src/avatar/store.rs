@@ -169,9 +169,6 @@ async fn change(write: &Write, leased: &Leased, row: ActiveModel) -> Result<bool
 }
 
 /// Removes everything of somebody's: whether there was anything.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<bool, Fault> {
+pub(super) async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<bool, Fault> {
     Ok(Entity::delete_by_id(user).exec(db).await?.rows_affected > 0)
 }

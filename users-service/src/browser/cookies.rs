@@ -33,7 +33,10 @@ pub fn given(app: &App, granted: &Granted) -> [Cookie<'static>; 2] {
     let (tokens, now) = (&granted.tokens, app.clock.now());
     let left = from_micros(granted.session.state.expires_at) - now;
     let access = cookie(app, "", tokens.access_token.clone(), Duration::seconds(tokens.expires_in));
-    [access, cookie(app, REFRESH, tokens.refresh_token.clone(), Duration::seconds(left.whole_seconds()))]
+    [
+        access,
+        cookie(app, REFRESH, tokens.refresh_token.clone().unwrap_or_default(), Duration::seconds(left.whole_seconds())),
+    ]
 }
 
 /// The same without anything in them, which makes a browser forget them.

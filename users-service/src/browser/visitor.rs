@@ -27,7 +27,6 @@ pub struct Visitor {
 ///
 /// # Errors
 /// When the database fails.
-#[cfg_attr(not(test), expect(dead_code, reason = "the authorization endpoint comes on another branch"))]
 pub async fn signed_in(app: &App, request: &HttpRequest) -> Result<Option<Visitor>, Fault> {
     let Some(token) = cookies::held(app, request.headers()) else { return Ok(None) };
     let db = app.database.read();

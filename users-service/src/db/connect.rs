@@ -15,6 +15,7 @@ use super::migration::Migrator;
 use super::write::Write;
 use crate::audit::Tally;
 use crate::config;
+use crate::users::UserCache;
 
 /// The advisory lock held while migrating: any number, as long as nobody else on the database uses it.
 const MIGRATION_LOCK: i64 = 0x746f_6c6c_7573;
@@ -58,6 +59,7 @@ pub struct Database {
     /// SQLite has one writer; in this process it is whoever holds this, so that waiting is fair and not by polling.
     gate: Arc<Mutex<()>>,
     tally: Tally,
+    cache: UserCache,
 }
 
 impl Database {
@@ -84,7 +86,13 @@ impl Database {
         } else {
             (postgres(url, config, access).await?, Kind::Postgres)
         };
-        Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())), tally: Tally::default() })
+        Ok(Self { pool, kind, gate: Arc::new(Mutex::new(())), tally: Tally::default(), cache: UserCache::default() })
+    }
+
+    /// The same database with a cache that every commit tells whom it changes.
+    #[must_use]
+    pub fn caching(self, cache: UserCache) -> Self {
+        Self { cache, ..self }
     }
 
     /// For statements that only read.
@@ -114,7 +122,7 @@ impl Database {
             Kind::Postgres => None,
             Kind::Sqlite => Some(Arc::clone(&self.gate).lock_owned().await),
         };
-        Write::begin(&self.pool, self.kind, self.tally.clone(), turn).await
+        Write::begin(&self.pool, self.kind, self.tally.clone(), self.cache.clone(), turn).await
     }
 
     /// Applies every migration that is missing, one process at a time: sea-orm-migration itself takes no lock, so on

@@ -3,12 +3,16 @@
 pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
+pub mod authorization;
 pub mod avatar;
 pub mod custom_role;
+pub mod id_token_key;
 pub mod idempotency_key;
 pub mod known_device;
 pub mod link;
 pub mod mail;
+pub mod oauth_client;
+pub mod oauth_consent;
 pub mod revocation;
 pub mod secret;
 pub mod session;

@@ -42,6 +42,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/sessions.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000008_oauth",
+                postgres: include_str!("migration/oauth.postgres.sql"),
+                sqlite: include_str!("migration/oauth.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000009_access",
                 postgres: include_str!("migration/access.postgres.sql"),
                 sqlite: include_str!("migration/access.sqlite.sql"),
@@ -60,6 +65,11 @@ impl MigratorTrait for Migrator {
                 name: "m2026_11_21_000012_devices",
                 postgres: include_str!("migration/devices.postgres.sql"),
                 sqlite: include_str!("migration/devices.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000010_data",
+                postgres: include_str!("migration/data.postgres.sql"),
+                sqlite: include_str!("migration/data.sqlite.sql"),
             }),
         ]
     }

@@ -8,23 +8,28 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
+use shared::domain::UserId;
 use tokio::sync::OwnedMutexGuard;
 
 use super::connect::Kind;
 use super::fault::Fault;
 use crate::audit::{self, Event, Tally};
+use crate::users::UserCache;
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, sessions and links (whoever changes several holds their user; all others hold one at
-/// a time, and sweeps wait for none), and last of all the head of the audit.
+/// counter (in the order below), user, OAuth client, sessions and links (whoever changes several holds their user; all others
+/// hold one at a time, and sweeps wait for none), authorization, and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.
     Setup,
     /// Who is an administrator.
     Administrators,
-    /// Numbers users in the order in which their registrations commit, which is what cursors go by.
+    /// Numbers users in the order in which their registrations commit, which is what cursors go by. Whoever gives, changes
+    /// or frees a user name holds it, so that no two who look alike get theirs at once.
     Users,
+    /// Numbers OAuth clients in the same way.
+    Clients,
 }
 
 impl Counter {
@@ -33,6 +38,7 @@ impl Counter {
             Self::Setup => "setup",
             Self::Administrators => "administrators",
             Self::Users => "users",
+            Self::Clients => "clients",
         }
     }
 }
@@ -47,7 +53,10 @@ pub struct Write {
     /// Security events of this transaction, written as its last rows.
     events: Mutex<Vec<Event>>,
     tally: Tally,
-    _turn: Option<OwnedMutexGuard<()>>,
+    /// Users whom this transaction changes.
+    touched: Mutex<Vec<UserId>>,
+    cache: UserCache,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Write {
@@ -55,6 +64,7 @@ impl Write {
         pool: &DatabaseConnection,
         kind: Kind,
         tally: Tally,
+        cache: UserCache,
         turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, Fault> {
         let options = TransactionOptions {
@@ -63,7 +73,7 @@ impl Write {
             sqlite_transaction_mode: (kind == Kind::Sqlite).then_some(SqliteTransactionMode::Immediate),
         };
         let transaction = pool.begin_with_options(options).await?;
-        Ok(Self { transaction, kind, events: Mutex::default(), tally, _turn: turn })
+        Ok(Self { transaction, kind, events: Mutex::default(), tally, touched: Mutex::default(), cache, turn })
     }
 
     /// Notes what is done here for the audit. It is committed with the rest or not at all: nothing is done without its
@@ -72,18 +82,29 @@ impl Write {
         self.events.lock().push(event);
     }
 
+    /// Notes that something is changed here which a user is shown with: whoever reads them after the commit sees it.
+    pub fn touched(&self, user: UserId) {
+        self.touched.lock().push(user);
+    }
+
     /// Makes the changes last, with the events they are. These come last, so that everybody takes the lock on the end of
     /// the chain after all others, and holds it for no longer than a commit takes.
     ///
     /// # Errors
     /// When the database does not confirm; whether they last is then not known.
     pub async fn commit(self) -> Result<(), Fault> {
-        let events = self.events.into_inner();
+        let Self { transaction, events, tally, touched, cache, turn, .. } = self;
+        let events = events.into_inner();
         if !events.is_empty() {
-            audit::append(&self.transaction, &events).await?;
+            audit::append(&transaction, &events).await?;
         }
-        self.transaction.commit().await?;
-        self.tally.wrote(events.iter().map(Event::kind));
+        let debt = cache.owe(touched.into_inner());
+        let committed = transaction.commit().await;
+        drop(turn);
+        // However it came out: it may have been only the confirmation that was lost.
+        cache.settle(debt).await;
+        committed?;
+        tally.wrote(events.iter().map(Event::kind));
         Ok(())
     }
 
@@ -111,6 +132,18 @@ impl Write {
         let row = self.transaction.query_one_raw(statement).await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound(format!("counter {}", counter.name())))?;
         Ok(row.try_get("", "value")?)
+    }
+
+    /// Keeps the row locked until the end of the transaction, as [`Self::next`] does, and counts nothing.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn hold(&self, counter: Counter) -> Result<(), Fault> {
+        let sql = "UPDATE counters SET value = value WHERE name = $1";
+        let backend = self.transaction.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [counter.name().into()]);
+        self.transaction.execute_raw(statement).await?;
+        Ok(())
     }
 
     /// How long its statements wait for a row that another transaction holds; zero: without end; nothing: as long as

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use shared::domain::UserId;
 use shared::problem::Problem;
 use shared::wire::idempotency::REPLAYED_HEADER;
 
@@ -15,6 +16,8 @@ pub struct Answer {
     pub(super) replayed: bool,
     /// Whether it holds a secret that is shown once: then only that it was given is kept.
     pub(super) unrepeatable: bool,
+    /// Whom it tells of; their purge takes it.
+    pub(super) subject: Option<UserId>,
 }
 
 impl Answer {
@@ -34,13 +37,20 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unrepeatable: false }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unrepeatable: false, subject: None }
     }
 
     /// The same, with a secret in it that nothing stored may hold: a replay is told that it was carried out (409).
     #[must_use]
     pub fn unrepeatable(self) -> Self {
         Self { unrepeatable: true, ..self }
+    }
+
+    /// It tells of this user.
+    #[must_use]
+    pub const fn about(mut self, user: UserId) -> Self {
+        self.subject = Some(user);
+        self
     }
 
     /// Adds a header.

@@ -4,6 +4,8 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
+use shared::domain::UserId;
+
 use super::answer::Answer;
 use super::claim::Claim;
 use crate::db::entity::idempotency_key::{ActiveModel, Column, Entity};
@@ -37,6 +39,7 @@ pub(super) async fn claim(write: &Write, claim: &Claim, hash: Option<&PasswordHa
         headers: Set(String::new()),
         body: Set(Vec::new()),
         created_at: Set(now),
+        subject_id: Set(None),
     };
     let ours = OnConflict::new().do_nothing().to_owned();
     let rows = Entity::insert(row).on_conflict(ours).exec_without_returning(write.transaction()).await?;
@@ -50,6 +53,7 @@ pub(super) async fn answer(write: &Write, claim: &Claim, answer: &Answer) -> Res
         status: Set(i32::from(answer.status)),
         headers: Set(headers),
         body: Set(answer.body.clone()),
+        subject_id: Set(answer.subject.map(UserId::as_uuid)),
         ..Default::default()
     };
     Entity::update_many().set(row).filter(row_of(claim)).exec(write.transaction()).await?;
@@ -65,7 +69,7 @@ pub(super) async fn find<C: ConnectionTrait>(db: &C, claim: &Claim) -> Result<Op
         0 => None,
         status => {
             let headers = serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?;
-            Some(Answer { status, headers, body: row.body, replayed: true, unrepeatable: false })
+            Some(Answer { status, headers, body: row.body, replayed: true, unrepeatable: false, subject: None })
         }
     };
     Ok(Some(Stored {
@@ -73,6 +77,25 @@ pub(super) async fn find<C: ConnectionTrait>(db: &C, claim: &Claim) -> Result<Op
         password_hash: row.password_hash.map(PasswordHash::stored),
         answer,
     }))
+}
+
+/// Forgets what somebody has asked for under keys, what they registered under whatever key, and what others were told of
+/// them, for the day they are purged.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn forget<C: ConnectionTrait>(db: &C, user: UserId, email_norm: &str) -> Result<(), Fault> {
+    let of_user = Condition::any()
+        .add(Column::Scope.is_in([user.to_string(), registration(email_norm)]))
+        .add(Column::SubjectId.eq(user.as_uuid()));
+    Entity::delete_many().filter(of_user).exec(db).await?;
+    Ok(())
+}
+
+/// The scope of keys for a registration: whoever has none yet goes by their address.
+#[must_use]
+pub fn registration(email_norm: &str) -> String {
+    format!("registration {email_norm}")
 }
 
 /// Forgets keys claimed before `before`.

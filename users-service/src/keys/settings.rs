@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::config::{Dur, Report};
 
+use super::purpose::Purpose;
 use super::ring::Rules;
 use crate::config::Config;
 
@@ -21,11 +22,14 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 impl Rules {
     /// As the configuration says.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, purpose: Purpose) -> Self {
         let keys = &config.keys;
         let every = keys.rotate_every.get();
         Self {
-            algorithm: config.tokens.algorithm,
+            algorithm: match purpose {
+                Purpose::Access => config.tokens.algorithm,
+                Purpose::Id => config.oauth.id_token_algorithm,
+            },
             rotate_every: (!every.is_zero()).then(|| micros(every)),
             publish_before: micros(keys.publish_before.get()),
             outlived_by: micros(outlived_by(config)),

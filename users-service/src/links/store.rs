@@ -6,7 +6,6 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shared::clock::Clock;
 use shared::domain::{LinkId, UserId};
-use uuid::Uuid;
 
 use super::token::Purpose;
 use crate::db::entity::link::{ActiveModel, Column, Entity, Model};
@@ -119,15 +118,6 @@ pub async fn end_open(write: &Write, user: UserId, purposes: &[Purpose], now: i6
         .filter(Column::Purpose.is_in(words))
         .exec(write.transaction())
         .await?;
-    Ok(())
-}
-
-/// Removes everything that was ever made for a user, for the day they are purged.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
     Ok(())
 }
 

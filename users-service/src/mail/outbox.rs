@@ -170,11 +170,12 @@ pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
     db::remove::<Entity>(database, Column::Id, Condition::all().add(Column::EndedAt.lt(before))).await
 }
 
-/// Removes everything that was ever written for a user, for the day they are purged.
+/// Removes everything that was ever written for a user, or to their addresses, for the day they are purged.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
+pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid, addresses: [&str; 2]) -> Result<(), Fault> {
+    let theirs = Condition::any().add(Column::UserId.eq(user)).add(Column::Recipient.is_in(addresses));
+    Entity::delete_many().filter(theirs).exec(db).await?;
     Ok(())
 }

@@ -16,6 +16,7 @@ const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUn
 const SIGNED_IN: [Code; 2] = [Code::TokenRequired, Code::TokenInvalid];
 const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
 const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
+const UNTOLD: [Code; 2] = [Code::StepUpRequired, Code::IdempotencyNotReplayable];
 const TAKEN: [Code; 2] = [Code::EmailTaken, Code::UsernameTaken];
 
 /// Adds them to the document.
@@ -47,6 +48,8 @@ fn of(operation: &str) -> Vec<Code> {
         "token" => &[&[
             Code::InvalidRequest,
             Code::InvalidGrant,
+            Code::InvalidClient,
+            Code::UnauthorizedClient,
             Code::EmailNotVerified,
             Code::UnsupportedGrantType,
             Code::InvalidScope,
@@ -54,22 +57,39 @@ fn of(operation: &str) -> Vec<Code> {
             Code::UnsupportedMediaType,
             Code::Overloaded,
         ]],
+        "revoke" => &[&[
+            Code::InvalidRequest,
+            Code::InvalidClient,
+            Code::UnauthorizedClient,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+        ]],
+        "introspect" => &[&[Code::InvalidRequest, Code::InvalidClient, Code::BodyTooLarge, Code::UnsupportedMediaType]],
+        "userinfo" | "userinfo_by_post" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "get_client" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
+        "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
+        "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
         "create_cookie_session" => &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::Overloaded]],
         "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
         "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
         "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
         "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
         "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
-        "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
-        "jwks" | "oauth_metadata" => &[&[Code::StalePrecondition]],
+        "jwks" | "oauth_metadata" | "openid_configuration" => &[&[Code::StalePrecondition]],
         "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired, Code::StalePrecondition]],
+        "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
@@ -105,12 +125,19 @@ fn of(operation: &str) -> Vec<Code> {
 }
 
 /// Codes that RFC 6749 has the very same words for.
-const OAUTH: [Code; 5] =
-    [Code::InvalidRequest, Code::InvalidGrant, Code::UnsupportedGrantType, Code::InvalidScope, Code::EmailNotVerified];
+const OAUTH: [Code; 7] = [
+    Code::InvalidRequest,
+    Code::InvalidGrant,
+    Code::InvalidClient,
+    Code::UnauthorizedClient,
+    Code::UnsupportedGrantType,
+    Code::InvalidScope,
+    Code::EmailNotVerified,
+];
 
 fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
-    if path.ends_with("/auth/token") || path.ends_with("/auth/revoke") {
+    if ["/auth/token", "/auth/revoke", "/auth/introspect"].iter().any(|end| path.ends_with(end)) {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
     }
     if code == Code::StepUpRequired {
@@ -133,6 +160,13 @@ fn example(path: &str, code: Code) -> Problem {
             Code::MalformedBody => problem.detail("The body broke off."),
             _ => problem,
         };
+    }
+    if code == Code::ValidationFailed && path.ends_with("/me/profile") {
+        return problem.error("/birth_date", "age", "18 years ago or longer").error(
+            "/address/state",
+            "state",
+            "two capitals",
+        );
     }
     if code == Code::ValidationFailed {
         return problem.error("/email", "format", "an e-mail address such as ada@example.com");

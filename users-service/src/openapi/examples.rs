@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 const ID: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
+const CLIENT: &str = "01936f70-3e4f-7b5c-9d6e-1a2b3c4d5e6f";
 const SESSION: &str = "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d";
 const AT: &str = "2026-11-21T08:00:00.000000Z";
 const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
@@ -47,11 +48,28 @@ fn of_schema(name: &str) -> Option<Value> {
         "ApiKeys" => json!({"data": [api_key()]}),
         "AvatarStatus" => json!({"status": "processing"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
+        "Client" => client(),
+        "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),
+        "ClientSecretRequest" => json!({"now": true}),
+        "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CookieSession" => json!({
             "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
         }),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "Export" => json!({
+            "exported_at": AT, "user": {"id": ID, "email": "ada@example.com", "username": "ada", "roles": ["user"]},
+            "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
+            "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
+        }),
+        "Introspection" => json!({
+            "active": true, "iss": ORIGIN, "sub": ID, "aud": "tollgate", "exp": 1_795_248_300, "iat": 1_795_248_000,
+            "jti": "5b6e1c1e-0b57-4f0e-9c2d-2f6a1e7c9d10", "sid": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d",
+            "scope": "accounts:read openid", "client_id": CLIENT, "token_type": "Bearer",
+        }),
+        "IntrospectRequest" => {
+            json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
+        }
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
@@ -80,6 +98,11 @@ fn of_schema(name: &str) -> Option<Value> {
                 "next": "/api/v1/users?page=2&per_page=20", "prev": null,
             },
         }),
+        "Profile" | "ProfileRequest" => profile(),
+        "RegisterClientRequest" => json!({
+            "name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
+            "scopes": ["openid", "profile", "accounts:read"], "redirect_uris": ["https://books.example.com/callback"],
+        }),
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
@@ -96,8 +119,12 @@ fn of_schema(name: &str) -> Option<Value> {
         }),
         "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
         "User" => user(),
+        "UserInfo" => json!({
+            "sub": ID, "name": "Ada Lovelace", "preferred_username": "ada", "updated_at": 1_795_248_000,
+            "email": "ada@example.com", "email_verified": true,
+        }),
         "UserPatch" => json!({"name": "Ada King", "phone": null}),
-        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null}}),
+        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
         "UserV2" => user_v2(),
         "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
@@ -128,6 +155,15 @@ fn audit_event() -> Value {
     })
 }
 
+fn client() -> Value {
+    json!({
+        "id": CLIENT, "name": "Bookkeeper", "type": "confidential",
+        "grant_types": ["authorization_code", "refresh_token"], "scopes": ["accounts:read", "openid", "profile"],
+        "redirect_uris": ["https://books.example.com/callback"], "trusted": false, "disabled": false,
+        "previous_secret_until": null, "created_at": AT, "updated_at": AT,
+    })
+}
+
 fn session() -> Value {
     json!({
         "id": SESSION, "created_at": AT, "last_used_at": "2026-11-21T09:25:00.000000Z",
@@ -145,16 +181,34 @@ fn user_v2() -> Value {
     json!({
         "id": ID, "email": "ada@example.com", "username": "ada", "name": "Ada Lovelace", "created_at": AT,
         "updated_at": AT, "roles": ["user"], "status": "active", "email_verified": false,
-        "profile": {"phone": "+14155550123"},
+        "profile": profile(),
+    })
+}
+
+fn profile() -> Value {
+    json!({
+        "first_name": "Ada", "last_name": "Lovelace", "birth_date": "1990-12-10", "phone": "+14155550123",
+        "address": {"street": "12 St. James's Square", "city": "New York", "state": "NY", "zip_code": "10001"},
     })
 }
 
 fn metadata() -> Value {
     let at = |path: &str| [ORIGIN, path].concat();
+    let any = json!(["client_secret_basic", "client_secret_post", "none"]);
     json!({
-        "issuer": ORIGIN, "token_endpoint": at("/api/v1/auth/token"), "revocation_endpoint": at("/api/v1/auth/revoke"),
-        "jwks_uri": at("/.well-known/jwks.json"), "scopes_supported": ["api"], "response_types_supported": [],
-        "grant_types_supported": ["password", "refresh_token"], "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"], "service_documentation": at("/docs"),
+        "issuer": ORIGIN, "authorization_endpoint": at("/oauth/authorize"), "token_endpoint": at("/api/v1/auth/token"),
+        "revocation_endpoint": at("/api/v1/auth/revoke"), "introspection_endpoint": at("/api/v1/auth/introspect"),
+        "userinfo_endpoint": at("/api/v1/auth/userinfo"), "jwks_uri": at("/.well-known/jwks.json"),
+        "scopes_supported": ["api", "openid", "profile", "email", "offline_access"],
+        "response_types_supported": ["code"], "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "client_credentials", "password", "refresh_token"],
+        "token_endpoint_auth_methods_supported": any, "revocation_endpoint_auth_methods_supported": any,
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"], "authorization_response_iss_parameter_supported": true,
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "name", "email", "email_verified"],
+        "prompt_values_supported": ["none", "login", "consent"], "request_parameter_supported": false,
+        "request_uri_parameter_supported": false, "claims_parameter_supported": false,
+        "service_documentation": at("/docs"),
     })
 }

@@ -160,12 +160,3 @@ pub fn having(name: &str) -> SelectStatement {
         .and_where(Expr::col((Entity, Column::Name)).eq(name));
     query
 }
-
-/// Takes every custom role from a user, for the day they are purged.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<(), Fault> {
-    held::Entity::delete_many().filter(held::Column::UserId.eq(user)).exec(db).await?;
-    Ok(())
-}

@@ -10,8 +10,8 @@ use super::model::{SessionView, SessionsView};
 use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
-use crate::step_up;
 use crate::users::{self, Target, UserError};
+use crate::{oauth, step_up};
 
 /// The sessions of whoever the caller may read.
 pub(super) async fn list(app: &App, caller: &InSession, target: Target) -> Result<SessionsView, UserError> {
@@ -67,6 +67,8 @@ pub(super) async fn end_all(app: &App, caller: &InSession, target: Target) -> Re
     prove(app, &write, caller, user).await?;
     let ids = living::ids(&write, user).await?;
     close(app, &write, &ids, |_| ended(app, caller)).await?;
+    // Nor does what they have allowed a client a moment ago become another.
+    oauth::end_of_user(&write, user, app.clock.now_micros()).await?;
     write.commit().await?;
     app.relay.flush().await;
     Ok(())

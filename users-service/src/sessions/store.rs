@@ -16,6 +16,7 @@ use super::rotation::State;
 use super::rotator::Presented;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::db::{self, Database, Fault, Write};
+use crate::oauth;
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
     let opened_at = to_micros(now);
     let client_ip = opening.client_ip.map(|ip| ip.to_string());
     let row = Model {
-        id: SessionId::generate(clock).as_uuid(),
+        id: opening.id.unwrap_or_else(|| SessionId::generate(clock)).as_uuid(),
         user_id: opening.user.as_uuid(),
         scope: opening.scope,
         counter: 1,
@@ -67,8 +68,8 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
         ended_at: None,
         last_ip: client_ip.clone(),
         client_ip,
-        authenticated_at: opened_at,
-        amr: opening.amr.to_owned(),
+        authenticated_at: opening.authenticated_at.unwrap_or(opened_at),
+        amr: opening.amr.into_owned(),
         carrier: opening.carrier.as_str().to_owned(),
         user_agent: opening.user_agent,
         client_id: opening.client,
@@ -122,7 +123,7 @@ pub async fn end(write: &Write, ids: &[SessionId], now: i64) -> Result<Vec<Sessi
     Ok(ended.into_iter().map(Session::from).collect())
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and what would lead to another.
 ///
 /// # Errors
 /// When the statement fails.
@@ -130,7 +131,7 @@ pub async fn end_all(write: &Write, user: UserId, now: i64) -> Result<(), Fault>
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let of_user = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
     Entity::update_many().set(row).filter(of_user).exec(write.transaction()).await?;
-    Ok(())
+    oauth::end_of_user(write, user, now).await
 }
 
 /// Ends every session of a user but one, and says which: also those that have just expired, for until they are swept
@@ -152,6 +153,7 @@ pub async fn end_others(
     let ids: Vec<Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
+    oauth::end_of_user(write, user, now).await?;
     Ok(ids.into_iter().map(SessionId::from).collect())
 }
 

@@ -23,7 +23,8 @@ pub struct Person {
 impl Person {
     /// From the token endpoint's answer. The signature is the gateway's business.
     pub fn of(email: &str, tokens: &Answer) -> Self {
-        Self::with(email, &tokens.text("/access_token"), tokens.text("/refresh_token"))
+        let refresh_token = tokens.json()["refresh_token"].as_str().unwrap_or_default().to_owned();
+        Self::with(email, &tokens.text("/access_token"), refresh_token)
     }
 
     /// Who holds these.

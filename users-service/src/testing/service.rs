@@ -72,6 +72,8 @@ impl Setup {
             .set("throttle.enabled", "false")
             .set("mail.poll", "20ms")
             .set("avatars.poll", "20ms")
+            // An RSA key takes its time in a build for tests.
+            .set("oauth.id_token_algorithm", "EdDSA")
             .set("bootstrap.admin_email", ADMIN)
             .set("bootstrap.admin_password", PASSWORD)
     }
@@ -107,7 +109,8 @@ impl Setup {
         let (journal, app) = (service.journal.clone(), service.app.clone());
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
-        let http = reqwest::Client::new();
+        // Redirects are answers.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, app, handle, served }
     }
 }

@@ -92,15 +92,6 @@ impl Devices {
     }
 }
 
-/// Forgets where a user has signed in from.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget<C: ConnectionTrait>(db: &C, user: Uuid) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
-    Ok(())
-}
-
 /// Forgets what was not seen since `before` (microseconds).
 ///
 /// # Errors

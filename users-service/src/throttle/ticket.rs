@@ -52,6 +52,12 @@ impl Ticket {
         Self::hashed("sign-in from", "", &network(address))
     }
 
+    /// For OAuth clients at an address that have not shown who they are, whichever they say they are.
+    #[must_use]
+    pub fn client(address: Option<IpAddr>) -> Self {
+        Self::of("client", &Identifier::Username(String::new()), address)
+    }
+
     /// For asking for a mail: who asks from where.
     #[must_use]
     pub fn asking(identifier: &Identifier, address: Option<IpAddr>) -> Self {

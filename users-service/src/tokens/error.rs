@@ -7,6 +7,9 @@ use shared::problem::{Code, Problem};
 use crate::db::Fault;
 use crate::users::Status;
 
+/// What a client that tried HTTP Basic is told (RFC 6749, section 5.2).
+const BASIC: &str = "Basic realm=\"tollgate\"";
+
 /// Every way in which a grant fails.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
@@ -22,6 +25,15 @@ pub enum GrantError {
     /// The password was replaced while it was being checked.
     #[error("the password was replaced meanwhile")]
     Changed,
+    /// The client is not known, or has not shown that it is who it says. `basic`: it tried to by HTTP Basic.
+    #[error("invalid client")]
+    InvalidClient {
+        /// Whether it is answered in the same way.
+        basic: bool,
+    },
+    /// The client may not ask for a token in this way.
+    #[error("unauthorized client")]
+    UnauthorizedClient,
     /// A grant type that is not served.
     #[error("unsupported grant type")]
     UnsupportedType,
@@ -47,6 +59,13 @@ impl From<GrantError> for Problem {
                 return Self::new(Code::InvalidGrant).detail(told(status)).oauth("invalid_grant");
             }
             GrantError::EmailNotVerified => return Self::new(Code::EmailNotVerified).oauth("email_not_verified"),
+            GrantError::InvalidClient { basic } => {
+                let problem = Self::new(Code::InvalidClient).oauth("invalid_client");
+                return if basic { problem.challenge(BASIC) } else { problem };
+            }
+            GrantError::UnauthorizedClient => {
+                return Self::new(Code::UnauthorizedClient).oauth("unauthorized_client");
+            }
             GrantError::UnsupportedType => {
                 return Self::new(Code::UnsupportedGrantType).oauth("unsupported_grant_type");
             }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use shared::config::Secret;
+use shared::domain::ClientId;
 use shared::problem::{Code, Problem};
 
 use super::access::Subject;
@@ -11,11 +12,22 @@ use super::grant::SCOPE;
 use super::model::{Granted, TokenAnswer};
 use crate::app::App;
 use crate::audit::{By, Event, Kind, Refusal};
+use crate::db::Write;
 use crate::keys::Signer;
 use crate::passwords::{Judged, PasswordHash, Verified};
 use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
 use crate::throttle::Visit;
 use crate::users::{self, Credentials, Identifier, Status, User};
+
+/// Somebody who has just proven who they are. Their row is locked until the transaction ends, so a password change, a
+/// disabling or a deletion comes wholly before or wholly after.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// Who.
+    pub user: User,
+    /// How, in RFC 8176's words.
+    pub amr: &'static str,
+}
 
 /// Checks the password and opens a session, whose tokens are for this program.
 ///
@@ -30,6 +42,32 @@ pub async fn sign_in(
 ) -> Result<Granted, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
+    let open = async |write: &Write, proven: Proven| {
+        let opening = Opening::with_password(proven.user.id, SCOPE.to_owned(), client_ip).by(agent);
+        let opening = Opening { amr: proven.amr.into(), ..opening };
+        let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
+        let by = By::user(session.user, session.id, client_ip);
+        sessions::bound(app, write, &session, &by).await?;
+        write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
+        Ok((session, proven.user))
+    };
+    let (session, user) = prove(app, identifier, password, client_ip, open).await?;
+    let tokens = tokens_for(app, &signer, &session, &user, 1)?;
+    Ok(Granted { session, tokens })
+}
+
+/// Checks the password, and does `then` in the transaction in which it is still right. Every way of signing in is this one:
+/// the same counters, the same work and the same rows, whoever it is.
+///
+/// # Errors
+/// Why nobody is signed in.
+pub async fn prove<T>(
+    app: &App,
+    identifier: &str,
+    password: &Secret,
+    client_ip: Option<IpAddr>,
+    then: impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
+) -> Result<T, GrantError> {
     let identifier = Identifier::of(identifier);
     // Before anything is counted, for what a known device is spared. The same look whoever it is.
     let on = app.windows.are_on();
@@ -49,10 +87,10 @@ pub async fn sign_in(
         }
     };
     let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &signer, &identifier, password, client_ip, agent).await {
+    let opened = match check(app, &identifier, password, client_ip, &then).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
-        Err(GrantError::Changed) => check(app, &signer, &identifier, password, client_ip, agent).await,
+        Err(GrantError::Changed) => check(app, &identifier, password, client_ip, &then).await,
         opened => opened,
     };
     match &opened {
@@ -66,20 +104,26 @@ pub async fn sign_in(
         }
         // Nothing was found out about the password.
         Err(GrantError::Other(problem)) => shed(problem),
-        Err(GrantError::UnsupportedType | GrantError::Scope | GrantError::Throttled(_) | GrantError::Database(_)) => {}
+        Err(
+            GrantError::UnsupportedType
+            | GrantError::Scope
+            | GrantError::Throttled(_)
+            | GrantError::Database(_)
+            | GrantError::InvalidClient { .. }
+            | GrantError::UnauthorizedClient,
+        ) => {}
     }
     opened
 }
 
 /// One look: the same work whoever it is.
-async fn check(
+async fn check<T>(
     app: &App,
-    signer: &Signer,
     identifier: &Identifier,
     password: &Secret,
     client_ip: Option<IpAddr>,
-    agent: &Agent,
-) -> Result<Granted, GrantError> {
+    then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
+) -> Result<T, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
     let Judged { verified, due } = app.hasher.judge(password, found.as_ref().map(|found| &found.password)).await?;
     let renewed = match &verified {
@@ -97,7 +141,7 @@ async fn check(
     if right.user.status != Status::Active {
         return Err(GrantError::NotActive(right.user.status));
     }
-    open_session(app, signer, &right, renewed, client_ip, agent).await
+    enter(app, &right, renewed, client_ip, then).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
@@ -106,16 +150,14 @@ const fn is_hidden(app: &App, user: &User) -> bool {
     !app.config.registration.disclose_existing && !user.email_verified
 }
 
-/// Opens the session if the user still is who was checked: the row is locked, so a password change, a disabling or a
-/// deletion comes wholly before or wholly after.
-async fn open_session(
+/// Does `then` if the user still is who was checked.
+async fn enter<T>(
     app: &App,
-    signer: &Signer,
     checked: &Credentials,
     renewed: Option<&PasswordHash>,
     client_ip: Option<IpAddr>,
-    agent: &Agent,
-) -> Result<Granted, GrantError> {
+    then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
+) -> Result<T, GrantError> {
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
     if current.user.status != Status::Active {
@@ -130,19 +172,17 @@ async fn open_session(
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;
     }
-    let opening = Opening::with_password(current.user.id, SCOPE.to_owned(), client_ip).by(agent);
-    let session = sessions::open(&write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
-    app.devices.remember(&write, session.user, client_ip).await?;
-    let by = By::user(session.user, session.id, client_ip);
-    sessions::bound(app, &write, &session, &by).await?;
-    write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
+    app.devices.remember(&write, current.user.id, client_ip).await?;
+    let done = then(&write, Proven { user: current.user, amr: "pwd" }).await?;
     write.commit().await?;
-    let tokens = tokens_for(app, signer, &session, &current.user, 1)?;
-    Ok(Granted { session, tokens })
+    Ok(done)
 }
 
 /// An access token for the user as they are now, and the session's refresh token with this counter.
-pub(super) fn tokens_for(
+///
+/// # Errors
+/// 500 when the crypto library fails.
+pub fn tokens_for(
     app: &App,
     signer: &Signer,
     session: &Session,
@@ -157,13 +197,15 @@ pub(super) fn tokens_for(
         permissions: user.permissions,
         scope: &session.scope,
         session_ends_at: session.state.expires_at,
+        client: session.client.map(ClientId::from),
     };
     let issued = app.issuer.issue(signer, subject)?;
     Ok(TokenAnswer {
         access_token: issued.token,
         token_type: "Bearer".to_owned(),
         expires_in: issued.expires_in,
-        refresh_token: RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh),
+        refresh_token: Some(RefreshToken { session: session.id, counter }.seal(session.carrier, &app.keys.refresh)),
+        id_token: None,
         scope: session.scope.clone(),
     })
 }

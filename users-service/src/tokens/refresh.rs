@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use uuid::Uuid;
+use shared::domain::ClientId;
 
 use super::error::GrantError;
 use super::model::Granted;
 use super::password::tokens_for;
 use super::revoke::{Ending, end_session};
 use crate::app::App;
+use crate::oauth::scope::Scope;
 use crate::sessions::rotation::{Limits, Step, decide};
 use crate::sessions::{self, Carrier, Presented, RefreshToken, Refreshed, Session};
 use crate::users::{self, Status, User};
@@ -17,7 +18,7 @@ use crate::users::{self, Status, User};
 const ROUNDS: usize = 3;
 
 /// Hands out the successor of a refresh token that was carried in this way, or ends the session of one that was stolen. It is
-/// good only for the OAuth client that its session was opened for; none: for the user's own.
+/// good only for the OAuth client that its session was opened for, and then for this scope; none: for the user's own.
 ///
 /// # Errors
 /// When it is not a token of a living session, or no more.
@@ -25,9 +26,10 @@ pub async fn refresh(
     app: &App,
     token: &str,
     carrier: Carrier,
-    client: Option<Uuid>,
+    by: Option<(ClientId, &Scope)>,
     client_ip: Option<IpAddr>,
 ) -> Result<Granted, GrantError> {
+    let (client, scope) = by.unzip();
     let refused = |error: &GrantError| {
         if matches!(error, GrantError::Invalid) {
             app.metrics.refreshes.count(Refreshed::Refused);
@@ -37,10 +39,10 @@ pub async fn refresh(
         RefreshToken::open(token, carrier, &app.keys.refresh).ok_or(GrantError::Invalid).inspect_err(refused)?;
     // Before the token is used up: whoever gets no answer comes back with it.
     let signer = app.issuer.signer()?;
-    let presented = Presented { token, client, origin: client_ip };
+    let presented = Presented { token, client: client.map(ClientId::as_uuid), origin: client_ip };
     if let Some(rotated) = app.rotator.rotate(presented).await? {
         app.metrics.refreshes.count(Refreshed::Rotated);
-        let session = rotated.session.clone();
+        let session = narrowed(rotated.session.clone(), scope);
         let tokens = tokens_for(app, &signer, &session, &rotated.user, session.state.counter)?;
         return Ok(Granted { session, tokens });
     }
@@ -49,8 +51,17 @@ pub async fn refresh(
         return Err(GrantError::Invalid);
     };
     app.metrics.refreshes.count(carried.refreshed);
-    let tokens = tokens_for(app, &signer, &carried.session, &carried.user, carried.counter)?;
-    Ok(Granted { session: carried.session, tokens })
+    let session = narrowed(carried.session, scope);
+    let tokens = tokens_for(app, &signer, &session, &carried.user, carried.counter)?;
+    Ok(Granted { session, tokens })
+}
+
+/// With the scope that its next tokens are to have, if that is less than its own.
+fn narrowed(session: Session, scope: Option<&Scope>) -> Session {
+    match scope {
+        Some(scope) => Session { scope: scope.to_string(), ..session },
+        None => session,
+    }
 }
 
 /// A session that goes on.

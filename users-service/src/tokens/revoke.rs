@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use shared::domain::SessionId;
+use shared::domain::{ClientId, SessionId};
 
 use super::error::GrantError;
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
+use crate::oauth::{self, Shown};
 use crate::sessions::{self, Carrier, RefreshToken, Session};
 use crate::tokens;
 
@@ -20,16 +21,22 @@ pub enum Ending {
 }
 
 /// Ends the session of a refresh or access token; any other text is no error (section 2.2).
-pub(super) async fn revoke(app: &App, token: &str, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
+pub(super) async fn revoke(app: &App, token: &str, shown: &Shown, client_ip: Option<IpAddr>) -> Result<(), GrantError> {
     let carried = |carrier| RefreshToken::open(token, carrier, &app.keys.refresh);
     let session = match carried(Carrier::Token).or_else(|| carried(Carrier::Cookie)) {
         Some(token) => Some(token.session),
-        None => app.issuer.read(token).await.map(|claims: tokens::Claims| claims.sid),
+        None => match app.issuer.read(token).await {
+            Some(claims) if claims.is_of_client() => {
+                return oauth::give_back(app, claims.client_id, claims.sid, shown, client_ip).await;
+            }
+            claims => claims.map(|claims: tokens::Claims| claims.sid),
+        },
     };
-    match session {
-        Some(session) => end_session(app, session, Ending::GivenBack, client_ip).await,
-        None => Ok(()),
-    }
+    let Some(session) = session else { return oauth::may_give_back(app, None, shown, client_ip).await };
+    let client =
+        sessions::find(app.database.read(), session).await?.and_then(|session| session.client).map(ClientId::from);
+    oauth::may_give_back(app, client, shown, client_ip).await?;
+    end_session(app, session, Ending::GivenBack, client_ip).await
 }
 
 /// Ends a session and the access tokens it has handed out, and what comes from it.

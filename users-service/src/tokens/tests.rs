@@ -36,7 +36,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
     let permissions = Permissions::NONE.with(Permission::AuditRead);
-    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at };
+    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at, client: None };
     let token = issuer.issue(&signer, subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));

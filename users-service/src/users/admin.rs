@@ -30,6 +30,8 @@ pub enum Standing {
     Restore,
 }
 
+const OVER: &str = "The time in which the user could be restored is over.";
+
 /// Gives somebody exactly these roles. Tokens issued before lose what was taken away, within a second.
 pub(super) async fn set_roles(
     app: &App,
@@ -82,7 +84,12 @@ pub(super) async fn set_standing(
     wanted: Standing,
 ) -> Result<User, UserError> {
     roles::lock(write).await?;
-    let user = locked(write, id, version, conditions).await?;
+    let user = match locked(write, id, version, conditions).await {
+        Err(UserError::NotFound) if wanted == Standing::Restore && store::was_purged(write, id).await? => {
+            return Err(UserError::State(OVER));
+        }
+        locked => locked?,
+    };
     roles::outranks(write, caller, &user).await?;
     sign_in::may_change(write, caller, &user).await?;
     match (wanted, user.status) {
@@ -110,7 +117,7 @@ async fn restore(app: &App, write: &Write, caller: &SignedIn, user: &User) -> Re
     // A deleted user changes no more, so the last change was the deletion.
     let due = to_micros(user.updated_at + app.config.retention.deleted_users.get());
     if to_micros(now) >= due {
-        return Err(UserError::State("The time in which the user could be restored is over."));
+        return Err(UserError::State(OVER));
     }
     store::undelete(write, user, now).await?;
     write.audit(Event::new(Kind::UserRestored, caller.into(), &app.clock).about(user.id));

@@ -1,14 +1,19 @@
 //! What a user is made of, each a type that can only hold what is valid: parse, don't validate.
 
+mod confusable;
 mod email;
 mod fold;
+mod hidden;
 mod identifier;
+mod person;
 mod text;
 mod username;
 
+pub use confusable::Looks;
 pub use email::Email;
 pub use fold::fold;
 pub use identifier::Identifier;
+pub use person::{AddressLine, BirthDate, PersonName, State, ZipCode};
 pub use text::{Name, Phone};
 pub use username::Username;
 

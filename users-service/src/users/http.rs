@@ -41,7 +41,7 @@ pub(super) async fn get<V: Representation>(
     target: Target,
     conditions: &Conditions,
 ) -> Result<HttpResponse, Problem> {
-    let user = ops::read(app, caller, target).await?;
+    let user = ops::read(app, caller, target, conditions).await?;
     let tag = V::VERSION.tag(&user);
     if conditions.unchanged(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
@@ -56,7 +56,7 @@ pub(super) async fn patch<V: Representation>(
     conditions: &Conditions,
     patch: V::Patch,
 ) -> Result<HttpResponse, Problem> {
-    let changes = V::changes(patch)?;
+    let changes = V::changes(patch, app.clock.now().date())?;
     Ok(show::<V>(ops::patch(app, caller, target, V::VERSION, conditions, &changes).await?)?.into())
 }
 
@@ -95,7 +95,8 @@ pub(super) async fn set_standing<V: Representation>(
         return Ok(first.into());
     }
     let work = async |write: &Write| -> Result<Answer, UserError> {
-        Ok(show::<V>(admin::set_standing(app, write, caller, id, V::VERSION, conditions, wanted).await?)?)
+        let user = admin::set_standing(app, write, caller, id, V::VERSION, conditions, wanted).await?;
+        Ok(show::<V>(user)?.about(id))
     };
     let answer = once(app, claim.as_ref(), None, work).await?;
     app.relay.flush().await;

@@ -7,6 +7,7 @@ mod entry;
 mod lines;
 mod store;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::BufRead;
 
@@ -210,10 +211,11 @@ async fn register(write: &Write, entry: &Entry, clock: &Clock) -> Result<Outcome
         return Ok(outcome);
     }
     let inserted = insert(write, UserId::generate(clock), &entry.user, &entry.hash.hash, clock.now()).await?;
-    let Inserted::Created(user) = inserted else {
-        // Somebody has registered since this moment.
-        let outcome = Standing::of(write.transaction(), &entry.user).await?.outcome();
-        return Ok(outcome.unwrap_or(Outcome::Refused(fault("", "taken", "taken by somebody else just now"))));
+    let user = match inserted {
+        Inserted::Created(user) => user,
+        // Somebody has registered since this moment, or has a name that looks the same.
+        Inserted::EmailTaken => return Ok(Outcome::Refused(Standing::email_taken())),
+        Inserted::UsernameTaken => return Ok(Outcome::Refused(Standing::username_taken())),
     };
     store::complete(write, user.id, entry).await?;
     let event = Event::new(Kind::UserImported, By::system(), clock).about(user.id);
@@ -221,8 +223,8 @@ async fn register(write: &Write, entry: &Entry, clock: &Clock) -> Result<Outcome
     Ok(Outcome::Imported)
 }
 
-fn fault(pointer: &'static str, code: &'static str, detail: &'static str) -> FieldError {
-    FieldError { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+const fn fault(pointer: &'static str, code: &'static str, detail: &'static str) -> FieldError {
+    FieldError { pointer: Cow::Borrowed(pointer), code: Cow::Borrowed(code), detail: Cow::Borrowed(detail) }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use shared::domain::{Permissions, Roles, UserId};
 use time::OffsetDateTime;
 
 use super::fields::{Email, Name, Phone, Username};
+use super::profile::{Profile, ProfileChanges};
 use crate::passwords::PasswordHash;
 
 /// Whether somebody may sign in.
@@ -20,8 +21,8 @@ pub enum Status {
     Deleted,
 }
 
-/// A user as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A user as stored. Written and read only by the cache, never from or to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Id.
     pub id: UserId,
@@ -33,8 +34,8 @@ pub struct User {
     pub username: String,
     /// Name, if given.
     pub name: Option<String>,
-    /// Telephone number, if given.
-    pub phone: Option<String>,
+    /// What else they tell about themselves.
+    pub profile: Profile,
     /// Roles.
     pub roles: Roles,
     /// The names of their custom roles.
@@ -106,8 +107,8 @@ pub struct Changes {
     pub username: Option<Username>,
     /// Name.
     pub name: Option<Option<Name>>,
-    /// Telephone number.
-    pub phone: Option<Option<Phone>>,
+    /// What else they tell.
+    pub profile: ProfileChanges,
 }
 
 impl Changes {
@@ -129,7 +130,7 @@ impl Changes {
     #[must_use]
     pub fn members_besides(&self, user: &User) -> Vec<&'static str> {
         let name = self.name.as_ref().is_none_or(|name| name.as_ref().map(Name::as_str) == user.name.as_deref());
-        let phone = self.phone.as_ref().is_none_or(|phone| phone.as_ref().map(Phone::as_str) == user.phone.as_deref());
-        [(name, "name"), (phone, "phone")].into_iter().filter(|(same, _)| !same).map(|(_, member)| member).collect()
+        let name = (!name).then_some("name");
+        name.into_iter().chain(self.profile.on(&user.profile).differing(&user.profile)).collect()
     }
 }

@@ -14,14 +14,28 @@ use super::store;
 use super::target::Target;
 use crate::app::App;
 use crate::audit::{Event, Kind};
-use crate::db::Write;
+use crate::db::{Counter, Write};
 use crate::links::{self, Purpose};
 use crate::{revocations, roles, sessions, step_up};
 
 /// Somebody the caller may read. The deleted exist only for those who could restore them, and for support.
-pub(super) async fn read(app: &App, caller: &SignedIn, target: Target) -> Result<User, UserError> {
+pub(super) async fn read(
+    app: &App,
+    caller: &SignedIn,
+    target: Target,
+    conditions: &Conditions,
+) -> Result<User, UserError> {
     let id = target.readable(caller)?;
-    let user = store::find(app.database.read(), id).await?.ok_or(UserError::NotFound)?;
+    let stored = async || store::find(app.database.read(), id).await;
+    // What a condition is held against is the database's word.
+    let user = if conditions.has_if_match() {
+        stored().await?
+    } else {
+        let (user, looked) = app.cache.get(id, stored).await?;
+        app.metrics.cache(looked);
+        user
+    };
+    let user = user.ok_or(UserError::NotFound)?;
     let staff = caller.may(Permission::UsersRead);
     if user.status == Status::Deleted && !staff { Err(UserError::NotFound) } else { Ok(user) }
 }
@@ -55,11 +69,15 @@ pub(super) async fn patch(
     let id = target.changeable(caller, Permission::UsersWrite)?;
     email_change::admit(app, caller, id, changes).await?;
     let write = app.database.write().await?;
+    if changes.username.is_some() {
+        write.hold(Counter::Users).await?;
+    }
     let user = locked(&write, id, version, conditions).await?;
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
     roles::outranks(&write, caller, &user).await?;
+    changes.profile.check(&user.profile)?;
     if changes.change_nothing(&user) {
         return Ok(user);
     }
@@ -79,7 +97,7 @@ pub(super) async fn patch(
 }
 
 /// An event for what signs them in, with before and after; one for all the rest, which says only what.
-fn record(app: &App, write: &Write, caller: &SignedIn, user: &User, changes: &Changes) {
+pub(super) fn record(app: &App, write: &Write, caller: &SignedIn, user: &User, changes: &Changes) {
     let event = |kind| Event::new(kind, caller.into(), &app.clock).about(user.id);
     if let Some(email) = changes.email.as_ref().filter(|email| email.as_str() != user.email) {
         write.audit(event(Kind::EmailChanged).with("before", user.email.as_str()).with("after", email.as_str()));

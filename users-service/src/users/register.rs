@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::audit::{By, Event, Kind};
 use crate::config::Passwords;
 use crate::db::Write;
-use crate::idempotency::{Answer, IdempotencyKey, once, replay};
+use crate::idempotency::{Answer, IdempotencyKey, once, registration, replay};
 use crate::mail::{self, Owed, Template};
 use crate::passwords::{Password, PasswordHash};
 use crate::throttle::Ticket;
@@ -103,8 +103,7 @@ pub(super) async fn register<V: Representation>(
     by: By,
 ) -> Result<Answer, Problem> {
     let Registration { user, password } = request.parse(&app.config.passwords)?;
-    let scope = format!("registration {}", user.email.normal());
-    let claim = key.claim(scope, &request.without_password(), Some(&password));
+    let claim = key.claim(registration(user.email.normal()), &request.without_password(), Some(&password));
     if let Some(first) = replay(app, claim.as_ref()).await? {
         return Ok(first);
     }
@@ -155,13 +154,14 @@ async fn insert_and_show<V: Representation>(
     let event = Event::new(kind, by, &app.clock).with("identifier", name);
     write.audit(whom.into_iter().fold(event, Event::about));
     if silent {
-        return Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?);
+        let answer = Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?;
+        return Ok(whom.into_iter().fold(answer, Answer::about));
     }
     match inserted {
         Inserted::Created(user) => {
             let (location, tag) = (V::VERSION.location(&user), V::VERSION.tag(&user));
-            let answer = Answer::json(StatusCode::CREATED, &V::View::from(*user))?;
-            Ok(answer.header("location", location).header("etag", tag))
+            let (id, answer) = (user.id, Answer::json(StatusCode::CREATED, &V::View::from(*user))?);
+            Ok(answer.about(id).header("location", location).header("etag", tag))
         }
         Inserted::EmailTaken => Err(UserError::EmailTaken),
         Inserted::UsernameTaken => Err(UserError::UsernameTaken),

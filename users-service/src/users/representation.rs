@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::http::{Conditions, entity_tag};
 use shared::problem::Problem;
+use time::Date;
 
 use super::error::UserError;
 use super::model::{Changes, User};
@@ -57,9 +58,9 @@ pub trait Representation {
     /// How it patches one.
     type Patch: DeserializeOwned + 'static;
 
-    /// The patch, validated.
+    /// The patch, validated; `today` is the UTC date that somebody has to be of age on.
     ///
     /// # Errors
     /// 422 with every fault in it.
-    fn changes(patch: Self::Patch) -> Result<Changes, Problem>;
+    fn changes(patch: Self::Patch, today: Date) -> Result<Changes, Problem>;
 }

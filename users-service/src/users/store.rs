@@ -8,8 +8,10 @@ use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
 
 use super::error::UserError;
-use super::fields::{Email, Identifier, fold};
+use super::fields::{Email, Identifier, Looks, fold};
+use super::looks;
 use super::model::{Changes, Credentials, NewUser, Status, User};
+use super::profile::{Address, Profile};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::db::{Counter, Fault, Write};
 use crate::passwords::PasswordHash;
@@ -22,13 +24,19 @@ impl From<Model> for User {
             (None, Some(_)) => Status::Disabled,
             (None, None) => Status::Active,
         };
+        let address = match (row.street, row.city, row.state, row.zip_code) {
+            (Some(street), Some(city), Some(state), Some(zip_code)) => Some(Address { street, city, state, zip_code }),
+            (_, _, _, _) => None,
+        };
+        let (first_name, last_name) = (row.first_name, row.last_name);
+        let profile = Profile { first_name, last_name, birth_date: row.birth_date, phone: row.phone, address };
         Self {
             id: row.id.into(),
             seq: row.seq,
             email: row.email,
             username: row.username,
             name: row.name,
-            phone: row.phone,
+            profile,
             roles: parse_roles(&row.roles),
             custom_roles: row.custom_roles.split_whitespace().map(str::to_owned).collect(),
             permissions: parse_permissions(&row.permissions),
@@ -77,7 +85,7 @@ pub async fn insert(
 ) -> Result<Inserted, Fault> {
     let seq = write.next(Counter::Users).await?;
     // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
-    let row = row_of(id, seq, new, password, now);
+    let row = row_of(write, id, seq, new, password, now).await?;
     Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
     // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
     let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
@@ -105,7 +113,7 @@ pub async fn hold_name(write: &Write, id: UserId, new: &NewUser, now: OffsetDate
         search: Set(String::new()),
         roles: Set(String::new()),
         purged_at: Set(Some(to_micros(now))),
-        ..row_of(id, seq, new, &PasswordHash::stored(String::new()), now)
+        ..row_of(write, id, seq, new, &PasswordHash::stored(String::new()), now).await?
     };
     Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
     Ok(())
@@ -116,16 +124,28 @@ fn unless_taken() -> OnConflict {
 }
 
 /// Somebody new.
-fn row_of(id: UserId, seq: i64, new: &NewUser, password: &PasswordHash, now: OffsetDateTime) -> ActiveModel {
+async fn row_of(
+    write: &Write,
+    id: UserId,
+    seq: i64,
+    new: &NewUser,
+    password: &PasswordHash,
+    now: OffsetDateTime,
+) -> Result<ActiveModel, Fault> {
+    // Who would look like somebody is refused by the index as they would be: by the same statements.
+    let like = looks::like(write, &new.username, None).await?;
+    let Looks { small, large } = new.username.looks();
     let (email, username) = (new.email.as_str(), new.username.as_str());
     let name = new.name.as_ref().map(super::fields::Name::as_str);
-    ActiveModel {
+    Ok(ActiveModel {
         id: Set(id.as_uuid()),
         seq: Set(seq),
         email: Set(email.to_owned()),
         email_norm: Set(new.email.normal().to_owned()),
         username: Set(username.to_owned()),
-        username_norm: Set(new.username.normal().to_owned()),
+        username_norm: Set(like.unwrap_or_else(|| new.username.normal().to_owned())),
+        username_skeleton: Set(Some(small)),
+        username_skeleton_upper: Set(Some(large)),
         name: Set(name.map(str::to_owned)),
         phone: Set(new.phone.as_ref().map(|phone| phone.as_str().to_owned())),
         search: Set(search(email, username, name)),
@@ -142,7 +162,8 @@ fn row_of(id: UserId, seq: i64, new: &NewUser, password: &PasswordHash, now: Off
         disabled_at: Set(None),
         deleted_at: Set(None),
         purged_at: Set(None),
-    }
+        ..Default::default()
+    })
 }
 
 /// Whoever signs in with this e-mail address or user name.
@@ -186,6 +207,15 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<User>
 pub async fn credentials<C: ConnectionTrait>(db: &C, id: UserId) -> Result<Option<Credentials>, Fault> {
     let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_null()).one(db).await?;
     Ok(row.map(Credentials::from))
+}
+
+/// Whether there was such a user until their data was removed.
+///
+/// # Errors
+/// When the statement fails.
+pub(super) async fn was_purged(write: &Write, id: UserId) -> Result<bool, Fault> {
+    let row = Entity::find_by_id(id.as_uuid()).filter(Column::PurgedAt.is_not_null());
+    Ok(row.one(write.transaction()).await?.is_some())
 }
 
 /// The same with the row locked until the end of the transaction.
@@ -247,7 +277,7 @@ pub async fn reset_password(write: &Write, user: &User, hash: &PasswordHash, now
     update(write, user.id, row).await
 }
 
-/// Writes a patch. The caller holds the row.
+/// Writes a patch. The caller holds the row, and before it [`Counter::Users`] if the patch has a user name.
 pub(super) async fn change(
     write: &Write,
     user: &User,
@@ -271,17 +301,39 @@ pub(super) async fn change(
         }
     }
     if let Some(username) = &changes.username {
+        let other = fold(&user.username) != username.normal();
+        if other && looks::like(write, username, Some(user.id)).await?.is_some() {
+            return Err(UserError::UsernameTaken);
+        }
+        let Looks { small, large } = username.looks();
         row.username = Set(username.as_str().to_owned());
         row.username_norm = Set(username.normal().to_owned());
+        row.username_skeleton = Set(Some(small));
+        row.username_skeleton_upper = Set(Some(large));
     }
-    if let Some(phone) = &changes.phone {
-        row.phone = Set(phone.as_ref().map(|phone| phone.as_str().to_owned()));
-    }
+    tell(&mut row, changes.profile.on(&user.profile));
     update(write, user.id, row).await.map_err(|fault| match () {
         () if fault.violates("email_norm") => UserError::EmailTaken,
         () if fault.violates("username_norm") => UserError::UsernameTaken,
         () => UserError::Database(fault),
     })
+}
+
+/// What they tell about themselves.
+fn tell(row: &mut ActiveModel, profile: Profile) {
+    let Profile { first_name, last_name, birth_date, phone, address } = profile;
+    row.first_name = Set(first_name);
+    row.last_name = Set(last_name);
+    row.birth_date = Set(birth_date);
+    row.phone = Set(phone);
+    let (street, city, state, zip_code) = match address {
+        Some(Address { street, city, state, zip_code }) => (Some(street), Some(city), Some(state), Some(zip_code)),
+        None => (None, None, None, None),
+    };
+    row.street = Set(street);
+    row.city = Set(city);
+    row.state = Set(state);
+    row.zip_code = Set(zip_code);
 }
 
 /// Writes roles, status and version. The caller holds the row.
@@ -319,6 +371,7 @@ fn touched(user: &User, now: OffsetDateTime) -> ActiveModel {
 }
 
 async fn update(write: &Write, id: UserId, row: ActiveModel) -> Result<(), Fault> {
+    write.touched(id);
     Entity::update_many().set(row).filter(Column::Id.eq(id.as_uuid())).exec(write.transaction()).await?;
     Ok(())
 }

@@ -3,4 +3,6 @@
 mod administration;
 mod changes;
 mod lists;
+mod looks;
+mod purge;
 mod registration;

@@ -3,4 +3,4 @@
 pub mod http;
 mod model;
 
-pub use model::UserPatch;
+pub(in crate::users) use model::Names;

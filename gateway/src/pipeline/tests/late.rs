@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::auth::Verifier;
 use shared::clock::Clock;
 use shared::config::Secret;
-use shared::domain::Role;
+use shared::domain::{Permissions, Role};
 use shared::store::Revocation;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;

@@ -10,18 +10,35 @@ use shared::domain::Role;
 
 use super::*;
 use crate::keys::{KeyOrder, obey};
-use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
+use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERIFIER, on_both};
 
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 29] = [
+const DEEDS: [(&str, &[Kind]); 37] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
-        &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
+        &[
+            Kind::SignInSucceeded,
+            Kind::SignInFailed,
+            Kind::SignInThrottled,
+            Kind::SignInShed,
+            Kind::RefreshReplayed,
+            Kind::ClientRefused,
+            Kind::ClientThrottled,
+            Kind::CodeRedeemed,
+            Kind::CodeRefused,
+            Kind::CodeReused,
+        ],
     ),
-    ("revoke", &[Kind::SessionEnded]),
+    ("revoke", &[Kind::SessionEnded, Kind::ClientTokensEnded]),
+    ("introspect", &[Kind::ClientRefused, Kind::ClientThrottled]),
+    ("userinfo_by_post", &[]),
+    ("register_client", &[Kind::ClientMade]),
+    ("patch_client", &[Kind::ClientChanged]),
+    ("delete_client", &[Kind::ClientRemoved]),
+    ("make_client_secret", &[Kind::ClientSecretMade]),
     ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
     ("refresh_cookie_session", &[Kind::RefreshReplayed]),
     ("delete_cookie_session", &[Kind::SessionEnded]),
@@ -37,6 +54,8 @@ const DEEDS: [(&str, &[Kind]); 29] = [
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
     ("put_avatar", &[Kind::UserChanged]),
     ("delete_avatar", &[Kind::UserChanged]),
+    ("put_profile", &[Kind::UserChanged]),
+    ("export_user", &[Kind::DataExported]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
     ("make_role", &[Kind::RoleMade]),
@@ -54,10 +73,11 @@ const DEEDS: [(&str, &[Kind]); 29] = [
 /// The password that somebody changes theirs to.
 const NEW: &str = "another horse battery 8 staple";
 
-/// What no operation does, or all of them.
-const OTHERWISE: [Kind; 6] = [
-    Kind::UserImported,
+/// What no operation does, or all of them, or a page.
+const OTHERWISE: [Kind; 7] = [
     Kind::AdministratorMade,
+    Kind::UserImported,
+    Kind::ConsentGiven,
     Kind::UserPurged,
     Kind::SigningKeyRotated,
     Kind::SigningKeyRevoked,
@@ -88,11 +108,21 @@ const fn shape(kind: Kind) -> Shape {
         Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
         Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
-        Kind::RoleMade | Kind::RoleChanged | Kind::RoleRemoved => ("user", false, true),
-        Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
-            ("nobody", false, false)
-        }
-        Kind::RefreshReplayed => ("nobody", true, true),
+        Kind::RoleMade
+        | Kind::RoleChanged
+        | Kind::RoleRemoved
+        | Kind::ClientMade
+        | Kind::ClientChanged
+        | Kind::ClientRemoved
+        | Kind::ClientSecretMade => ("user", false, true),
+        Kind::RegistrationDeclined
+        | Kind::SignInFailed
+        | Kind::SignInThrottled
+        | Kind::SignInShed
+        | Kind::ClientRefused
+        | Kind::ClientThrottled
+        | Kind::ClientTokensEnded => ("nobody", false, false),
+        Kind::RefreshReplayed | Kind::CodeRefused | Kind::CodeReused => ("nobody", true, true),
         Kind::EmailChanged
         | Kind::EmailChangeAsked
         | Kind::UsernameChanged
@@ -105,6 +135,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::UserEnabled
         | Kind::UserDeleted
         | Kind::UserRestored
+        | Kind::DataExported
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
@@ -113,6 +144,8 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::StepUpThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
+        | Kind::ConsentGiven
+        | Kind::CodeRedeemed
         | Kind::CallRefused => ("user", true, true),
     }
 }
@@ -127,9 +160,11 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     by_mail(&service).await;
     hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
+    service.call(Method::GET, "/api/v1/users/me/export").by(&ada).send().await.expect(200);
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
     come_and_go(&service).await;
+    let_clients_in(&service, &admin).await;
     guess(&service, &ada).await;
     let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
     let support = as_support(&ada);
@@ -249,6 +284,29 @@ async fn come_and_go(service: &Running) {
     for _ in 0..2 {
         service.refresh(&stolen).await.expect_problem(400, "invalid_grant");
     }
+}
+
+/// What clients do, and administrators to them.
+async fn let_clients_in(service: &Running, admin: &Person) {
+    let (web, machine) = (service.web_client(&["openid"]).await, service.machine(&["accounts:read"]).await);
+    let code = Browser::new(service).code(&web, "openid", "countess").await;
+    for status in [200, 400] {
+        service.redeem(&web, &code).await.expect(status);
+    }
+    let code = Browser::new(service).code(&web, "openid", "countess").await;
+    service.redeem_with(&web, &code, VERIFIER, "https://evil.example/").await.expect_problem(400, "invalid_grant");
+    let token = service.own_token(&machine).await.text("/access_token");
+    let revoke = service.call(Method::POST, "/api/v1/auth/revoke").shown_by(&machine).form(&[("token", &token)]);
+    revoke.send().await.expect(200);
+    let thief = Registered { secret: Some("tgc_guessed".to_owned()), ..machine.clone() };
+    for status in [401, 401, 429] {
+        service.own_token(&thief).await.expect(status);
+    }
+    let path = format!("/api/v1/clients/{}", machine.id);
+    let secret = service.call(Method::POST, &format!("{path}/secret")).by(admin).json(&json!({}));
+    secret.send().await.expect(200);
+    service.call(Method::PATCH, &path).by(admin).json(&json!({"disabled": true})).send().await.expect(200);
+    service.call(Method::DELETE, &path).by(admin).send().await.expect(204);
 }
 
 async fn guess(service: &Running, ada: &Person) {

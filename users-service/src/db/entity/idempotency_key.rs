@@ -19,6 +19,7 @@ pub struct Model {
     pub headers: String,
     pub body: Vec<u8>,
     pub created_at: i64,
+    pub subject_id: Option<Uuid>,
 }
 
 /// Joined by hand where needed.

@@ -30,6 +30,15 @@ pub struct Model {
     pub disabled_at: Option<i64>,
     pub deleted_at: Option<i64>,
     pub purged_at: Option<i64>,
+    pub username_skeleton: Option<String>,
+    pub username_skeleton_upper: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub birth_date: Option<String>,
+    pub street: Option<String>,
+    pub city: Option<String>,
+    pub state: Option<String>,
+    pub zip_code: Option<String>,
 }
 
 /// Joined by hand where needed.

@@ -105,7 +105,7 @@ async fn many_sessions_move_on_in_one_transaction(backend: Backend) {
         people.iter().chain(&people).map(|person| rotator.rotate(presented(&service, &person.refresh_token, None)));
     let all = join(stranger, join_all(twice));
     // All are in the queue before anybody looks.
-    let ((stranger, rotated), _task) = join(all, async { tokio::spawn(drains.run()) }).await;
+    let ((stranger, rotated), ()) = join(all, async { drop(tokio::spawn(drains.run())) }).await;
     assert!(stranger.unwrap().is_none(), "ahead of its session: to be looked at");
     for (person, rotated) in people.iter().chain(&people).zip(rotated) {
         let rotated = rotated.unwrap().unwrap();
@@ -130,7 +130,7 @@ async fn what_cannot_be_told_is_looked_up(backend: Backend) {
     // Gone, as far as this one can see.
     database.close().await;
     let asked = rotator.rotate(presented(&service, &ada.refresh_token, None));
-    let (rotated, _task) = join(asked, async { tokio::spawn(drains.run()) }).await;
+    let (rotated, ()) = join(asked, async { drop(tokio::spawn(drains.run())) }).await;
     assert!(rotated.unwrap().is_none());
     // And where the task itself is gone, nobody waits for it.
     let (rotator, drains) = self::rotator(4, &service, &database);

@@ -119,6 +119,7 @@ async fn measure(service: &Running, kinds: [&str; 5]) -> [Vec<f64>; 5] {
 
 /// How far the kinds' mean ranks lie apart (Kruskal and Wallis, 1952): about 4 where nothing tells them apart, 143 where all
 /// of one kind come before all others.
+#[expect(clippy::float_arithmetic, reason = "statistics, never money")]
 fn spread(times: &[Vec<f64>; 5]) -> f64 {
     let mut all: Vec<_> =
         times.iter().enumerate().flat_map(|(kind, times)| times.iter().map(move |time| (*time, kind))).collect();

@@ -16,7 +16,13 @@ pub fn fold(text: &str) -> String {
 /// like another and is none.
 #[must_use]
 pub fn has_ignorable(text: &str) -> bool {
-    text.chars().any(|c| IGNORABLE.iter().any(|range| range.contains(&c)))
+    text.chars().any(is_ignorable)
+}
+
+/// Whether a character is one of those.
+#[must_use]
+pub fn is_ignorable(c: char) -> bool {
+    IGNORABLE.iter().any(|range| range.contains(&c))
 }
 
 /// `DerivedCoreProperties.txt`, in the order of the code points.

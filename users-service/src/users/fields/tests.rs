@@ -85,15 +85,33 @@ fn user_names_are_taken_or_refused() {
     ] {
         assert!(Username::parse(bad).is_err(), "{bad:?}");
     }
+    for mixed in ["pаypal", "раypal", "αlice", "ada.жанна", "ꭰlice"] {
+        assert_eq!(Username::parse(mixed).unwrap_err().code, "confusable", "{mixed}");
+    }
+    for whole in ["παύλος", "東京tokyo", "한국korea", "ᏣᎳᎩ", "müller", "ada-ñ.1"] {
+        assert!(Username::parse(whole).is_ok(), "{whole}");
+    }
     assert_eq!(Username::parse("ＡＤＡ").unwrap().normal(), "ada");
 }
 
 #[test]
 fn names_and_numbers_are_taken_or_refused() {
-    for good in ["A", "Ada Lovelace", "Анна-Мария", "a".repeat(100).as_str()] {
+    for good in ["A", "Ada Lovelace", "Анна-Мария", "Anna Смирнова", "क्\u{200d}ष", "a".repeat(100).as_str()]
+    {
         assert!(Name::parse(good).is_ok(), "{good}");
     }
-    for bad in ["", " ", " Ada", "Ada ", "A\nB", "a".repeat(101).as_str()] {
+    for bad in [
+        "",
+        " ",
+        " Ada",
+        "Ada ",
+        "A\nB",
+        "Ada\u{202e}",
+        "A\u{200b}da",
+        "A\u{2028}B",
+        "\u{200d}Ada",
+        "a".repeat(101).as_str(),
+    ] {
         assert!(Name::parse(bad).is_err(), "{bad:?}");
     }
     for good in ["+14155550123", "+4930901820", "+123456789012345"] {

@@ -1,11 +1,12 @@
 //! A person's name and telephone number.
 
+use super::hidden::is_plain;
 use super::{Refused, refused};
 
 /// In characters.
 const MAX_NAME: usize = 100;
 
-/// 1 to 100 characters, no control characters, no blanks at its ends.
+/// 1 to 100 characters, none that cannot be seen, no blanks at its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -18,8 +19,8 @@ impl Name {
         if !(1..=MAX_NAME).contains(&text.chars().count()) {
             return refused("length", "1 to 100 characters");
         }
-        if text.chars().any(char::is_control) || text.trim() != text {
-            return refused("format", "no control characters, and no blanks at the beginning or end");
+        if !is_plain(text) || text.trim() != text {
+            return refused("format", "no characters that cannot be seen, and no blanks at the beginning or end");
         }
         Ok(Self(text.to_owned()))
     }

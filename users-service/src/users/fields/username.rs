@@ -1,5 +1,6 @@
 //! User names: what a person signs in with besides the e-mail address.
 
+use super::confusable::{Looks, is_mixed};
 use super::fold::{fold, has_ignorable};
 use super::{Refused, refused};
 
@@ -27,6 +28,9 @@ impl Username {
         if has_ignorable(text) || !is_name(text) || !is_name(&normal) || !LENGTH.contains(&normal.chars().count()) {
             return refused("format", "letters and digits, with . _ - inside, beginning with a letter or digit");
         }
+        if is_mixed(&normal) {
+            return refused("confusable", "letters of one script: those of another can look the same");
+        }
         Ok(Self { written: text.to_owned(), normal })
     }
 
@@ -40,6 +44,12 @@ impl Username {
     #[must_use]
     pub fn normal(&self) -> &str {
         &self.normal
+    }
+
+    /// What it looks like.
+    #[must_use]
+    pub fn looks(&self) -> Looks {
+        Looks::of(&self.normal)
     }
 }
 

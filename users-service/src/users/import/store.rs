@@ -4,6 +4,7 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use shared::clock::to_micros;
 use shared::domain::UserId;
+use shared::problem::FieldError;
 
 use super::entry::Entry;
 use super::{Outcome, fault};
@@ -46,13 +47,17 @@ impl Standing {
         match self {
             Self::Free => None,
             Self::Present => Some(Outcome::Present),
-            Self::EmailTaken => {
-                Some(Outcome::Refused(fault("/email", "email_taken", "somebody with another user name has it")))
-            }
-            Self::UsernameTaken => {
-                Some(Outcome::Refused(fault("/username", "username_taken", "somebody with another address has it")))
-            }
+            Self::EmailTaken => Some(Outcome::Refused(Self::email_taken())),
+            Self::UsernameTaken => Some(Outcome::Refused(Self::username_taken())),
         }
+    }
+
+    pub(super) const fn email_taken() -> FieldError {
+        fault("/email", "email_taken", "somebody with another user name has it")
+    }
+
+    pub(super) const fn username_taken() -> FieldError {
+        fault("/username", "username_taken", "somebody with another address has it, or one that looks like it")
     }
 }
 
@@ -64,6 +69,7 @@ pub(super) async fn complete(write: &Write, id: UserId, entry: &Entry) -> Result
         created_at: entry.created_at.map_or(NotSet, |at| Set(to_micros(at))),
         ..Default::default()
     };
+    write.touched(id);
     Entity::update_many().set(row).filter(Column::Id.eq(id.as_uuid())).exec(write.transaction()).await?;
     Ok(())
 }

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use shared::domain::UserId;
 use shared::http::patch::Field;
 use shared::problem::Problem;
+use time::Date;
 
-use crate::users::fields::{Email, Name, Phone, Username};
+use crate::users::fields::{Email, Name, Refused, Username};
 use crate::users::model::{Changes, User};
+use crate::users::profile::{ProfileChanges, ProfilePatch, TOP};
 use crate::users::register::{invalid, noted};
 use crate::users::representation::{Representation, Version};
 
@@ -59,18 +61,27 @@ impl From<User> for UserView {
     }
 }
 
-impl UserPatch {
-    /// The patch, validated; `phone_at` is where this version has the telephone number.
-    pub(in crate::users) fn parse(self, phone_at: &'static str) -> Result<Changes, Problem> {
+/// The members that both versions have in the same place.
+pub(in crate::users) struct Names {
+    pub email: Field<String>,
+    pub username: Field<String>,
+    pub name: Field<String>,
+}
+
+impl Names {
+    /// The patch, validated, together with what `profile` reads.
+    pub fn parse(
+        self,
+        profile: impl FnOnce(&mut Vec<(&'static str, Refused)>) -> ProfileChanges,
+    ) -> Result<Changes, Problem> {
         let mut faults = Vec::new();
         let email = self.email.required("/email")?.and_then(|text| noted(&mut faults, "/email", Email::parse(&text)));
         let username = self.username.required("/username")?;
         let username = username.and_then(|text| noted(&mut faults, "/username", Username::parse(&text)));
         let name = self.name.optional();
         let name = name.map(|name| name.and_then(|text| noted(&mut faults, "/name", Name::parse(&text))));
-        let phone = self.phone.optional();
-        let phone = phone.map(|phone| phone.and_then(|text| noted(&mut faults, phone_at, Phone::parse(&text))));
-        if faults.is_empty() { Ok(Changes { email, username, name, phone }) } else { Err(invalid(faults)) }
+        let profile = profile(&mut faults);
+        if faults.is_empty() { Ok(Changes { email, username, name, profile }) } else { Err(invalid(faults)) }
     }
 }
 
@@ -79,7 +90,8 @@ impl Representation for V1 {
     type View = UserView;
     type Patch = UserPatch;
 
-    fn changes(patch: UserPatch) -> Result<Changes, Problem> {
-        patch.parse("/phone")
+    fn changes(UserPatch { email, username, name, phone }: UserPatch, today: Date) -> Result<Changes, Problem> {
+        let profile = ProfilePatch { phone, ..ProfilePatch::default() };
+        Names { email, username, name }.parse(|faults| profile.parse(&TOP, today, faults))
     }
 }

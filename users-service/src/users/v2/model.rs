@@ -5,12 +5,13 @@ use shared::clock::instant;
 use shared::domain::UserId;
 use shared::http::patch::Field;
 use shared::problem::Problem;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use crate::roles::words;
 use crate::users::model::{Changes, Status, User};
+use crate::users::profile::{NESTED, Object, Profile, ProfileChanges, ProfilePatch};
 use crate::users::representation::{Representation, Version};
-use crate::users::v1::UserPatch;
+use crate::users::v1::Names;
 
 /// Version 2.
 #[derive(Clone, Copy, Debug)]
@@ -45,16 +46,7 @@ pub struct UserViewV2 {
     /// Whether the address has been shown to be theirs.
     pub email_verified: bool,
     /// What else they told.
-    pub profile: ProfileView,
-}
-
-/// What a user tells besides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = ProfileSummary)]
-pub struct ProfileView {
-    /// Telephone number (E.164).
-    #[schema(example = "+14155550123")]
-    pub phone: Option<String>,
+    pub profile: Profile,
 }
 
 /// A merge patch (RFC 7396): absent keeps, `null` clears.
@@ -76,17 +68,7 @@ pub struct UserPatchV2 {
     /// What else they tell.
     #[serde(default)]
     #[schema(value_type = Option<ProfilePatch>)]
-    pub profile: Field<ProfilePatch>,
-}
-
-/// The same for what else they tell.
-#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProfilePatch {
-    /// Telephone number (E.164).
-    #[serde(default)]
-    #[schema(value_type = Option<String>, example = "+14155550123")]
-    pub phone: Field<String>,
+    pub profile: Field<Object<ProfilePatch>>,
 }
 
 impl From<User> for UserViewV2 {
@@ -101,7 +83,7 @@ impl From<User> for UserViewV2 {
             roles: words(user.roles, &user.custom_roles),
             status: user.status,
             email_verified: user.email_verified,
-            profile: ProfileView { phone: user.phone },
+            profile: user.profile,
         }
     }
 }
@@ -111,13 +93,12 @@ impl Representation for V2 {
     type View = UserViewV2;
     type Patch = UserPatchV2;
 
-    fn changes(UserPatchV2 { email, username, name, profile }: UserPatchV2) -> Result<Changes, Problem> {
-        let phone = match profile {
-            Field::Absent => Field::Absent,
-            // A profile that is cleared has no telephone number.
-            Field::Null => Field::Null,
-            Field::Value(profile) => profile.phone,
-        };
-        UserPatch { email, username, name, phone }.parse("/profile/phone")
+    fn changes(patch: UserPatchV2, today: Date) -> Result<Changes, Problem> {
+        let UserPatchV2 { email, username, name, profile } = patch;
+        Names { email, username, name }.parse(|faults| match profile {
+            Field::Absent => ProfileChanges::default(),
+            Field::Null => ProfileChanges::nothing_left(),
+            Field::Value(Object(profile)) => profile.parse(&NESTED, today, faults),
+        })
     }
 }

@@ -1,0 +1,174 @@
+//! What is left of somebody thirty days after they were deleted: nothing, wherever it was.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::testing::{Backend, PASSWORD, Person, Running, Setup, database, on_both};
+use crate::users::export::schema;
+
+on_both! {
+    after_a_purge_no_table_knows_them,
+    a_restore_and_a_purge_leave_one_winner,
+}
+
+/// Marks that only one person leaves.
+const MARKS: [&str; 12] = [
+    "zebedee",
+    "zebulon",
+    "quirinus",
+    "Quirinus Zed",
+    "wickersham",
+    "1961-07-13",
+    "+14155557777",
+    "xanadu",
+    "198.51.100.9",
+    "zeb-key",
+    "64738",
+    "correct horse",
+];
+
+async fn lives(service: &Running, admin: &Person) -> Person {
+    const HOME: &str = "198.51.100.9";
+    let body =
+        json!({"email": "zebedee@example.org", "username": "zebedee", "password": PASSWORD, "name": "Quirinus Zed"});
+    service.call(Method::POST, "/api/v1/users").from(HOME).json(&body).key("zeb-key").send().await.expect(201);
+    let grant = |password: &'static str| {
+        let fields = [("grant_type", "password"), ("username", "zebedee@example.org"), ("password", password)];
+        service.call(Method::POST, "/api/v1/auth/token").from(HOME).form(&fields).send()
+    };
+    grant("wrong horse 9").await.expect(400);
+    let zeb = Person::of("zebedee@example.org", &grant(PASSWORD).await.expect(200));
+    let profile = json!({
+        "first_name": "quirinus", "last_name": "wickersham", "birth_date": "1961-07-13", "phone": "+14155557777",
+        "address": {"street": "1 xanadu", "city": "xanadu", "state": "NY", "zip_code": "64738"},
+    });
+    service.call(Method::PUT, "/api/v1/users/me/profile").by(&zeb).from(HOME).json(&profile).send().await.expect(200);
+    service.call(Method::GET, "/api/v1/users/me/export").by(&zeb).from(HOME).send().await.expect(200);
+    let path = format!("/api/v2/users/{}", zeb.id);
+    let moved = json!({"email": "zebulon@example.org", "username": "zebulon"});
+    service.call(Method::PATCH, &path).by(admin).json(&moved).send().await.expect(200);
+    for (call, key) in [("disable", "a"), ("enable", "b")] {
+        let call = service.call(Method::POST, &format!("{path}/{call}")).by(admin).key(key);
+        call.send().await.expect(200);
+    }
+    for call in ["password/forgot", "email/resend"] {
+        let address = json!({"email": "zebulon@example.org"});
+        service.call(Method::POST, &format!("/api/v1/auth/{call}")).json(&address).send().await.expect(202);
+    }
+    service
+        .register(&json!({"email": "zebulon@example.org", "username": "somebody", "password": PASSWORD}))
+        .await
+        .expect(409);
+    service.until_mails("waiting", 0).await;
+    service.call(Method::DELETE, &path).by(admin).key("c").send().await.expect(204);
+    zeb
+}
+
+/// Where each mark is, in whatever table and column, as text or as bytes.
+async fn marks(service: &Running, backend: Backend) -> Vec<String> {
+    let mut found = Vec::new();
+    for (table, columns) in schema(service).await {
+        for column in columns {
+            for mark in MARKS {
+                let bytes = hex::encode(mark);
+                let there = match backend {
+                    Backend::Sqlite => format!("instr(CAST(\"{column}\" AS BLOB), x'{bytes}') > 0"),
+                    Backend::Postgres => {
+                        format!("\"{column}\"::text LIKE '%{mark}%' OR \"{column}\"::text LIKE '%{bytes}%'")
+                    }
+                };
+                let sql = format!("SELECT count(*) FROM \"{table}\" WHERE {there}");
+                if service.ground.count(&sql).await > 0 {
+                    found.push(format!("{table}.{column}: {mark}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+async fn after_a_purge_no_table_knows_them(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let admin = service.administrator().await;
+    let zeb = lives(&service, &admin).await;
+    let before = marks(&service, backend).await;
+    for table in ["users", "sessions", "idempotency_keys", "audit_events", "links"] {
+        assert!(before.iter().any(|place| place.starts_with(table)), "{table} is not in {before:?}");
+    }
+    for mark in MARKS.into_iter().filter(|mark| *mark != "correct horse") {
+        assert!(before.iter().any(|place| place.ends_with(mark)), "{mark} is not in {before:?}");
+    }
+    let clock = service.clock.clone();
+    clock.advance(Duration::from_secs(31 * 86_400));
+    let setup = Setup::on(backend).at(clock).set("retention.idempotency_keys", "90d").set("retention.mails", "90d");
+    let service = setup.start_on(service.halt().await).await;
+    service.until_count("SELECT count(*) FROM users WHERE purged_at IS NOT NULL", 1).await;
+    assert_eq!(marks(&service, backend).await, Vec::<String>::new());
+    for table in ["sessions", "links", "mails", "api_keys", "user_custom_roles"] {
+        let id = if backend == Backend::Sqlite {
+            format!("x'{}'", zeb.id.as_uuid().simple())
+        } else {
+            format!("'{}'", zeb.id)
+        };
+        assert_eq!(
+            service.ground.count(&format!("SELECT count(*) FROM {table} WHERE user_id = {id}")).await,
+            0,
+            "{table}"
+        );
+    }
+    let admin = service.administrator().await;
+    let path = format!("/api/v1/users/{}", zeb.id);
+    service.call(Method::GET, &path).by(&admin).send().await.expect_problem(404, "not_found");
+    for (call, status, code) in [("restore", 409, "state_conflict"), ("enable", 404, "not_found")] {
+        let call = service.call(Method::POST, &format!("{path}/{call}")).by(&admin);
+        call.send().await.expect_problem(status, code);
+    }
+    let again = json!({"email": "zebulon@example.org", "username": "zebulon", "password": PASSWORD});
+    service.register(&again).await.expect(201);
+    service.stop().await;
+}
+
+async fn a_restore_and_a_purge_leave_one_winner(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let admin = service.administrator().await;
+    let database = database(&service.ground).await;
+    let (mut restored, mut purged) = (0, 0);
+    for round in 0..8 {
+        let person = service.person(&format!("person{round}")).await;
+        service.call(Method::DELETE, "/api/v1/users/me").by(&person).send().await.expect(204);
+        let path = format!("/api/v2/users/{}/restore", person.id);
+        let restore = async {
+            // Sometimes one is first, sometimes the other.
+            for _ in 0..round % 4 {
+                tokio::task::yield_now().await;
+            }
+            service.call(Method::POST, &path).by(&admin).send().await
+        };
+        let (answer, swept) = join(restore, super::super::purge(&database, i64::MAX, &service.clock)).await;
+        swept.unwrap();
+        let kept = format!("SELECT count(*) FROM users WHERE email = '{}' AND purged_at IS NULL", person.email);
+        match answer.status {
+            200 => {
+                assert_eq!(
+                    (answer.text("/email"), answer.text("/status")),
+                    (person.email.clone(), "active".to_owned())
+                );
+                assert_eq!(service.ground.count(&kept).await, 1);
+                restored += 1;
+            }
+            _ => {
+                answer.expect_problem(409, "state_conflict");
+                assert_eq!(service.ground.count(&kept).await, 0);
+                purged += 1;
+            }
+        }
+    }
+    assert_eq!(restored + purged, 8);
+    let told = service.ground.count("SELECT count(*) FROM audit_events WHERE kind = 'user.purged'").await;
+    assert_eq!(told, purged);
+    database.close().await;
+    service.stop().await;
+}
