@@ -19,8 +19,8 @@ impl App {
     fn new(secret: &str) -> Self {
         let (mut bits, mut held, mut bytes) = (0_u64, 0, Vec::new());
         for letter in secret.bytes() {
-            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".bytes().position(|other| other == letter).unwrap();
-            bits = (bits << 5) | u64::try_from(value).unwrap();
+            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".bytes().position(|other| other == letter).expect("base32");
+            bits = (bits << 5) | u64::try_from(value).expect("five bits");
             held += 5;
             if held >= 8 {
                 held -= 8;
@@ -33,7 +33,7 @@ impl App {
     fn code(&self, step: i64) -> String {
         let mac = hmac::sign(&self.0, &step.to_be_bytes());
         let at = usize::from(mac.as_ref()[19] & 15);
-        let word = u32::from_be_bytes(mac.as_ref()[at..at + 4].try_into().unwrap());
+        let word = u32::from_be_bytes(mac.as_ref()[at..at + 4].try_into().expect("four bytes"));
         format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
     }
 }
@@ -82,8 +82,8 @@ async fn an_app_is_asked_for_from_its_confirmation_on(backend: Backend) {
     drop(there.post("/api/v1/auth/step-up", &proof).await.expect(204));
     there.post("/api/v1/auth/step-up", &proof).await.problem(422, "validation_failed");
     drop(there.patch(me, &moved).await.expect(200));
-    sign_in(&visitor, &ann.email, codes[0].as_str().unwrap()).await.problem(400, "invalid_grant");
-    drop(sign_in(&visitor, &ann.email, codes[1].as_str().unwrap()).await.expect(200));
+    sign_in(&visitor, &ann.email, codes[0].as_str().expect("a code")).await.problem(400, "invalid_grant");
+    drop(sign_in(&visitor, &ann.email, codes[1].as_str().expect("a code")).await.expect(200));
 
     drop(there.delete(TOTP).await.expect(204));
     drop(visitor.password_grant(&ann.email, PASSWORD).await.expect(200));

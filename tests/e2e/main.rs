@@ -23,6 +23,7 @@ mod access;
 mod agreement;
 mod api_keys;
 mod audit;
+mod avatars;
 mod breaker;
 mod browser;
 mod cache;

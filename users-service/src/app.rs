@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::api_keys::Usage;
 use crate::audit::Journal;
+use crate::avatar::Avatars;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
@@ -58,6 +59,8 @@ pub struct App {
     pub mail_limit: Throttle,
     /// Counts the mails that one network has sent to anybody.
     pub mailing_limit: Throttle,
+    /// Images on their way in.
+    pub avatars: Avatars,
     /// Sends mail.
     pub mailer: Mailer,
     /// When API keys were used.

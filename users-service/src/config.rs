@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argon2::Params;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, bootstrap, keys, mail, mfa, oauth, sessions, throttle, users};
+use crate::{api_keys, avatar, bootstrap, keys, mail, mfa, oauth, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -29,10 +30,12 @@ pub struct Config {
     pub mfa: Mfa,
     pub passwords: Passwords,
     pub hashing: Hashing,
+    pub import: Import,
     pub throttle: Throttle,
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub avatars: Avatars,
     pub oauth: OAuth,
     pub api_keys: ApiKeys,
     pub roles: Roles,
@@ -96,6 +99,8 @@ sections! {
         queue: usize,
         max_wait: Dur,
     }
+    /// `[import]`
+    Import { notice: Dur, }
     /// `[throttle]`
     Throttle {
         enabled: bool,
@@ -130,6 +135,16 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[avatars]`
+    Avatars {
+        max_bytes: usize,
+        max_pixels: u64,
+        lease: Dur,
+        poll: Dur,
+        attempts: u32,
+        retry_first: Dur,
+        retry_longest: Dur,
+    }
     /// `[oauth]`
     OAuth {
         id_token_algorithm: keys::Algorithm,
@@ -215,6 +230,8 @@ impl Check for Config {
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
+        report.ensure(self.import.notice.get() > Duration::ZERO, "import.notice", "more than nothing");
+        avatar::check(&self.avatars, report);
         throttle::check(&self.throttle, report);
         sessions::check(self, report);
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");

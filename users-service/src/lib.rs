@@ -3,6 +3,7 @@
 mod api_keys;
 mod app;
 mod audit;
+mod avatar;
 mod bootstrap;
 mod browser;
 mod clients;
@@ -40,3 +41,4 @@ pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
 pub use keys::{KeyOrder, OrderError, obey as order_keys};
 pub use service::{Deps, Handle, Service, StartError, build};
+pub use users::{Dry, ImportError, Refusal, Summary, import as import_users};

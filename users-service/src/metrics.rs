@@ -30,6 +30,7 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    avatars: Family<Outcome, Counter>,
     api_keys_asked: Family<Outcome, Counter>,
     cache: Family<Found, Counter>,
     hashes_waiting: Gauge,
@@ -49,6 +50,8 @@ impl Metrics {
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         let mails = Family::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        let avatars = Family::default();
+        registry.register("avatars", "Images made small, by what came of them", Family::clone(&avatars));
         let api_keys_asked = Family::default();
         let asked = "Questions of gateways about API keys, by what they were told";
         registry.register("api_keys_asked", asked, Family::clone(&api_keys_asked));
@@ -75,6 +78,7 @@ impl Metrics {
             sign_ins,
             registrations,
             mails,
+            avatars,
             cache,
             api_keys_asked,
             hashes_waiting,
@@ -106,6 +110,12 @@ impl Metrics {
     /// `dropped` (it was for nobody), `withheld` (there were too many), or `panicked` (a mistake of ours).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what came of an image: `ready`, `replaced` (another one came, or it was deleted), `broken_off` (it is tried
+    /// again) or `failed`.
+    pub fn avatar(&self, outcome: &'static str) {
+        self.avatars.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts what a gateway was told of an API key: `active`, `unknown` (or revoked, or expired), `malformed`, or `shut_out`

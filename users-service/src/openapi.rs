@@ -14,7 +14,7 @@ use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, export, profile, v1, v2};
 use crate::{
-    api_keys, audit, browser, clients, keys, mfa, oauth, passwords, recovery, roles, sessions, step_up, tokens,
+    api_keys, audit, avatar, browser, clients, keys, mfa, oauth, passwords, recovery, roles, sessions, step_up, tokens,
 };
 
 /// Everything that is served.
@@ -29,6 +29,7 @@ use crate::{
         browser::http::create, browser::http::refresh, browser::http::end,
         sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
+        avatar::http::put, avatar::http::get_own, avatar::http::delete, avatar::http::get,
         audit::http::list,
         clients::http::list, clients::http::register, clients::http::get, clients::http::patch, clients::http::delete,
         clients::http::secret,

@@ -8,7 +8,7 @@ use shared::http::method_not_allowed;
 use crate::oauth::{self, authorize};
 use crate::users::{export, profile, v1, v2};
 use crate::{
-    api_keys, audit, browser, clients, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions,
+    api_keys, audit, avatar, browser, clients, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions,
     step_up, tokens,
 };
 
@@ -195,6 +195,18 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
         .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(mfa::http::reset)))
         .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
+        .service(
+            resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")
+                .route(web::get().to(avatar::http::get_own))
+                .route(web::head().to(avatar::http::get_own))
+                .route(web::put().to(avatar::http::put))
+                .route(web::delete().to(avatar::http::delete)),
+        )
+        .service(
+            resource("/users/{id}/avatar", "GET, HEAD")
+                .route(web::get().to(avatar::http::get))
+                .route(web::head().to(avatar::http::get)),
+        )
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

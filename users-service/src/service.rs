@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::api_keys::{self, Usage};
 use crate::app::App;
 use crate::audit::{self, Journal};
+use crate::avatar::Avatars;
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -30,7 +31,7 @@ use crate::sessions::{QUEUE, Rotator};
 use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::users::UserCache;
-use crate::{routes, sweeper, users};
+use crate::{avatar, passwords, routes, sweeper, users};
 
 /// What a service needs from outside besides its configuration.
 #[derive(Clone, Debug)]
@@ -122,6 +123,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
+        avatars: Avatars::default(),
         usage: Usage::default(),
         devices: Devices::new(keys.devices.clone(), config.throttle.device_memory.get(), clock.clone()),
         windows,
@@ -146,6 +148,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(app.keys.id.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
+    tasks.spawn(passwords::watch(app.clone()));
+    tasks.spawn(avatar::run(app.clone()));
     tasks.spawn(api_keys::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;

@@ -127,6 +127,11 @@ fn users() -> Vec<Row> {
         signed_in("POST /users/{id}/disable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/restore", [403, 403, 403, 403, 412]).stale(),
+        // Nobody has one.
+        signed_in("GET /users/me/avatar", [404; 5]),
+        signed_in("GET /users/{id}/avatar", [404; 5]),
+        signed_in("PUT /users/me/avatar", [415; 5]).json("{}"),
+        signed_in("DELETE /users/me/avatar", [412; 5]).stale(),
         signed_in("GET /audit/events", [403, 403, 403, 403, 200]),
     ]
 }

@@ -56,6 +56,8 @@ kinds! {
     UserRegistered "user.registered" Succeeded;
     /// Somebody was to be registered as somebody who is already, where that is not disclosed.
     RegistrationDeclined "user.registration_declined" Refused;
+    /// Somebody was brought over from another system, with the hash that it made of their password.
+    UserImported "user.imported" Succeeded;
     /// A start made the first administrator.
     AdministratorMade "user.administrator_made" Succeeded;
     /// An e-mail address was shown to be its user's.

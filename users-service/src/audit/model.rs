@@ -34,7 +34,7 @@ pub struct EventView {
     /// When it happened. Numbers go by the order of commit, which may differ.
     #[serde(with = "instant")]
     pub at: OffsetDateTime,
-    /// What happened: `user.registered`, `user.registration_declined` (only where it is not disclosed who is registered),
+    /// What happened: `user.registered`, `user.imported`, `user.registration_declined` (only where it is not disclosed who is registered),
     /// `user.administrator_made`, `user.email_changed`, `user.username_changed`,
     /// `user.changed`, `user.roles_changed`, `user.disabled`, `user.enabled`, `user.deleted`, `user.restored`,
     /// `user.purged`, `user.data_exported`, `user.email_verified`, `user.email_change_asked`, `password.changed`, `password.change_failed`,

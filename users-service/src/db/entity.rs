@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
 pub mod authorization;
+pub mod avatar;
 pub mod custom_role;
 pub mod id_token_key;
 pub mod idempotency_key;

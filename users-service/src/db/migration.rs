@@ -57,6 +57,16 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/access.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000011_avatars",
+                postgres: include_str!("migration/avatars.postgres.sql"),
+                sqlite: include_str!("migration/avatars.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000011_imported_hashes",
+                postgres: include_str!("migration/imported_hashes.postgres.sql"),
+                sqlite: include_str!("migration/imported_hashes.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000012_devices",
                 postgres: include_str!("migration/devices.postgres.sql"),
                 sqlite: include_str!("migration/devices.sqlite.sql"),

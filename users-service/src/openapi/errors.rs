@@ -123,6 +123,11 @@ fn of(operation: &str) -> Vec<Code> {
         "patch_role" => &[&SIGNED_IN, target, change, &BODY, &[Code::StateConflict]],
         "delete_role" => &[&SIGNED_IN, target, change, &[Code::StateConflict]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
+        "put_avatar" => &[&SIGNED_IN, target, change, &BODY, &[Code::Overloaded]],
+        "get_own_avatar" | "get_avatar" => {
+            &[&SIGNED_IN, target, &[Code::MalformedQuery, Code::ValidationFailed, Code::StalePrecondition]]
+        }
+        "delete_avatar" => &[&SIGNED_IN, target, change],
         "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
@@ -157,6 +162,18 @@ fn example(path: &str, code: Code) -> Problem {
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");
+    }
+    if path.ends_with("/avatar") {
+        return match code {
+            Code::ValidationFailed if path.contains("{id}") => {
+                problem.error("?size", "one_of", "one of thumb, medium, large")
+            }
+            Code::ValidationFailed => {
+                problem.error("", "dimensions", "at most 10,000 pixels a side, and 40 million in all")
+            }
+            Code::MalformedBody => problem.detail("The body broke off."),
+            _ => problem,
+        };
     }
     if code == Code::ValidationFailed && path.ends_with("/me/profile") {
         return problem.error("/birth_date", "age", "18 years ago or longer").error(

@@ -27,7 +27,12 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn contents(of: &mut Value) {
-    for (_, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (kind, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+        if kind.starts_with("image/") {
+            let summary = "A picture of Ada.";
+            content["examples"] = json!({"image": {"summary": summary, "externalValue": format!("{ORIGIN}/ada")}});
+            continue;
+        }
         let name = content["schema"]["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
         if let Some(example) = name.filter(|_| content.get("examples").is_none()).and_then(of_schema) {
             content["example"] = example;
@@ -43,6 +48,7 @@ fn of_schema(name: &str) -> Option<Value> {
             "name": "nightly report", "scopes": ["accounts:read"], "expires_at": "2027-05-21T08:00:00Z",
         }),
         "ApiKeys" => json!({"data": [api_key()]}),
+        "AvatarStatus" => json!({"status": "processing"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
         "Client" => client(),
         "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),

@@ -71,6 +71,7 @@ impl Setup {
             .set("hashing.passes", "1")
             .set("throttle.enabled", "false")
             .set("mail.poll", "20ms")
+            .set("avatars.poll", "20ms")
             // An RSA key takes its time in a build for tests.
             .set("oauth.id_token_algorithm", "EdDSA")
             .set("bootstrap.admin_email", ADMIN)

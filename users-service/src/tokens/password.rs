@@ -15,7 +15,7 @@ use crate::audit::{By, Event, Kind, Refusal};
 use crate::db::Write;
 use crate::keys::Signer;
 use crate::mfa;
-use crate::passwords::{PasswordHash, Verified};
+use crate::passwords::{Judged, PasswordHash, Verified};
 use crate::sessions::{self, Agent, Opening, RefreshToken, Session};
 use crate::throttle::Visit;
 use crate::users::{self, Credentials, Identifier, Status, User};
@@ -135,13 +135,19 @@ async fn check<T>(
     then: &impl AsyncFn(&Write, Proven) -> Result<T, GrantError>,
 ) -> Result<T, GrantError> {
     let found = users::by_identifier(app.database.read(), identifier).await?;
-    let verified = app.hasher.verify(password, found.as_ref().map(|found| &found.password)).await?;
+    let Judged { verified, due } = app.hasher.judge(password, found.as_ref().map(|found| &found.password)).await?;
     let renewed = match &verified {
-        Verified::No => return Err(GrantError::Invalid),
+        Verified::No => {
+            due.wait().await;
+            return Err(GrantError::Invalid);
+        }
         Verified::Yes => None,
         Verified::Renewed(hash) => Some(hash),
     };
-    let right = found.filter(|found| !is_hidden(app, &found.user)).ok_or(GrantError::Invalid)?;
+    let Some(right) = found.filter(|found| !is_hidden(app, &found.user)) else {
+        due.wait().await;
+        return Err(GrantError::Invalid);
+    };
     if right.user.status != Status::Active {
         return Err(GrantError::NotActive(right.user.status));
     }

@@ -86,6 +86,7 @@ async fn empty(write: &Write, user: &Model, now: i64) -> Result<(), Fault> {
         permissions: Set(String::new()),
         search: Set(String::new()),
         password_hash: Set(String::new()),
+        foreign_cost: Set(None),
         purged_at: Set(Some(now)),
         ..Default::default()
     };

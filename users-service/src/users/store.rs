@@ -150,6 +150,7 @@ async fn row_of(
         phone: Set(new.phone.as_ref().map(|phone| phone.as_str().to_owned())),
         search: Set(search(email, username, name)),
         password_hash: Set(password.as_str().to_owned()),
+        foreign_cost: Set(None),
         roles: Set(write_roles(new.roles)),
         custom_roles: Set(String::new()),
         permissions: Set(String::new()),
@@ -240,7 +241,8 @@ pub async fn administrators<C: ConnectionTrait>(db: &C) -> Result<u64, Fault> {
 /// # Errors
 /// When the statement fails.
 pub async fn store_password(write: &Write, id: UserId, hash: &PasswordHash) -> Result<(), Fault> {
-    let row = ActiveModel { password_hash: Set(hash.as_str().to_owned()), ..Default::default() };
+    let password_hash = Set(hash.as_str().to_owned());
+    let row = ActiveModel { password_hash, foreign_cost: Set(None), ..Default::default() };
     update(write, id, row).await
 }
 
@@ -269,7 +271,9 @@ pub async fn move_to(write: &Write, user: &User, email: &Email, now: OffsetDateT
 /// When the statement fails.
 pub async fn reset_password(write: &Write, user: &User, hash: &PasswordHash, now: OffsetDateTime) -> Result<(), Fault> {
     let password_hash = Set(hash.as_str().to_owned());
-    let row = ActiveModel { password_hash, email_verified: Set(true), ver: Set(user.ver + 1), ..touched(user, now) };
+    let ver = Set(user.ver + 1);
+    let row =
+        ActiveModel { password_hash, foreign_cost: Set(None), email_verified: Set(true), ver, ..touched(user, now) };
     update(write, user.id, row).await
 }
 

@@ -15,7 +15,7 @@ use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERI
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 40] = [
+const DEEDS: [(&str, &[Kind]); 42] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -58,6 +58,8 @@ const DEEDS: [(&str, &[Kind]); 40] = [
     ("resend_verification", &[]),
     ("forgot_password", &[]),
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("put_avatar", &[Kind::UserChanged]),
+    ("delete_avatar", &[Kind::UserChanged]),
     ("put_profile", &[Kind::UserChanged]),
     ("export_user", &[Kind::DataExported]),
     ("delete_user", &[Kind::UserDeleted]),
@@ -78,8 +80,9 @@ const DEEDS: [(&str, &[Kind]); 40] = [
 const NEW: &str = "another horse battery 8 staple";
 
 /// What no operation does, or all of them, or a page.
-const OTHERWISE: [Kind; 6] = [
+const OTHERWISE: [Kind; 7] = [
     Kind::AdministratorMade,
+    Kind::UserImported,
     Kind::ConsentGiven,
     Kind::UserPurged,
     Kind::SigningKeyRotated,
@@ -108,7 +111,7 @@ type Shape = (&'static str, bool, bool);
 
 const fn shape(kind: Kind) -> Shape {
     match kind {
-        Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
+        Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
         Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset | Kind::RecoveryCodeUsed => {
             ("nobody", true, false)
         }
@@ -194,6 +197,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
     let revoke = KeyOrder::Revoke(keys.text("/keys/0/kid"));
     let _ = obey(&service.config, &service.clock, revoke).await.unwrap();
+    bring_over(&service).await;
     let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
 
     for kind in Kind::ALL {
@@ -238,6 +242,17 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
     post("enable").await;
     service.call(Method::DELETE, path).by(admin).send().await.expect(204);
     post("restore").await;
+}
+
+/// What an operator does.
+async fn bring_over(service: &Running) {
+    let line = json!({
+        "email": "grace@example.org", "username": "gracehopper",
+        "password_hash": "$2b$04$9W1wWX8bKhTWZPJclWRsOOY03IgPDMM.3AEd1zOOAdCBby.tjdkg2",
+    });
+    let (mut file, mut tell) = (std::io::Cursor::new(line.to_string()), |_: &crate::Refusal| {});
+    let done = crate::import_users(&service.config, &service.clock, &mut file, crate::Dry::No, &mut tell).await;
+    assert_eq!(done.unwrap().imported, 1);
 }
 
 /// What custom roles, keys, and a link sent at an administrator's word come to.

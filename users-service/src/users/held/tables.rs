@@ -60,6 +60,7 @@ pub const TABLES: &[Table] = &[
         Holds::People { sections: ROLES, withheld: NOT_OF_ROLES, purge: Purge::Rows("user_id") },
     ),
     table("api_keys", Holds::People { sections: API_KEYS, withheld: NOT_OF_API_KEYS, purge: Purge::Rows("user_id") }),
+    table("avatars", Holds::People { sections: AVATAR, withheld: NOT_OF_AVATAR, purge: Purge::Rows("user_id") }),
     table("audit_events", Holds::People { sections: AUDIT, withheld: NOT_OF_AUDIT, purge: Purge::Specially }),
     table("mails", Holds::People { sections: MAILS, withheld: NOT_OF_MAILS, purge: Purge::Specially }),
     table("links", Holds::People { sections: LINKS, withheld: NOT_OF_LINKS, purge: Purge::Rows("user_id") }),
@@ -129,6 +130,7 @@ const NOT_OF_USERS: &[(&str, &str)] = &[
     ("username_skeleton_upper", DERIVED),
     ("search", DERIVED),
     ("password_hash", "whoever has it can guess the password"),
+    ("foreign_cost", "follows from the password's hash"),
 ];
 
 const SESSIONS: &[Section] = &[rows(
@@ -215,6 +217,26 @@ const NOT_OF_AUTHORIZATIONS: &[(&str, &str)] = &[
     ("browser", "a secret's"),
     ("code_digest", "a secret's"),
     ("code_expires_at", BOOKKEEPING),
+];
+
+const AVATAR: &[Section] = &[Section {
+    member: "avatar",
+    one: true,
+    whose: OWN,
+    key: ("user_id", Key::Id),
+    columns: &[text("status"), text("content_type"), text("shown_type"), instant("updated_at")],
+}];
+const IMAGE: &str = "an image: `GET /users/me/avatar` gives it";
+const NOT_OF_AVATAR: &[(&str, &str)] = &[
+    THEIRS,
+    ("original", "an image as it was sent, gone as soon as it is small"),
+    ("thumb", IMAGE),
+    ("medium", IMAGE),
+    ("large", IMAGE),
+    ("version", BOOKKEEPING),
+    ("shown", BOOKKEEPING),
+    ("attempts", BOOKKEEPING),
+    ("due_at", BOOKKEEPING),
 ];
 
 const NOT_OF_DEVICES: &[(&str, &str)] = &[
