@@ -11,6 +11,8 @@ mod names;
 mod settings;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/standard.rs"]
+mod standard;
 
 use source::{Finding, Source};
 
@@ -48,6 +50,11 @@ fn files_and_functions_stay_short() {
 #[test]
 fn nothing_is_promised_skipped_or_silenced() {
     each(code::banned_words);
+}
+
+#[test]
+fn every_requirement_of_the_standard_names_tests_that_there_are() {
+    none(standard::all(&Source::all()));
 }
 
 #[test]

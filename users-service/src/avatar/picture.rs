@@ -96,7 +96,9 @@ fn open(kind: Kind, bytes: &[u8], most: u64) -> Result<impl ImageDecoder + '_, I
 /// When it cannot be read after all.
 pub(super) fn shrink(kind: Kind, bytes: &[u8], max_pixels: u64) -> Result<Small, Unreadable> {
     let most = max_pixels.saturating_mul(WIDEST_PIXEL);
-    let mut decoder = open(kind, bytes, most).map_err(Unreadable::because)?;
+    // A PNG's own limit is for what is no pixel: a colour profile that unfolds to as much again as all of them.
+    let beside = if kind == Kind::Png { HEADER } else { most };
+    let mut decoder = open(kind, bytes, beside).map_err(Unreadable::because)?;
     bounded(&decoder, max_pixels).map_err(Unreadable::because)?;
     if decoder.total_bytes() > most {
         return Err(Unreadable::because("more bytes than pixels have"));

@@ -69,7 +69,7 @@ pub async fn confirm(
     if let Some(first) = replay(&app, claim.as_ref()).await? {
         return Ok(first.into());
     }
-    let ticket = Ticket::otp(id);
+    let ticket = Ticket::otp_setup(id);
     if let Err(wait) = app.otp_limit.admit(&ticket).await {
         let (kind, by) = (Kind::FactorThrottled, (&*caller).into());
         app.journal.count(Refusal { kind, subject: Some(id), identifier: None, by });

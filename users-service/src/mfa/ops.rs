@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use shared::auth::{InSession, SignedIn};
 use shared::clock::{from_micros, to_micros};
-use shared::domain::UserId;
+use shared::domain::{Permission, UserId};
 use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
@@ -110,7 +110,7 @@ pub(super) async fn renew(app: &App, write: &Write, caller: &InSession) -> Resul
 /// holds one may be why.
 pub(super) async fn reset(app: &App, write: &Write, caller: &SignedIn, id: UserId) -> Result<(), UserError> {
     let user = users::lock(write, id).await?.ok_or(UserError::NotFound)?.user;
-    roles::outranks(write, caller, &user).await?;
+    roles::outranks(write, caller, Permission::UsersManage, &user).await?;
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }

@@ -13,11 +13,14 @@ use super::asked::{Asked, Prompt, Refusal, Unasked};
 use super::browser;
 use super::decide::{self, Next};
 use super::page::{self, SignIn};
+use super::scope::OFFLINE;
 use super::store;
 use crate::app::App;
 use crate::clients;
+use crate::db::Write;
 use crate::pages::STYLE;
 use crate::tokens::GrantError;
+use crate::users::{self, Status};
 
 /// A user is sent here by a client.
 pub async fn ask(app: web::Data<App>, _: Anyone, request: HttpRequest) -> HttpResponse {
@@ -47,6 +50,11 @@ async fn answer(app: &App, request: &HttpRequest, asked: Asked) -> Result<HttpRe
         Prompt::Any | Prompt::Nothing => decide::still_signed_in(app, request, asked.max_age).await?,
         Prompt::Login => None,
     };
+    // What outlives the browser's session asks for a proof of a moment ago, as an API key does.
+    let (now, recent) = (app.clock.now_micros(), app.config.sessions.step_up.get());
+    let is_recent =
+        |proof: &store::Proof| now.saturating_sub(proof.at) <= i64::try_from(recent.as_micros()).unwrap_or(0);
+    let known = known.filter(|proof| !asked.scope.has(OFFLINE) || is_recent(proof));
     if asked.prompt == Prompt::Nothing {
         let silently = match &known {
             Some(proof) => decide::is_allowed(app, proof.user, &asked).await?,
@@ -61,6 +69,10 @@ async fn answer(app: &App, request: &HttpRequest, asked: Asked) -> Result<HttpRe
     let (now, lifetime) = (app.clock.now(), app.config.oauth.request_lifetime.get());
     let times = (shared::clock::to_micros(now), shared::clock::to_micros(now + lifetime));
     let write = app.database.write().await?;
+    let known = match known {
+        Some(proof) => still(app, &write, proof).await?,
+        None => None,
+    };
     store::ask(&write, id, &asked, &browser, times).await?;
     if let Some(proof) = &known {
         store::prove(&write, id, &browser, proof, times.0).await?;
@@ -97,6 +109,14 @@ pub struct About {
     request: Option<String>,
 }
 
+/// The proof, if under the user's lock it still is one: what ends a user's sessions ends their requests, and this one is
+/// not there yet.
+async fn still(app: &App, write: &Write, proof: store::Proof) -> Result<Option<store::Proof>, Problem> {
+    let user = users::lock(write, proof.user).await?.filter(|found| found.user.status == Status::Active);
+    let lasts = decide::lasts_until(app, write, &proof).await?.is_some();
+    Ok(user.filter(|_| lasts).map(|_| proof))
+}
+
 fn named(id: Option<&str>) -> Result<Uuid, Problem> {
     id.and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(browser::lost)
 }
@@ -116,6 +136,10 @@ pub async fn sign_in(
         let found = store::find(app.database.read(), id, &browser, now).await?.ok_or_else(browser::lost)?;
         let client = clients::find(app.database.read(), found.client).await?.filter(|client| !client.disabled);
         let client = client.ok_or_else(browser::lost)?;
+        // Somebody has signed in for it: a second time nothing would come of it but the answer to a guess.
+        if found.proof.is_some() {
+            return Ok(page::to(&consent_at(id)));
+        }
         let username = form.get("username").unwrap_or_default();
         let password = Secret::from(form.get("password").unwrap_or_default().to_owned());
         // The field is there for everybody, and empty for whoever has no second factor.

@@ -1,11 +1,14 @@
 //! Redeeming a code (RFC 6749, section 4.1.3; RFC 7636, section 4.6): good once, for the client that it was made for, where it
 //! was sent to, and for whoever has what the challenge was made of. Anything else uses it up as well.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
+use super::decide::lasts_until;
 use super::id_token;
 use super::scope::{OFFLINE, OPENID};
 use super::shown::{Asking, authenticate};
@@ -54,13 +57,15 @@ pub async fn redeem(app: &App, asking: &Asking, offered: &Redemption) -> Result<
     if !store::burn(&write, &code, app.clock.now_micros()).await? {
         return Err(reused(app, write, &code, asking).await);
     }
-    let is_right = current.is_some() && user.status == Status::Active && fits(app, &found, &client, offered);
-    if !is_right {
+    let until = lasts_until(app, &write, &proof).await?;
+    // As the client is now: a scope or a grant that was taken from it opens nothing any more.
+    let current = current.filter(|client| user.status == Status::Active && fits(app, &found, client, offered));
+    let (Some(client), Some(until)) = (current, until) else {
         note(app, &write, Kind::CodeRefused, &proof, &found, asking);
         write.commit().await?;
         return Err(GrantError::Invalid);
-    }
-    let session = open(app, &write, (&found, &proof), &client, &user, asking).await?;
+    };
+    let session = open(app, &write, (&found, &proof, until), &client, &user, asking).await?;
     write.commit().await?;
     let answer = tokens_for(app, &signer, &session, &user, 1)?;
     let id_token = match found.scope.has(OPENID) {
@@ -91,7 +96,7 @@ fn verifies(verifier: &str, challenge: &str) -> bool {
 async fn open(
     app: &App,
     write: &Write,
-    (found, proof): (&Authorization, &Proof),
+    (found, proof, until): (&Authorization, &Proof, i64),
     client: &Client,
     user: &User,
     asking: &Asking,
@@ -104,7 +109,17 @@ async fn open(
         amr: proof.amr.clone().into(),
         ..Opening::with_password(user.id, found.scope.to_string(), asking.client_ip)
     };
-    let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
+    // Without refresh tokens it is over with its access token; and what comes from a browser's session ends with that.
+    let longest = match client.may(GrantType::RefreshToken) {
+        true => app.config.sessions.lifetime.get(),
+        false => app.config.tokens.access_lifetime.get(),
+    };
+    let left = match opening.parent {
+        Some(_) => until.saturating_sub(app.clock.now_micros()),
+        None => i64::MAX,
+    };
+    let lifetime = longest.min(Duration::from_micros(u64::try_from(left).unwrap_or(0)));
+    let session = sessions::open(write, opening, lifetime, &app.clock).await?;
     store::opened(write, found.id, app.clock.now_micros()).await?;
     let by = By::user(user.id, session.id, asking.client_ip);
     sessions::bound(app, write, &session, &by).await?;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::audit::{By, Event, Kind};
 use crate::browser;
 use crate::clients::{self, Client, GrantType, SecretDigest};
-use crate::db::Write;
+use crate::db::{Fault, Write};
 use crate::sessions;
 use crate::tokens::{self, GrantError, Proven, prove};
 use crate::users::{self, Status, User};
@@ -78,6 +78,16 @@ pub(super) async fn still_signed_in(
     let session = SessionId::generate(&app.clock);
     let proof = Proof { user: visitor.user.id, session, parent: Some(visitor.session), at, amr };
     Ok(young.then_some(proof))
+}
+
+/// Until when what comes from this proof may last: as long as the browser's session that it is taken from, and for good where
+/// it was given here. Nothing: that session is over. Whoever ends it holds the user, and so does the caller.
+pub(super) async fn lasts_until(app: &App, write: &Write, proof: &Proof) -> Result<Option<i64>, Fault> {
+    let Some(parent) = proof.parent else { return Ok(Some(i64::MAX)) };
+    let (now, idle) = (app.clock.now_micros(), app.config.sessions.idle.get());
+    let found = sessions::find(write.transaction(), parent).await?;
+    let living = found.filter(|session| session.user == proof.user && !session.state.is_over(now, idle));
+    Ok(living.map(|session| session.state.expires_at))
 }
 
 /// Whether a user would not have to be asked.
@@ -142,9 +152,10 @@ async fn hand_out(
     let user: User = users::lock(&write, proof.user).await?.map(|found| found.user).ok_or_else(lost)?;
     let client = clients::share(&write, found.client).await?;
     let client = client.filter(|client| client.may(GrantType::AuthorizationCode)).ok_or_else(lost)?;
+    let lasts = lasts_until(app, &write, &proof).await?.is_some();
     let (now, until) = (app.clock.now_micros(), to_micros(app.clock.now() + app.config.oauth.code_lifetime.get()));
     let decided = store::decide(&write, id, browser, Some((&code.digest(), until)), now).await?;
-    if user.status != Status::Active || !decided {
+    if user.status != Status::Active || !lasts || !decided {
         return Err(lost());
     }
     if asked {

@@ -46,7 +46,7 @@ struct Refused<'a> {
 
 /// Asks for name and password, for the client that leads to `redirect`.
 pub(super) fn sign_in(status: StatusCode, view: &SignIn<'_>, redirect: &str) -> HttpResponse {
-    html(status, view, &["'self' ", &clients::origin(redirect)].concat())
+    html(status, view, leads_to(redirect))
 }
 
 /// Asks whether the client may.
@@ -54,7 +54,13 @@ pub(super) fn consent(client: &str, username: &str, request: String, scope: &Sco
     let origin = clients::origin(redirect);
     let words = scope.words().map(meaning).collect();
     let view = Consent { style: STYLE, client, username, leads_to: &origin, request, words };
-    html(StatusCode::OK, &view, &["'self' ", &origin].concat())
+    html(StatusCode::OK, &view, leads_to(redirect))
+}
+
+/// Where a form may end. Browsers hold every redirect after it against this, also those of the client's own, of which we know
+/// nothing; and an address in brackets is no source at all (CSP 3, section 2.3.1).
+fn leads_to(redirect: &str) -> &'static str {
+    if clients::is_anybodys(redirect) { "'self' http: https:" } else { "'self' https:" }
 }
 
 /// Says what is wrong to whoever sits there; no application is told.

@@ -53,7 +53,7 @@ async fn extra_members_change_nothing(backend: Backend) {
     for (method, path, example) in bodies {
         let mut places = Vec::new();
         objects("", &example, &mut places);
-        let path = path.replace("{id}", &somebody.id.to_string());
+        let path = path.replace("{id}", &somebody.id.to_string()).replace("{name}", "auditor");
         for place in places {
             for wish in WISHES {
                 let mut body = example.clone();

@@ -59,6 +59,10 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     if locked.password != checked.password {
         return Err(UserError::State("The password has just been changed by another request."));
     }
+    if locked.user.status != Status::Active {
+        return Err(Problem::new(Code::TokenInvalid).into());
+    }
+    users::may_change(&write, caller, &locked.user).await?;
     // The password was just proved; a second factor was not.
     if mfa::is_on(write.transaction(), id).await? {
         step_up::require(app, &write, caller).await?;

@@ -105,6 +105,8 @@ impl Scheme {
                 return Ok(same && whole);
             }
             Self::Scrypt { log_n, r, p, salt, tag } => {
+                // It takes memory of its own: never beside what is kept for ours.
+                *scratch = Scratch::default();
                 let params = scrypt::Params::new(*log_n, *r, *p).map_err(|error| HashError::other(&error))?;
                 let mut computed = vec![0; tag.len()];
                 scrypt::scrypt(password, salt, &params, &mut computed).map_err(|error| HashError::other(&error))?;

@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use shared::auth::SignedIn;
-use shared::domain::UserId;
+use shared::domain::{Permission, UserId};
 
 use crate::app::App;
 use crate::audit::{Event, Kind};
@@ -19,7 +19,7 @@ use crate::users::{self, Accepted, Status, UserError};
 /// 403 when they may do more than the caller, 404 when there is no such user, 409 when they cannot sign in.
 pub(super) async fn send(app: &App, write: &Write, caller: &SignedIn, id: UserId) -> Result<Answer, UserError> {
     let user = users::lock(write, id).await?.ok_or(UserError::NotFound)?.user;
-    roles::outranks(write, caller, &user).await?;
+    roles::outranks(write, caller, Permission::UsersManage, &user).await?;
     if user.status != Status::Active {
         return Err(UserError::State("The user cannot sign in: enable or restore them first."));
     }

@@ -93,15 +93,17 @@ async fn still(
     if holds { Ok(Authority::of(&row)) } else { Err(UserError::Forbidden) }
 }
 
-/// Refuses to let the caller act on somebody who may do more than they: 403. Oneself one may always act on.
+/// Refuses to let the caller act on somebody who may do more than they, or without the permission for it, as they are now:
+/// 403. Oneself one may always act on.
 ///
 /// # Errors
 /// 403, and 401 when the caller is gone.
-pub async fn outranks(write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
+pub async fn outranks(write: &Write, caller: &SignedIn, needed: Permission, user: &User) -> Result<(), UserError> {
     if caller.user.id == user.id {
         return Ok(());
     }
     let row = users::find(write.transaction(), caller.user.id).await?.filter(|row| row.status == Status::Active);
     let row = row.ok_or_else(|| Problem::new(Code::TokenInvalid))?;
-    if Authority::of(&row).covers_user(user) { Ok(()) } else { Err(UserError::Forbidden) }
+    let holds = row.roles.permissions().union(row.permissions).has(needed);
+    if holds && Authority::of(&row).covers_user(user) { Ok(()) } else { Err(UserError::Forbidden) }
 }

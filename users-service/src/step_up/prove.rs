@@ -17,6 +17,8 @@ enum Looked {
     Proved,
     /// What this points to is wrong.
     Wrong(&'static str),
+    /// The password was right, and there is more to prove.
+    Refused(Refused),
     /// The hash was replaced meanwhile: by a password change, or only renewed by a sign-in.
     Replaced,
 }
@@ -39,7 +41,7 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp:
     let looked = match look(app, caller, password, otp).await? {
         // The second look decides.
         Looked::Replaced => look(app, caller, password, otp).await?,
-        looked @ (Looked::Proved | Looked::Wrong(_)) => looked,
+        looked @ (Looked::Proved | Looked::Wrong(_) | Looked::Refused(_)) => looked,
     };
     match looked {
         Looked::Proved => {
@@ -49,6 +51,12 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp:
         Looked::Wrong(pointer) => {
             attempt.record().await?;
             Err(Problem::new(Code::ValidationFailed).error(pointer, "incorrect", "not the right one"))
+        }
+        Looked::Refused(refused) => {
+            if matches!(refused, Refused::Missing | Refused::Throttled(_)) {
+                attempt.record().await?;
+            }
+            Err(refused.into())
         }
         Looked::Replaced => {
             Err(Problem::new(Code::StateConflict).detail("The password is being replaced by other requests."))
@@ -67,7 +75,9 @@ async fn look(app: &App, caller: &InSession, password: &Secret, otp: Option<&str
         Verified::Yes => None,
         Verified::Renewed(hash) => Some(hash),
     };
-    mfa::admit(app, id, otp).await?;
+    if let Err(refused) = mfa::admit(app, id, otp).await {
+        return Ok(Looked::Refused(refused));
+    }
     let write = app.database.write().await?;
     let current = users::lock(&write, id).await?.filter(|current| current.user.status == Status::Active);
     if current.ok_or_else(gone)?.password != checked.password {
@@ -79,7 +89,7 @@ async fn look(app: &App, caller: &InSession, password: &Secret, otp: Option<&str
     let factor = match mfa::prove(app, &write, id, otp, caller.client_ip).await {
         Ok(factor) => factor,
         Err(Refused::Wrong) => return Ok(Looked::Wrong("/otp")),
-        Err(refused) => return Err(refused.into()),
+        Err(refused) => return Ok(Looked::Refused(refused)),
     };
     if !sessions::prove(&write, session, id, factor.amr(), app.clock.now_micros()).await? {
         return Err(gone());

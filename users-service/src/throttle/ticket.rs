@@ -85,6 +85,13 @@ impl Ticket {
         Self::hashed("otp", &user.to_string(), "")
     }
 
+    /// For the codes that are tried for an app that is being set up. Apart from those of a sign-in, or whoever holds nothing but
+    /// a session could use these up.
+    #[must_use]
+    pub fn otp_setup(user: UserId) -> Self {
+        Self::hashed("otp set-up", &user.to_string(), "")
+    }
+
     fn of(what: &str, identifier: &Identifier, address: Option<IpAddr>) -> Self {
         Self::hashed(what, identifier.as_str(), &address.map_or_else(String::new, customer))
     }

@@ -107,17 +107,20 @@ pub async fn prove<T>(
             | GrantError::Changed
             | GrantError::NotActive(_)
             | GrantError::EmailNotVerified
-            | GrantError::MfaRequired,
+            | GrantError::MfaRequired
+            // Not by the window, which has turned nobody away here, but by the count of codes: the password was right.
+            | GrantError::Throttled(_),
         ) => {
             attempt.record().await?;
             app.metrics.sign_in(false);
         }
+        // What it was for was over; the password was right.
+        Err(GrantError::Other(problem)) if problem.code() == Code::InvalidRequest => attempt.record().await?,
         // Nothing was found out about the password.
         Err(GrantError::Other(problem)) => shed(problem),
         Err(
             GrantError::UnsupportedType
             | GrantError::Scope
-            | GrantError::Throttled(_)
             | GrantError::Database(_)
             | GrantError::InvalidClient { .. }
             | GrantError::UnauthorizedClient,

@@ -10,6 +10,7 @@ use crate::audit::{By, Event, Kind};
 use crate::oauth::{self, Shown};
 use crate::sessions::{self, Carrier, RefreshToken, Session};
 use crate::tokens;
+use crate::users;
 
 /// Why a session ends before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub async fn end_session(
     client_ip: Option<IpAddr>,
 ) -> Result<(), GrantError> {
     let write = app.database.write().await?;
+    // Whoever redeems a code that comes from it holds the user too: they find it ended, or what they open is found here.
+    if let Some(found) = sessions::find(write.transaction(), session).await? {
+        users::lock(&write, found.user).await?;
+    }
     let event = |closed: &Session| {
         let (kind, by) = match ending {
             Ending::GivenBack => (Kind::SessionEnded, By::user(closed.user, session, client_ip)),

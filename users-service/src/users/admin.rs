@@ -49,7 +49,9 @@ pub(super) async fn set_roles(
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }
-    sign_in::may_change(&write, caller, &user).await?;
+    if id != caller.user.id && !giver.covers_user(&user) {
+        return Err(UserError::Forbidden);
+    }
     if wanted.are_those_of(&user) {
         return Ok(user);
     }
@@ -90,7 +92,7 @@ pub(super) async fn set_standing(
         }
         locked => locked?,
     };
-    roles::outranks(write, caller, &user).await?;
+    roles::outranks(write, caller, Permission::UsersManage, &user).await?;
     sign_in::may_change(write, caller, &user).await?;
     match (wanted, user.status) {
         (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),

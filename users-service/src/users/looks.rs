@@ -17,8 +17,8 @@ const BATCH: u64 = 200;
 /// The normal form of a name that looks like this one, and is somebody else's than `own`. Two that are ASCII never look
 /// alike, or `modem` would shut `modern` out. The caller holds [`Counter::Users`], so nobody gets one meanwhile.
 pub(super) async fn like(write: &Write, name: &Username, own: Option<UserId>) -> Result<Option<String>, Fault> {
-    let Looks { small, large } = name.looks();
-    let alike = Column::UsernameSkeleton.eq(small).or(Column::UsernameSkeletonUpper.eq(large));
+    let Looks { small, large, written } = name.looks();
+    let alike = Column::UsernameSkeleton.is_in([small, written]).or(Column::UsernameSkeletonUpper.eq(large));
     let not_ascii =
         name.normal().is_ascii().then(|| Expr::cust("octet_length(username_norm) <> length(username_norm)"));
     let others = Condition::all().add(alike).add_option(own.map(|own| Column::Id.ne(own.as_uuid())));
@@ -36,7 +36,7 @@ pub async fn fill(database: &Database) -> Result<(), Fault> {
         let write = database.write().await?;
         write.hold(Counter::Users).await?;
         for user in without().limit(BATCH).all(write.transaction()).await? {
-            let Looks { small, large } = Looks::of(&user.username_norm);
+            let Looks { small, large, .. } = Looks::of(&user.username_norm, &user.username);
             let looks = ActiveModel {
                 username_skeleton: Set(Some(small)),
                 username_skeleton_upper: Set(Some(large)),

@@ -76,13 +76,17 @@ pub(super) async fn patch(
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
-    roles::outranks(&write, caller, &user).await?;
+    roles::outranks(&write, caller, Permission::UsersWrite, &user).await?;
     changes.profile.check(&user.profile)?;
     if changes.change_nothing(&user) {
         return Ok(user);
     }
     if changes.change_sign_in(&user) {
         sign_in::may_change(&write, caller, &user).await?;
+        let renamed = changes.username.as_ref().is_some_and(|name| name.as_str() != user.username);
+        if renamed && id == caller.user.id {
+            step_up::require(app, &write, caller).await?;
+        }
     }
     let changes = email_change::held_back(app, &write, caller, &user, changes.clone()).await?;
     if !changes.change_nothing(&user) {
@@ -130,7 +134,7 @@ pub(super) async fn delete(
     if id == caller.user.id {
         step_up::require(app, &write, caller).await?;
     }
-    roles::outranks(&write, caller, &user).await?;
+    roles::outranks(&write, caller, Permission::UsersManage, &user).await?;
     sign_in::may_change(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;

@@ -23,11 +23,18 @@ pub async fn may_change(write: &Write, caller: &SignedIn, user: &User) -> Result
     let session = sessions::find(write.transaction(), id).await?;
     let lasts = session.is_some_and(|session| session.user == caller.user.id && !session.state.ended);
     let now = match caller.user.id == user.id {
-        true => Some((user.ver, user.roles)),
-        false => store::find(write.transaction(), caller.user.id).await?.map(|caller| (caller.ver, caller.roles)),
+        true => Some((user.ver, user.roles, user.permissions)),
+        false => {
+            let caller = store::find(write.transaction(), caller.user.id).await?;
+            caller.map(|caller| (caller.ver, caller.roles, caller.permissions))
+        }
     };
     // Whatever else raises the version ends the session. Roles do not: who has come with none that is gone may go on.
-    let roles = caller.user.roles;
-    let stands = now.is_some_and(|(ver, left)| caller.user.ver >= ver || roles.intersect(left) == roles);
+    let (roles, permissions, ver) = (caller.user.roles, caller.user.permissions, caller.user.ver);
+    let stands = now.is_some_and(|(now, left, custom)| {
+        let still =
+            roles.intersect(left) == roles && permissions.intersect(left.permissions().union(custom)) == permissions;
+        ver >= now || still
+    });
     if lasts && stands { Ok(()) } else { Err(Problem::new(Code::TokenInvalid).into()) }
 }

@@ -134,7 +134,7 @@ async fn row_of(
 ) -> Result<ActiveModel, Fault> {
     // Who would look like somebody is refused by the index as they would be: by the same statements.
     let like = looks::like(write, &new.username, None).await?;
-    let Looks { small, large } = new.username.looks();
+    let Looks { small, large, .. } = new.username.looks();
     let (email, username) = (new.email.as_str(), new.username.as_str());
     let name = new.name.as_ref().map(super::fields::Name::as_str);
     Ok(ActiveModel {
@@ -301,11 +301,12 @@ pub(super) async fn change(
         }
     }
     if let Some(username) = &changes.username {
-        let other = fold(&user.username) != username.normal();
+        // Also another way of writing the same: small letters may look like nobody's, and large ones like somebody's.
+        let other = user.username != username.as_str();
         if other && looks::like(write, username, Some(user.id)).await?.is_some() {
             return Err(UserError::UsernameTaken);
         }
-        let Looks { small, large } = username.looks();
+        let Looks { small, large, .. } = username.looks();
         row.username = Set(username.as_str().to_owned());
         row.username_norm = Set(username.normal().to_owned());
         row.username_skeleton = Set(Some(small));

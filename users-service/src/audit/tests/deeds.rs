@@ -250,9 +250,11 @@ async fn bring_over(service: &Running) {
         "email": "grace@example.org", "username": "gracehopper",
         "password_hash": "$2b$04$9W1wWX8bKhTWZPJclWRsOOY03IgPDMM.3AEd1zOOAdCBby.tjdkg2",
     });
-    let (mut file, mut tell) = (std::io::Cursor::new(line.to_string()), |_: &crate::Refusal| {});
+    let mut refusals = Vec::new();
+    let (mut file, mut tell) =
+        (std::io::Cursor::new(line.to_string()), |refusal: &crate::Refusal| refusals.push(format!("{refusal:?}")));
     let done = crate::import_users(&service.config, &service.clock, &mut file, crate::Dry::No, &mut tell).await;
-    assert_eq!(done.unwrap().imported, 1);
+    assert_eq!((done.unwrap().imported, refusals), (1, Vec::new()));
 }
 
 /// What custom roles, keys, and a link sent at an administrator's word come to.

@@ -132,13 +132,15 @@ async fn only_a_right_password_learns_of_the_factor(backend: Backend) {
     assert_eq!(amr(&service, "pwd otp mfa").await, 1, "where it was confirmed");
     service.sign_in_with(&ada.email, &app.code(&service.clock)).await.expect(200);
     assert_eq!(amr(&service, "pwd otp mfa").await, 2);
-    // Shut out, they are told nothing of it.
+    // Shut out, they are told that, and nothing of the factor; and whoever has not the password is told neither.
     let admin = service.administrator().await;
     service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send().await.expect(200);
     let shut = service.password_grant(&ada.email, PASSWORD).await.expect(400);
-    assert_eq!(told(&shut), told(&wrong_password));
+    assert_eq!((shut.text("/code").as_str(), shut.text("/detail").contains("disabled")), ("invalid_grant", true));
+    let guessed = service.password_grant(&ada.email, "wrong horse 9").await.expect(400);
+    assert_eq!(told(&guessed), told(&wrong_password));
     let failed = "SELECT count(*) FROM audit_events WHERE kind = 'sign_in.failed'";
-    assert_eq!(service.ground.count(failed).await, 13, "each of them is on record");
+    assert_eq!(service.ground.count(failed).await, 14, "each of them is on record");
     service.stop().await;
 }
 

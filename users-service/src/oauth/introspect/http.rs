@@ -2,7 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use shared::auth::{Anyone, Caller};
+use shared::auth::{Anyone, Caller, User};
 use shared::domain::Role;
 use shared::http::Form;
 use shared::problem::Problem;
@@ -11,6 +11,7 @@ use super::{Asker, Introspection, of_token};
 use crate::api_keys;
 use crate::app::App;
 use crate::clients::Kind;
+use crate::oauth::scope::{Scope, WHOLE};
 use crate::oauth::shown::{Asking, Shown, authenticate};
 use crate::tokens::GrantError;
 
@@ -50,7 +51,9 @@ pub async fn introspect(
 }
 
 async fn asker(app: &App, caller: &Caller, shown: Shown) -> Result<Asker, GrantError> {
-    if caller.user.as_ref().is_some_and(|user| user.roles.has(Role::Admin)) {
+    // In a session of their own, with all that they may: what they have given to a client does not look into others' tokens.
+    let own = |user: &User| user.session.is_some() && user.api_key.is_none() && Scope::stored(&user.scope).has(WHOLE);
+    if caller.user.as_ref().is_some_and(|user| user.roles.has(Role::Admin) && own(user)) {
         return Ok(Asker::Administrator);
     }
     let basic = matches!(shown, Shown::Secret { basic: true, .. });

@@ -161,10 +161,7 @@ async fn pages_let_nothing_in(backend: Backend) {
     assert!(!html.contains("<script") && html.contains("&#34;&#62;&#60;script"), "{html}");
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-    assert!(
-        policy.contains("form-action 'self' https://books.example.com; base-uri 'none'; frame-ancestors 'none'"),
-        "{policy}"
-    );
+    assert!(policy.contains("form-action 'self' https:; base-uri 'none'; frame-ancestors 'none'"), "{policy}");
     assert_eq!(
         (page.header("referrer-policy"), page.header("cache-control")),
         ("same-origin".into(), "no-store".into())

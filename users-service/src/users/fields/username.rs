@@ -49,7 +49,7 @@ impl Username {
     /// What it looks like.
     #[must_use]
     pub fn looks(&self) -> Looks {
-        Looks::of(&self.normal)
+        Looks::of(&self.normal, &self.written)
     }
 }
 
