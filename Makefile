@@ -15,6 +15,7 @@ run: ## Build and start everything on embedded stores; prints the URLs, Ctrl-C s
 
 test: ## All tests, end to end on SQLite + memory and on PostgreSQL + Redis
 	tests/ensure-backends.sh
+	tests/ensure-oidc-client.sh
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace $(if $(CI),--profile ci)
 	$(CARGO) test --workspace --doc --quiet

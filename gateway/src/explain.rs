@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::domain::{Permissions, Roles};
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, LimiterDown, Priority, ValidationMode};
+use crate::config::{Auth, Config, CrossSite, LimiterDown, Priority, ValidationMode};
 use crate::docs;
 use crate::policy::cache::tags::own_word;
 use crate::policy::idempotency::needs_key;
@@ -133,6 +133,13 @@ fn who(lines: &mut Lines, route: &Route, method: &Method, tables: &Tables) {
         let cookie = tables.issuers.cookie.as_deref();
         lines.say("cookie", cookie.map_or("none".to_owned(), |name| format!("{name}, from our own pages only")));
     }
+    if route.forward_cookies {
+        lines.say("cookies", "the upstream gets those of ours, too".to_owned());
+    }
+    match route.cross_site {
+        CrossSite::Judge => {}
+        CrossSite::Refuse => lines.say("page", "no page but our own may send what changes something".to_owned()),
+    }
     if route.certificate.required {
         let names = route.certificate.names.join(" or ");
         lines.say("certificate", if names.is_empty() { "of any client of ours".to_owned() } else { names });
@@ -147,6 +154,9 @@ fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Rol
     let limits = route.limits.of_roles(roles);
     for policy in &limits.policies {
         lines.say("limit", limit(policy));
+    }
+    for policy in route.limits.of_keys().into_iter().flat_map(|set| &set.policies).filter(|_| roles.is_some()) {
+        lines.say("", format!("with an API key {}", limit(policy)));
     }
     if limits.cost != 1 {
         lines.say("cost", format!("{} of each limit", limits.cost));

@@ -29,6 +29,7 @@ use crate::policy::idempotency::{Asked, Entry, Held};
 use crate::policy::in_flight::Permit;
 use crate::policy::lasting::Leave;
 use crate::policy::rate_limit::{Caller, PolicySets};
+use crate::policy::second_look::SecondLook;
 use crate::policy::shape;
 use crate::policy::validate;
 use crate::policy::version::{VersionId, VersionRule, without_version};
@@ -98,7 +99,7 @@ async fn forward(
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
     let permitted = tables
         .csrf
-        .check(principal, route.certificate.speaks(exchange.certificate), head, exchange.client)
+        .check(principal, route.ambient(exchange.certificate), head, exchange.client)
         .inspect_err(|_| refused.csrf())
         .and_then(|()| authorize(route, principal, method));
     // Who was asked about in vain has failed, also where they may be nobody and failures count against nothing else.
@@ -118,7 +119,8 @@ async fn forward(
     let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
     let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
-    let call = call(exchange, route, upstream, asked, priority);
+    let again = SecondLook { worker, tables, route, method };
+    let call = call(exchange, route, upstream, asked, (priority, again));
     if route.websocket && websocket::is_asked(head) {
         return Box::pin(tunnel(worker, exchange, call, body.take(), permit)).await;
     }
@@ -159,7 +161,7 @@ fn call<'a>(
     route: &'a Route,
     upstream: &'a Arc<Upstream>,
     asked: Asked<'a>,
-    priority: Priority,
+    (priority, again): (Priority, SecondLook<'a>),
 ) -> Call<'a> {
     let (tables, head) = (exchange.tables, exchange.request.head());
     Call {
@@ -185,6 +187,7 @@ fn call<'a>(
         oauth: route.oauth,
         mirror: route.mirror.as_ref(),
         doubt: None,
+        again: Some(again),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod in_flight;
 pub mod lasting;
 pub mod rate_limit;
+pub mod second_look;
 pub mod shape;
 pub mod trace;
 pub mod validate;

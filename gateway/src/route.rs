@@ -21,11 +21,12 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::admin::metrics::Refusals;
-use crate::config::{Auth, LimiterDown, Priority};
+use crate::config::{Auth, CrossSite, LimiterDown, Priority};
 use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
 use crate::policy::cache;
-use crate::policy::certificate::CertificateRule;
+use crate::policy::certificate::{CertificateRule, ClientCertificate};
+use crate::policy::csrf::Ambient;
 use crate::policy::fallback::Fallback;
 use crate::policy::idempotency;
 use crate::policy::rate_limit::PolicySets;
@@ -79,6 +80,10 @@ pub struct Route {
     pub version: VersionRule,
     /// Whether the upstream gets the Authorization header, and that of API keys.
     pub forward_authorization: bool,
+    /// Whether the upstream gets the browsers' cookies of ours.
+    pub forward_cookies: bool,
+    /// What has to come from a page of ours.
+    pub cross_site: CrossSite,
     /// Whether the gateway's own problems carry OAuth's `error` as well.
     pub oauth: bool,
     /// How often a call may be made again.
@@ -133,7 +138,17 @@ impl Route {
             version: self.version == VersionRule::None,
             compress: self.compress,
             key_header: issuers.keys.header.as_ref(),
-            cookie: issuers.cookie.as_deref(),
+            cookie: issuers.cookie.as_deref().filter(|_| !self.forward_cookies),
+        }
+    }
+
+    /// What a browser does by itself that speaks for whoever shows no credential.
+    #[must_use]
+    pub fn ambient(&self, certificate: Option<&ClientCertificate>) -> Ambient {
+        match self.cross_site {
+            CrossSite::Refuse => Ambient::Page,
+            CrossSite::Judge if self.certificate.speaks(certificate) => Ambient::Certificate,
+            CrossSite::Judge => Ambient::Nothing,
         }
     }
 

@@ -151,7 +151,7 @@ impl Tables {
             unrouted: policies.unrouted(),
             policies,
             issuers,
-            csrf: Csrf::compile(&config.cors),
+            csrf: Csrf::compile(&config.cors, &config.authentication.cookie),
             cors: Cors::compile(&config.cors),
             security: SecurityHeaders::compile(&config.security_headers),
             forwarding: Forwarding::compile(&config.forwarding),

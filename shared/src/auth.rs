@@ -8,7 +8,7 @@ pub use assertion::{
 };
 pub use caller::{
     Anyone, Caller, CanAssignRoles, CanManageClients, CanManageKeys, CanManageRoles, CanManageSessions, CanManageUsers,
-    CanReadAudit, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, User,
+    CanReadAudit, CanSeeRoles, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, User,
 };
 
 #[cfg(test)]

@@ -148,6 +148,13 @@ impl Problem {
         }
     }
 
+    /// Without those members, where the same is refused by what is no OAuth endpoint.
+    #[must_use]
+    pub fn beside_oauth(mut self) -> Self {
+        self.0.oauth = None;
+        self
+    }
+
     /// An extension member (RFC 9457, section 3.2).
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {

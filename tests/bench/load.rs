@@ -21,6 +21,9 @@ pub trait Requests {
     /// Whether an answer is what was hoped for; any other ends the run.
     fn is_good(&self, status: u16) -> bool;
 
+    /// Hears of a good answer's body, for what the next request needs of it.
+    fn answered(&self, _connection: usize, _body: &[u8]) {}
+
     /// How many units of work a good answer stands for.
     fn units(&self) -> u64 {
         1
@@ -141,6 +144,7 @@ async fn one(
             return Err(Failure::said(format!("answered {status}: {}", String::from_utf8_lossy(body))));
         }
         latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+        requests.answered(number, body);
     }
     Ok(latencies)
 }

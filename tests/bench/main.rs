@@ -8,11 +8,13 @@ mod load;
 mod memory;
 mod postgres;
 mod procfs;
+mod refreshes;
 mod report;
 mod server;
 mod sign_ins;
 mod stack;
 mod token;
+mod token_check;
 mod transfers;
 mod upstream;
 
@@ -59,6 +61,8 @@ enum Part {
     Gateway,
     Transfers,
     SignIns,
+    Refreshes,
+    TokenCheck,
     Memory,
     Soak,
     Weight,
@@ -67,7 +71,16 @@ enum Part {
 /// With more CPU than this for everybody else, the kernel's own threads among them, a run is no measurement.
 const QUIET_PERCENT: f64 = 8.0;
 
-const PARTS: [Part; 6] = [Part::Memory, Part::Weight, Part::Soak, Part::Gateway, Part::Transfers, Part::SignIns];
+const PARTS: [Part; 8] = [
+    Part::Memory,
+    Part::Weight,
+    Part::Soak,
+    Part::Gateway,
+    Part::TokenCheck,
+    Part::Transfers,
+    Part::SignIns,
+    Part::Refreshes,
+];
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +150,8 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
         Part::Gateway => gateways::compare(scale, folder.path(), &secret, report).await,
         Part::Transfers => transfers::compare(scale, folder.path(), &secret, report).await,
         Part::SignIns => sign_ins::compare(scale, folder.path(), &secret, report).await,
+        Part::Refreshes => refreshes::measure(scale, folder.path(), &secret, report).await,
+        Part::TokenCheck => token_check::measure(scale, folder.path(), &secret, report).await,
         Part::Soak => gateways::soak::soak(scale, folder.path(), &secret, report).await,
         Part::Weight => gateways::weight::weigh(folder.path(), &secret, report).await,
         Part::Memory => memory::weigh(folder.path(), &secret, report).await,

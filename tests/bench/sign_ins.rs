@@ -29,6 +29,8 @@ const FLOOD: f64 = 10.0;
 const FLOOD_CONNECTIONS: usize = 300;
 /// Reads of others a second, while it goes on and while it does not.
 const OTHERS: f64 = 200.0;
+/// By then a worker without work has given its memory back.
+const REST: Duration = Duration::from_secs(4);
 const PASSWORD: &str = "plain-orchard-7-lantern";
 
 /// Signs users in, in turn.
@@ -40,13 +42,17 @@ struct SignIns {
 
 impl Requests for SignIns {
     fn write(&self, connection: usize, buffer: &mut Vec<u8>) {
-        let body = format!("grant_type=password&username=bench{}&password={PASSWORD}", connection % USERS);
-        self.endpoint.write("content-type: application/x-www-form-urlencoded\r\n", &body, buffer);
+        self.endpoint.write("content-type: application/x-www-form-urlencoded\r\n", &form(connection), buffer);
     }
 
     fn is_good(&self, status: u16) -> bool {
         status == 200 || (self.flood && status == 503)
     }
+}
+
+/// The sign-in of one of the users, in turn.
+pub fn form(number: usize) -> String {
+    format!("grant_type=password&username=bench{}&password={PASSWORD}", number % USERS)
 }
 
 /// Somebody who is signed in and looks at their own user.
@@ -98,6 +104,7 @@ async fn flood(
     let address = service.address();
     let reads: Rc<dyn Requests> = Rc::new(reads);
     let (mut calm, mut flooded) = (Vec::new(), Vec::new());
+    let base = resident(service, &reads, scale).await?;
     for _ in 0..scale.rounds {
         let load = Load { connections: 4, time: scale.round, rate: Some(OTHERS) };
         calm.push(load::run(&address, Rc::clone(&reads), load).await?);
@@ -117,11 +124,33 @@ async fn flood(
         unit: "x",
         target: Target::Most(2.0),
     });
+    let permits = thread::available_parallelism()?.get() as f64;
+    let (peak, memory) = (mib(service.processes()?.peak_kib()), mib(u64::from(HASH.0)));
+    report.rows.push(Row {
+        what: "memory of users-service in that flood, at most as many readers' and 19 MiB per hash at once".to_owned(),
+        ours: format!("{peak:.0} MiB at its peak"),
+        peer: format!("{base:.0} MiB with as many readers"),
+        value: Some(peak),
+        unit: "MiB",
+        target: Target::Most((base + permits * memory).round()),
+    });
     Ok(())
 }
 
+/// What it keeps resident while as many clients as a flood has only read, and no worker has memory to hash with.
+async fn resident(service: &Server, reads: &Rc<dyn Requests>, scale: Scale) -> Result<f64, Failure> {
+    tokio::time::sleep(REST).await;
+    let load = Load { connections: FLOOD_CONNECTIONS, time: scale.round, rate: Some(OTHERS * 5.0) };
+    load::run(&service.address(), Rc::clone(reads), load).await?;
+    Ok(mib(service.processes()?.memory_kib().0))
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
 /// Makes the users; the endpoint at which the first of them looks at their own user.
-async fn register(service: &Server, secret: &str) -> Result<Rc<Endpoint>, Failure> {
+pub async fn register(service: &Server, secret: &str) -> Result<Rc<Endpoint>, Failure> {
     let endpoint = Endpoint::new(secret, AUDIENCE_USERS, ("POST", "/api/v1/users"), None)?;
     let mut connection = Connection::open(&service.address()).await?;
     let mut first = None;

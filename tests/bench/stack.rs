@@ -42,6 +42,11 @@ pub async fn users(folder: &Path, secret: &str) -> Result<Server, Failure> {
     service("users", folder, secret, &[("THROTTLE__ENABLED", "false")]).await
 }
 
+/// The same on a PostgreSQL.
+pub async fn users_on(url: &str, folder: &Path, secret: &str) -> Result<Server, Failure> {
+    service("users", folder, secret, &[("THROTTLE__ENABLED", "false"), ("DATABASE__URL", url)]).await
+}
+
 async fn service(name: &str, folder: &Path, secret: &str, more: &[(&str, &str)]) -> Result<Server, Failure> {
     let port = free_port()?;
     let mut command = ours(&format!("{name}-service"))?;

@@ -31,6 +31,25 @@ pub struct Issued {
 
 /// Makes a key and one token of a user with the role `user`.
 pub fn issue(clock: &Clock) -> Result<Issued, Failure> {
+    let Made { signs, jwks, pem } = key()?;
+    Ok(Issued { token: token(&signs, clock)?, jwks, pem })
+}
+
+/// Makes a key and so many tokens, each of another user; the key as a JWK set, and the tokens.
+pub fn issue_many(clock: &Clock, tokens: usize) -> Result<(String, Vec<String>), Failure> {
+    let Made { signs, jwks, .. } = key()?;
+    let tokens = (0..tokens).map(|_| token(&signs, clock)).collect::<Result<_, _>>()?;
+    Ok((jwks, tokens))
+}
+
+/// A key: what signs with it, and its public half.
+struct Made {
+    signs: EncodingKey,
+    jwks: String,
+    pem: String,
+}
+
+fn key() -> Result<Made, Failure> {
     let broken = |_| Failure::said("no P-256 key could be made");
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(broken)?;
     let private = pair.to_pkcs8v1().map_err(broken)?;
@@ -40,6 +59,14 @@ pub fn issue(clock: &Clock) -> Result<Issued, Failure> {
     let (x, y) = (BASE64_URL_SAFE_NO_PAD.encode(&point[1..33]), BASE64_URL_SAFE_NO_PAD.encode(&point[33..]));
     let key = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID, "x": x, "y": y});
     let base64 = BASE64_STANDARD.encode(public.as_ref());
+    Ok(Made {
+        signs: EncodingKey::from_ec_der(private.as_ref()),
+        jwks: json!({"keys": [key]}).to_string(),
+        pem: format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines(&base64)),
+    })
+}
+
+fn token(signs: &EncodingKey, clock: &Clock) -> Result<String, Failure> {
     let header =
         Header { typ: Some("at+jwt".to_owned()), kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::ES256) };
     let now = clock.now_seconds();
@@ -48,13 +75,7 @@ pub fn issue(clock: &Clock) -> Result<Issued, Failure> {
         "iat": now, "nbf": now, "exp": now + LIFETIME_SECONDS, "jti": UserId::generate(clock),
         "ver": 1, "roles": ["user"], "scope": "",
     });
-    let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(private.as_ref()))
-        .map_err(|error| Failure::said(error.to_string()))?;
-    Ok(Issued {
-        token,
-        jwks: json!({"keys": [key]}).to_string(),
-        pem: format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines(&base64)),
-    })
+    jsonwebtoken::encode(&header, &claims, signs).map_err(|error| Failure::said(error.to_string()))
 }
 
 /// RFC 7468: 64 characters a line.

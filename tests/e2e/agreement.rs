@@ -116,7 +116,9 @@ impl World {
 
     async fn directly(&self, case: &Case) -> Answer {
         let path = self.filled(&case.path);
-        let of_users = ["/users", "/auth", "/audit", "/.well-known"].iter().any(|part| path.contains(part));
+        let of_users = ["/users", "/auth", "/audit", "/roles", "/permissions", "/.well-known"]
+            .iter()
+            .any(|part| path.contains(part));
         let (addr, audience): (SocketAddr, _) = match of_users {
             true => (self.stack.users, AUDIENCE_USERS),
             false => (self.stack.accounts, AUDIENCE_ACCOUNTS),

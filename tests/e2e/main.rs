@@ -21,8 +21,11 @@ macro_rules! journeys {
 
 mod access;
 mod agreement;
+mod api_keys;
 mod audit;
+mod avatars;
 mod breaker;
+mod browser;
 mod cache;
 mod configuration;
 mod contention;
@@ -30,6 +33,7 @@ mod crash;
 mod documents;
 mod edge_keys;
 mod edge_tls;
+mod factors;
 mod framing;
 mod hangup;
 mod headers;
@@ -39,6 +43,8 @@ mod identity;
 mod input;
 mod limits;
 mod lists;
+mod oauth;
+mod oidc;
 mod order_of_checks;
 mod problems;
 mod recovery;

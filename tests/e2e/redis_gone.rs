@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use shared::clock::Clock;
+use shared::store::{RevocationList, Stores, Verdict};
 use tests::backends::{Ground, Redis};
 use tests::client::{PASSWORD, Transfer, fresh_key};
 use tests::faults::{Fault, Proxy};
@@ -94,4 +96,32 @@ async fn what_was_revoked_meanwhile_is_learnt_afterwards() {
         (ann.client.get("/api/v1/users/me").await.status == 401).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watermarks_are_back_after_redis_was_gone() {
+    let mut ground = Ground::lay(Backend::Real).await.expect("a back-end");
+    if let Some(shared) = ground.redis.replace(Redis::own().await.expect("a redis-server")) {
+        shared.release().await.expect("the lease is given back");
+    }
+    let mut stack = Stack::builder(Backend::Real).start_on(ground).await;
+    let (root, ann) = (stack.administrator().await, stack.register("ann").await);
+    let disabled = root.client.post(&format!("/api/v1/users/{}/disable", ann.id), serde_json::json!({})).await;
+    assert!(disabled.status < 300, "{disabled}");
+    let refused = async || (ann.client.get("/api/v1/users/me").await.status == 401).then_some(());
+    wait_until("the token ends", LIMIT, refused).await;
+
+    stack.redis().kill().expect("our own server");
+    stack.redis().revive().await.expect("our own server");
+    // What a gateway does that starts now, and knows only what this Redis holds, which has lost everything.
+    let clock = Clock::system();
+    let stores = Stores::redis(&stack.redis().url, clock.clone()).await.expect("it answers");
+    let list = Arc::new(RevocationList::new(clock));
+    let _follower = stores.revocations.follow(Arc::clone(&list));
+    let user = ann.id.parse().expect("an id");
+    wait_until("the watermark is told again", LIMIT, async || {
+        (list.check(user, None, 1) == Verdict::Revoked).then_some(())
+    })
+    .await;
+    assert_eq!(ann.client.get("/api/v1/users/me").await.status, 401, "nobody has forgotten it meanwhile");
 }

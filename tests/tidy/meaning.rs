@@ -31,7 +31,7 @@ pub fn imports(source: &Source) -> Vec<Finding> {
 }
 
 /// Extractors that decide who may call.
-const EXTRACTORS: [&str; 12] = [
+const EXTRACTORS: [&str; 13] = [
     "Anyone",
     "SignedIn",
     "InSession",
@@ -42,6 +42,7 @@ const EXTRACTORS: [&str; 12] = [
     "CanManageSessions",
     "CanManageClients",
     "CanReadAudit",
+    "CanSeeRoles",
     "CanManageKeys",
     "TheGateway",
 ];

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::store::Stores;
 use time::OffsetDateTime;
 
+use crate::api_keys::Usage;
 use crate::audit::Journal;
+use crate::avatar::Avatars;
 use crate::config::Config;
 use crate::db::Database;
 use crate::keys::Keys;
@@ -15,9 +18,13 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::Rotator;
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::users::UserCache;
+
+/// How long a gateway may believe what it was told of an API key; its `authentication.introspection.remember` is no longer.
+const LONGEST_BELIEF: Duration = Duration::from_secs(300);
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -38,14 +45,26 @@ pub struct App {
     pub issuer: Issuer,
     /// Password hashing.
     pub hasher: Hasher,
+    /// Carries sessions on.
+    pub rotator: Rotator,
     /// Counts attempts to sign in.
+    pub windows: Windows,
+    /// Knows where users have signed in from.
+    pub devices: Devices,
+    /// Counts other attempts, each on its own.
     pub throttle: Throttle,
+    /// Counts codes of second factors.
+    pub otp_limit: Throttle,
     /// Counts the mails that strangers have sent to one address.
     pub mail_limit: Throttle,
     /// Counts the mails that one network has sent to anybody.
     pub mailing_limit: Throttle,
+    /// Images on their way in.
+    pub avatars: Avatars,
     /// Sends mail.
     pub mailer: Mailer,
+    /// When API keys were used.
+    pub usage: Usage,
     /// Tells gateways what ended.
     pub relay: Relay,
     /// The way to the audit for what changes nothing else.
@@ -57,10 +76,12 @@ pub struct App {
 }
 
 impl App {
-    /// When the last access token issued until now will have expired everywhere: how long a revocation matters.
+    /// When the last access token issued until now will have expired everywhere, and no gateway believes any more what it
+    /// was told of an API key: how long a revocation matters.
     #[must_use]
     pub fn tokens_die_at(&self) -> OffsetDateTime {
         let tokens = &self.config.tokens;
-        self.clock.now() + tokens.access_lifetime.get() + tokens.leeway.get()
+        let life = tokens.access_lifetime.get().max(LONGEST_BELIEF);
+        self.clock.now() + life + tokens.leeway.get()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argon2::Params;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{bootstrap, keys, mail, users};
+use crate::{api_keys, avatar, bootstrap, keys, mail, mfa, oauth, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -26,12 +27,18 @@ pub struct Config {
     pub tokens: Tokens,
     pub keys: Keys,
     pub sessions: Sessions,
+    pub mfa: Mfa,
     pub passwords: Passwords,
     pub hashing: Hashing,
+    pub import: Import,
     pub throttle: Throttle,
     pub registration: Registration,
     pub mail: Mail,
     pub links: Links,
+    pub avatars: Avatars,
+    pub oauth: OAuth,
+    pub api_keys: ApiKeys,
+    pub roles: Roles,
     pub cache: Cache,
     pub bootstrap: Bootstrap,
     pub audit: Audit,
@@ -68,15 +75,41 @@ sections! {
         jwks_max_age: Dur,
     }
     /// `[keys]`
-    Keys { rotate_every: Dur, publish_before: Dur, gateway_refresh: Dur, reload: Dur, }
+    Keys {
+        rotate_every: Dur,
+        publish_before: Dur,
+        gateway_refresh: Dur,
+        reload: Dur,
+        seal_secret: Secret,
+        previous_seal_secret: Secret,
+    }
     /// `[sessions]`
-    Sessions { lifetime: Dur, refresh_grace: Dur, step_up: Dur, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
+    /// `[mfa]`
+    Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
-    Hashing { memory_kib: u32, passes: u32, lanes: u32, workers: usize, queue: usize, max_wait: Dur, }
+    Hashing {
+        memory_kib: u32,
+        passes: u32,
+        lanes: u32,
+        workers: usize,
+        memory: u64,
+        queue: usize,
+        max_wait: Dur,
+    }
+    /// `[import]`
+    Import { notice: Dur, }
     /// `[throttle]`
-    Throttle { enabled: bool, attempts: u32, window: Dur, }
+    Throttle {
+        enabled: bool,
+        attempts: u32,
+        window: Dur,
+        identifier_attempts: u32,
+        network_attempts: u32,
+        device_memory: Dur,
+    }
     /// `[registration]`
     Registration { disclose_existing: bool, require_verified_email: bool, }
     /// `[mail]`
@@ -102,6 +135,28 @@ sections! {
     }
     /// `[links]`
     Links { verify: Dur, change: Dur, reset: Dur, }
+    /// `[avatars]`
+    Avatars {
+        max_bytes: usize,
+        max_pixels: u64,
+        lease: Dur,
+        poll: Dur,
+        attempts: u32,
+        retry_first: Dur,
+        retry_longest: Dur,
+    }
+    /// `[oauth]`
+    OAuth {
+        id_token_algorithm: keys::Algorithm,
+        code_lifetime: Dur,
+        request_lifetime: Dur,
+        secret_grace: Dur,
+        scopes: Vec<String>,
+    }
+    /// `[api_keys]`
+    ApiKeys { per_user: u32, longest: Dur, scopes: Vec<String>, }
+    /// `[roles]`
+    Roles { most_holders: u32, }
     /// `[cache]`
     Cache { ttl: Dur, max_bytes: u64, }
     /// `[bootstrap]`
@@ -109,7 +164,7 @@ sections! {
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -175,10 +230,18 @@ impl Check for Config {
         let parameters = Params::new(hashing.memory_kib, hashing.passes, hashing.lanes, None);
         report.ensure(parameters.is_ok(), "hashing.memory_kib", "Argon2 does not take these numbers together");
         report.ensure(hashing.queue > 0, "hashing.queue", "at least one request may wait");
-        report.ensure(self.throttle.attempts > 0, "throttle.attempts", "at least one attempt");
+        report.ensure(self.import.notice.get() > Duration::ZERO, "import.notice", "more than nothing");
+        avatar::check(&self.avatars, report);
+        throttle::check(&self.throttle, report);
+        sessions::check(self, report);
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
+        mfa::check(self, report);
         bootstrap::check(self, report);
         mail::check(self, report);
+        oauth::check(self, report);
+        api_keys::check(self, report);
+        let most = self.roles.most_holders;
+        report.ensure((1..=10_000).contains(&most), "roles.most_holders", "from 1 to 10000 people");
         let ttl = self.cache.ttl.get();
         report.ensure(ttl <= users::LONGEST_TTL, "cache.ttl", "at most 1h");
         report.ensure((1..=65_536).contains(&self.audit.queue), "audit.queue", "from 1 to 65536 events");

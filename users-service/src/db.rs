@@ -1,11 +1,13 @@
 //! The database: connecting, migrating, transactions, and what its errors mean to a client.
 
+mod batches;
 mod connect;
 pub mod entity;
 mod fault;
 pub mod migration;
 mod write;
 
+pub use batches::remove;
 pub use connect::{Database, Kind};
 pub use fault::Fault;
 pub use write::{Counter, Write};

@@ -6,7 +6,10 @@ mod jwk;
 mod keyring;
 mod metrics;
 mod orders;
+mod purpose;
 mod ring;
+mod rows;
+mod seal;
 mod settings;
 mod signing;
 mod store;
@@ -15,6 +18,7 @@ pub use algorithm::Algorithm;
 pub use keyring::{Keyring, Signer};
 pub use metrics::KeyMetrics;
 pub use orders::{KeyOrder, OrderError, obey};
+pub use seal::Seal;
 pub use settings::{LONGEST_LIFETIME, check};
 pub use store::{Keys, KeysError, load_or_create};
 

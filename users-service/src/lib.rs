@@ -1,8 +1,12 @@
 //! Identity behind the gateway: users, sign-in, tokens, roles, on PostgreSQL or SQLite.
 
+mod api_keys;
 mod app;
 mod audit;
+mod avatar;
 mod bootstrap;
+mod browser;
+mod clients;
 mod config;
 pub mod db;
 mod discovery;
@@ -11,6 +15,8 @@ mod keys;
 mod links;
 mod mail;
 mod metrics;
+mod mfa;
+mod oauth;
 pub mod openapi;
 mod pages;
 mod passwords;
@@ -35,3 +41,4 @@ pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
 pub use keys::{KeyOrder, OrderError, obey as order_keys};
 pub use service::{Deps, Handle, Service, StartError, build};
+pub use users::{Dry, ImportError, Refusal, Summary, import as import_users};

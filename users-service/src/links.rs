@@ -3,7 +3,7 @@
 mod store;
 mod token;
 
-pub use store::{Link, consume, end_open, find, make, renew, sweep};
+pub use store::{Link, consume, end_open, find, latest, make, renew, sweep};
 pub use token::{Purpose, open, seal};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The binary: read the configuration, then serve, migrate, or show.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,13 +11,19 @@ use shared::clock::{Clock, to_micros};
 use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
-use users_service::{Config, Deps, KeyOrder, Place, Verdict, build, openapi, order_keys, verify_audit};
+use users_service::{
+    Config, Deps, Dry, KeyOrder, Place, Refusal, Summary, Verdict, build, import_users, openapi, order_keys,
+    verify_audit,
+};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How `verify-audit` ends when nobody knows: neither whole nor broken.
 const UNCHECKED: u8 = 2;
+
+/// How `import-users` ends when it did not come to the end of the file.
+const STOPPED: u8 = 2;
 
 /// Users and sign-in.
 #[derive(Parser)]
@@ -50,6 +57,16 @@ enum Command {
         #[arg(long, conflicts_with = "revoke")]
         force: bool,
     },
+    /// Register users of another system, with the hashes that it made of their passwords: a JSON object a line with
+    /// `email`, `username`, `password_hash`, and perhaps `email_verified`, `name`, `created_at`. Ends with 0 when all are
+    /// there, 1 when lines were refused, 2 when it was stopped; it may be run again with the same file.
+    ImportUsers {
+        /// The file, or `-` for what is piped in.
+        file: PathBuf,
+        /// Only say what would come of it.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check that no security event was changed, added or taken away: 0 when the chain is whole, 1 when it is broken, 2
     /// when it could not be checked.
     VerifyAudit {
@@ -77,6 +94,7 @@ async fn main() -> ExitCode {
         Command::Keys => keys(file, KeyOrder::Show).await,
         Command::RotateKeys { revoke: Some(kid), .. } => keys(file, KeyOrder::Revoke(kid)).await,
         Command::RotateKeys { revoke: None, force } => keys(file, KeyOrder::Rotate { force }).await,
+        Command::ImportUsers { file: users, dry_run } => return imported(import(file, &users, dry_run).await),
         Command::VerifyAudit { from } => return checked(verified(file, from).await),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
@@ -130,6 +148,37 @@ async fn verified(file: Option<&Path>, from: Option<Place>) -> Result<Verdict, S
     verify_audit(&db, from, before).await.map_err(|error| error.to_string())
 }
 
+async fn import(file: Option<&Path>, users: &Path, dry_run: bool) -> Result<Summary, String> {
+    let config = load(file)?;
+    let dry = if dry_run { Dry::Run } else { Dry::No };
+    let named = |error: std::io::Error| format!("{}: {error}", users.display());
+    let mut source: Box<dyn BufRead> = match users == Path::new("-") {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(users).map_err(named)?)),
+    };
+    let mut tell = |refused: &Refusal| drop(writeln!(std::io::stderr(), "{refused}"));
+    import_users(&config, &Clock::system(), &mut *source, dry, &mut tell).await.map_err(|error| error.to_string())
+}
+
+/// Says what came of an import.
+fn imported(summary: Result<Summary, String>) -> ExitCode {
+    match summary {
+        Ok(Summary { imported, present, refused, memory_kib }) => {
+            say(&format!("{imported} imported, {present} there already, {refused} refused\n"));
+            if memory_kib > 0 {
+                say(&format!(
+                    "one sign-in of theirs takes up to {memory_kib} KiB, one at a time, until it is theirs here\n"
+                ));
+            }
+            if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            fail(&error);
+            ExitCode::from(STOPPED)
+        }
+    }
+}
+
 /// Says what came of checking the audit.
 fn checked(verdict: Result<Verdict, String>) -> ExitCode {
     match verdict {
@@ -181,6 +230,13 @@ mod tests {
             let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(arguments.config, Some(PathBuf::from("x.toml")), "{line}");
         }
+    }
+
+    #[test]
+    fn users_may_be_piped_in() {
+        let parsed = Arguments::try_parse_from(["users-service", "import-users", "-", "--dry-run"]);
+        let Command::ImportUsers { file, dry_run } = parsed.unwrap().command else { panic!("another command") };
+        assert_eq!((file, dry_run), (PathBuf::from("-"), true));
     }
 
     #[test]

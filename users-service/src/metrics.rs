@@ -10,6 +10,7 @@ use shared::telemetry::metrics::encode;
 
 use crate::audit::Tally;
 use crate::keys::KeyMetrics;
+use crate::sessions::RefreshMetrics;
 use crate::users::Looked;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,11 +30,15 @@ pub struct Metrics {
     sign_ins: Family<Outcome, Counter>,
     registrations: Counter,
     mails: Family<Outcome, Counter>,
+    avatars: Family<Outcome, Counter>,
+    api_keys_asked: Family<Outcome, Counter>,
     cache: Family<Found, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
+    /// Of refreshes.
+    pub refreshes: RefreshMetrics,
 }
 
 impl Metrics {
@@ -45,6 +50,11 @@ impl Metrics {
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
         let mails = Family::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        let avatars = Family::default();
+        registry.register("avatars", "Images made small, by what came of them", Family::clone(&avatars));
+        let api_keys_asked = Family::default();
+        let asked = "Questions of gateways about API keys, by what they were told";
+        registry.register("api_keys_asked", asked, Family::clone(&api_keys_asked));
         registry.register("registrations", "Registrations answered", registrations.clone());
         registry.register(
             "hashes_waiting",
@@ -53,7 +63,8 @@ impl Metrics {
         );
         let cache = Family::default();
         registry.register("cache", "Reads of one user, by what the cache had", Family::clone(&cache));
-        let keys = KeyMetrics::register(&mut registry);
+        let (keys, refreshes) = (KeyMetrics::register(&mut registry), RefreshMetrics::default());
+        refreshes.register(&mut registry);
         let audit_queue = Gauge::default();
         registry.register(
             "audit_queue",
@@ -61,16 +72,27 @@ impl Metrics {
             audit_queue.clone(),
         );
         audit.register(&mut registry);
+        let registry = Mutex::new(registry);
         Self {
-            registry: Mutex::new(registry),
+            registry,
             sign_ins,
             registrations,
             mails,
+            avatars,
             cache,
+            api_keys_asked,
             hashes_waiting,
             audit_queue,
             keys,
+            refreshes,
         }
+    }
+
+    /// With what somebody else counts among them.
+    #[must_use]
+    pub fn with(self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry.lock());
+        self
     }
 
     /// Counts a sign-in.
@@ -85,9 +107,21 @@ impl Metrics {
     }
 
     /// Counts what came of an attempt to send a mail: `sent`, `failed` (it is tried again), `dead`,
-    /// `dropped` (it was for nobody) or `withheld` (there were too many).
+    /// `dropped` (it was for nobody), `withheld` (there were too many), or `panicked` (a mistake of ours).
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what came of an image: `ready`, `replaced` (another one came, or it was deleted), `broken_off` (it is tried
+    /// again) or `failed`.
+    pub fn avatar(&self, outcome: &'static str) {
+        self.avatars.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what a gateway was told of an API key: `active`, `unknown` (or revoked, or expired), `malformed`, or `shut_out`
+    /// (its user).
+    pub fn api_key_asked(&self, outcome: &'static str) {
+        self.api_keys_asked.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts a read of one user.

@@ -13,17 +13,31 @@ use utoipa::{Modify, OpenApi};
 use self::errors::Errors;
 use self::headers::Headers;
 use crate::users::{Target, export, profile, v1, v2};
-use crate::{audit, keys, passwords, recovery, step_up, tokens};
+use crate::{
+    api_keys, audit, avatar, browser, clients, keys, mfa, oauth, passwords, recovery, roles, sessions, step_up, tokens,
+};
 
 /// Everything that is served.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Tollgate users", description = "Users, sign-in, sessions, roles.", license(name = "Apache-2.0")),
     paths(
-        tokens::http::token, tokens::http::revoke, tokens::http::metadata, keys::http::jwks, passwords::http::change,
+        tokens::http::token, tokens::http::revoke, tokens::http::metadata,
+        tokens::http::openid_configuration, keys::http::jwks, passwords::http::change,
         step_up::http::step_up,
+        mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew, mfa::http::reset,
+        browser::http::create, browser::http::refresh, browser::http::end,
+        sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
+        avatar::http::put, avatar::http::get_own, avatar::http::delete, avatar::http::get,
         audit::http::list,
+        clients::http::list, clients::http::register, clients::http::get, clients::http::patch, clients::http::delete,
+        clients::http::secret,
+        oauth::introspection::introspect, oauth::user_info::get, oauth::user_info::post,
+        api_keys::http::list, api_keys::http::make, api_keys::http::revoke, api_keys::http::list_of,
+        api_keys::http::revoke_of, recovery::http::send_reset,
+        roles::http::permissions, roles::http::list, roles::http::make, roles::http::get, roles::http::patch,
+        roles::http::remove,
         v1::http::register, v1::http::list, v1::http::get, v1::http::patch, v1::http::delete,
         profile::http::get, profile::http::put, export::http::export,
         v1::http::set_roles, v1::http::disable, v1::http::enable, v1::http::restore,

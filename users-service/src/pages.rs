@@ -4,8 +4,10 @@
 mod http;
 mod model;
 mod render;
+mod style;
 
 pub use http::{show, submit};
+pub use style::{STYLE, style_source};
 
 #[cfg(test)]
 mod tests;

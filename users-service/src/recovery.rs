@@ -4,6 +4,7 @@ mod ask;
 pub mod http;
 mod model;
 mod reset;
+mod send;
 mod verify;
 
 pub use reset::reset;

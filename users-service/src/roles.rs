@@ -1,8 +1,18 @@
-//! Roles in the database, and the rule that there is always an administrator.
+//! Roles in the database, ours and custom ones: who may give and make them, and that there is always an administrator.
 
+mod authority;
+mod grant;
 mod guard;
+pub mod http;
+mod model;
+mod ops;
+mod store;
 
+pub use authority::{lock_with, outranks};
+pub use grant::{RolesRequest, words};
 pub use guard::{keep_an_administrator, lock};
+pub use model::is_name;
+pub use store::having;
 
 use shared::domain::{Permission, Permissions, Role, Roles};
 
@@ -31,26 +41,4 @@ pub fn parse_permissions(text: &str) -> Permissions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_read_back_and_no_word_is_part_of_another() {
-        for bits in 0..16_u8 {
-            let roles: Roles =
-                Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect();
-            assert_eq!(parse_roles(&write_roles(roles)), roles);
-        }
-        assert_eq!(parse_roles("user emperor"), Roles::NONE.with(Role::User));
-        let all: Permissions = Permission::ALL.iter().copied().collect();
-        assert_eq!(parse_permissions(&write_permissions(all)), all);
-        assert_eq!(parse_permissions("moon:visit audit:read"), Permissions::NONE.with(Permission::AuditRead));
-        assert!(parse_permissions(&write_permissions(Permissions::NONE)).is_empty());
-        // The list's role filter looks for the word anywhere in the column.
-        for a in Role::ALL {
-            for b in Role::ALL {
-                assert!(a == b || !a.as_str().contains(b.as_str()), "{a} {b}");
-            }
-        }
-    }
-}
+mod tests;

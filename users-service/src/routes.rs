@@ -5,8 +5,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
+use crate::oauth::{self, authorize};
 use crate::users::{export, profile, v1, v2};
-use crate::{audit, keys, openapi, pages, passwords, probes, recovery, step_up, tokens};
+use crate::{
+    api_keys, audit, avatar, browser, clients, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions,
+    step_up, tokens,
+};
 
 /// Registers everything.
 pub fn configure(config: &mut ServiceConfig) {
@@ -22,6 +26,22 @@ pub fn configure(config: &mut ServiceConfig) {
             page("/.well-known/oauth-authorization-server")
                 .route(web::get().to(tokens::http::metadata))
                 .route(web::head().to(tokens::http::metadata)),
+        )
+        .service(
+            page("/.well-known/openid-configuration")
+                .route(web::get().to(tokens::http::openid_configuration))
+                .route(web::head().to(tokens::http::openid_configuration)),
+        )
+        .service(
+            resource("/oauth/authorize", "GET, POST")
+                .route(web::get().to(authorize::ask))
+                .route(web::post().to(authorize::ask_by_form)),
+        )
+        .service(resource("/oauth/sign-in", "POST").route(web::post().to(authorize::sign_in)))
+        .service(
+            resource("/oauth/consent", "GET, POST")
+                .route(web::get().to(authorize::question))
+                .route(web::post().to(authorize::decision)),
         )
         .service(
             resource("/account/{page}", "GET, HEAD, POST")
@@ -73,15 +93,86 @@ fn common(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
+        .service(resource("/auth/introspect", "POST").route(web::post().to(oauth::introspection::introspect)))
+        .service(
+            resource("/auth/userinfo", "GET, HEAD, POST")
+                .route(web::get().to(oauth::user_info::get))
+                .route(web::head().to(oauth::user_info::get))
+                .route(web::post().to(oauth::user_info::post)),
+        )
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::http::step_up)))
+        .service(
+            resource("/auth/session", "POST, DELETE")
+                .route(web::post().to(browser::http::create))
+                .route(web::delete().to(browser::http::end)),
+        )
+        .service(resource("/auth/session/refresh", "POST").route(web::post().to(browser::http::refresh)))
         .service(resource("/auth/email/verify", "POST").route(web::post().to(recovery::http::verify)))
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
         .service(resource("/auth/password/reset", "POST").route(web::post().to(recovery::http::reset)))
         .service(
+            resource("/clients", "GET, HEAD, POST")
+                .route(web::get().to(clients::http::list))
+                .route(web::head().to(clients::http::list))
+                .route(web::post().to(clients::http::register)),
+        )
+        .service(
+            resource("/clients/{id}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(clients::http::get))
+                .route(web::head().to(clients::http::get))
+                .route(web::patch().to(clients::http::patch))
+                .route(web::delete().to(clients::http::delete)),
+        )
+        .service(resource("/clients/{id}/secret", "POST").route(web::post().to(clients::http::secret)))
+        .service(
             resource("/audit/events", "GET, HEAD")
                 .route(web::get().to(audit::http::list))
                 .route(web::head().to(audit::http::list)),
+        )
+        .service(
+            resource("/users/me/api-keys", "GET, HEAD, POST")
+                .route(web::get().to(api_keys::http::list))
+                .route(web::head().to(api_keys::http::list))
+                .route(web::post().to(api_keys::http::make)),
+        )
+        .service(resource("/users/me/api-keys/{id}", "DELETE").route(web::delete().to(api_keys::http::revoke)))
+        .service(
+            resource("/users/{id}/api-keys", "GET, HEAD")
+                .route(web::get().to(api_keys::http::list_of))
+                .route(web::head().to(api_keys::http::list_of)),
+        )
+        .service(resource("/users/{id}/api-keys/{key}", "DELETE").route(web::delete().to(api_keys::http::revoke_of)))
+        .service(resource("/users/{id}/password-reset", "POST").route(web::post().to(recovery::http::send_reset)))
+        .service(
+            resource("/permissions", "GET, HEAD")
+                .route(web::get().to(roles::http::permissions))
+                .route(web::head().to(roles::http::permissions)),
+        )
+        .service(
+            resource("/roles", "GET, HEAD, POST")
+                .route(web::get().to(roles::http::list))
+                .route(web::head().to(roles::http::list))
+                .route(web::post().to(roles::http::make)),
+        )
+        .service(
+            resource("/roles/{name}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(roles::http::get))
+                .route(web::head().to(roles::http::get))
+                .route(web::patch().to(roles::http::patch))
+                .route(web::delete().to(roles::http::remove)),
+        )
+        .service(
+            resource("/users/{id}/sessions", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::list))
+                .route(web::head().to(sessions::http::list))
+                .route(web::delete().to(sessions::http::end_all)),
+        )
+        .service(
+            resource("/users/{id}/sessions/{sid}", "GET, HEAD, DELETE")
+                .route(web::get().to(sessions::http::get))
+                .route(web::head().to(sessions::http::get))
+                .route(web::delete().to(sessions::http::end)),
         )
         .service(
             resource("/users/me/profile", "GET, HEAD, PUT")
@@ -91,6 +182,31 @@ fn common(scope: Scope) -> Scope {
         )
         .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
+        .service(
+            resource("/users/me/mfa", "GET, HEAD")
+                .route(web::get().to(mfa::http::read))
+                .route(web::head().to(mfa::http::read)),
+        )
+        .service(
+            resource("/users/me/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::http::start))
+                .route(web::delete().to(mfa::http::remove)),
+        )
+        .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
+        .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(mfa::http::reset)))
+        .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
+        .service(
+            resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")
+                .route(web::get().to(avatar::http::get_own))
+                .route(web::head().to(avatar::http::get_own))
+                .route(web::put().to(avatar::http::put))
+                .route(web::delete().to(avatar::http::delete)),
+        )
+        .service(
+            resource("/users/{id}/avatar", "GET, HEAD")
+                .route(web::get().to(avatar::http::get))
+                .route(web::head().to(avatar::http::get)),
+        )
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

@@ -15,8 +15,10 @@ use shared::store::Stores;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::api_keys::{self, Usage};
 use crate::app::App;
 use crate::audit::{self, Journal};
+use crate::avatar::Avatars;
 use crate::bootstrap::{BootstrapAdmin, BootstrapError, bootstrap};
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -25,10 +27,11 @@ use crate::mail::{self, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
-use crate::throttle::Throttle;
+use crate::sessions::{QUEUE, Rotator};
+use crate::throttle::{Devices, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::users::UserCache;
-use crate::{routes, sweeper, users};
+use crate::{avatar, passwords, routes, sweeper, users};
 
 /// What a service needs from outside besides its configuration.
 #[derive(Clone, Debug)]
@@ -76,7 +79,7 @@ pub struct Service {
     pub(crate) journal: Journal,
     scribe: JoinHandle<()>,
     mail: JoinHandle<()>,
-    app: web::Data<App>,
+    pub(crate) app: web::Data<App>,
 }
 
 /// Stops a service from elsewhere.
@@ -105,14 +108,27 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let database = database.caching(cache.clone());
     let relay = Relay::new(database.clone(), stores.clone(), clock.clone());
     let (journal, scribe) = Journal::open(&config.audit, database.clone(), clock.clone(), keys.audit.clone());
+    let windows = Windows::new(&config.throttle, stores.counters.clone(), clock.clone());
+    let metrics = Metrics::new(database.tally()).with(|registry| {
+        hasher.register(registry);
+        windows.register(registry);
+    });
+    let idle = config.sessions.idle.get();
+    let (rotator, drains) = Rotator::open(QUEUE, database.clone(), clock.clone(), idle, metrics.refreshes.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
+        otp_limit: Throttle::of_codes(&config, stores.counters.clone(), clock.clone()),
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),
         mailing_limit: Throttle::of_networks(&config, stores.counters.clone(), clock.clone()),
         mailer: Mailer::new(&config.mail)?,
-        metrics: Metrics::new(database.tally()),
+        avatars: Avatars::default(),
+        usage: Usage::default(),
+        devices: Devices::new(keys.devices.clone(), config.throttle.device_memory.get(), clock.clone()),
+        windows,
+        rotator,
+        metrics,
         stopping: Arc::clone(&stopping),
         relay: relay.clone(),
         journal: journal.clone(),
@@ -126,10 +142,15 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(relay.run());
+    tasks.spawn(drains.run());
     tasks.spawn(cache.run());
     tasks.spawn(app.keys.signing.clone().run());
+    tasks.spawn(app.keys.id.clone().run());
     let scribe = tokio::spawn(scribe.run());
     tasks.spawn(sweeper::run(app.clone()));
+    tasks.spawn(passwords::watch(app.clone()));
+    tasks.spawn(avatar::run(app.clone()));
+    tasks.spawn(api_keys::run(app.clone()));
     let mail = tokio::spawn(mail::run(app.clone()));
     let addr = listener.local_addr()?;
     let server = serve(&app, verifier, listener)?;
@@ -170,6 +191,8 @@ impl Service {
             self.mail.abort();
         }
         self.tasks.shutdown().await;
+        // A use that is not on record costs nobody anything: not worth a longer stop.
+        let _ = timeout(LAST_WORDS, self.app.usage.write(&self.app)).await;
         self.journal.close();
         if timeout(LAST_WORDS, &mut self.scribe).await.is_err() {
             self.scribe.abort();

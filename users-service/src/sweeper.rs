@@ -6,10 +6,13 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{audit, idempotency, links, mail, revocations, sessions, users};
+use crate::{api_keys, audit, idempotency, links, mail, mfa, oauth, revocations, sessions, throttle, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
+
+/// How long it is known that a code was used: one that comes again is a theft.
+const CODES_KEPT: Duration = Duration::from_secs(86_400);
 
 /// Sweeps until dropped.
 pub async fn run(app: web::Data<App>) {
@@ -33,12 +36,16 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let write = app.database.write().await?;
     revocations::sweep(write.transaction(), now).await?;
     idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
-    links::sweep(write.transaction(), ago(LINKS_KEPT)).await?;
-    mail::sweep(write.transaction(), ago(retention.mails.get())).await?;
+    oauth::sweep(write.transaction(), now, ago(CODES_KEPT)).await?;
+    throttle::sweep(write.transaction(), ago(app.config.throttle.device_memory.get())).await?;
+    mfa::sweep(write.transaction(), ago(app.config.mfa.setup.get())).await?;
+    api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
+    write.commit().await?;
+    links::sweep(&app.database, ago(LINKS_KEPT)).await?;
+    mail::sweep(&app.database, ago(retention.mails.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.
     let tokens = &app.config.tokens;
-    sessions::sweep(write.transaction(), ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
-    write.commit().await?;
+    sessions::sweep(&app.database, ago(tokens.access_lifetime.get() + tokens.leeway.get())).await?;
     // An instance of the release before may have let somebody in since this one started.
     users::fill_looks(&app.database).await?;
     audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;

@@ -1,14 +1,22 @@
 //! What the service's own tests start: the whole service on a free port, on SQLite or PostgreSQL, and a caller for it.
 
 mod answer;
+mod browser;
 mod call;
+mod client;
+mod factor;
 mod mail;
 mod person;
 mod postgres;
+mod revoked;
 mod service;
 mod smtp;
 
 pub use answer::Answer;
+pub use browser::{Browser, CHALLENGE, REDIRECT, VERIFIER, parameter};
+pub use call::Call;
+pub use client::Registered;
+pub use factor::Authenticator;
 pub use mail::Mail;
 pub use person::{PASSWORD, Person};
 pub use service::{Backend, Ground, Running, Setup};
@@ -37,7 +45,8 @@ pub(crate) use on_both;
 /// A configuration on a SQLite file in `folder`.
 pub fn config(folder: &TempDir) -> Config {
     let url = format!("sqlite://{}", folder.path().join("users.db").display());
-    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", url)];
+    let algorithm = ("OAUTH__ID_TOKEN_ALGORITHM", "EdDSA".to_owned());
+    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", url), algorithm];
     Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap()
 }
 

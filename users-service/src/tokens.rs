@@ -11,6 +11,11 @@ mod refresh;
 mod revoke;
 
 pub use access::{Claims, Issuer};
+pub use error::GrantError;
+pub use model::{Granted, TokenAnswer};
+pub use password::{Proof, Proven, prove, sign_in, tokens_for};
+pub use refresh::refresh;
+pub use revoke::{Ending, end_session};
 
 #[cfg(test)]
 mod tests;

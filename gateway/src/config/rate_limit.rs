@@ -36,6 +36,8 @@ pub struct Policy {
     #[serde(default)]
     pub per_route: bool,
     #[serde(default)]
+    pub for_keys: bool,
+    #[serde(default)]
     pub shadow: bool,
 }
 

@@ -76,6 +76,10 @@ pub struct Route {
     #[serde(default)]
     pub forward_authorization: bool,
     #[serde(default)]
+    pub forward_cookies: bool,
+    #[serde(default)]
+    pub cross_site: CrossSite,
+    #[serde(default)]
     pub oauth: bool,
     #[serde(default = "yes")]
     pub private: bool,
@@ -141,6 +145,15 @@ pub enum Auth {
     Required,
     Optional,
     None,
+}
+
+/// Which requests have to come from a page that may make them, if a browser sends them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrossSite {
+    #[default]
+    Judge,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -197,7 +197,8 @@ impl Served<'_> {
             .into_iter()
             .filter(|role| route.auth != Auth::None && (route.roles.is_empty() || route.roles.has(*role)));
         let roles = roles.map(|role| (role.as_str(), &**route.limits.of_roles(Some(Roles::NONE.with(role)))));
-        anonymous.into_iter().chain(roles).collect()
+        let keys = route.limits.of_keys().filter(|_| self.credentials.keys).map(|set| ("api_key", &**set));
+        anonymous.into_iter().chain(roles).chain(keys).collect()
     }
 
     fn is_deprecated(&self) -> bool {

@@ -12,6 +12,7 @@ mod expect;
 mod forwarding;
 pub(crate) mod harness;
 mod keys;
+mod late;
 mod leaves;
 mod limits;
 mod metrics;

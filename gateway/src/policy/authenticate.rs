@@ -7,6 +7,7 @@ mod api_keys;
 mod cache;
 mod challenge;
 mod claims;
+pub mod cookie;
 mod credential;
 mod fetch;
 mod introspect;
@@ -217,6 +218,9 @@ impl Authenticator {
             return Err(Refusal::Revoked);
         }
         let stated = (verified.subject.roles(), verified.subject.permissions());
+        if verified.client_session.is_some_and(|session| self.revoked.has_session(session)) {
+            return Err(Refusal::Revoked);
+        }
         let Subject::User(user) = &verified.subject else { return Ok(stated) };
         if !verified.watched {
             return Ok(stated);

@@ -2,8 +2,9 @@
 //! changes something needs the browser's word that the page may (Fetch metadata, `Origin`).
 //!
 //! A client's certificate goes along just so, but other programs than browsers have one too; so where a route rests on it, a
-//! request that says nothing of any page passes. With an `Authorization` header that holds nothing is asked: no page can make
-//! a browser add one.
+//! request that says nothing of any page passes. So it does on a route that no foreign page may use at all, where nobody is
+//! signed in yet and no cookie of ours came along: a page that signs its visitor in as somebody else has them work in that
+//! somebody's account. With an `Authorization` header that holds nothing is asked: no page can make a browser add one.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN, REFERER, UPGRADE};
 use shared::problem::{Code, Problem};
 
-use super::authenticate::Principal;
+use super::authenticate::{Principal, cookie};
 use super::client::Client;
 use crate::config;
 
@@ -24,18 +25,20 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub struct Csrf {
     /// Other origins whose pages may use the cookie: those that CORS lets send credentials.
     origins: HashSet<String>,
+    /// The cookie that holds a token; `None`: there is none.
+    cookie: Option<String>,
 }
 
 impl Csrf {
     /// From the configuration, which has been checked.
     #[must_use]
-    pub fn compile(config: &config::Cors) -> Self {
-        let origins = config.origins.iter().filter(|origin| config.credentials && *origin != "*");
-        Self { origins: origins.cloned().collect() }
+    pub fn compile(cors: &config::Cors, cookie: &config::Cookie) -> Self {
+        let origins = cors.origins.iter().filter(|origin| cors.credentials && *origin != "*");
+        let cookie = Some(cookie.name.clone()).filter(|name| !name.is_empty());
+        Self { origins: origins.cloned().collect(), cookie }
     }
 
-    /// Refuses what a foreign page may have made a browser send. `by_certificate`: the client's certificate speaks for
-    /// whoever shows nothing else.
+    /// Refuses what a foreign page may have made a browser send. `beside`: what speaks for whoever shows no credential.
     ///
     /// # Errors
     /// 403 unless the request is safe, is let in by what no browser sends by itself, or is known to come from a page that
@@ -43,14 +46,16 @@ impl Csrf {
     pub fn check(
         &self,
         principal: Option<&Principal>,
-        by_certificate: bool,
+        beside: Ambient,
         head: &RequestHead,
         client: Client,
     ) -> Result<(), Problem> {
-        let ambient = match principal {
-            Some(principal) if principal.by_cookie => Ambient::Cookie,
-            None if by_certificate => Ambient::Certificate,
-            Some(_) | None => return Ok(()),
+        let has_cookie = || self.cookie.as_ref().is_some_and(|token| cookie::shows(&head.headers, token));
+        let ambient = match (principal, beside) {
+            (Some(principal), _) if principal.by_cookie => Ambient::Cookie,
+            (Some(_), _) | (None, Ambient::Nothing) => return Ok(()),
+            (None, Ambient::Page) if has_cookie() => Ambient::Cookie,
+            (None, ambient) => ambient,
         };
         let may = is_safe(head) || self.allows(ambient, &head.headers, client);
         if may { Ok(()) } else { Err(Problem::new(Code::CsrfRefused)) }
@@ -72,16 +77,22 @@ impl Csrf {
                 let origin = reqwest::Url::parse(page).map(|page| page.origin().ascii_serialization());
                 origin.is_ok_and(|origin| self.origins.contains(&origin) || is_own(&origin, headers, client))
             }
-            (Said::Never, Said::Never, Said::Never) => ambient == Ambient::Certificate,
+            (Said::Never, Said::Never, Said::Never) => ambient != Ambient::Cookie,
         }
     }
 }
 
-/// What a browser sends by itself.
+/// What a browser does by itself, whatever page makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ambient {
+pub enum Ambient {
+    /// Nothing that counts.
+    Nothing,
+    /// It sends a cookie.
     Cookie,
+    /// It shows a certificate.
     Certificate,
+    /// It takes what the answer brings: a page that signs in.
+    Page,
 }
 
 /// What a header says.

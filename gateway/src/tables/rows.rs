@@ -73,6 +73,8 @@ impl Rows<'_> {
             body_limit: row.body.unwrap_or(config.server.limits.body_bytes),
             version: if is_versioned { rule(row.version.as_deref(), self.versions) } else { VersionRule::None },
             forward_authorization: row.forward_authorization,
+            forward_cookies: row.forward_cookies,
+            cross_site: row.cross_site,
             oauth: row.oauth,
             validation: Validation::compile(config.validation, row),
             default_cache_control: row.private.then_some(NO_STORE),

@@ -108,7 +108,8 @@ pub(super) async fn run(call: &Call<'_>, tools: &Tools<'_>, mut outgoing: Outgoi
             Again::Always => repeatable,
         };
         // An open breaker would refuse, and what came of this try says more.
-        let worth = may && made <= call.attempts && upstream.breaker.peek(Instant::now()).is_ok();
+        // Nor is anything repeated for somebody who could not ask for it any more.
+        let worth = may && made <= call.attempts && upstream.breaker.peek(Instant::now()).is_ok() && call.stands();
         if !worth {
             return tally.tell(ended);
         }

@@ -17,6 +17,7 @@ use futures_util::{Stream, StreamExt, stream};
 use shared::problem::{Code, Problem};
 use tokio::sync::mpsc;
 
+use crate::policy::second_look::Watch;
 use crate::policy::shape;
 
 pub use answer::{Answer, Cut, Guards};
@@ -57,15 +58,22 @@ enum Broken {
     TooLarge,
     #[error("the client went away: {0}")]
     Client(PayloadError),
+    #[error("the caller was revoked while it came")]
+    Revoked,
 }
 
 impl Outgoing {
     /// Prepares the body: nothing, what is here already, a buffer up to `buffer` bytes, or a stream, in no case more than
-    /// `limit` bytes.
+    /// `limit` bytes. `watch`: who is looked at again with each further piece of a stream.
     ///
     /// # Errors
     /// 413 when it is too large already, 400 when it breaks off while it is being read.
-    pub async fn prepare(body: Arriving, head: &RequestHead, limit: u64, buffer: u64) -> Result<Self, Problem> {
+    pub async fn prepare(
+        body: Arriving,
+        head: &RequestHead,
+        (limit, buffer): (u64, u64),
+        watch: Option<Watch>,
+    ) -> Result<Self, Problem> {
         let announced = shape::check_length(head, limit)?;
         let payload = match body {
             Arriving::Held(bytes) if bytes.len() as u64 > limit => return Err(shape::too_large(limit)),
@@ -80,7 +88,7 @@ impl Outgoing {
                 Ok(Self::held(read(payload, capacity).await?))
             }
             None if !head.headers.contains_key(TRANSFER_ENCODING) => Ok(Self::none()),
-            length => Self::stream(payload, limit, length).await,
+            length => Self::stream(payload, limit, length, watch).await,
         }
     }
 
@@ -123,8 +131,15 @@ impl Outgoing {
     }
 
     /// `Payload` may not leave its thread, and reqwest's body must be able to: a small task hands over the pieces. The
-    /// first one is waited for here, so that what is malformed from the start never reaches an upstream.
-    async fn stream(mut payload: Payload, limit: u64, length: Option<u64>) -> Result<Self, Problem> {
+    /// first one is waited for here, so that what is malformed from the start never reaches an upstream. No piece goes on
+    /// of somebody who has been revoked, and where only the end says that it is one, neither does that: an upstream never
+    /// has the whole of such a body.
+    async fn stream(
+        mut payload: Payload,
+        limit: u64,
+        length: Option<u64>,
+        watch: Option<Watch>,
+    ) -> Result<Self, Problem> {
         let first = match payload.next().await {
             None => return Ok(Self::none()),
             Some(Err(_)) => return Err(broken_off()),
@@ -135,12 +150,14 @@ impl Outgoing {
         let (sender, mut receiver) = mpsc::channel::<Result<Bytes, Broken>>(PIECES);
         let (told, mut left) = (Arc::clone(&progress), limit - first.len() as u64);
         actix_web::rt::spawn(async move {
+            let stands = || watch.as_ref().is_none_or(Watch::stands);
             let mut next = Some(Ok(first));
             while let Some(piece) = next {
                 told.enter(match &piece {
                     Ok(_) => Stage::AwaitsUpstream,
                     Err(Broken::TooLarge) => Stage::TooLarge,
                     Err(Broken::Client(_)) => Stage::BrokenOff,
+                    Err(Broken::Revoked) => Stage::Revoked,
                 });
                 let ends = piece.is_err();
                 // The receiver is gone when the upstream has answered or broken off.
@@ -152,11 +169,15 @@ impl Outgoing {
                     break;
                 }
                 told.enter(Stage::AwaitsClient);
-                next = payload.next().await.map(|piece| {
-                    let piece = piece.map_err(Broken::Client)?;
-                    left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
-                    Ok(piece)
-                });
+                next = match payload.next().await {
+                    Some(_) if !stands() => Some(Err(Broken::Revoked)),
+                    None if length.is_none() && !stands() => Some(Err(Broken::Revoked)),
+                    piece => piece.map(|piece| {
+                        let piece = piece.map_err(Broken::Client)?;
+                        left = left.checked_sub(piece.len() as u64).ok_or(Broken::TooLarge)?;
+                        Ok(piece)
+                    }),
+                };
             }
             told.enter(Stage::Over);
         });

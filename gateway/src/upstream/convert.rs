@@ -12,6 +12,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use super::draft::Draft;
+use crate::policy::authenticate::cookie;
 use crate::policy::compress::tag;
 
 const IDENTITY_CODING: &[u8] = b"identity";
@@ -46,7 +47,7 @@ pub struct Forward<'a> {
     pub compress: bool,
     /// The header of API keys, which goes where Authorization goes.
     pub key_header: Option<&'a ActixName>,
-    /// The cookie that holds a token, which goes nowhere.
+    /// The cookie that holds a token, whose family goes nowhere; `None`: all cookies go on.
     pub cookie: Option<&'a str>,
 }
 
@@ -84,16 +85,14 @@ pub fn request_headers(from: &ActixHeaders, forward: Forward<'_>, to: &mut Draft
     }
 }
 
-/// The cookies of one line, less the one with this name.
-fn without<'v>(value: &'v ActixValue, name: Option<&str>) -> Option<Cow<'v, [u8]>> {
-    let is_it = |pair: &[u8], name: &str| {
-        pair.trim_ascii().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
-    };
-    let pairs = || value.as_bytes().split(|b| *b == b';');
-    match name.filter(|name| pairs().any(|pair| is_it(pair, name))) {
+/// The cookies of one line, less those of this one's family.
+fn without<'v>(value: &'v ActixValue, token: Option<&str>) -> Option<Cow<'v, [u8]>> {
+    let is_ours = |pair: &[u8], token: &str| cookie::is_ours(cookie::name(pair), token);
+    let pairs = || cookie::pairs(value.as_bytes());
+    match token.filter(|token| pairs().any(|pair| is_ours(pair, token))) {
         None => Some(Cow::Borrowed(value.as_bytes())),
-        Some(name) => {
-            let kept: Vec<&[u8]> = pairs().filter(|pair| !is_it(pair, name)).map(<[u8]>::trim_ascii).collect();
+        Some(token) => {
+            let kept: Vec<&[u8]> = pairs().filter(|pair| !is_ours(pair, token)).collect();
             Some(kept.join(&b"; "[..])).filter(|value| !value.is_empty()).map(Cow::Owned)
         }
     }

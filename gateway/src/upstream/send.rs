@@ -1,5 +1,6 @@
 //! One call of an upstream: breaker, deadline, identity, and the answer turned into the client's.
 
+mod again;
 mod describe;
 
 use std::cell::Cell;
@@ -35,6 +36,7 @@ use crate::policy::certificate::ClientCertificate;
 use crate::policy::client::{Client, Origin};
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
+use crate::policy::second_look::SecondLook;
 use crate::policy::trace::Trace;
 
 const ASSERTION: HeaderName = HeaderName::from_static(HEADER);
@@ -94,6 +96,8 @@ pub struct Call<'a> {
     pub mirror: Option<&'a Mirror>,
     /// Set when any of its tries may have done its work although it was not answered so.
     pub doubt: Option<&'a Cell<bool>>,
+    /// By what the caller is judged again, when the body is here.
+    pub again: Option<SecondLook<'a>>,
 }
 
 /// What calls are made with.
@@ -173,8 +177,22 @@ impl Call<'_> {
     ) -> Result<HttpResponse<BoxBody>, Problem> {
         // An open breaker refuses before the body is read; but a slow body must not hold a probe's place.
         self.upstream.breaker.peek(Instant::now()).map_err(|open| self.upstream.refuse(open))?;
-        let outgoing = Outgoing::prepare(body, self.head, self.body_limit, self.buffer);
+        let outgoing = Outgoing::prepare(body, self.head, (self.body_limit, self.buffer), self.watch());
         let outgoing = self.deadline.hold(outgoing).await.map_err(|_| too_slow())??;
+        // The body took its time, and what was true of the caller before may not be any more.
+        match self.changed().await? {
+            None => self.ask(tools, outgoing, permit).await,
+            Some(now) => Box::pin(Call { principal: Some(&now), ..*self }.ask(tools, outgoing, permit)).await,
+        }
+    }
+
+    /// Asks whoever is to answer, with a body that is here or on its way.
+    async fn ask(
+        &self,
+        tools: &Tools<'_>,
+        outgoing: Outgoing,
+        permit: Permit,
+    ) -> Result<HttpResponse<BoxBody>, Problem> {
         // Until the head of the answer is here: a stream may last for hours.
         let _place = self.upstream.concurrency.enter(self.priority)?;
         if let Some(mirror) = self.mirror {
@@ -207,6 +225,7 @@ impl Call<'_> {
             // What the client did wrong says nothing about the upstream: the admission is dropped unsettled.
             (Ok(Err(_)), Stage::TooLarge) => Err(Failed::midway(crate::policy::shape::too_large(self.body_limit))),
             (Ok(Err(_)), Stage::BrokenOff) => Err(Failed::midway(body::broken_off())),
+            (Ok(Err(_)) | Err(_), Stage::Revoked) => Err(Failed::midway(self.cut_off().await)),
             (Err(_), Stage::AwaitsClient | Stage::TooLarge | Stage::BrokenOff) => Err(Failed::midway(too_slow())),
             (Ok(Err(error)), Stage::AwaitsClient | Stage::AwaitsUpstream | Stage::Over) => {
                 trial.judge(Outcome::Failure, Some(StatusCode::BAD_GATEWAY), since);

@@ -181,7 +181,7 @@ impl FromRequest for TheGateway {
 }
 
 macro_rules! holders {
-    ($($(#[$doc:meta])* $name:ident: $permission:ident$(, $in_session:ident)?;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $($permission:ident)|+$(, $in_session:ident)?;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name(SignedIn);
@@ -199,7 +199,8 @@ macro_rules! holders {
             type Future = Ready<Result<Self, Problem>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                let who = signed_in(request).and_then(|who| match who.may(Permission::$permission) {
+                let any = [$(Permission::$permission),+];
+                let who = signed_in(request).and_then(|who| match any.into_iter().any(|one| who.may(one)) {
                     true => Ok(who),
                     false => Err(Problem::new(Code::Forbidden)),
                 });
@@ -219,6 +220,8 @@ holders! {
     CanManageUsers: UsersManage;
     /// Whoever may give people roles, in a session of their own.
     CanAssignRoles: RolesAssign, required_in_session;
+    /// Whoever may give people roles or make custom ones, and so has to know which there are.
+    CanSeeRoles: RolesAssign | RolesManage;
     /// Whoever may make custom roles, in a session of their own.
     CanManageRoles: RolesManage, required_in_session;
     /// Whoever may see and end anybody's sessions.

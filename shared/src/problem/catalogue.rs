@@ -56,15 +56,18 @@ catalogue! {
     UnsupportedVersion "unsupported_version" 400 false "The API version is not one that is served.";
     InvalidGrant "invalid_grant" 400 false "The credentials or the refresh token are not valid.";
     InvalidRequest "invalid_request" 400 false "The OAuth request lacks a parameter or repeats one.";
+    UnauthorizedClient "unauthorized_client" 400 false "The client may not ask for a token in this way.";
     UnsupportedGrantType "unsupported_grant_type" 400 false "The grant type is not supported.";
     InvalidScope "invalid_scope" 400 false "The scope is unknown or exceeds what may be granted.";
     // Who is asking.
     TokenRequired "token_required" 401 false "This needs a signed-in user: send an access token.";
     TokenInvalid "token_invalid" 401 false "The access token is not valid, has expired or was revoked.";
     ApiKeyInvalid "api_key_invalid" 401 false "The API key is not known, has expired or was revoked.";
+    InvalidClient "invalid_client" 401 false "The client is not known, or has not shown that it is who it says.";
     StepUpRequired "step_up_required" 401 false "This needs a sign-in of a moment ago: step up first, then ask again.";
     AssertionRequired "assertion_required" 401 false "This service answers only calls that the gateway vouches for.";
     CertificateRequired "certificate_required" 403 false "This needs a client certificate that is valid.";
+    MfaRequired "mfa_required" 403 false "The password is right, and a code of the second factor is needed: send it as otp.";
     EmailNotVerified "email_not_verified" 403 false "The e-mail address has to be confirmed first: ask for the mail to be sent again.";
     Forbidden "forbidden" 403 false "The signed-in user may not do this.";
     CsrfRefused "csrf_refused" 403 false "A request with a cookie that changes something must come from a page that may make it.";

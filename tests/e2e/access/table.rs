@@ -66,23 +66,43 @@ impl Row {
 
 /// Every operation.
 pub fn rows() -> Vec<Row> {
-    [discovery(), sign_in(), users(), accounts(), transfers()].into_iter().flatten().collect()
+    [discovery(), sign_in(), users(), keys_and_roles(), clients(), accounts(), transfers()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn discovery() -> Vec<Row> {
-    vec![public("GET /.well-known/jwks.json", 200), public("GET /.well-known/oauth-authorization-server", 200)]
+    vec![
+        public("GET /.well-known/jwks.json", 200),
+        public("GET /.well-known/oauth-authorization-server", 200),
+        public("GET /.well-known/openid-configuration", 200),
+    ]
 }
 
 fn sign_in() -> Vec<Row> {
     vec![
         public("POST /auth/token", 400).form("grant_type=password&username=nobody&password=nothing%201"),
         public("POST /auth/revoke", 200).form("token=nothing"),
+        row("POST /auth/introspect", Access::Optional(400)).form("token_type_hint=access_token"),
+        signed_in("GET /auth/userinfo", [200; 5]),
+        signed_in("POST /auth/userinfo", [200; 5]),
+        public("POST /auth/session", 400).json(r#"{"username": "nobody", "password": "nothing 1"}"#),
+        public("POST /auth/session/refresh", 401),
+        public("DELETE /auth/session", 204),
         public("POST /auth/email/verify", 410).json(r#"{"token": "nothing"}"#),
         public("POST /auth/email/resend", 202).json(r#"{"email": "nobody@example.com"}"#),
         public("POST /auth/password/forgot", 202).json(r#"{"email": "nobody@example.com"}"#),
         public("POST /auth/password/reset", 410)
             .json(r#"{"token": "nothing", "new_password": "another horse battery 8 staple"}"#),
         signed_in("POST /auth/step-up", [422; 5]).json(r#"{"password": "not this 1"}"#),
+        signed_in("GET /users/me/mfa", [200; 5]),
+        // Nobody has a second factor, and nobody gets one.
+        signed_in("POST /users/me/mfa/totp", [422; 5]).json(r#"{"more": 1}"#),
+        signed_in("POST /users/me/mfa/totp/confirm", [400; 5]).json(r#"{"code": 1}"#),
+        signed_in("POST /users/me/mfa/recovery-codes", [422; 5]).json(r#"{"more": 1}"#),
+        signed_in("DELETE /users/me/mfa/totp", [404; 5]),
+        signed_in("DELETE /users/{id}/mfa", [403, 403, 403, 403, 204]),
         signed_in("PUT /users/me/password", [422; 5])
             .json(r#"{"current_password": "not this 1", "new_password": "another horse battery 8 staple"}"#),
     ]
@@ -95,6 +115,11 @@ fn users() -> Vec<Row> {
         signed_in("GET /users/{id}", [200, 404, 200, 404, 200]),
         signed_in("PATCH /users/{id}", [200, 404, 403, 404, 200]).patch("{}"),
         signed_in("DELETE /users/{id}", [412, 404, 403, 404, 412]).stale(),
+        signed_in("GET /users/{id}/sessions", [200, 404, 200, 404, 200]),
+        // Of nobody: whoever may end them is told that there is no such user.
+        signed_in("DELETE /users/{id}/sessions", [404, 404, 403, 404, 404]).at("/users/{transfer}/sessions"),
+        signed_in("GET /users/{id}/sessions/{sid}", [404; 5]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("DELETE /users/{id}/sessions/{sid}", [404, 404, 403, 404, 404]).at("/users/{id}/sessions/{transfer}"),
         signed_in("GET /users/me/profile", [200; 5]),
         signed_in("PUT /users/me/profile", [412; 5]).json(r#"{"first_name": "Ada", "last_name": "King"}"#).stale(),
         signed_in("GET /users/me/export", [200; 5]),
@@ -102,7 +127,46 @@ fn users() -> Vec<Row> {
         signed_in("POST /users/{id}/disable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/enable", [403, 403, 403, 403, 412]).stale(),
         signed_in("POST /users/{id}/restore", [403, 403, 403, 403, 412]).stale(),
+        // Nobody has one.
+        signed_in("GET /users/me/avatar", [404; 5]),
+        signed_in("GET /users/{id}/avatar", [404; 5]),
+        signed_in("PUT /users/me/avatar", [415; 5]).json("{}"),
+        signed_in("DELETE /users/me/avatar", [412; 5]).stale(),
         signed_in("GET /audit/events", [403, 403, 403, 403, 200]),
+    ]
+}
+
+fn keys_and_roles() -> Vec<Row> {
+    const ADMIN: [u16; 5] = [403, 403, 403, 403, 200];
+    vec![
+        signed_in("GET /users/me/api-keys", [200; 5]),
+        signed_in("POST /users/me/api-keys", [422; 5]).json(r#"{"name": "", "scopes": []}"#),
+        // Nobody has a key of this id.
+        signed_in("DELETE /users/me/api-keys/{id}", [404; 5]),
+        signed_in("GET /users/{id}/api-keys", ADMIN),
+        signed_in("DELETE /users/{id}/api-keys/{key}", [403, 403, 403, 403, 404]).at("/users/{id}/api-keys/{id}"),
+        signed_in("POST /users/{id}/password-reset", [403, 403, 403, 403, 202]),
+        signed_in("GET /permissions", ADMIN),
+        signed_in("GET /roles", ADMIN),
+        signed_in("POST /roles", [403, 403, 403, 403, 422]).json(r#"{"name": "", "permissions": []}"#),
+        // A role of ours, which never changes.
+        signed_in("GET /roles/{name}", ADMIN).at("/roles/user"),
+        signed_in("PATCH /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user").patch("{}"),
+        signed_in("DELETE /roles/{name}", [403, 403, 403, 403, 409]).at("/roles/user"),
+    ]
+}
+
+fn clients() -> Vec<Row> {
+    // There is none of this id.
+    const NOBODYS: &str = "/clients/{transfer}";
+    const NONE: [u16; 5] = [403, 403, 403, 403, 404];
+    vec![
+        signed_in("GET /clients", [403, 403, 403, 403, 200]),
+        signed_in("POST /clients", [403, 403, 403, 403, 422]).json(r#"{"name": "", "grant_types": [], "scopes": []}"#),
+        signed_in("GET /clients/{id}", NONE).at(NOBODYS),
+        signed_in("PATCH /clients/{id}", NONE).at(NOBODYS).patch("{}"),
+        signed_in("DELETE /clients/{id}", NONE).at(NOBODYS),
+        signed_in("POST /clients/{id}/secret", NONE).at("/clients/{transfer}/secret").json("{}"),
     ]
 }
 

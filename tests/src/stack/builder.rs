@@ -47,6 +47,8 @@ impl Builder {
         let mut settings = Settings::default();
         settings.set(Service::Gateway, "rate_limit.enabled", false);
         settings.set(Service::Users, "throttle.enabled", false);
+        // An RSA key takes its time in a build for tests.
+        settings.set(Service::Users, "oauth.id_token_algorithm", "EdDSA");
         Self {
             backend,
             settings,
@@ -170,6 +172,12 @@ impl Builder {
             settings.set(Service::Gateway, "redis.url", &url);
             settings.set(Service::Users, "redis.url", &url);
             settings.set(Service::Accounts, "redis.url", &url);
+        }
+        if let Some(tls) = &self.over_tls {
+            let port = listeners.gateway.local_addr().expect("a bound listener has an address").port();
+            let issuer = format!("https://{}:{port}", tls.name);
+            settings.set(Service::Users, "tokens.issuer", &issuer);
+            settings.set(Service::Gateway, "authentication.issuer", &issuer);
         }
         let local = |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address");
         settings.upstream(Service::Users, local(&listeners.users));

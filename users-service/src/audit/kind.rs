@@ -56,6 +56,8 @@ kinds! {
     UserRegistered "user.registered" Succeeded;
     /// Somebody was to be registered as somebody who is already, where that is not disclosed.
     RegistrationDeclined "user.registration_declined" Refused;
+    /// Somebody was brought over from another system, with the hash that it made of their password.
+    UserImported "user.imported" Succeeded;
     /// A start made the first administrator.
     AdministratorMade "user.administrator_made" Succeeded;
     /// An e-mail address was shown to be its user's.
@@ -70,6 +72,16 @@ kinds! {
     UserChanged "user.changed" Succeeded;
     /// Somebody got other roles.
     RolesChanged "user.roles_changed" Succeeded;
+    /// A custom role was made.
+    RoleMade "role.made" Succeeded;
+    /// A custom role was changed, and with it what its holders may do.
+    RoleChanged "role.changed" Succeeded;
+    /// A custom role was removed.
+    RoleRemoved "role.removed" Succeeded;
+    /// Somebody made an API key.
+    ApiKeyMade "api_key.made" Succeeded;
+    /// An API key was revoked.
+    ApiKeyRevoked "api_key.revoked" Succeeded;
     /// Somebody was shut out.
     UserDisabled "user.disabled" Succeeded;
     /// Somebody was let in again.
@@ -86,6 +98,8 @@ kinds! {
     PasswordChanged "password.changed" Succeeded;
     /// A password was replaced by whoever had the link to do so.
     PasswordReset "password.reset" Succeeded;
+    /// Somebody was sent a link to replace their password, at an administrator's word.
+    PasswordResetSent "password.reset_sent" Succeeded;
     /// A password was to be changed by somebody who did not know it.
     PasswordChangeFailed "password.change_failed" Failed;
     /// So often that nobody looked any more; one event per window.
@@ -104,10 +118,46 @@ kinds! {
     StepUpFailed "step_up.failed" Failed;
     /// So often that nobody looked any more; one event per window.
     StepUpThrottled "step_up.throttled" Refused;
-    /// A session was ended by whoever held a token of it.
+    /// Somebody began to set an authenticator app up.
+    FactorStarted "factor.started" Succeeded;
+    /// A second factor is asked for from now on.
+    FactorAdded "factor.added" Succeeded;
+    /// It is no longer.
+    FactorRemoved "factor.removed" Succeeded;
+    /// A second factor was to be added, with a wrong code.
+    FactorFailed "factor.failed" Failed;
+    /// So often that nobody looked any more; one event per window.
+    FactorThrottled "factor.throttled" Refused;
+    /// Recovery codes were made, and those of before are void.
+    RecoveryCodesMade "recovery_codes.made" Succeeded;
+    /// A recovery code stood in for the second factor.
+    RecoveryCodeUsed "recovery_codes.used" Succeeded;
+    /// A session was ended: by whoever held a token of it, by its user, by an administrator, or because they had too many.
     SessionEnded "session.ended" Succeeded;
     /// A session was ended because an old refresh token of it came back: somebody has a copy.
     RefreshReplayed "session.replayed" Refused;
+    /// An OAuth client was registered.
+    ClientMade "client.registered" Succeeded;
+    /// A client was changed.
+    ClientChanged "client.changed" Succeeded;
+    /// A client was removed, with what its users had allowed it.
+    ClientRemoved "client.removed" Succeeded;
+    /// A client got another secret.
+    ClientSecretMade "client.secret_made" Succeeded;
+    /// All tokens that a client had got for itself were given back.
+    ClientTokensEnded "client.tokens_ended" Succeeded;
+    /// Somebody said to be a client and could not show it.
+    ClientRefused "client.refused" Failed;
+    /// So often that nobody looked any more; one event per window.
+    ClientThrottled "client.throttled" Refused;
+    /// A user let a client act for them.
+    ConsentGiven "consent.given" Succeeded;
+    /// A client has redeemed an authorization code for a session.
+    CodeRedeemed "code.redeemed" Succeeded;
+    /// A code came with something wrong, and is worth nothing any more.
+    CodeRefused "code.refused" Failed;
+    /// A code came once more: somebody has a copy. What it opened has ended.
+    CodeReused "code.reused" Refused;
     /// Another key signs access tokens, because it was due or because an operator said so.
     SigningKeyRotated "signing_key.rotated" Succeeded;
     /// An operator took a key out of use: nothing that it has signed is believed.

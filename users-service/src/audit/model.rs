@@ -34,12 +34,17 @@ pub struct EventView {
     /// When it happened. Numbers go by the order of commit, which may differ.
     #[serde(with = "instant")]
     pub at: OffsetDateTime,
-    /// What happened: `user.registered`, `user.registration_declined` (only where it is not disclosed who is registered),
+    /// What happened: `user.registered`, `user.imported`, `user.registration_declined` (only where it is not disclosed who is registered),
     /// `user.administrator_made`, `user.email_changed`, `user.username_changed`,
     /// `user.changed`, `user.roles_changed`, `user.disabled`, `user.enabled`, `user.deleted`, `user.restored`,
     /// `user.purged`, `user.data_exported`, `user.email_verified`, `user.email_change_asked`, `password.changed`, `password.change_failed`,
     /// `password.change_throttled`, `password.reset`, `sign_in.succeeded`, `sign_in.failed`, `sign_in.throttled`,
-    /// `sign_in.shed`, `step_up.succeeded`, `step_up.failed`, `step_up.throttled`, `session.ended`, `session.replayed`, `signing_key.rotated`, `signing_key.revoked`, `call.refused`.
+    /// `sign_in.shed`, `step_up.succeeded`, `step_up.failed`, `step_up.throttled`, `factor.started`, `factor.added`,
+    /// `factor.removed`, `factor.failed`, `factor.throttled`, `recovery_codes.made`, `recovery_codes.used`, `role.made`,
+    /// `role.changed`, `role.removed`, `api_key.made`, `api_key.revoked`, `password.reset_sent`, `session.ended`, `session.replayed`,
+    /// `signing_key.rotated`, `signing_key.revoked`, `client.registered`,
+    /// `client.changed`, `client.removed`, `client.secret_made`, `client.tokens_ended`, `client.refused`, `client.throttled`,
+    /// `consent.given`, `code.redeemed`, `code.refused`, `code.reused`, `call.refused`.
     /// What is throttled or shed is one event per minute, with how many `times`.
     #[schema(example = "user.roles_changed")]
     pub kind: String,

@@ -42,9 +42,34 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/sessions.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_21_000008_oauth",
+                postgres: include_str!("migration/oauth.postgres.sql"),
+                sqlite: include_str!("migration/oauth.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000007_factors",
+                postgres: include_str!("migration/factors.postgres.sql"),
+                sqlite: include_str!("migration/factors.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000009_access",
                 postgres: include_str!("migration/access.postgres.sql"),
                 sqlite: include_str!("migration/access.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000011_avatars",
+                postgres: include_str!("migration/avatars.postgres.sql"),
+                sqlite: include_str!("migration/avatars.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000011_imported_hashes",
+                postgres: include_str!("migration/imported_hashes.postgres.sql"),
+                sqlite: include_str!("migration/imported_hashes.sqlite.sql"),
+            }),
+            Box::new(Step {
+                name: "m2026_11_21_000012_devices",
+                postgres: include_str!("migration/devices.postgres.sql"),
+                sqlite: include_str!("migration/devices.sqlite.sql"),
             }),
             Box::new(Step {
                 name: "m2026_11_21_000010_data",

@@ -17,7 +17,8 @@ use crate::audit::{self, Event, Tally};
 use crate::users::UserCache;
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, session, and last of all the head of the audit.
+/// counter (in the order below), user, OAuth client, sessions and links (whoever changes several holds their user; all others
+/// hold one at a time, and sweeps wait for none), authorization, and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.
@@ -27,6 +28,8 @@ pub enum Counter {
     /// Numbers users in the order in which their registrations commit, which is what cursors go by. Whoever gives, changes
     /// or frees a user name holds it, so that no two who look alike get theirs at once.
     Users,
+    /// Numbers OAuth clients in the same way.
+    Clients,
 }
 
 impl Counter {
@@ -35,6 +38,7 @@ impl Counter {
             Self::Setup => "setup",
             Self::Administrators => "administrators",
             Self::Users => "users",
+            Self::Clients => "clients",
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) replayed: bool,
+    /// Whether it holds a secret that is shown once: then only that it was given is kept.
+    pub(super) unrepeatable: bool,
     /// Whom it tells of; their purge takes it.
     pub(super) subject: Option<UserId>,
 }
@@ -35,7 +37,13 @@ impl Answer {
     }
 
     fn of(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, subject: None }
+        Self { status: status.as_u16(), headers: Vec::new(), body, replayed: false, unrepeatable: false, subject: None }
+    }
+
+    /// The same, with a secret in it that nothing stored may hold: a replay is told that it was carried out (409).
+    #[must_use]
+    pub fn unrepeatable(self) -> Self {
+        Self { unrepeatable: true, ..self }
     }
 
     /// It tells of this user.

@@ -17,7 +17,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The first answer, when the claim's key has one already.
 ///
 /// # Errors
-/// 422 `idempotency_key_reused` when it belongs to another request.
+/// 422 `idempotency_key_reused` when it belongs to another request, 409 `idempotency_not_replayable` when the answer held a
+/// secret.
 pub async fn replay(app: &App, claim: Option<&Claim>) -> Result<Option<Answer>, Problem> {
     let Some(claim) = claim else { return Ok(None) };
     let Some(stored) = store::find(app.database.read(), claim).await? else { return Ok(None) };
@@ -29,7 +30,7 @@ pub async fn replay(app: &App, claim: Option<&Claim>) -> Result<Option<Answer>, 
     if stored.fingerprint != claim.fingerprint || !same_password {
         return Err(Problem::new(Code::IdempotencyKeyReused));
     }
-    Ok(Some(Answer { replayed: true, ..stored.answer }))
+    stored.answer.map(Some).ok_or_else(|| Problem::new(Code::IdempotencyNotReplayable))
 }
 
 /// Runs `work` in one transaction with the claim, so that change and answer are written together or not at all.
@@ -67,7 +68,7 @@ pub async fn once<E: Into<Problem>>(
             return Err(refusal.into());
         }
     };
-    if let Some(claim) = claim {
+    if let Some(claim) = claim.filter(|_| !answer.unrepeatable) {
         store::answer(&write, claim, &answer).await?;
     }
     write.commit().await?;

@@ -16,7 +16,8 @@ use crate::passwords::PasswordHash;
 pub(super) struct Stored {
     pub fingerprint: Vec<u8>,
     pub password_hash: Option<PasswordHash>,
-    pub answer: Answer,
+    /// Nothing where it was not kept.
+    pub answer: Option<Answer>,
 }
 
 fn row_of(claim: &Claim) -> Condition {
@@ -62,12 +63,19 @@ pub(super) async fn answer(write: &Write, claim: &Claim, answer: &Answer) -> Res
 /// The answer under a key, if it has one. A claim is seen only together with its answer.
 pub(super) async fn find<C: ConnectionTrait>(db: &C, claim: &Claim) -> Result<Option<Stored>, Fault> {
     let Some(row) = Entity::find().filter(row_of(claim)).one(db).await? else { return Ok(None) };
-    let headers = serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?;
     let status = u16::try_from(row.status).map_err(|error| DbErr::Type(error.to_string()))?;
+    // A claim that is seen was committed; without an answer it had one that nobody may keep.
+    let answer = match status {
+        0 => None,
+        status => {
+            let headers = serde_json::from_str(&row.headers).map_err(|error| DbErr::Json(error.to_string()))?;
+            Some(Answer { status, headers, body: row.body, replayed: true, unrepeatable: false, subject: None })
+        }
+    };
     Ok(Some(Stored {
         fingerprint: row.fingerprint,
         password_hash: row.password_hash.map(PasswordHash::stored),
-        answer: Answer { status, headers, body: row.body, replayed: false, subject: None },
+        answer,
     }))
 }
 

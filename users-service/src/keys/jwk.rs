@@ -52,7 +52,7 @@ pub struct Jwk {
     pub e: Option<String>,
 }
 
-/// All public keys, the one that signs first.
+/// All public keys: those of access tokens first, the one that signs before the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KeySet {
     /// The keys.

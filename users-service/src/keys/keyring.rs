@@ -1,4 +1,4 @@
-//! The ring as this process knows it: read again and again, tended, and asked by whoever signs or verifies.
+//! A ring as this process knows it: read again and again, tended, and asked by whoever signs or verifies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,12 @@ use shared::clock::Clock;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::jwk::KeySet;
+use super::purpose::Purpose;
 use super::ring::{Ring, Rules, State, Step};
+use super::rows;
 use super::settings::STALE_AFTER;
 use super::signing::{KeyError, SigningKey};
-use super::store::{self, KeysError};
+use super::store::KeysError;
 use crate::audit::{By, Event, Kind};
 use crate::config::Config;
 use crate::db::{Counter, Database, Fault, Write};
@@ -38,6 +40,7 @@ pub struct Keyring(Arc<Inner>);
 struct Inner {
     database: Database,
     clock: Clock,
+    purpose: Purpose,
     rules: Rules,
     reload: Duration,
     seen: ArcSwap<Seen>,
@@ -74,6 +77,7 @@ pub struct Draft {
     /// What else changes with it.
     pub write: Write,
     before: Ring,
+    purpose: Purpose,
     clock: Clock,
 }
 
@@ -91,8 +95,13 @@ impl Keyring {
     ///
     /// # Errors
     /// When the database or the crypto library fails.
-    pub async fn open(config: &Config, database: &Database, clock: &Clock) -> Result<Self, KeysError> {
-        let keyring = Self::look(config, database, clock).await?;
+    pub async fn open(
+        config: &Config,
+        database: &Database,
+        clock: &Clock,
+        purpose: Purpose,
+    ) -> Result<Self, KeysError> {
+        let keyring = Self::look(config, database, clock, purpose).await?;
         keyring.keep().await?;
         Ok(keyring)
     }
@@ -101,11 +110,12 @@ impl Keyring {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn look(config: &Config, database: &Database, clock: &Clock) -> Result<Self, Fault> {
+    pub async fn look(config: &Config, database: &Database, clock: &Clock, purpose: Purpose) -> Result<Self, Fault> {
         let keyring = Self(Arc::new(Inner {
             database: database.clone(),
             clock: clock.clone(),
-            rules: Rules::of(config),
+            purpose,
+            rules: Rules::of(config, purpose),
             reload: config.keys.reload.get(),
             seen: ArcSwap::default(),
             read_at: Mutex::new(Instant::now()),
@@ -211,9 +221,10 @@ impl Keyring {
         let write = self.0.database.write().await?;
         write.patience(Some(TURN)).await?;
         write.next(Counter::Setup).await?;
-        let ring = store::load(write.transaction()).await?;
+        let ring = rows::load(write.transaction(), self.0.purpose).await?;
         let clock = self.0.clock.clone();
-        Ok(Draft { before: ring.clone(), ring, now: clock.now_micros(), write, clock })
+        let purpose = self.0.purpose;
+        Ok(Draft { before: ring.clone(), ring, now: clock.now_micros(), write, purpose, clock })
     }
 
     /// Takes a step, unless another process has taken it meanwhile.
@@ -237,7 +248,7 @@ impl Keyring {
             return Ok(());
         }
         let at = Instant::now();
-        let ring = store::load(self.0.database.read()).await?;
+        let ring = rows::load(self.0.database.read(), self.0.purpose).await?;
         *self.0.read_at.lock() = at;
         let before = self.0.seen.load();
         if before.ring == ring {
@@ -249,10 +260,10 @@ impl Keyring {
         match (&old, &new) {
             (Some(old), Some(new)) if old != new => {
                 self.0.rotations.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(kid = %new, before = %old, "another key signs access tokens");
+                tracing::info!(kid = %new, before = %old, "another key signs {}", self.0.purpose.as_str());
             }
             (_, Some(_)) => {}
-            (_, None) => tracing::error!("no key signs access tokens"),
+            (_, None) => tracing::error!("no key signs {}", self.0.purpose.as_str()),
         }
         self.0.seen.store(Arc::new(Seen { ring, signer }));
         Ok(())
@@ -264,6 +275,10 @@ impl Draft {
     pub fn note(&self, kind: Kind, cause: &str, revoked: Option<&str>) {
         let signs = self.ring.the(State::Active).map(|held| held.key.kid.clone());
         let event = Event::new(kind, By::system(), &self.clock).with("cause", cause).with("signs", signs);
+        let event = match self.purpose {
+            Purpose::Access => event,
+            Purpose::Id => event.with("purpose", self.purpose.as_str()),
+        };
         self.write.audit(match revoked {
             Some(kid) => event.with("revoked", kid),
             None => event,
@@ -275,7 +290,7 @@ impl Draft {
     /// # Errors
     /// When the database fails.
     pub async fn commit(self) -> Result<(), Fault> {
-        store::save(&self.write, &self.before, &self.ring).await?;
+        rows::save(&self.write, self.purpose, &self.before, &self.ring).await?;
         self.write.commit().await
     }
 }

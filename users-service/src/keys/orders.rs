@@ -6,9 +6,11 @@ use shared::clock::{Clock, from_micros, rfc3339};
 use shared::store::{MAX_LIFE, Revocation};
 
 use super::keyring::{Keyring, generate};
+use super::purpose::Purpose;
 use super::ring::{Held, Irrevocable, Ring, State};
+use super::rows;
 use super::signing::KeyError;
-use super::store::{self, KeysError};
+use super::store::KeysError;
 use crate::audit::Kind;
 use crate::config::Config;
 use crate::db::{Database, Fault};
@@ -66,15 +68,28 @@ pub async fn obey(config: &Config, clock: &Clock, order: KeyOrder) -> Result<Str
 
 async fn carry_out(config: &Config, database: &Database, clock: &Clock, order: KeyOrder) -> Result<String, OrderError> {
     match order {
-        KeyOrder::Show => return Ok(table(&store::load(database.read()).await?)),
-        KeyOrder::Rotate { force } => rotate(&Keyring::open(config, database, clock).await?, force).await?,
+        KeyOrder::Show => {
+            let access = rows::load(database.read(), Purpose::Access).await?;
+            return Ok(table(&access, &rows::load(database.read(), Purpose::Id).await?));
+        }
+        // Those of ID tokens rotate by schedule alone: nobody is let in by them.
+        KeyOrder::Rotate { force } => {
+            rotate(&Keyring::open(config, database, clock, Purpose::Access).await?, force).await?;
+        }
         // Whatever else is due may fail, and waits until it is out of use.
-        KeyOrder::Revoke(kid) => revoke(&Keyring::look(config, database, clock).await?, clock, &kid).await?,
+        KeyOrder::Revoke(kid) => {
+            let access = Keyring::look(config, database, clock, Purpose::Access).await?;
+            let id = Keyring::look(config, database, clock, Purpose::Id).await?;
+            let has = |keyring: &Keyring| keyring.ring().keys().iter().any(|held| held.key.kid == kid);
+            revoke(if has(&id) { &id } else { &access }, clock, &kid).await?;
+        }
     }
     // It is done, whatever fails now: an operator who is told otherwise would do it again.
-    let shown = match Keyring::open(config, database, clock).await {
-        Ok(keyring) => table(&keyring.ring()),
-        Err(error) => format!("done; the keys cannot be shown now: {error}\n"),
+    let access = Keyring::open(config, database, clock, Purpose::Access).await;
+    let id = Keyring::open(config, database, clock, Purpose::Id).await;
+    let shown = match (access, id) {
+        (Ok(access), Ok(id)) => table(&access.ring(), &id.ring()),
+        (Err(error), _) | (_, Err(error)) => format!("done; the keys cannot be shown now: {error}\n"),
     };
     Ok(shown)
 }
@@ -108,12 +123,19 @@ async fn revoke(keyring: &Keyring, clock: &Clock, kid: &str) -> Result<(), Order
 }
 
 /// A line for each key, in the order in which they are published.
-fn table(ring: &Ring) -> String {
+fn table(access: &Ring, id: &Ring) -> String {
+    let mut text = lines(access, "");
+    text.push_str(&lines(id, ", of ID tokens"));
+    text
+}
+
+fn lines(ring: &Ring, of: &str) -> String {
     let mut text = String::new();
     for held in ring.keys() {
         let Held { key, state, .. } = held;
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:<8}  {:<5}  {}  {}", state.as_str(), key.algorithm.as_str(), key.kid, times(held));
+        let _ =
+            writeln!(text, "{:<8}  {:<5}  {}  {}{of}", state.as_str(), key.algorithm.as_str(), key.kid, times(held));
     }
     text
 }

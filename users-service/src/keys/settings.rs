@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::config::{Dur, Report};
 
+use super::purpose::Purpose;
 use super::ring::Rules;
 use crate::config::Config;
 
@@ -16,16 +17,21 @@ pub const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
 
 /// The longest pause between two reads: some may fail before a process has to stop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Bytes of a secret that keys are made of.
+const SHORTEST_SECRET: usize = 32;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Rules {
     /// As the configuration says.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, purpose: Purpose) -> Self {
         let keys = &config.keys;
         let every = keys.rotate_every.get();
         Self {
-            algorithm: config.tokens.algorithm,
+            algorithm: match purpose {
+                Purpose::Access => config.tokens.algorithm,
+                Purpose::Id => config.oauth.id_token_algorithm,
+            },
             rotate_every: (!every.is_zero()).then(|| micros(every)),
             publish_before: micros(keys.publish_before.get()),
             outlived_by: micros(outlived_by(config)),
@@ -61,4 +67,10 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
         Dur::from(least)
     );
     report.ensure(every.is_zero() || every >= least, "keys.rotate_every", &message);
+    for (secret, name) in
+        [(&keys.seal_secret, "keys.seal_secret"), (&keys.previous_seal_secret, "keys.previous_seal_secret")]
+    {
+        let length = secret.expose().len();
+        report.ensure(length == 0 || length >= SHORTEST_SECRET, name, "at least 32 bytes, or nothing");
+    }
 }

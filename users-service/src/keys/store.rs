@@ -1,25 +1,26 @@
-//! The ring and the shared secrets in the database.
-
-use std::cmp::Reverse;
-use std::sync::Arc;
+//! What every instance shares: rings of keys, and secrets in the database.
 
 use aws_lc_rs::hmac;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::EntityTrait;
 use shared::clock::Clock;
 
-use super::algorithm::Algorithm;
 use super::keyring::Keyring;
-use super::ring::{Held, Ring, State};
-use super::signing::{KeyError, SigningKey};
+use super::purpose::Purpose;
+use super::seal::Seal;
+use super::signing::KeyError;
 use crate::config::Config;
-use crate::db::entity::{secret, signing_key};
+use crate::db::entity::secret;
 use crate::db::{Counter, Database, Fault, Write};
 
 /// The secret under which refresh tokens are made.
 const REFRESH: &str = "refresh-token-mac";
 /// The secret under which the audit names whom somebody tried to sign in as.
 const AUDIT: &str = "audit-identifier-mac";
+/// The secret under which networks that users have signed in from are remembered.
+const DEVICES: &str = "known-device-mac";
+/// The secret under which what has to be read again is sealed, where the settings have none.
+const SEAL: &str = "seal";
 const SECRET_BYTES: usize = 32;
 
 /// What every instance shares.
@@ -27,10 +28,16 @@ const SECRET_BYTES: usize = 32;
 pub struct Keys {
     /// Sign and verify access tokens.
     pub signing: Keyring,
+    /// Sign ID tokens.
+    pub id: Keyring,
     /// Makes and checks refresh tokens.
     pub refresh: hmac::Key,
     /// Names identifiers in the audit.
     pub audit: hmac::Key,
+    /// Names networks that users have signed in from.
+    pub devices: hmac::Key,
+    /// Seals what has to be read again.
+    pub seal: Seal,
 }
 
 /// Why there are no keys.
@@ -53,67 +60,17 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     write.next(Counter::Setup).await?;
     let refresh = secret(&write, REFRESH, clock).await?;
     let audit = secret(&write, AUDIT, clock).await?;
+    let devices = secret(&write, DEVICES, clock).await?;
+    let own = secret(&write, SEAL, clock).await?;
     write.commit().await?;
-    let signing = Keyring::open(config, database, clock).await?;
+    let signing = Keyring::open(config, database, clock, Purpose::Access).await?;
+    let id = Keyring::open(config, database, clock, Purpose::Id).await?;
     let mac = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
-    Ok(Keys { signing, refresh: mac(&refresh), audit: mac(&audit) })
-}
-
-/// Every key that this release understands.
-pub(super) async fn load<C: ConnectionTrait>(db: &C) -> Result<Ring, Fault> {
-    let rows = signing_key::Entity::find().all(db).await?;
-    Ok(Ring::of(rows.into_iter().filter_map(held).collect()))
-}
-
-fn held(row: signing_key::Model) -> Option<Held> {
-    let (Some(algorithm), Some(state)) = (Algorithm::named(&row.algorithm), State::named(&row.state)) else {
-        tracing::debug!(row.kid, row.algorithm, row.state, "a signing key of a later release");
-        return None;
-    };
-    let key = SigningKey { kid: row.kid, algorithm, private: row.private_key, public: row.public_key };
-    Some(Held {
-        key: Arc::new(key),
-        state,
-        created_at: row.created_at,
-        published_at: row.published_at,
-        activated_at: row.activated_at,
-        gone_at: row.gone_at,
-    })
-}
-
-/// Writes what makes `before` into `after`. Who leaves a state goes first: in two of them there is room for one.
-pub(super) async fn save(write: &Write, before: &Ring, after: &Ring) -> Result<(), Fault> {
-    let find = |ring: &Ring, kid: &str| ring.keys().iter().find(|held| held.key.kid == kid).cloned();
-    for held in before.keys().iter().filter(|held| find(after, &held.key.kid).is_none()) {
-        signing_key::Entity::delete_by_id(held.key.kid.clone()).exec(write.transaction()).await?;
-    }
-    let mut changed: Vec<_> =
-        after.keys().iter().filter(|held| find(before, &held.key.kid).as_ref() != Some(*held)).collect();
-    changed.sort_by_key(|held| Reverse(held.state));
-    for held in changed {
-        let row = row(held);
-        if find(before, &held.key.kid).is_some() {
-            signing_key::Entity::update(row).exec(write.transaction()).await?;
-        } else {
-            signing_key::Entity::insert(row).exec_without_returning(write.transaction()).await?;
-        }
-    }
-    Ok(())
-}
-
-fn row(held: &Held) -> signing_key::ActiveModel {
-    let Held { key, state, created_at, published_at, activated_at, gone_at } = held;
-    signing_key::ActiveModel {
-        kid: Set(key.kid.clone()),
-        algorithm: Set(key.algorithm.as_str().to_owned()),
-        private_key: Set(key.private.clone()),
-        public_key: Set(key.public.clone()),
-        created_at: Set(*created_at),
-        state: Set(state.as_str().to_owned()),
-        published_at: Set(*published_at),
-        activated_at: Set(*activated_at),
-        gone_at: Set(*gone_at),
-    }
+    // What was sealed before there was a setting still opens.
+    let set = [&config.keys.seal_secret, &config.keys.previous_seal_secret].map(|secret| secret.expose().as_bytes());
+    let secrets = set.into_iter().chain([own.as_slice()]).filter(|secret| !secret.is_empty());
+    let seal = Seal::of(&secrets.collect::<Vec<_>>())?;
+    Ok(Keys { signing, id, refresh: mac(&refresh), audit: mac(&audit), devices: mac(&devices), seal })
 }
 
 async fn secret(write: &Write, name: &str, clock: &Clock) -> Result<Vec<u8>, KeysError> {

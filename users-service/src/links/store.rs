@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shared::clock::Clock;
 use shared::domain::{LinkId, UserId};
 
 use super::token::Purpose;
 use crate::db::entity::link::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 use crate::users::Email;
 
 /// A link that can still be used.
@@ -72,6 +72,16 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: LinkId, purpose: Purpose, now:
     Ok(row.one(db).await?.map(Link::from))
 }
 
+/// The user's latest link for this purpose that can still be used. The caller holds the user's row.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn latest(write: &Write, user: UserId, purpose: Purpose, now: i64) -> Result<Option<Link>, Fault> {
+    let of_user = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(open_at(now));
+    let row = of_user.filter(Column::Purpose.eq(purpose.as_str())).order_by_desc(Column::Id);
+    Ok(row.one(write.transaction()).await?.map(Link::from))
+}
+
 /// Lets a link's time begin now, for the mail with it goes out only now; nothing when it has been used or ended.
 ///
 /// # Errors
@@ -114,10 +124,9 @@ pub async fn end_open(write: &Write, user: UserId, purposes: &[Purpose], now: i6
 /// Removes links whose time was over before `before`.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(before)).exec(db).await?;
-    Ok(())
+/// When a statement fails.
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove::<Entity>(database, Column::Id, Condition::all().add(Column::ExpiresAt.lt(before))).await
 }
 
 fn until(lifetime: Duration, clock: &Clock) -> i64 {

@@ -5,7 +5,7 @@ use shared::clock::Clock;
 use shared::domain::{LinkId, SessionId};
 
 use super::*;
-use crate::sessions::RefreshToken;
+use crate::sessions::{Carrier, RefreshToken};
 
 const ALL: [Purpose; 3] = [Purpose::VerifyEmail, Purpose::ChangeEmail, Purpose::ResetPassword];
 
@@ -37,8 +37,8 @@ fn a_token_opens_for_its_purpose_and_with_any_byte_changed_for_none() {
 #[test]
 fn a_refresh_token_is_no_link_though_one_key_makes_both() {
     let session = SessionId::generate(&Clock::system());
-    let refresh = RefreshToken { session, counter: 1 }.seal(&key(7));
+    let refresh = RefreshToken { session, counter: 1 }.seal(Carrier::Token, &key(7));
     assert_eq!(open(&refresh.replace("tgr_", "tgl_"), &ALL, &key(7)), None);
     let link = seal(LinkId::from(session.as_uuid()), Purpose::ResetPassword, &key(7));
-    assert_eq!(RefreshToken::open(&link.replace("tgl_", "tgr_"), &key(7)), None);
+    assert_eq!(RefreshToken::open(&link.replace("tgl_", "tgr_"), Carrier::Token, &key(7)), None);
 }

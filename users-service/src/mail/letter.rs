@@ -69,6 +69,7 @@ const fn label(template: Template) -> Option<&'static str> {
         Template::EmailChangeAsked
         | Template::EmailChanged
         | Template::PasswordChanged
+        | Template::FactorChanged
         | Template::AlreadyRegistered
         | Template::UsernameTaken => None,
     }
@@ -117,6 +118,11 @@ fn words(template: Template, product: &str, about: Option<&str>, span: &str) -> 
             format!("Your password at {product} has changed"),
             lines(&["The password of your account is another one since a moment ago."]),
             lines(&["If that was not you, ask for a new password at once: that signs everybody else out."]),
+        ),
+        Template::FactorChanged => (
+            format!("How you sign in at {product} has changed"),
+            vec![about.to_owned()],
+            lines(&["If that was not you, change your password at once, and look at your second factors."]),
         ),
         Template::AlreadyRegistered => (
             format!("You have an account at {product} already"),

@@ -107,4 +107,8 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(mail.per_address > 0, "mail.per_address", "at least one mail");
     report.ensure(mail.per_network > 0, "mail.per_network", "at least one mail");
     report.ensure(mail.spool_most > 0, "mail.spool_most", "at least one mail");
+    let links = &config.links;
+    for (key, lifetime) in [("verify", links.verify), ("change", links.change), ("reset", links.reset)] {
+        report.ensure(lifetime > Dur::ZERO, &format!("links.{key}"), "more than nothing");
+    }
 }

@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use super::template::Template;
 use crate::db::entity::mail::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 const WAITING: &str = "waiting";
 const SENT: &str = "sent";
-const DROPPED: &str = "dropped";
 const DEAD: &str = "dead";
 
 /// What is kept of a failure, in characters.
@@ -32,7 +31,7 @@ pub struct Owed {
     pub user: Option<UserId>,
     /// The link in it, where it is made already.
     pub link: Option<LinkId>,
-    /// The other address it speaks of.
+    /// The other address it speaks of, or what else it has to say.
     pub about: Option<String>,
 }
 
@@ -116,12 +115,22 @@ pub(super) async fn addressed(write: &Write, mail: &Model, user: UserId, link: L
 
 /// It was sent: the row forgets to whom.
 pub(super) async fn sent(write: &Write, mail: &Model, now: i64) -> Result<(), Fault> {
-    change(write, mail, ended(SENT, now)).await
+    let row = ActiveModel {
+        status: Set(SENT.to_owned()),
+        recipient: Set(None),
+        about: Set(None),
+        last_error: Set(None),
+        ended_at: Set(Some(now)),
+        ..Default::default()
+    };
+    change(write, mail, row).await
 }
 
-/// There is nobody to send it to, or nothing left to say.
-pub(super) async fn dropped(write: &Write, mail: &Model, now: i64) -> Result<(), Fault> {
-    change(write, mail, ended(DROPPED, now)).await
+/// There is nobody to send it to, or nothing left to say. Nothing is kept of it: strangers can have any number of them.
+pub(super) async fn dropped(write: &Write, mail: &Model) -> Result<(), Fault> {
+    let ours = Entity::delete_many().filter(Column::Id.eq(mail.id)).filter(Column::DueAt.eq(mail.due_at));
+    ours.filter(Column::Status.eq(WAITING)).exec(write.transaction()).await?;
+    Ok(())
 }
 
 /// It is tried again at `at`.
@@ -141,17 +150,6 @@ pub(super) async fn dead(write: &Write, mail: &Model, now: i64, error: &str) -> 
     change(write, mail, row).await
 }
 
-fn ended(status: &str, now: i64) -> ActiveModel {
-    ActiveModel {
-        status: Set(status.to_owned()),
-        recipient: Set(None),
-        about: Set(None),
-        last_error: Set(None),
-        ended_at: Set(Some(now)),
-        ..Default::default()
-    }
-}
-
 /// Only as long as the lease is ours: whose lease ran out has nothing to say any more.
 async fn change(write: &Write, mail: &Model, row: ActiveModel) -> Result<(), Fault> {
     let ours = Entity::update_many().set(row).filter(Column::Id.eq(mail.id)).filter(Column::DueAt.eq(mail.due_at));
@@ -164,13 +162,12 @@ fn shortened(error: &str) -> String {
     error.chars().filter(|c| !c.is_control()).take(LONGEST_ERROR).collect()
 }
 
-/// Removes what was sent, dropped or given up before `before`.
+/// Removes what was sent or given up before `before`.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::EndedAt.lt(before)).exec(db).await?;
-    Ok(())
+/// When a statement fails.
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove::<Entity>(database, Column::Id, Condition::all().add(Column::EndedAt.lt(before))).await
 }
 
 /// Removes everything that was ever written for a user, or to their addresses, for the day they are purged.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::db::entity::mail::Model;
 use crate::db::{Fault, Write};
 use crate::links::{self, Purpose};
+use crate::throttle::Claim;
 use crate::users::{self, Email, Identifier, Status, User};
 
 /// A mail as it can be sent.
@@ -22,8 +23,21 @@ pub(super) struct Ready {
     pub name: Option<String>,
     /// The link in it.
     pub link: Option<(LinkId, Purpose)>,
-    /// The other address it speaks of.
+    /// The other address it speaks of, or what else it has to say.
     pub about: Option<String>,
+}
+
+impl Ready {
+    /// As what it is counted. Whoever registers `ada+x@`, or asks for it, has mail sent to `ada@`: only so much, but none of
+    /// what is Ada's own, whether or not she has shown `ada@` to be hers.
+    pub(super) fn counted_as(&self) -> (Claim, String) {
+        let (mailbox, normal) = (self.to.without_detail(), self.to.normal());
+        match (self.proven, mailbox == normal) {
+            (true, _) => (Claim::Proven, normal.to_owned()),
+            (false, true) => (Claim::Made, mailbox),
+            (false, false) => (Claim::WithDetail, mailbox),
+        }
+    }
 }
 
 /// Reads and writes what the mail needs; nothing when there is nobody to send it to, or nothing left to say.
@@ -46,9 +60,15 @@ pub(super) async fn prepare(
         Template::PasswordChanged | Template::AlreadyRegistered => {
             Ok(addressee(write, mail).await?.and_then(|user| to_own(template, &user)))
         }
+        Template::FactorChanged => {
+            let ready = addressee(write, mail).await?.and_then(|user| to_own(template, &user));
+            Ok(ready.map(|ready| Ready { about: mail.about.clone(), ..ready }))
+        }
         Template::EmailChangeAsked | Template::EmailChanged | Template::UsernameTaken => {
             let to = mail.recipient.as_deref().and_then(|address| Email::parse(address).ok());
-            Ok(to.map(|to| Ready { template, to, proven: false, name: None, link: None, about: mail.about.clone() }))
+            let about = mail.about.clone();
+            // The other address is named only to who has shown this one to be theirs: that tells the two apart here.
+            Ok(to.map(|to| Ready { template, to, proven: about.is_some(), name: None, link: None, about }))
         }
     }
 }

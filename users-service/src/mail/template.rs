@@ -15,6 +15,8 @@ pub enum Template {
     ResetPassword,
     /// The password is another one now.
     PasswordChanged,
+    /// What they sign in with besides the password is something else now: the row says what.
+    FactorChanged,
     /// Somebody registered with an address that has an account.
     AlreadyRegistered,
     /// Nothing came of a registration: the user name is somebody else's.
@@ -23,13 +25,14 @@ pub enum Template {
 
 impl Template {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::VerifyEmail,
         Self::ConfirmEmail,
         Self::EmailChangeAsked,
         Self::EmailChanged,
         Self::ResetPassword,
         Self::PasswordChanged,
+        Self::FactorChanged,
         Self::AlreadyRegistered,
         Self::UsernameTaken,
     ];
@@ -44,13 +47,15 @@ impl Template {
             Self::EmailChanged => "email_changed",
             Self::ResetPassword => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::FactorChanged => "factor_changed",
             Self::AlreadyRegistered => "already_registered",
             Self::UsernameTaken => "username_taken",
         }
     }
 
     /// Whether strangers can have it sent, by registering or asking: then only so many go to one address. What tells
-    /// somebody of a change is never held back, for it may be the only word of a theft.
+    /// somebody of a change is never held back from who has shown the address to be theirs, for it may be the only word of
+    /// a theft.
     #[must_use]
     pub const fn by_strangers(self) -> bool {
         match self {
@@ -59,7 +64,7 @@ impl Template {
             | Self::ResetPassword
             | Self::AlreadyRegistered
             | Self::UsernameTaken => true,
-            Self::EmailChangeAsked | Self::EmailChanged | Self::PasswordChanged => false,
+            Self::EmailChangeAsked | Self::EmailChanged | Self::PasswordChanged | Self::FactorChanged => false,
         }
     }
 

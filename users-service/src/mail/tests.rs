@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{Connection, Executor};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -21,6 +22,8 @@ on_both! {
     a_server_that_answers_late_gets_the_same_mail_again,
     what_was_committed_is_sent_by_the_next_process,
     of_two_processes_one_sends,
+    a_server_that_does_not_say_goodbye_gets_a_mail_once,
+    a_mistake_in_our_settings_gives_no_mail_up,
     names_and_addresses_stay_what_they_are,
     what_is_over_is_forgotten,
     a_spool_that_nobody_empties_fills_no_disk,
@@ -39,22 +42,6 @@ async fn register(service: &crate::testing::Running, name: &str) {
     service.register(&body).await.expect(201);
 }
 
-async fn scraped(service: &crate::testing::Running, line: &str) -> bool {
-    let scrape = service.call(Method::GET, "/metrics").send().await.expect(200);
-    String::from_utf8(scrape.bytes).unwrap().lines().any(|found| found == line)
-}
-
-async fn until_scraped(service: &crate::testing::Running, line: &str) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    for _ in 0..1_000 {
-        if scraped(service, line).await {
-            return;
-        }
-        ticks.tick().await;
-    }
-    assert!(scraped(service, line).await, "{line}");
-}
-
 async fn a_mail_waits_for_a_server_that_refuses(backend: Backend) {
     let server = SmtpServer::start(Mood::Refuses("451 try later")).await;
     let service = through(backend, &server).start().await;
@@ -68,8 +55,8 @@ async fn a_mail_waits_for_a_server_that_refuses(backend: Backend) {
     service.until_mails("sent", 1).await;
     let taken = server.taken();
     assert_eq!((taken.len(), taken[0].to.as_str()), (1, "adalovelace@example.org"));
-    until_scraped(&service, "tollgate_users_mails_total{outcome=\"sent\"} 1").await;
-    until_scraped(&service, "tollgate_users_mails_total{outcome=\"failed\"} 1").await;
+    service.until_counted("sent", 1).await;
+    service.until_counted("failed", 1).await;
     service.stop().await;
 }
 
@@ -78,7 +65,7 @@ async fn a_mailbox_that_is_none_is_given_up_at_once(backend: Backend) {
     let service = through(backend, &server).start().await;
     register(&service, "adalovelace").await;
     service.until_mails("dead", 1).await;
-    until_scraped(&service, "tollgate_users_mails_total{outcome=\"dead\"} 1").await;
+    service.until_counted("dead", 1).await;
     service.stop().await;
 }
 
@@ -87,7 +74,7 @@ async fn what_fails_each_time_ends_as_dead(backend: Backend) {
     let service = through(backend, &server).set("mail.attempts", "3").start().await;
     register(&service, "adalovelace").await;
     for (attempts, pause) in [(1, 10), (2, 30)] {
-        until_scraped(&service, &format!("tollgate_users_mails_total{{outcome=\"failed\"}} {attempts}")).await;
+        service.until_counted("failed", attempts).await;
         service.clock.advance(Duration::from_secs(pause));
     }
     service.until_mails("dead", 1).await;
@@ -126,6 +113,32 @@ async fn a_server_that_answers_late_gets_the_same_mail_again(backend: Backend) {
     assert_eq!(taken.len(), 2, "at least once");
     assert_eq!(id(&taken[0].head), id(&taken[1].head), "and known to be the same");
     assert_eq!(taken[0].token(), taken[1].token());
+    service.stop().await;
+}
+
+async fn a_server_that_does_not_say_goodbye_gets_a_mail_once(backend: Backend) {
+    let server = SmtpServer::start(Mood::Lingers).await;
+    let service = through(backend, &server).set("mail.timeout", "5s").start().await;
+    register(&service, "adalovelace").await;
+    service.until_counted("sent", 1).await;
+    assert_eq!(service.ground.count("SELECT count(*) FROM mails WHERE status = 'sent' AND attempts = 1").await, 1);
+    assert_eq!(server.taken().len(), 1);
+    service.stop().await;
+}
+
+async fn a_mistake_in_our_settings_gives_no_mail_up(backend: Backend) {
+    let server = SmtpServer::start(Mood::RefusesSender("550 5.1.1 who are you?")).await;
+    let service = through(backend, &server).start().await;
+    register(&service, "adalovelace").await;
+    service.until_counted("failed", 1).await;
+    // Most servers say so only when they hear of the recipient.
+    server.turns(Mood::Refuses("553 5.7.1 <no-reply@tollgate.local>: Sender address rejected: not owned by user"));
+    service.clock.advance(Duration::from_secs(10));
+    service.until_counted("failed", 2).await;
+    // Somebody mends it.
+    server.turns(Mood::Takes);
+    service.clock.advance(Duration::from_secs(30));
+    service.until_mails("sent", 1).await;
     service.stop().await;
 }
 
@@ -205,11 +218,42 @@ async fn what_is_over_is_forgotten(backend: Backend) {
     let service = Setup::on(backend).start().await;
     register(&service, "adalovelace").await;
     service.until_mails("sent", 1).await;
+    // More than go at once.
+    let id = if backend == Backend::Postgres { "gen_random_uuid()" } else { "randomblob(16)" };
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)";
+    let rows = format!("SELECT {id}, 'verify_email', 'sent', 0, 0, 0 FROM n");
+    let into = "INSERT INTO mails (id, template, status, due_at, created_at, ended_at)";
+    let sql =
+        if backend == Backend::Postgres { format!("{into} {many} {rows}") } else { format!("{many} {into} {rows}") };
+    service.ground.run(&sql).await;
     let clock = service.clock.clone();
     clock.advance(Duration::from_secs(30 * 86_400 + 1));
     let service = Setup::on(backend).at(clock).start_on(service.halt().await).await;
     service.until_count("SELECT count(*) FROM mails", 0).await;
     service.until_count("SELECT count(*) FROM links", 0).await;
+    service.stop().await;
+}
+
+/// On SQLite there is one writer.
+#[actix_web::test]
+async fn a_sweep_waits_for_nobody_who_holds_what_it_would_take() {
+    let service = Setup::on(Backend::Postgres).start().await;
+    let (ada, bob) = (service.person("adalovelace").await, service.person("bobby").await);
+    service.until_mails("sent", 2).await;
+    let mut other = sqlx::PgConnection::connect(&service.ground.url).await.unwrap();
+    // As a password change does: sessions, then links.
+    let held = format!("user_id = '{}' FOR UPDATE", ada.id);
+    let lock = format!("BEGIN; SELECT FROM sessions WHERE {held}; SELECT FROM links WHERE {held}");
+    other.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    let clock = service.clock.clone();
+    clock.advance(Duration::from_secs(31 * 86_400));
+    let service = Setup::on(Backend::Postgres).at(clock).start_on(service.halt().await).await;
+    for table in ["sessions", "links"] {
+        let of = |id| format!("SELECT count(*) FROM {table} WHERE user_id = '{id}'");
+        service.until_count(&of(bob.id), 0).await;
+        assert_eq!(service.ground.count(&of(ada.id)).await, 1, "{table}");
+    }
+    other.execute("COMMIT").await.unwrap();
     service.stop().await;
 }
 
@@ -253,11 +297,10 @@ async fn mails_to_nobody_keep_no_other_waiting(backend: Backend) {
     for _ in 0..20 {
         forgot().await.expect(202);
     }
-    service.until_mails("dropped", 20).await;
-    let again = "status = 'waiting', recipient = 'nobody@example.org', ended_at = NULL, due_at = 0, attempts = 0";
-    service.ground.run(&format!("UPDATE mails SET {again}")).await;
+    service.until_counted("dropped", 20).await;
     forgot().await.expect(202);
-    service.until_mails("dropped", 21).await;
+    service.until_counted("dropped", 21).await;
+    assert_eq!(service.ground.count("SELECT count(*) FROM mails").await, 0, "and nothing is kept of them");
     service.stop().await;
 }
 
@@ -330,6 +373,9 @@ fn settings_that_would_send_nothing_are_found_before_a_start() {
         ("MAIL__FROM", "Tollgate <a@b.example>\r\nBcc: eve@example.com", "mail.from"),
         ("MAIL__RESET_URL", "javascript:alert(1)", "mail.reset_url"),
         ("MAIL__PARALLEL", "0", "mail.parallel"),
+        ("LINKS__VERIFY", "0s", "links.verify"),
+        ("LINKS__CHANGE", "0s", "links.change"),
+        ("LINKS__RESET", "0s", "links.reset"),
     ] {
         assert!(faults(&[(key, value)]).contains(name), "{key} {value:?}");
     }

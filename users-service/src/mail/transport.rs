@@ -1,7 +1,6 @@
 //! How mail leaves: into a folder, or to a mail server.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use lettre::Message;
 use shared::domain::MailId;
@@ -43,7 +42,7 @@ pub(super) enum Transport {
     /// Files in this folder, so many at most.
     Spool { folder: PathBuf, most: usize },
     /// A mail server.
-    Smtp { server: Box<Smtp>, timeout: Duration },
+    Smtp(Box<Smtp>),
 }
 
 impl Transport {
@@ -51,9 +50,7 @@ impl Transport {
     pub(super) fn of(config: &config::Mail) -> Result<Self, MailError> {
         Ok(match config.transport {
             MailTransport::Spool => Self::Spool { folder: config.spool.clone(), most: config.spool_most },
-            MailTransport::Smtp => {
-                Self::Smtp { server: Box::new(Smtp::connect(config)?), timeout: config.timeout.get() }
-            }
+            MailTransport::Smtp => Self::Smtp(Box::new(Smtp::connect(config)?)),
         })
     }
 
@@ -61,13 +58,7 @@ impl Transport {
     pub(super) async fn send(&self, id: MailId, message: Message) -> Result<(), SendError> {
         match self {
             Self::Spool { folder, most } => spool::keep(folder.clone(), *most, id, message.formatted()).await,
-            Self::Smtp { server, timeout } => {
-                // Around everything: a server may take its time with each of a dozen answers.
-                let sent = tokio::time::timeout(*timeout, server.send(message)).await;
-                sent.unwrap_or_else(|_| {
-                    Err(SendError::Later(Hindrance::ours("the mail server did not answer in time")))
-                })
-            }
+            Self::Smtp(server) => server.send(&message).await,
         }
     }
 }

@@ -3,12 +3,13 @@
 //! Any number of processes may run one: whoever has leased a mail sends it. One that dies between sending and writing
 //! so down has its mail sent again, under the same `Message-ID`: at least once, and in the spool exactly once.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web;
-use futures_util::StreamExt;
 use futures_util::stream::iter;
+use futures_util::{FutureExt, StreamExt};
 use shared::domain::MailId;
 use tokio::time::timeout;
 
@@ -20,6 +21,7 @@ use super::transport::{Hindrance, SendError};
 use crate::app::App;
 use crate::db::entity::mail::Model;
 use crate::db::{Fault, Write};
+use crate::metrics::Metrics;
 use crate::throttle::Ticket;
 
 /// How much longer than the sending itself a lease is: for the writing down, and for clocks that are not quite equal.
@@ -29,13 +31,14 @@ const SPARE: Duration = Duration::from_secs(60);
 pub async fn run(app: web::Data<App>) {
     let poll = app.config.mail.poll.get();
     while !app.stopping.load(Ordering::Relaxed) {
-        match round(&app).await {
-            Ok(true) => {}
-            Ok(false) => drop(timeout(poll, app.mailer.rung()).await),
-            Err(error) => {
+        match guarded(&app.metrics, round(&app)).await {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => drop(timeout(poll, app.mailer.rung()).await),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "mail waits for the database");
                 tokio::time::sleep(poll).await;
             }
+            None => tokio::time::sleep(poll).await,
         }
     }
 }
@@ -48,38 +51,60 @@ pub(super) async fn round(app: &App) -> Result<bool, Fault> {
     if !outbox::any_due(app.database.read(), app.clock.now_micros()).await? {
         return Ok(false);
     }
-    let (leased, taken) = take(app).await?;
-    let finished = iter(taken).map(|(mail, ready)| async move { attempt(app, &mail, &ready).await });
-    let finished: Vec<Result<(), Fault>> = finished.buffer_unordered(app.config.mail.parallel).collect().await;
-    finished.into_iter().collect::<Result<Vec<()>, Fault>>()?;
-    Ok(leased > 0)
+    let leased = take(app).await?;
+    let any = !leased.is_empty();
+    let delivered = iter(leased).map(|mail| async move { guarded(&app.metrics, deliver(app, &mail)).await });
+    let delivered: Vec<Option<Result<(), Fault>>> =
+        delivered.buffer_unordered(app.config.mail.parallel).collect().await;
+    delivered.into_iter().flatten().collect::<Result<Vec<()>, Fault>>()?;
+    Ok(any)
 }
 
-/// Leases what is due and finds out whom it goes to: how many mails there were, and those that go to somebody. Strangers
-/// can ask for many that are nobody's, and behind those others wait.
-async fn take(app: &App) -> Result<(usize, Vec<(Model, Ready)>), Fault> {
+/// A panic is a mistake of ours: it is told, and stops neither the worker nor the mails beside it. A mail in which it
+/// happens is tried again when its lease is over, and given up in the end like one whose sender dies.
+async fn guarded<T>(metrics: &Metrics, work: impl Future<Output = T>) -> Option<T> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    if done.is_err() {
+        tracing::error!("the mail worker panicked; it goes on");
+        metrics.mail("panicked");
+    }
+    done.ok()
+}
+
+/// Leases what is due.
+async fn take(app: &App) -> Result<Vec<Model>, Fault> {
     let config = &app.config.mail;
     let write = app.database.write().await?;
     let most = u64::try_from(config.parallel).unwrap_or(u64::MAX);
     let leased = outbox::lease(&write, most, config.timeout.get() + SPARE, &app.clock).await?;
-    let (count, mut taken) = (leased.len(), Vec::new());
-    for mail in leased {
-        if attempts(&mail) > config.attempts {
-            give_up(app, &write, &mail, &Hindrance::ours("whoever sent it died, each time")).await?;
-            continue;
-        }
-        // Only those that are known were leased.
-        let Some(template) = Template::parse(&mail.template) else { continue };
-        match prepare(app, &write, &mail, template).await? {
-            Some(ready) => taken.push((mail, ready)),
-            None => {
-                outbox::dropped(&write, &mail, app.clock.now_micros()).await?;
-                app.metrics.mail("dropped");
-            }
+    write.commit().await?;
+    Ok(leased)
+}
+
+/// Finds out whom a mail goes to, and sends it there.
+async fn deliver(app: &App, mail: &Model) -> Result<(), Fault> {
+    match address(app, mail).await? {
+        Some(ready) => attempt(app, mail, &ready).await,
+        None => Ok(()),
+    }
+}
+
+/// Whom a mail goes to, if to anybody. In a transaction for each mail: it locks a link, and whoever holds one of a user's
+/// links and wants another waits for whoever ends them all, who waits for them.
+async fn address(app: &App, mail: &Model) -> Result<Option<Ready>, Fault> {
+    let write = app.database.write().await?;
+    let mut ready = None;
+    if attempts(mail) > app.config.mail.attempts {
+        give_up(app, &write, mail, &Hindrance::ours("whoever sent it died, each time")).await?;
+    } else if let Some(template) = Template::parse(&mail.template) {
+        ready = prepare(app, &write, mail, template).await?;
+        if ready.is_none() {
+            outbox::dropped(&write, mail).await?;
+            app.metrics.mail("dropped");
         }
     }
     write.commit().await?;
-    Ok((count, taken))
+    Ok(ready)
 }
 
 /// Sends one, and writes down what came of it.
@@ -112,22 +137,23 @@ async fn attempt(app: &App, mail: &Model, ready: &Ready) -> Result<(), Fault> {
     write.commit().await
 }
 
-/// Counts a mail that strangers can have sent, now that it is known to go somewhere: one to nobody uses up nothing. Not
-/// in the transaction that leased it, for the counters may be elsewhere; and once, however often it is tried.
+/// Counts a mail that strangers can have sent, now that it is known to go somewhere: one to nobody uses up nothing. To an
+/// address that nobody has shown to be theirs that is every mail: whoever registers it can have each of them sent. Not in
+/// the transaction that leased it, for the counters may be elsewhere; and once, however often it is tried.
 async fn has_room(app: &App, mail: &Model, ready: &Ready) -> bool {
-    let counted = ready.template.by_strangers() && attempts(mail) == 1;
-    // Whoever registers `ada+x@` has mail sent to `ada@`: only so much, but none of what is Ada's own.
-    let mailbox = if ready.proven { ready.to.normal().to_owned() } else { ready.to.without_detail() };
-    !counted || app.mail_limit.admit(&Ticket::mail(ready.template, ready.proven, mailbox)).await.is_ok()
+    let counted = (ready.template.by_strangers() || !ready.proven) && attempts(mail) == 1;
+    let (claim, mailbox) = ready.counted_as();
+    !counted || app.mail_limit.admit(&Ticket::mail(ready.template, claim, mailbox)).await.is_ok()
 }
 
-/// Whoever asked too often has had the same mail, with links that are still good. Operators see it, strangers do not.
+/// Whoever asked too often for something of their own has had the same mail, with links that are still good. Operators
+/// see it, strangers do not.
 async fn withhold(app: &App, mail: &Model) -> Result<(), Fault> {
     let id = MailId::from(mail.id);
     tracing::warn!(%id, template = mail.template, "a mail was withheld: its address was sent too many of the kind");
     app.metrics.mail("withheld");
     let write = app.database.write().await?;
-    outbox::dropped(&write, mail, app.clock.now_micros()).await?;
+    outbox::dropped(&write, mail).await?;
     write.commit().await
 }
 
@@ -148,4 +174,20 @@ fn pause(app: &App, attempts: u32) -> Duration {
     let grown =
         3_u32.checked_pow(attempts.saturating_sub(1)).and_then(|times| config.retry_first.get().checked_mul(times));
     grown.unwrap_or(Duration::MAX).min(config.retry_longest.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::audit::Tally;
+
+    #[actix_web::test]
+    async fn a_panic_is_told_and_stops_nothing() {
+        let metrics = Metrics::new(&Tally::default());
+        assert!(guarded(&metrics, ready(()).map(|()| -> u8 { panic!("on purpose") })).await.is_none());
+        assert_eq!(guarded(&metrics, ready(1)).await, Some(1));
+        assert!(metrics.scrape(0, 0).contains("mails_total{outcome=\"panicked\"} 1"));
+    }
 }

@@ -16,6 +16,7 @@ const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUn
 const SIGNED_IN: [Code; 2] = [Code::TokenRequired, Code::TokenInvalid];
 const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
 const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
+const UNTOLD: [Code; 2] = [Code::StepUpRequired, Code::IdempotencyNotReplayable];
 const TAKEN: [Code; 2] = [Code::EmailTaken, Code::UsernameTaken];
 
 /// Adds them to the document.
@@ -42,24 +43,56 @@ fn of(operation: &str) -> Vec<Code> {
     let target: &[Code] = &[Code::NotFound];
     let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
+    let factor: &[Code] = &[Code::Forbidden, Code::StepUpRequired];
+    let once: &[Code] = &[Code::StateConflict, Code::IdempotencyNotReplayable];
     let parts: &[&[Code]] = match operation.strip_suffix("_v2").unwrap_or(operation) {
         "register" => &[&BODY, &KEY, &TAKEN, &[Code::Overloaded]],
         "token" => &[&[
             Code::InvalidRequest,
             Code::InvalidGrant,
+            Code::InvalidClient,
+            Code::UnauthorizedClient,
             Code::EmailNotVerified,
+            Code::MfaRequired,
             Code::UnsupportedGrantType,
             Code::InvalidScope,
             Code::BodyTooLarge,
             Code::UnsupportedMediaType,
             Code::Overloaded,
         ]],
-        "revoke" => &[&[Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType]],
-        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "revoke" => &[&[
+            Code::InvalidRequest,
+            Code::InvalidClient,
+            Code::UnauthorizedClient,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+        ]],
+        "introspect" => &[&[Code::InvalidRequest, Code::InvalidClient, Code::BodyTooLarge, Code::UnsupportedMediaType]],
+        "userinfo" | "userinfo_by_post" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "get_client" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
+        "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
+        "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
+        "create_cookie_session" => {
+            &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded]]
+        }
+        "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
+        "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
+        "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
+        "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
+        "confirm_totp" => &[&SIGNED_IN, &[Code::Forbidden], &BODY, &KEY, once],
+        "delete_factors" => &[&SIGNED_IN, factor, target, &[Code::StateConflict]],
+        "delete_totp" => &[&SIGNED_IN, factor, &[Code::NotFound]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
-        "jwks" | "oauth_metadata" => &[&[Code::StalePrecondition]],
+        "jwks" | "oauth_metadata" | "openid_configuration" => &[&[Code::StalePrecondition]],
         "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "list_users" => &[&SIGNED_IN, list],
@@ -70,30 +103,77 @@ fn of(operation: &str) -> Vec<Code> {
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
+        "list_api_keys" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "make_api_key" => &[
+            &SIGNED_IN,
+            &BODY,
+            &KEY,
+            &[
+                Code::Forbidden,
+                Code::StepUpRequired,
+                Code::StateConflict,
+                Code::NotFound,
+                Code::IdempotencyNotReplayable,
+            ],
+        ],
+        "delete_api_key" | "delete_api_key_of" | "list_api_keys_of" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "send_password_reset" => &[&SIGNED_IN, target, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
+        "make_role" => &[&SIGNED_IN, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
+        "get_role" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "patch_role" => &[&SIGNED_IN, target, change, &BODY, &[Code::StateConflict]],
+        "delete_role" => &[&SIGNED_IN, target, change, &[Code::StateConflict]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
-        "change_password" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StateConflict, Code::Overloaded]],
+        "put_avatar" => &[&SIGNED_IN, target, change, &BODY, &[Code::Overloaded]],
+        "get_own_avatar" | "get_avatar" => {
+            &[&SIGNED_IN, target, &[Code::MalformedQuery, Code::ValidationFailed, Code::StalePrecondition]]
+        }
+        "delete_avatar" => &[&SIGNED_IN, target, change],
+        "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()
 }
 
 /// Codes that RFC 6749 has the very same words for.
-const OAUTH: [Code; 5] =
-    [Code::InvalidRequest, Code::InvalidGrant, Code::UnsupportedGrantType, Code::InvalidScope, Code::EmailNotVerified];
+const OAUTH: [Code; 8] = [
+    Code::InvalidRequest,
+    Code::InvalidGrant,
+    Code::InvalidClient,
+    Code::UnauthorizedClient,
+    Code::UnsupportedGrantType,
+    Code::InvalidScope,
+    Code::EmailNotVerified,
+    Code::MfaRequired,
+];
 
 fn example(path: &str, code: Code) -> Problem {
     let problem = Problem::new(code);
-    if path.ends_with("/auth/token") || path.ends_with("/auth/revoke") {
+    if ["/auth/token", "/auth/revoke", "/auth/introspect"].iter().any(|end| path.ends_with(end)) {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
     }
     if code == Code::StepUpRequired {
         return step_up::required(Duration::from_secs(300));
     }
     if code == Code::ValidationFailed && path.ends_with("/step-up") {
-        return problem.error("/password", "incorrect", "not the password");
+        return problem.error("/password", "incorrect", "not the right one");
+    }
+    if code == Code::ValidationFailed && path.contains("/mfa/") {
+        return problem.error("/code", "incorrect", "not the code of now");
     }
     if code == Code::ValidationFailed && path.ends_with("/password/reset") {
         return problem.error("/new_password", "length", "10 to 128 characters");
+    }
+    if path.ends_with("/avatar") {
+        return match code {
+            Code::ValidationFailed if path.contains("{id}") => {
+                problem.error("?size", "one_of", "one of thumb, medium, large")
+            }
+            Code::ValidationFailed => {
+                problem.error("", "dimensions", "at most 10,000 pixels a side, and 40 million in all")
+            }
+            Code::MalformedBody => problem.detail("The body broke off."),
+            _ => problem,
+        };
     }
     if code == Code::ValidationFailed && path.ends_with("/me/profile") {
         return problem.error("/birth_date", "age", "18 years ago or longer").error(

@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 
 const ID: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
+const CLIENT: &str = "01936f70-3e4f-7b5c-9d6e-1a2b3c4d5e6f";
+const SESSION: &str = "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d";
 const AT: &str = "2026-11-21T08:00:00.000000Z";
 const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
 const PASSWORD: &str = "correct horse battery 9 staple";
 const REFRESH_TOKEN: &str = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v";
+const RECOVERY_CODE: &str = "0410-4G30-A1G7-8HZF-QZ7Y-ZBZE";
+const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const LINK_TOKEN: &str = "tgl_AZNvagK0fRmxyJ5_Wj1MVR2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7aL";
 const ORIGIN: &str = "https://api.example.com";
 
@@ -23,7 +27,12 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn contents(of: &mut Value) {
-    for (_, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (kind, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+        if kind.starts_with("image/") {
+            let summary = "A picture of Ada.";
+            content["examples"] = json!({"image": {"summary": summary, "externalValue": format!("{ORIGIN}/ada")}});
+            continue;
+        }
         let name = content["schema"]["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
         if let Some(example) = name.filter(|_| content.get("examples").is_none()).and_then(of_schema) {
             content["example"] = example;
@@ -35,7 +44,20 @@ fn of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => json!({"status": "accepted"}),
         "AskRequest" => json!({"email": "ada@example.com"}),
+        "ApiKeyRequest" => json!({
+            "name": "nightly report", "scopes": ["accounts:read"], "expires_at": "2027-05-21T08:00:00Z",
+        }),
+        "ApiKeys" => json!({"data": [api_key()]}),
+        "AvatarStatus" => json!({"status": "processing"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
+        "Client" => client(),
+        "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),
+        "ClientSecretRequest" => json!({"now": true}),
+        "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "ConfirmRequest" => json!({"code": "287082"}),
+        "CookieSession" => json!({
+            "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
+        }),
         "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "Export" => json!({
@@ -43,11 +65,35 @@ fn of_schema(name: &str) -> Option<Value> {
             "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
             "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
         }),
+        "Introspection" => json!({
+            "active": true, "iss": ORIGIN, "sub": ID, "aud": "tollgate", "exp": 1_795_248_300, "iat": 1_795_248_000,
+            "jti": "5b6e1c1e-0b57-4f0e-9c2d-2f6a1e7c9d10", "sid": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d",
+            "scope": "accounts:read openid", "client_id": CLIENT, "token_type": "Bearer",
+        }),
+        "IntrospectRequest" => {
+            json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
+        }
+        "Factors" => json!({"factors": [{"kind": "totp", "added_at": AT}], "recovery_codes_left": 9}),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
         }]}),
         "Metadata" => metadata(),
+        "NewApiKey" => {
+            let mut made = api_key();
+            made["key"] = json!("tgk_7Qd0xPz4_hV2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7a1B2c3D");
+            made["last_used_at"] = Value::Null;
+            made
+        }
+        "PermissionDefinitions" => json!({"data": [
+            {"name": "audit:read", "description": "Reads the audit.", "roles": ["admin"]},
+        ]}),
+        "RoleDefinition" => role(),
+        "RoleDefinitions" => json!({"data": [role()]}),
+        "RolePatch" => json!({"permissions": ["audit:read"]}),
+        "RoleRequest" => json!({
+            "name": "auditor", "description": "Reads what happened.", "permissions": ["audit:read", "users:read"],
+        }),
         "Paged_User" => json!({
             "data": [user()],
             "meta": {"total": 21, "page": 1, "per_page": 20, "pages": 2, "has_more": true},
@@ -57,19 +103,36 @@ fn of_schema(name: &str) -> Option<Value> {
             },
         }),
         "Profile" | "ProfileRequest" => profile(),
+        "RegisterClientRequest" => json!({
+            "name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
+            "scopes": ["openid", "profile", "accounts:read"], "redirect_uris": ["https://books.example.com/callback"],
+        }),
+        "RecoveryCodes" => json!({"recovery_codes": vec![RECOVERY_CODE; 10]}),
         "RegisterRequest" => json!({
             "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
         }),
         "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
         "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
         "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "Session" => session(),
+        "Sessions" => json!({"data": [session()]}),
+        "SignInRequest" => json!({"username": "ada@example.com", "password": PASSWORD}),
         "StepUpRequest" => json!({"password": PASSWORD}),
         "TokenAnswer" => json!({
             "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
             "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
         }),
         "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
+        "TotpOffer" => json!({
+            "secret": TOTP_SECRET,
+            "otpauth_uri": format!("otpauth://totp/Tollgate:ada%40example.com?secret={TOTP_SECRET}&issuer=Tollgate"),
+            "qr_svg": "<svg viewBox=\"0 0 53 53\" xmlns=\"http://www.w3.org/2000/svg\">…</svg>",
+        }),
         "User" => user(),
+        "UserInfo" => json!({
+            "sub": ID, "name": "Ada Lovelace", "preferred_username": "ada", "updated_at": 1_795_248_000,
+            "email": "ada@example.com", "email_verified": true,
+        }),
         "UserPatch" => json!({"name": "Ada King", "phone": null}),
         "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
         "UserV2" => user_v2(),
@@ -78,13 +141,45 @@ fn of_schema(name: &str) -> Option<Value> {
     })
 }
 
+fn api_key() -> Value {
+    json!({
+        "id": "01936f6c-3d4e-7f50-9a6b-7c8d9e0f1a2b", "name": "nightly report", "prefix": "tgk_7Qd0xPz4",
+        "scopes": ["accounts:read"], "created_at": AT, "expires_at": "2027-05-21T08:00:00.000000Z", "last_used_at": AT,
+    })
+}
+
+fn role() -> Value {
+    json!({
+        "name": "auditor", "description": "Reads what happened.", "permissions": ["users:read", "audit:read"],
+        "built_in": false,
+    })
+}
+
 fn audit_event() -> Value {
     json!({
         "seq": 1042, "id": "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11", "at": AT, "kind": "user.roles_changed",
         "outcome": "succeeded", "actor": {"kind": "user", "id": "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55"}, "user_id": ID,
-        "session_id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "request_id": "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a",
+        "session_id": SESSION, "request_id": "9f1c2b7e5d3a4c6f8e0b1a2d3c4f5e6a",
         "client_ip": "192.0.2.7", "detail": {"before": ["user"], "after": ["user", "treasurer"]},
         "hash": "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+    })
+}
+
+fn client() -> Value {
+    json!({
+        "id": CLIENT, "name": "Bookkeeper", "type": "confidential",
+        "grant_types": ["authorization_code", "refresh_token"], "scopes": ["accounts:read", "openid", "profile"],
+        "redirect_uris": ["https://books.example.com/callback"], "trusted": false, "disabled": false,
+        "previous_secret_until": null, "created_at": AT, "updated_at": AT,
+    })
+}
+
+fn session() -> Value {
+    json!({
+        "id": SESSION, "created_at": AT, "last_used_at": "2026-11-21T09:25:00.000000Z",
+        "expires_at": "2026-12-21T08:00:00.000000Z", "ip": "192.0.2.7",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "carrier": "cookie",
+        "client_id": null, "amr": ["pwd"], "current": true,
     })
 }
 
@@ -109,10 +204,21 @@ fn profile() -> Value {
 
 fn metadata() -> Value {
     let at = |path: &str| [ORIGIN, path].concat();
+    let any = json!(["client_secret_basic", "client_secret_post", "none"]);
     json!({
-        "issuer": ORIGIN, "token_endpoint": at("/api/v1/auth/token"), "revocation_endpoint": at("/api/v1/auth/revoke"),
-        "jwks_uri": at("/.well-known/jwks.json"), "scopes_supported": ["api"], "response_types_supported": [],
-        "grant_types_supported": ["password", "refresh_token"], "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"], "service_documentation": at("/docs"),
+        "issuer": ORIGIN, "authorization_endpoint": at("/oauth/authorize"), "token_endpoint": at("/api/v1/auth/token"),
+        "revocation_endpoint": at("/api/v1/auth/revoke"), "introspection_endpoint": at("/api/v1/auth/introspect"),
+        "userinfo_endpoint": at("/api/v1/auth/userinfo"), "jwks_uri": at("/.well-known/jwks.json"),
+        "scopes_supported": ["api", "openid", "profile", "email", "offline_access"],
+        "response_types_supported": ["code"], "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "client_credentials", "password", "refresh_token"],
+        "token_endpoint_auth_methods_supported": any, "revocation_endpoint_auth_methods_supported": any,
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"], "authorization_response_iss_parameter_supported": true,
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "name", "email", "email_verified"],
+        "prompt_values_supported": ["none", "login", "consent"], "request_parameter_supported": false,
+        "request_uri_parameter_supported": false, "claims_parameter_supported": false,
+        "service_documentation": at("/docs"),
     })
 }

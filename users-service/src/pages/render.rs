@@ -6,21 +6,15 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER};
 use askama::Template;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use shared::problem::{Context, Problem};
 
 use super::model::Page;
-
-const STYLE: &str = include_str!("../../templates/page.css");
+use super::style::{STYLE, style_source};
 
 /// Nothing is loaded, nothing runs, nobody frames it; the one style sheet is named by its hash (CSP 3, section 2.3.1).
 static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = BASE64_STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
+    let style = style_source();
+    format!("default-src 'none'; style-src {style}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 });
 
 #[derive(Template)]

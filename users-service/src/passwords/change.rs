@@ -14,7 +14,7 @@ use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
 use crate::throttle::Ticket;
 use crate::users::{self, Email, Identifier, Status, UserError};
-use crate::{revocations, sessions};
+use crate::{mfa, revocations, sessions, step_up};
 
 /// The old password and the new one.
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
@@ -58,6 +58,10 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let locked = users::lock(&write, id).await?.ok_or(UserError::NotFound)?;
     if locked.password != checked.password {
         return Err(UserError::State("The password has just been changed by another request."));
+    }
+    // The password was just proved; a second factor was not.
+    if mfa::is_on(write.transaction(), id).await? {
+        step_up::require(app, &write, caller).await?;
     }
     users::store_password(&write, id, &hash).await?;
     let now = app.clock.now_micros();

@@ -2,8 +2,8 @@
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use super::scheme::Scheme;
 use crate::config;
 
 /// RFC 9106, section 3.1: 128 bits are enough for every use.
@@ -39,9 +39,14 @@ impl Parameters {
         params.map(Self).map_err(|error| HashError(error.to_string()))
     }
 
-    fn same(&self, other: &Params) -> bool {
-        let key = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        key(&self.0) == key(other)
+    /// Whether a hash was made with these.
+    pub(super) fn made(&self, scheme: &Scheme) -> bool {
+        scheme.is_ours(&self.0, TAG_BYTES)
+    }
+
+    /// Whether comparing with a hash takes more memory than making one with these.
+    pub(super) fn exceeded_by(&self, scheme: &Scheme) -> bool {
+        scheme.memory_kib() > u64::from(self.0.m_cost())
     }
 }
 
@@ -77,7 +82,7 @@ impl PasswordHash {
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).map_err(|_| HashError("no randomness".to_owned()))?;
         let mut tag = [0; TAG_BYTES];
-        derive(password, &salt, &parameters.0, &mut tag, scratch)?;
+        argon2((Algorithm::Argon2id, Version::V0x13), password, &salt, &parameters.0, &mut tag, scratch)?;
         let hash = phc::PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -88,35 +93,22 @@ impl PasswordHash {
         Ok(Self(hash.to_string()))
     }
 
-    /// Whether it is `password`'s, and whether it was made with other parameters than today's.
-    pub(super) fn verify(
-        &self,
-        password: &[u8],
-        today: &Parameters,
-        scratch: &mut Scratch,
-    ) -> Result<(bool, bool), HashError> {
-        let wrong = |error: &dyn std::fmt::Display| HashError(error.to_string());
-        let hash = phc::PasswordHash::new(&self.0).map_err(|error| wrong(&error))?;
-        let params = Params::try_from(&hash).map_err(|error| wrong(&error))?;
-        let (Some(salt), Some(tag)) = (&hash.salt, &hash.hash) else { return Err(wrong(&"a part is missing")) };
-        if hash.algorithm != Algorithm::Argon2id.ident() {
-            return Err(wrong(&"not Argon2id"));
-        }
-        let mut computed = vec![0; tag.as_bytes().len()];
-        derive(password, salt, &params, &mut computed, scratch)?;
-        let matches = verify_slices_are_equal(&computed, tag.as_bytes()).is_ok();
-        Ok((matches, !today.same(&params)))
+    /// How it was made.
+    pub(super) fn scheme(&self) -> Result<Scheme, HashError> {
+        Scheme::parse(&self.0)
     }
 }
 
-fn derive(
+/// One computation of Argon2, in memory that is there already if there is enough of it.
+pub(super) fn argon2(
+    (algorithm, version): (Algorithm, Version),
     password: &[u8],
     salt: &[u8],
     params: &Params,
     tag: &mut [u8],
     scratch: &mut Scratch,
 ) -> Result<(), HashError> {
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let argon2 = Argon2::new(algorithm, version, params.clone());
     argon2
         .hash_password_into_with_memory(password, salt, tag, scratch.of(params))
         .map_err(|error| HashError(error.to_string()))

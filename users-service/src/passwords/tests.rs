@@ -48,7 +48,7 @@ fn each_rule_refuses_what_it_should() {
 }
 
 fn hashing(workers: usize, queue: usize, max_wait: Duration) -> Hashing {
-    Hashing { memory_kib: 64, passes: 1, lanes: 1, workers, queue, max_wait: max_wait.into() }
+    Hashing { memory_kib: 64, passes: 1, lanes: 1, workers, memory: 0, queue, max_wait: max_wait.into() }
 }
 
 fn secret(text: &str) -> Secret {

@@ -1,15 +1,17 @@
-//! `/auth/email/verify`, `/auth/email/resend`, `/auth/password/forgot`, `/auth/password/reset`.
+//! `/auth/email/verify`, `/auth/email/resend`, `/auth/password/forgot`, `/auth/password/reset`, and `/users/{id}/password-reset`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use shared::auth::Anyone;
-use shared::http::Body;
+use shared::auth::{Anyone, CanManageUsers};
+use shared::domain::UserId;
+use shared::http::{Body, Id, NoBody};
 use shared::problem::Problem;
 
 use super::ask::ask;
 use super::model::{AskRequest, ResetRequest, VerifyRequest};
 use crate::app::App;
-use crate::idempotency::Answer;
+use crate::db::Write;
+use crate::idempotency::{Answer, IdempotencyKey, once, replay};
 use crate::mail::Template;
 use crate::users::Accepted;
 
@@ -70,4 +72,27 @@ pub async fn reset(
 
 fn accepted() -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?.into())
+}
+
+/// Sends somebody a link to choose a new password, to their own address: administrators, and whoever has the permission
+/// `users:manage`. Until they use it, the old password stays.
+#[utoipa::path(post, path = "/api/v1/users/{id}/password-reset", operation_id = "send_password_reset", tag = "Administration",
+    params(("id" = UserId, Path, description = "A user's id."), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 202, description = "The mail is on its way.", body = Accepted)))]
+pub async fn send_reset(
+    app: web::Data<App>,
+    caller: CanManageUsers,
+    Id(user): Id<UserId>,
+    key: IdempotencyKey,
+    _: NoBody,
+) -> Result<HttpResponse, Problem> {
+    let claim = key.claim(caller.user.id.to_string(), &serde_json::json!({"id": user}), None);
+    if let Some(first) = replay(&app, claim.as_ref()).await? {
+        return Ok(first.into());
+    }
+    let answer =
+        once(&app, claim.as_ref(), None, async |write: &Write| super::send::send(&app, write, &caller, user).await);
+    let answer = answer.await?;
+    app.mailer.wake();
+    Ok(answer.into())
 }

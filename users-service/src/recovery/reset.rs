@@ -40,13 +40,15 @@ pub async fn reset(app: &App, token: &str, new: &str, client_ip: Option<IpAddr>)
     revocations::record(&write, &revocation).await?;
     links::end_open(&write, user.id, &[purpose, Purpose::ChangeEmail], app.clock.now_micros()).await?;
     mail::owe(&write, Owed::to_user(Template::PasswordChanged, user.id), &app.clock).await?;
+    // Their mailbox is as good as their password: what others have tried meanwhile must not keep them out now.
+    app.devices.remember(&write, user.id, client_ip).await?;
     write.audit(Event::new(Kind::PasswordReset, By::nobody(client_ip), &app.clock).about(user.id));
     write.commit().await?;
     app.relay.flush().await;
     app.mailer.wake();
     // Whoever had forgotten it has tried it often.
     for name in [&user.email, &user.username] {
-        app.throttle.forgive(&Ticket::new(&Identifier::of(name), client_ip)).await;
+        app.windows.forgive(&Ticket::new(&Identifier::of(name), client_ip)).await;
     }
     Ok(())
 }

@@ -42,3 +42,15 @@ pub async fn prove(write: &Write, id: SessionId, user: UserId, amr: &str, now: i
         .await?;
     Ok(noted.rows_affected == 1)
 }
+
+/// Adds to how the holder of a session has proved who they are, but not to when; `false` when it has ended or is somebody
+/// else's.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn strengthen(write: &Write, id: SessionId, user: UserId, amr: &str) -> Result<bool, Fault> {
+    let row = ActiveModel { amr: Set(amr.to_owned()), ..Default::default() };
+    let living = Entity::update_many().set(row).filter(Column::Id.eq(id.as_uuid()));
+    let living = living.filter(Column::UserId.eq(user.as_uuid())).filter(Column::EndedAt.is_null());
+    Ok(living.exec(write.transaction()).await?.rows_affected == 1)
+}

@@ -7,18 +7,26 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use shared::domain::SessionId;
 use uuid::Uuid;
 
+use super::opening::Carrier;
+
 /// Tells ours from others at a glance, for people and for secret scanners.
 const PREFIX: &str = "tgr_";
 
-/// Signed together with the rest, so that the key can serve another purpose one day.
-const PURPOSE: &[u8] = b"tollgate refresh token 1";
+/// Signed together with the rest. What is in a browser's cookie is good for nothing elsewhere, nor the other way round: a
+/// page that gets at either could otherwise carry it to where the defences of the other do not hold.
+const fn purpose(carrier: Carrier) -> &'static [u8] {
+    match carrier {
+        Carrier::Token => b"tollgate refresh token 1",
+        Carrier::Cookie => b"tollgate refresh cookie 1",
+    }
+}
 
 const ID: usize = 16;
 const COUNTER: usize = 8;
 const MAC: usize = 32;
 
 /// Which token of which session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefreshToken {
     /// The session it carries on.
     pub session: SessionId,
@@ -27,24 +35,24 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// As it is handed out.
+    /// As it is handed out, to be carried in this way.
     #[must_use]
-    pub fn seal(self, key: &hmac::Key) -> String {
+    pub fn seal(self, carrier: Carrier, key: &hmac::Key) -> String {
         let mut bytes = self.payload();
-        let mac = hmac::sign(key, &signed(&bytes));
+        let mac = hmac::sign(key, &signed(carrier, &bytes));
         bytes.extend_from_slice(mac.as_ref());
         format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Reads one back; nothing for what we did not make.
+    /// Reads back one that was carried in this way; nothing for what we did not make for that.
     #[must_use]
-    pub fn open(text: &str, key: &hmac::Key) -> Option<Self> {
+    pub fn open(text: &str, carrier: Carrier, key: &hmac::Key) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
         let (payload, mac) = bytes.split_at_checked(ID + COUNTER)?;
         if mac.len() != MAC {
             return None;
         }
-        hmac::verify(key, &signed(payload), mac).ok()?;
+        hmac::verify(key, &signed(carrier, payload), mac).ok()?;
         let (id, counter) = payload.split_at(ID);
         let session = SessionId::from(Uuid::from_slice(id).ok()?);
         Some(Self { session, counter: i64::from_be_bytes(counter.try_into().ok()?) })
@@ -57,6 +65,6 @@ impl RefreshToken {
     }
 }
 
-fn signed(payload: &[u8]) -> Vec<u8> {
-    [PURPOSE, payload].concat()
+fn signed(carrier: Carrier, payload: &[u8]) -> Vec<u8> {
+    [purpose(carrier), payload].concat()
 }

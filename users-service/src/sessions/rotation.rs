@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::config;
+
 /// What the session remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
@@ -16,6 +18,27 @@ pub struct State {
     pub expires_at: i64,
     /// Whether it has ended already.
     pub ended: bool,
+}
+
+impl State {
+    /// Whether the session has ended, for whatever reason.
+    #[must_use]
+    pub fn is_over(&self, now: i64, idle: Duration) -> bool {
+        self.ended || now >= self.expires_at || now.saturating_sub(self.rotated_at) >= micros(idle)
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// How long things hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the last token still gets its successor once more.
+    pub grace: Duration,
+    /// How long a session lasts that nobody refreshes.
+    pub idle: Duration,
 }
 
 /// What a refresh does.
@@ -31,16 +54,23 @@ pub enum Step {
     Refuse,
 }
 
+impl Limits {
+    /// As they are configured.
+    #[must_use]
+    pub fn of(sessions: &config::Sessions) -> Self {
+        Self { grace: sessions.refresh_grace.get(), idle: sessions.idle.get() }
+    }
+}
+
 /// Decides what the token with `presented` gets at `now` (microseconds).
 #[must_use]
-pub fn decide(state: &State, presented: i64, now: i64, grace: Duration) -> Step {
-    let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+pub fn decide(state: &State, presented: i64, now: i64, limits: Limits) -> Step {
     let is_last = presented == state.counter.saturating_sub(1);
-    if state.ended || now >= state.expires_at {
+    if state.is_over(now, limits.idle) {
         Step::Refuse
     } else if presented == state.counter {
         Step::Rotate(state.counter.saturating_add(1))
-    } else if is_last && now.saturating_sub(state.rotated_at) <= grace {
+    } else if is_last && now.saturating_sub(state.rotated_at) <= micros(limits.grace) {
         Step::Repeat(state.counter)
     } else if presented < state.counter {
         Step::Replayed

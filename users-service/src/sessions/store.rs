@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
 };
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
+use uuid::Uuid;
 
-use super::opening::Opening;
+use super::opening::{Carrier, Opening};
 use super::rotation::State;
+use super::rotator::Presented;
 use crate::db::entity::session::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
+use crate::oauth;
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,10 @@ pub struct Session {
     pub user: UserId,
     /// What its tokens may be used for.
     pub scope: String,
+    /// What carries them.
+    pub carrier: Carrier,
+    /// The OAuth client that it is for; none: the user themselves.
+    pub client: Option<Uuid>,
     /// Where its row of refresh tokens stands.
     pub state: State,
 }
@@ -35,7 +43,9 @@ impl From<Model> for Session {
             expires_at: row.expires_at,
             ended: row.ended_at.is_some(),
         };
-        Self { id: row.id.into(), user: row.user_id.into(), scope: row.scope, state }
+        let carrier = Carrier::parse(&row.carrier);
+        let (id, user, client) = (row.id.into(), row.user_id.into(), row.client_id);
+        Self { id, user, scope: row.scope, carrier, client, state }
     }
 }
 
@@ -48,7 +58,7 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
     let opened_at = to_micros(now);
     let client_ip = opening.client_ip.map(|ip| ip.to_string());
     let row = Model {
-        id: SessionId::generate(clock).as_uuid(),
+        id: opening.id.unwrap_or_else(|| SessionId::generate(clock)).as_uuid(),
         user_id: opening.user.as_uuid(),
         scope: opening.scope,
         counter: 1,
@@ -58,8 +68,8 @@ pub async fn open(write: &Write, opening: Opening, lifetime: Duration, clock: &C
         ended_at: None,
         last_ip: client_ip.clone(),
         client_ip,
-        authenticated_at: opened_at,
-        amr: opening.amr.to_owned(),
+        authenticated_at: opening.authenticated_at.unwrap_or(opened_at),
+        amr: opening.amr.into_owned(),
         carrier: opening.carrier.as_str().to_owned(),
         user_agent: opening.user_agent,
         client_id: opening.client,
@@ -82,34 +92,38 @@ pub async fn find<C: ConnectionTrait>(db: &C, id: SessionId) -> Result<Option<Se
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn rotate<C: ConnectionTrait>(db: &C, id: SessionId, to: i64, now: i64) -> Result<bool, Fault> {
-    let row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+pub async fn rotate(write: &Write, presented: &Presented, to: i64, now: i64) -> Result<bool, Fault> {
+    let mut row = ActiveModel { counter: Set(to), rotated_at: Set(now), ..Default::default() };
+    if let Some(origin) = presented.origin {
+        row.last_ip = Set(Some(origin.to_string()));
+    }
     let swapped = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Id.eq(presented.token.session.as_uuid()))
         .filter(Column::Counter.eq(to - 1))
         .filter(Column::EndedAt.is_null())
-        .exec(db)
+        .exec(write.transaction())
         .await?;
     Ok(swapped.rows_affected == 1)
 }
 
-/// Ends one session, and says whose it was: nobody's when it had ended before.
+/// Ends these sessions and all that come from them, and says which of them had not ended before.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn end(write: &Write, id: SessionId, now: i64) -> Result<Option<UserId>, Fault> {
+pub async fn end(write: &Write, ids: &[SessionId], now: i64) -> Result<Vec<Session>, Fault> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let ended = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Id.is_in(ids.clone()).or(Column::ParentId.is_in(ids)))
         .filter(Column::EndedAt.is_null())
         .exec_with_returning(write.transaction())
         .await?;
-    Ok(ended.into_iter().next().map(|row| row.user_id.into()))
+    Ok(ended.into_iter().map(Session::from).collect())
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and what would lead to another.
 ///
 /// # Errors
 /// When the statement fails.
@@ -117,7 +131,7 @@ pub async fn end_all(write: &Write, user: UserId, now: i64) -> Result<(), Fault>
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     let of_user = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
     Entity::update_many().set(row).filter(of_user).exec(write.transaction()).await?;
-    Ok(())
+    oauth::end_of_user(write, user, now).await
 }
 
 /// Ends every session of a user but one, and says which: also those that have just expired, for until they are swept
@@ -136,17 +150,17 @@ pub async fn end_others(
         others = others.and(Column::Id.ne(keep.as_uuid()));
     }
     let ids = Entity::find().select_only().column(Column::Id).filter(others.clone());
-    let ids: Vec<uuid::Uuid> = ids.into_tuple().all(write.transaction()).await?;
+    let ids: Vec<Uuid> = ids.into_tuple().all(write.transaction()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
+    oauth::end_of_user(write, user, now).await?;
     Ok(ids.into_iter().map(SessionId::from).collect())
 }
 
 /// Removes sessions that expired before `before`.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(before)).exec(db).await?;
-    Ok(())
+/// When a statement fails.
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove::<Entity>(database, Column::Id, Condition::all().add(Column::ExpiresAt.lt(before))).await
 }

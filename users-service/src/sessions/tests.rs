@@ -1,5 +1,11 @@
 //! The refresh token's seal, and its state machine against what the contract promises.
 
+mod bounded;
+mod listed;
+
+mod model;
+mod rotator;
+
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -7,10 +13,10 @@ use proptest::prelude::*;
 use shared::clock::Clock;
 use shared::domain::SessionId;
 
-use super::RefreshToken;
-use super::rotation::{State, Step, decide};
+use super::rotation::{Limits, State, Step, decide};
+use super::{Carrier, RefreshToken};
 
-const GRACE: Duration = Duration::from_secs(10);
+const LIMITS: Limits = Limits { grace: Duration::from_secs(10), idle: Duration::from_secs(14 * 86_400) };
 const SECOND: i64 = 1_000_000;
 
 fn fresh() -> State {
@@ -21,24 +27,30 @@ fn fresh() -> State {
 fn a_sealed_token_opens_and_one_with_any_byte_changed_does_not() {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let token = RefreshToken { session: SessionId::generate(&Clock::system()), counter: 41 };
-    let text = token.seal(&key);
-    assert_eq!(RefreshToken::open(&text, &key), Some(token));
-    assert_eq!(text, token.seal(&key), "the same place has the same token, whoever asks");
+    let open = |text: &str| RefreshToken::open(text, Carrier::Token, &key);
+    let text = token.seal(Carrier::Token, &key);
+    assert_eq!(open(&text), Some(token));
+    assert_eq!(text, token.seal(Carrier::Token, &key), "the same place has the same token, whoever asks");
+    let cookie = token.seal(Carrier::Cookie, &key);
+    assert_eq!(RefreshToken::open(&cookie, Carrier::Cookie, &key), Some(token));
+    assert_eq!((open(&cookie), RefreshToken::open(&text, Carrier::Cookie, &key)), (None, None), "each in its own way");
     for at in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(bytes).unwrap();
-        assert_eq!(RefreshToken::open(&forged, &key), None, "{at}");
+        assert_eq!(open(&forged), None, "{at}");
     }
-    assert_eq!(RefreshToken::open(&text, &hmac::Key::new(hmac::HMAC_SHA256, &[8; 32])), None);
+    let other = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
+    assert_eq!(RefreshToken::open(&text, Carrier::Token, &other), None);
     for other in ["", "tgr_", "tgr_AAAA", "x", &text[4..], &format!("{text}AAAA")] {
-        assert_eq!(RefreshToken::open(other, &key), None, "{other}");
+        assert_eq!(open(other), None, "{other}");
     }
 }
 
 #[test]
 fn each_presented_token_gets_what_the_contract_says() {
     let rotated = State { counter: 5, rotated_at: 100 * SECOND, ..fresh() };
+    let idle = 100 * SECOND + 14 * 86_400 * SECOND;
     let table = [
         (5, 100 * SECOND, Step::Rotate(6)),
         (4, 100 * SECOND, Step::Repeat(5)),
@@ -47,14 +59,18 @@ fn each_presented_token_gets_what_the_contract_says() {
         (3, 100 * SECOND, Step::Replayed),
         (1, 100 * SECOND, Step::Replayed),
         (6, 100 * SECOND, Step::Refuse),
-        (5, rotated.expires_at, Step::Refuse),
-        (5, rotated.expires_at - 1, Step::Rotate(6)),
+        (5, idle, Step::Refuse),
+        (4, idle, Step::Refuse),
+        (5, idle - 1, Step::Rotate(6)),
     ];
     for (presented, now, step) in table {
-        assert_eq!(decide(&rotated, presented, now, GRACE), step, "{presented} at {now}");
+        assert_eq!(decide(&rotated, presented, now, LIMITS), step, "{presented} at {now}");
     }
+    let late = State { rotated_at: rotated.expires_at - SECOND, ..rotated };
+    assert_eq!(decide(&late, 5, late.expires_at, LIMITS), Step::Refuse);
+    assert_eq!(decide(&late, 5, late.expires_at - 1, LIMITS), Step::Rotate(6));
     for presented in 0..8 {
-        assert_eq!(decide(&State { ended: true, ..rotated }, presented, 0, GRACE), Step::Refuse);
+        assert_eq!(decide(&State { ended: true, ..rotated }, presented, 0, LIMITS), Step::Refuse);
     }
 }
 
@@ -67,7 +83,7 @@ proptest! {
         for (presented, pause) in events {
             now += pause;
             let before = state;
-            match decide(&state, presented, now, GRACE) {
+            match decide(&state, presented, now, LIMITS) {
                 Step::Rotate(to) => {
                     prop_assert!(!before.ended && presented == before.counter && to == presented + 1);
                     state = State { counter: to, rotated_at: now, ..before };

@@ -19,10 +19,13 @@ pub struct StepUpRequest {
     /// The password.
     #[schema(example = "correct horse battery 9 staple")]
     pub password: String,
+    /// A code of the second factor, or a recovery code, where there is one.
+    #[schema(example = "287082", max_length = 64)]
+    pub otp: Option<String>,
 }
 
 /// Proves once more who one is, in the session that one has: for what answers 401 `step_up_required`. Holds for five
-/// minutes, as a sign-in does. No API key and no token of an OAuth client can: 403.
+/// minutes, as a sign-in does. Whoever has a second factor sends a code of it: 403 `mfa_required` otherwise. No API key and no token of an OAuth client can: 403.
 #[utoipa::path(post, path = "/api/v1/auth/step-up", operation_id = "step_up", tag = "Sign-in",
     request_body = StepUpRequest,
     responses((status = 204, description = "Proved: ask again for what was refused.")))]
@@ -31,6 +34,6 @@ pub async fn step_up(
     caller: InSession,
     Body(request): Body<StepUpRequest>,
 ) -> Result<HttpResponse, Problem> {
-    prove::prove(&app, &caller, &Secret::from(request.password)).await?;
+    prove::prove(&app, &caller, &Secret::from(request.password), request.otp.as_deref()).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }

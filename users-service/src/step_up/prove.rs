@@ -6,28 +6,27 @@ use shared::problem::{Code, Problem};
 
 use crate::app::App;
 use crate::audit::{Event, Kind, Refusal};
+use crate::mfa::{self, Refused};
 use crate::passwords::Verified;
 use crate::sessions;
 use crate::throttle::Ticket;
 use crate::users::{self, Identifier, Status};
 
-/// What proves it, in RFC 8176's word.
-const PASSWORD: &str = "pwd";
-
 /// What came of one look.
 enum Looked {
     Proved,
-    Wrong,
+    /// What this points to is wrong.
+    Wrong(&'static str),
     /// The hash was replaced meanwhile: by a password change, or only renewed by a sign-in.
     Replaced,
 }
 
-/// Checks the password, and notes in the caller's session that they have just proved who they are.
+/// Checks the password, and a code where there is a second factor, and notes in the caller's session that they have just proved who they are.
 ///
 /// # Errors
-/// 422 for a wrong password, 429 after too many, 401 when the session ends meanwhile, 409 when the password is replaced
+/// 422 for a wrong password or code, 403 without a code where one is needed, 429 after too many, 401 when the session ends meanwhile, 409 when the password is replaced
 /// meanwhile, 503 when there is no room for the hash.
-pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret) -> Result<(), Problem> {
+pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<(), Problem> {
     let (id, by) = (caller.user.id, (&**caller).into());
     // Counted together with changes of the password: both tell whether one is right.
     let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
@@ -37,19 +36,19 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret) -> R
         return Err(Problem::new(Code::RateLimited).retry_after(wait));
     }
     let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, by, &app.clock).about(id))?;
-    let looked = match look(app, caller, password).await? {
+    let looked = match look(app, caller, password, otp).await? {
         // The second look decides.
-        Looked::Replaced => look(app, caller, password).await?,
-        looked @ (Looked::Proved | Looked::Wrong) => looked,
+        Looked::Replaced => look(app, caller, password, otp).await?,
+        looked @ (Looked::Proved | Looked::Wrong(_)) => looked,
     };
     match looked {
         Looked::Proved => {
             app.throttle.forgive(&ticket).await;
             Ok(())
         }
-        Looked::Wrong => {
+        Looked::Wrong(pointer) => {
             attempt.record().await?;
-            Err(Problem::new(Code::ValidationFailed).error("/password", "incorrect", "not the password"))
+            Err(Problem::new(Code::ValidationFailed).error(pointer, "incorrect", "not the right one"))
         }
         Looked::Replaced => {
             Err(Problem::new(Code::StateConflict).detail("The password is being replaced by other requests."))
@@ -59,15 +58,16 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret) -> R
 
 /// Notes the proof only if the user still is who was checked: the row is locked, so a password change, a disabling or a
 /// deletion comes wholly before or wholly after.
-async fn look(app: &App, caller: &InSession, password: &Secret) -> Result<Looked, Problem> {
+async fn look(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<Looked, Problem> {
     let (id, gone) = (caller.user.id, || Problem::new(Code::TokenInvalid));
     let session = caller.user.session.ok_or_else(gone)?;
     let checked = users::credentials(app.database.read(), id).await?.ok_or_else(gone)?;
     let renewed = match app.hasher.verify(password, Some(&checked.password)).await? {
-        Verified::No => return Ok(Looked::Wrong),
+        Verified::No => return Ok(Looked::Wrong("/password")),
         Verified::Yes => None,
         Verified::Renewed(hash) => Some(hash),
     };
+    mfa::admit(app, id, otp).await?;
     let write = app.database.write().await?;
     let current = users::lock(&write, id).await?.filter(|current| current.user.status == Status::Active);
     if current.ok_or_else(gone)?.password != checked.password {
@@ -76,10 +76,17 @@ async fn look(app: &App, caller: &InSession, password: &Secret) -> Result<Looked
     if let Some(hash) = renewed {
         users::store_password(&write, id, &hash).await?;
     }
-    if !sessions::prove(&write, session, id, PASSWORD, app.clock.now_micros()).await? {
+    let factor = match mfa::prove(app, &write, id, otp, caller.client_ip).await {
+        Ok(factor) => factor,
+        Err(Refused::Wrong) => return Ok(Looked::Wrong("/otp")),
+        Err(refused) => return Err(refused.into()),
+    };
+    if !sessions::prove(&write, session, id, factor.amr(), app.clock.now_micros()).await? {
         return Err(gone());
     }
     write.audit(Event::new(Kind::StepUpSucceeded, (&**caller).into(), &app.clock).about(id));
     write.commit().await?;
+    app.mailer.wake();
+    mfa::forgive(app, id, factor).await;
     Ok(Looked::Proved)
 }

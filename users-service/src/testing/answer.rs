@@ -43,6 +43,11 @@ impl Answer {
         self.json().pointer(pointer).and_then(Value::as_str).unwrap().to_owned()
     }
 
+    /// Everything that it sets in a browser, in order.
+    pub fn cookies(&self) -> Vec<String> {
+        self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+    }
+
     /// A header, empty when it is not there.
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())

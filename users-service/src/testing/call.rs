@@ -16,7 +16,7 @@ pub struct Call<'a> {
     path: String,
     caller: Caller,
     headers: Vec<(String, String)>,
-    body: Option<(&'static str, String)>,
+    body: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Running {
@@ -35,6 +35,12 @@ impl Call<'_> {
     /// By somebody whom a test puts together itself.
     pub fn user(mut self, user: User) -> Self {
         self.caller.user = Some(user);
+        self
+    }
+
+    /// By a gateway, for itself.
+    pub fn gateway(mut self) -> Self {
+        self.caller.is_gateway = true;
         self
     }
 
@@ -60,18 +66,25 @@ impl Call<'_> {
     }
 
     pub fn json(mut self, body: &Value) -> Self {
-        self.body = Some(("application/json", body.to_string()));
+        self.body = Some(("application/json", body.to_string().into_bytes()));
         self
     }
 
     /// A JSON body that calls itself something else.
     pub fn body(mut self, kind: &'static str, body: &Value) -> Self {
-        self.body = Some((kind, body.to_string()));
+        self.body = Some((kind, body.to_string().into_bytes()));
+        self
+    }
+
+    /// A body that is no text.
+    pub fn bytes(mut self, kind: &'static str, body: &[u8]) -> Self {
+        self.body = Some((kind, body.to_vec()));
         self
     }
 
     pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
-        self.body = Some(("application/x-www-form-urlencoded", serde_urlencoded::to_string(fields).unwrap()));
+        self.body =
+            Some(("application/x-www-form-urlencoded", serde_urlencoded::to_string(fields).unwrap().into_bytes()));
         self
     }
 

@@ -86,6 +86,22 @@ impl Running {
         self.until_count(&format!("SELECT count(*) FROM mails WHERE status = '{status}'"), count).await;
     }
 
+    /// Waits until the service has counted so many mails of which this came.
+    pub async fn until_counted(&self, outcome: &str, count: usize) {
+        let line = format!("tollgate_users_mails_total{{outcome=\"{outcome}\"}} {count}\n");
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(10));
+        let mut scrape = String::new();
+        for _ in 0..1_000 {
+            let answer = self.call(reqwest::Method::GET, "/metrics").send().await.expect(200);
+            scrape = String::from_utf8(answer.bytes).unwrap();
+            if scrape.contains(&line) {
+                return;
+            }
+            ticks.tick().await;
+        }
+        panic!("not {line}: {scrape}");
+    }
+
     /// Waits until a statement counts so many, at most ten seconds.
     pub async fn until_count(&self, sql: &str, count: i64) {
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(10));

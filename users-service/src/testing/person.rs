@@ -23,10 +23,15 @@ pub struct Person {
 impl Person {
     /// From the token endpoint's answer. The signature is the gateway's business.
     pub fn of(email: &str, tokens: &Answer) -> Self {
-        let token = tokens.text("/access_token");
+        let refresh_token = tokens.json()["refresh_token"].as_str().unwrap_or_default().to_owned();
+        Self::with(email, &tokens.text("/access_token"), refresh_token)
+    }
+
+    /// Who holds these.
+    pub fn with(email: &str, token: &str, refresh_token: String) -> Self {
         let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         let claims: Claims = serde_json::from_slice(&payload).unwrap();
-        Self { id: claims.sub, email: email.to_owned(), refresh_token: tokens.text("/refresh_token"), claims }
+        Self { id: claims.sub, email: email.to_owned(), refresh_token, claims }
     }
 
     /// As the gateway would vouch for them.

@@ -53,6 +53,7 @@ pub struct Running {
     pub(super) http: reqwest::Client,
     pub bootstrap: Option<crate::BootstrapAdmin>,
     pub journal: crate::audit::Journal,
+    pub app: actix_web::web::Data<crate::app::App>,
     handle: Handle,
     served: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
 }
@@ -70,6 +71,9 @@ impl Setup {
             .set("hashing.passes", "1")
             .set("throttle.enabled", "false")
             .set("mail.poll", "20ms")
+            .set("avatars.poll", "20ms")
+            // An RSA key takes its time in a build for tests.
+            .set("oauth.id_token_algorithm", "EdDSA")
             .set("bootstrap.admin_email", ADMIN)
             .set("bootstrap.admin_password", PASSWORD)
     }
@@ -102,11 +106,12 @@ impl Setup {
         let deps = Deps { clock: clock.clone(), stores: stores.clone() };
         let mut service = build(config.clone(), deps, listener).await.unwrap();
         let (addr, handle, bootstrap) = (service.addr, service.handle(), service.bootstrap.take());
-        let journal = service.journal.clone();
+        let (journal, app) = (service.journal.clone(), service.app.clone());
         let served = actix_web::rt::spawn(service.run());
         let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock.clone()).unwrap();
-        let http = reqwest::Client::new();
-        Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, handle, served }
+        // Redirects are answers.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Running { addr, clock, stores, ground, config, signer, http, bootstrap, journal, app, handle, served }
     }
 }
 

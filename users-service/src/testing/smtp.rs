@@ -16,6 +16,10 @@ pub enum Mood {
     Takes,
     /// Answers this to each recipient.
     Refuses(&'static str),
+    /// Answers this to each sender.
+    RefusesSender(&'static str),
+    /// Takes the message, and hangs up neither when it is told goodbye.
+    Lingers,
     /// Says nothing at all.
     Hangs,
     /// Takes the message, and says so only when it is in another mood.
@@ -72,7 +76,8 @@ impl SmtpServer {
             let reply = match (word.as_str(), mood) {
                 (_, Mood::Hangs) => return std::future::pending().await,
                 ("EHLO", _) => "250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8",
-                ("RCPT", Mood::Refuses(reply)) => reply,
+                ("MAIL", Mood::RefusesSender(reply)) | ("RCPT", Mood::Refuses(reply)) => reply,
+                ("QUIT", Mood::Lingers) => return std::future::pending().await,
                 ("DATA", _) => {
                     socket.write_all(b"354 go on\r\n").await?;
                     let message = message(&mut socket).await?;

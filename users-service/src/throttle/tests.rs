@@ -1,10 +1,18 @@
 //! Who is counted together, and when they may try again.
 
 use super::*;
+use crate::users::Identifier;
 
 fn throttle(enabled: bool, clock: &Clock) -> Throttle {
     let window = Duration::from_secs(60).into();
-    let config = config::Throttle { enabled, attempts: 3, window };
+    let config = config::Throttle {
+        enabled,
+        attempts: 3,
+        window,
+        identifier_attempts: 6,
+        network_attempts: 9,
+        device_memory: Duration::from_secs(3_600).into(),
+    };
     Throttle::new(&config, Counters::memory(clock.clone()), clock.clone())
 }
 

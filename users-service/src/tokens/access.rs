@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
-use shared::domain::{Permissions, Roles, SessionId, UserId};
+use shared::domain::{ClientId, Permissions, Roles, SessionId, UserId};
 use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
@@ -34,6 +34,17 @@ pub struct Claims {
     #[serde(default, skip_serializing_if = "Permissions::is_empty")]
     pub permissions: Permissions,
     pub scope: String,
+    /// The OAuth client that has it; the subject itself where it acts for itself (RFC 9068, section 2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl Claims {
+    /// Whether the subject is a client, and no user whatever its id.
+    #[must_use]
+    pub fn is_of_client(&self) -> bool {
+        self.client_id.is_some_and(|client| client.as_uuid() == self.sub.as_uuid())
+    }
 }
 
 /// Makes and reads access tokens.
@@ -63,6 +74,8 @@ pub struct Subject<'a> {
     pub scope: &'a str,
     /// When the session ends, in microseconds: no token of its outlives it.
     pub session_ends_at: i64,
+    /// The OAuth client that it is for.
+    pub client: Option<ClientId>,
 }
 
 /// A token, and how long it is good.
@@ -116,9 +129,38 @@ impl Issuer {
             roles: subject.roles,
             permissions: subject.permissions,
             scope: subject.scope.to_owned(),
+            client_id: subject.client,
         };
         let token = jsonwebtoken::encode(&header(signer), &claims, &signer.key).map_err(Problem::internal)?;
         Ok(Issued { token, expires_in: exp - now })
+    }
+
+    /// A new token of a client's own: nobody's roles are in it, and the gateway takes its subject for no user.
+    ///
+    /// # Errors
+    /// 500 when the crypto library fails.
+    pub fn issue_to_client(
+        &self,
+        signer: &Signer,
+        client: ClientId,
+        session: SessionId,
+        scope: &str,
+    ) -> Result<Issued, Problem> {
+        let (user, roles) = (UserId::from(client.as_uuid()), Roles::NONE);
+        let client = Some(client);
+        self.issue(
+            signer,
+            Subject {
+                user,
+                session,
+                ver: 0,
+                roles,
+                permissions: Permissions::NONE,
+                scope,
+                session_ends_at: i64::MAX,
+                client,
+            },
+        )
     }
 
     /// The claims of a token of ours that has not expired; nothing for any other text.

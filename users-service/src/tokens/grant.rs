@@ -4,9 +4,10 @@ use shared::config::Secret;
 use shared::http::Form;
 
 use super::error::GrantError;
+use crate::oauth::scope::{self, Scope};
 
-/// The one scope there is: everything the user may do. API keys narrow it.
-pub const SCOPE: &str = "api";
+/// The scope of a user's own sessions: everything the user may do.
+pub const SCOPE: &str = scope::WHOLE;
 
 /// What is offered for a token.
 #[derive(Debug)]
@@ -17,11 +18,29 @@ pub enum Grant {
         identifier: String,
         /// The password.
         password: Secret,
+        /// A code of the second factor, or a recovery code.
+        otp: Option<Secret>,
     },
     /// RFC 6749, section 6.
     Refresh {
         /// The token.
         token: String,
+        /// What the new tokens are to be good for, if not for all that the old ones were.
+        scope: Option<Scope>,
+    },
+    /// RFC 6749, section 4.4.
+    ClientCredentials {
+        /// What the token is to be good for, if not for all that the client may.
+        scope: Option<Scope>,
+    },
+    /// RFC 6749, section 4.1.3, and RFC 7636, section 4.5.
+    Code {
+        /// The code.
+        code: String,
+        /// Where it was sent to.
+        redirect_uri: String,
+        /// What the request's challenge was made of.
+        verifier: String,
     },
 }
 
@@ -31,15 +50,27 @@ impl Grant {
     /// # Errors
     /// 400 in RFC 6749's words.
     pub fn parse(form: &Form) -> Result<Self, GrantError> {
+        let scope = || form.get("scope").map(|text| Scope::parse(text).ok_or(GrantError::Scope)).transpose();
         let grant = match form.require("grant_type")? {
             "password" => {
                 let identifier = form.require("username")?.to_owned();
-                Self::Password { identifier, password: Secret::from(form.require("password")?.to_owned()) }
+                let whole = Scope::stored(SCOPE);
+                if !scope()?.is_none_or(|asked| asked == whole) {
+                    return Err(GrantError::Scope);
+                }
+                let password = Secret::from(form.require("password")?.to_owned());
+                let otp = form.get("otp").map(|otp| Secret::from(otp.to_owned()));
+                Self::Password { identifier, password, otp }
             }
-            "refresh_token" => Self::Refresh { token: form.require("refresh_token")?.to_owned() },
+            "refresh_token" => Self::Refresh { token: form.require("refresh_token")?.to_owned(), scope: scope()? },
+            "client_credentials" => Self::ClientCredentials { scope: scope()? },
+            "authorization_code" => Self::Code {
+                code: form.require("code")?.to_owned(),
+                redirect_uri: form.require("redirect_uri")?.to_owned(),
+                verifier: form.require("code_verifier")?.to_owned(),
+            },
             _ => return Err(GrantError::UnsupportedType),
         };
-        let asked = form.get("scope").unwrap_or(SCOPE);
-        if asked.split(' ').all(|scope| scope == SCOPE) { Ok(grant) } else { Err(GrantError::Scope) }
+        Ok(grant)
     }
 }

@@ -1,7 +1,11 @@
 //! What a token request may say, and what an access token proves.
 
+mod alike;
+mod defence;
+mod flood;
 mod grants;
 mod late;
+mod races;
 
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use shared::problem::{Code, Context, Problem};
 use super::access::{Issuer, Subject};
 use super::error::GrantError;
 use crate::config::{self, Config};
+use crate::users::Status;
 
 fn config() -> config::Tokens {
     let env = [("TOLLGATE_USERS__IDENTITY__SECRET".to_owned(), "x".repeat(32))];
@@ -31,7 +36,7 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
     let (user, session) = (UserId::generate(&clock), SessionId::generate(&clock));
     let session_ends_at = clock.now_micros() + 3_600_000_000;
     let permissions = Permissions::NONE.with(Permission::AuditRead);
-    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at };
+    let subject = Subject { user, session, ver: 3, roles, permissions, scope: "api", session_ends_at, client: None };
     let token = issuer.issue(&signer, subject).unwrap().token;
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), jsonwebtoken::Algorithm::EdDSA));
@@ -62,7 +67,9 @@ async fn an_access_token_has_the_contracts_claims_and_ends() {
 fn every_refusal_speaks_oauth_too() {
     let refusals = [
         (GrantError::Invalid, Code::InvalidGrant, "invalid_grant"),
+        (GrantError::NotActive(Status::Disabled), Code::InvalidGrant, "invalid_grant"),
         (GrantError::EmailNotVerified, Code::EmailNotVerified, "email_not_verified"),
+        (GrantError::MfaRequired, Code::MfaRequired, "mfa_required"),
         (GrantError::UnsupportedType, Code::UnsupportedGrantType, "unsupported_grant_type"),
         (GrantError::Scope, Code::InvalidScope, "invalid_scope"),
         (GrantError::Throttled(Duration::from_secs(3)), Code::RateLimited, "temporarily_unavailable"),

@@ -1,32 +1,23 @@
-//! What only administrators do: roles, disabling, enabling, restoring.
+//! What is done to others: roles, disabling, enabling, restoring.
 
-use serde::{Deserialize, Serialize};
 use shared::auth::SignedIn;
 use shared::clock::to_micros;
-use shared::domain::{Role, Roles, UserId};
+use shared::domain::{Permission, Role, UserId};
 use shared::http::Conditions;
-use shared::problem::{Code, Problem};
 use shared::store::Revocation;
 
 use super::error::UserError;
 use super::model::{Status, User};
 use super::ops::{locked, reread, shut_out};
 use super::representation::Version;
+use super::sign_in;
 use super::store;
 use super::target::Target;
 use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::Write;
+use crate::roles::{RolesRequest, words};
 use crate::{revocations, roles};
-
-/// All the roles somebody is to have.
-#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RolesRequest {
-    /// At least one.
-    #[schema(example = json!(["user", "treasurer"]), min_items = 1)]
-    pub roles: Vec<Role>,
-}
 
 /// A change of standing, each its own call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +32,6 @@ pub enum Standing {
 
 const OVER: &str = "The time in which the user could be restored is over.";
 
-impl RolesRequest {
-    fn parse(self) -> Result<Roles, Problem> {
-        let roles: Roles = self.roles.into_iter().collect();
-        let some = !roles.is_empty();
-        some.then_some(roles)
-            .ok_or_else(|| Problem::new(Code::ValidationFailed).error("/roles", "min_items", "at least one role"))
-    }
-}
-
 /// Gives somebody exactly these roles. Tokens issued before lose what was taken away, within a second.
 pub(super) async fn set_roles(
     app: &App,
@@ -62,33 +44,33 @@ pub(super) async fn set_roles(
     let (id, wanted) = (target.id(caller), request.parse()?);
     let write = app.database.write().await?;
     roles::lock(&write).await?;
-    let user = locked(&write, id, version, conditions).await?;
+    let (giver, user) = roles::lock_with(&write, caller, Permission::RolesAssign, id).await?;
+    version.require(conditions, &user)?;
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }
-    if user.roles == wanted {
+    sign_in::may_change(&write, caller, &user).await?;
+    if wanted.are_those_of(&user) {
         return Ok(user);
     }
-    let demoted = user.roles.has(Role::Admin) && !wanted.has(Role::Admin);
+    let change = wanted.of(&write, &user, &giver).await?;
+    let demoted = user.roles.has(Role::Admin) && !change.roles.has(Role::Admin);
     if demoted && user.status == Status::Active {
         roles::keep_an_administrator(&write, id).await?;
     }
     let event = Event::new(Kind::RolesChanged, caller.into(), &app.clock).about(id);
-    write.audit(event.with("before", words(user.roles)).with("after", words(wanted)));
-    let changed = User { roles: wanted, ver: user.ver + 1, ..user };
+    let (before, after) = (words(user.roles, &user.custom_roles), words(change.roles, &change.custom));
+    write.audit(event.with("before", before).with("after", after));
+    change.write(&write, &user, caller.user.id, app.clock.now_micros()).await?;
+    let (roles, permissions, ver) = (change.roles, change.permissions, user.ver + 1);
+    let changed = User { roles, custom_roles: change.custom, permissions, ver, ..user };
     store::save_standing(&write, &changed, app.clock.now()).await?;
-    let expires_at = app.tokens_die_at();
-    let (ver, permissions) = (changed.ver, changed.permissions);
-    let left = Revocation::Roles { user: id, ver, roles: wanted, permissions, expires_at };
+    let left = Revocation::Roles { user: id, ver, roles, permissions, expires_at: app.tokens_die_at() };
     revocations::record(&write, &left).await?;
     let user = reread(&write, id).await?;
     write.commit().await?;
     app.relay.flush().await;
     Ok(user)
-}
-
-fn words(roles: Roles) -> Vec<&'static str> {
-    roles.iter().map(Role::as_str).collect()
 }
 
 /// Changes somebody's standing in a transaction of the caller's. What is so already stays as it is.
@@ -108,6 +90,8 @@ pub(super) async fn set_standing(
         }
         locked => locked?,
     };
+    roles::outranks(write, caller, &user).await?;
+    sign_in::may_change(write, caller, &user).await?;
     match (wanted, user.status) {
         (Standing::Disable, Status::Disabled) | (Standing::Enable, Status::Active) => return Ok(user),
         (Standing::Disable, Status::Active) => shut_out(app, write, caller, user, Status::Disabled).await?,

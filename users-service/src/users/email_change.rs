@@ -27,8 +27,13 @@ pub(super) async fn admit(app: &App, caller: &SignedIn, id: UserId, changes: &Ch
     if !user.moves_to(email) {
         return Ok(());
     }
+    let throttled = |wait| Problem::new(Code::RateLimited).retry_after(wait);
     let asking = Ticket::asking(&Identifier::of(&id.to_string()), None);
-    Ok(app.throttle.admit(&asking).await.map_err(|wait| Problem::new(Code::RateLimited).retry_after(wait))?)
+    app.throttle.admit(&asking).await.map_err(throttled)?;
+    if let Some(address) = caller.client_ip {
+        app.mailing_limit.admit(&Ticket::mails_from(address)).await.map_err(throttled)?;
+    }
+    Ok(())
 }
 
 /// Takes out of a patch of one's own what waits for a confirmation, and has it asked for.
@@ -49,7 +54,8 @@ pub(super) async fn held_back(
     Ok(changes)
 }
 
-/// Sends the new address a link, and tells the old one. What was asked for before is void.
+/// Sends the new address a link, and tells the old one. What was asked for before is void; who asks for the same again is
+/// sent the same link, for if that mail is withheld, the link of the one before has to be good.
 async fn ask(app: &App, write: &Write, user: &User, email: &Email) -> Result<(), UserError> {
     // Where nobody learns who is registered, the worker finds out, and sends nothing.
     if app.config.registration.disclose_existing {
@@ -60,8 +66,16 @@ async fn ask(app: &App, write: &Write, user: &User, email: &Email) -> Result<(),
         }
     }
     let purpose = Purpose::ChangeEmail;
-    links::end_open(write, user.id, &[purpose], app.clock.now_micros()).await?;
-    let link = links::make(write, purpose, user.id, email, app.config.links.of(purpose), &app.clock).await?;
+    let now = app.clock.now_micros();
+    let open = links::latest(write, user.id, purpose, now).await?;
+    let open = open.filter(|open| open.email == email.as_str());
+    let link = match open {
+        Some(open) => open.id,
+        None => {
+            links::end_open(write, user.id, &[purpose], now).await?;
+            links::make(write, purpose, user.id, email, app.config.links.of(purpose), &app.clock).await?
+        }
+    };
     let confirm = Owed { link: Some(link), ..Owed::to_user(Template::ConfirmEmail, user.id) };
     mail::owe(write, confirm, &app.clock).await?;
     Ok(tell(app, write, Template::EmailChangeAsked, user, email).await?)
@@ -89,9 +103,11 @@ pub(super) async fn after(app: &App, write: &Write, before: &User, changes: &Cha
     }
 }
 
-/// Writes to the address that the account has, or had until now.
+/// Writes to the address that the account has, or had until now. Who has not shown it to be theirs is not told the other
+/// one: whoever registers somebody else's address would write them a line of their choice.
 async fn tell(app: &App, write: &Write, template: Template, user: &User, other: &Email) -> Result<(), Fault> {
     let recipient = Some(user.email.clone());
-    let told = Owed { recipient, about: Some(other.masked()), ..Owed::to_user(template, user.id) };
+    let about = user.email_verified.then(|| other.masked());
+    let told = Owed { recipient, about, ..Owed::to_user(template, user.id) };
     mail::owe(write, told, &app.clock).await
 }

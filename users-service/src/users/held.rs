@@ -79,6 +79,8 @@ pub enum Key {
     Number,
     /// A text.
     Text,
+    /// Bytes.
+    Bytes,
 }
 
 /// What is shown of a row.

@@ -8,7 +8,7 @@ use shared::domain::paging::Paged;
 use shared::http::{Conditions, QueryPairs};
 use shared::problem::Problem;
 
-use super::admin::{self, RolesRequest, Standing};
+use super::admin::{self, Standing};
 use super::error::UserError;
 use super::model::User;
 use super::register::{self, RegisterRequest};
@@ -18,6 +18,7 @@ use super::{list, ops};
 use crate::app::App;
 use crate::db::Write;
 use crate::idempotency::{Answer, IdempotencyKey, once, replay};
+use crate::roles::RolesRequest;
 
 /// A user with their entity tag.
 fn show<V: Representation>(user: User) -> Result<Answer, Problem> {

@@ -1,12 +1,14 @@
 //! Lists of users: numbered pages for v1, cursors for v2, the same filters for both.
 
+use std::str::FromStr;
+
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
-use shared::domain::Role;
 use shared::domain::paging::{CursorPage, CursorRequest, Order, PageRequest};
+use shared::domain::{Role, UnknownRole};
 use shared::http::QueryPairs;
 use shared::problem::{Code, Problem};
 
@@ -14,6 +16,7 @@ use super::fields::fold;
 use super::model::{Status, User};
 use crate::db::Fault;
 use crate::db::entity::user::{Column, Entity};
+use crate::roles::{having, is_name};
 
 /// Columns a numbered list can be sorted by, the default first.
 const SORTABLE: [&str; 5] = ["created_at", "updated_at", "email", "username", "name"];
@@ -29,7 +32,37 @@ const CURSOR: [&str; 5] = ["cursor", "limit", "q", "status", "role"];
 pub struct Filter {
     q: Option<String>,
     status: Option<Status>,
-    role: Option<Role>,
+    role: Option<WithRole>,
+}
+
+/// A role to look for.
+#[derive(Clone, Debug)]
+enum WithRole {
+    /// One of ours.
+    Ours(Role),
+    /// The custom role of this name, if there is one.
+    Custom(String),
+}
+
+impl FromStr for WithRole {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word.parse() {
+            Ok(role) => Ok(Self::Ours(role)),
+            Err(UnknownRole) if is_name(word) => Ok(Self::Custom(word.to_owned())),
+            Err(UnknownRole) => Err(()),
+        }
+    }
+}
+
+impl WithRole {
+    fn condition(&self) -> Expr {
+        match self {
+            Self::Ours(role) => Column::Roles.contains(role.as_str()),
+            Self::Custom(name) => Column::Id.in_subquery(having(name)),
+        }
+    }
 }
 
 /// A place in the order of registrations.
@@ -49,7 +82,7 @@ impl Filter {
             Some(_) => return Err(invalid("?status", "active, disabled or deleted")),
         };
         let role = query.get("role").map(str::parse).transpose();
-        let role = role.map_err(|_| invalid("?role", "user, support, treasurer or admin"))?;
+        let role = role.map_err(|()| invalid("?role", "user, support, treasurer, admin, or a custom role's name"))?;
         let q = query.get("q").filter(|q| !q.is_empty());
         if q.is_some_and(|q| q.chars().count() > MAX_Q) {
             return Err(Problem::new(Code::ValidationFailed).error("?q", "length", "at most 100 characters"));
@@ -68,7 +101,7 @@ impl Filter {
             Some(Status::Deleted) => all.add(deleted.is_not_null()),
         };
         let text = self.q.as_ref().map(|q| Expr::col(Column::Search).like(LikeExpr::new(pattern(q)).escape('\\')));
-        all.add_option(text).add_option(self.role.map(|role| Column::Roles.contains(role.as_str())))
+        all.add_option(text).add_option(self.role.as_ref().map(WithRole::condition))
     }
 }
 

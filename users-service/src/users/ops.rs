@@ -76,6 +76,7 @@ pub(super) async fn patch(
     if user.status == Status::Deleted {
         return Err(gone_for(caller));
     }
+    roles::outranks(&write, caller, &user).await?;
     changes.profile.check(&user.profile)?;
     if changes.change_nothing(&user) {
         return Ok(user);
@@ -129,6 +130,8 @@ pub(super) async fn delete(
     if id == caller.user.id {
         step_up::require(app, &write, caller).await?;
     }
+    roles::outranks(&write, caller, &user).await?;
+    sign_in::may_change(&write, caller, &user).await?;
     shut_out(app, &write, caller, user, Status::Deleted).await?;
     write.commit().await?;
     app.relay.flush().await;

@@ -1,7 +1,7 @@
 //! Purging: thirty days after a deletion personal data goes, and only the id stays, because the ledger names it.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use shared::clock::Clock;
 use shared::domain::UserId;
 
@@ -24,7 +24,13 @@ pub async fn purge(database: &Database, before: i64, clock: &Clock) -> Result<()
         // A name that is about to be free is still somebody's for whoever registers just now.
         write.hold(Counter::Users).await?;
         let due = Column::DeletedAt.lt(before).and(Column::PurgedAt.is_null());
-        let rows = Entity::find().filter(due).limit(BATCH).lock_exclusive().all(write.transaction()).await?;
+        let rows = Entity::find()
+            .filter(due)
+            .order_by_asc(Column::Id)
+            .limit(BATCH)
+            .lock_exclusive()
+            .all(write.transaction())
+            .await?;
         if rows.is_empty() {
             write.rollback().await;
             return Ok(());
@@ -76,8 +82,11 @@ async fn empty(write: &Write, user: &Model, now: i64) -> Result<(), Fault> {
         city: Set(None),
         state: Set(None),
         zip_code: Set(None),
+        custom_roles: Set(String::new()),
+        permissions: Set(String::new()),
         search: Set(String::new()),
         password_hash: Set(String::new()),
+        foreign_cost: Set(None),
         purged_at: Set(Some(now)),
         ..Default::default()
     };

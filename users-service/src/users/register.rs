@@ -12,7 +12,7 @@ use super::error::UserError;
 use super::fields::{Email, Identifier, Name, Phone, Refused, Username};
 use super::model::{NewUser, Registration};
 use super::representation::Representation;
-use super::store::{Inserted, insert};
+use super::store::{Inserted, hold_name, insert};
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
 use crate::config::Passwords;
@@ -138,6 +138,10 @@ async fn insert_and_show<V: Representation>(
     (by, mailed): (By, bool),
 ) -> Result<Answer, UserError> {
     let inserted = insert(write, UserId::generate(&app.clock), new, hash, app.clock.now()).await?;
+    let silent = !app.config.registration.disclose_existing;
+    if silent {
+        hold_name(write, UserId::generate(&app.clock), new, app.clock.now()).await?;
+    }
     if mailed {
         mail::owe(write, word_of(new, &inserted), &app.clock).await?;
     }
@@ -149,7 +153,7 @@ async fn insert_and_show<V: Representation>(
     let name = app.journal.name(Identifier::of(new.email.as_str()).as_str());
     let event = Event::new(kind, by, &app.clock).with("identifier", name);
     write.audit(whom.into_iter().fold(event, Event::about));
-    if !app.config.registration.disclose_existing {
+    if silent {
         let answer = Answer::json(StatusCode::ACCEPTED, &Accepted { status: "accepted" })?;
         return Ok(whom.into_iter().fold(answer, Answer::about));
     }

@@ -1,4 +1,5 @@
-//! Who may change what somebody signs in with: only a session of the caller's own, and only while it lasts.
+//! Who may change what somebody signs in with, or whether they do: only a session of the caller's own, and only while it
+//! lasts.
 
 use shared::auth::{SIGN_IN, SignedIn};
 use shared::problem::{Code, Problem};
@@ -16,17 +17,17 @@ use crate::sessions;
 /// # Errors
 /// 403 for an API key or a client's token, which would otherwise be worth the whole account; 401 for who was signed in
 /// and no longer is.
-pub(super) async fn may_change(write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
+pub async fn may_change(write: &Write, caller: &SignedIn, user: &User) -> Result<(), UserError> {
     let session = caller.user.session.filter(|_| caller.in_session());
     let id = session.ok_or_else(|| Problem::new(Code::Forbidden).detail(SIGN_IN))?;
     let session = sessions::find(write.transaction(), id).await?;
     let lasts = session.is_some_and(|session| session.user == caller.user.id && !session.state.ended);
-    let ver = match caller.user.id == user.id {
-        true => Some(user.ver),
-        false => store::find(write.transaction(), caller.user.id).await?.map(|caller| caller.ver),
+    let now = match caller.user.id == user.id {
+        true => Some((user.ver, user.roles)),
+        false => store::find(write.transaction(), caller.user.id).await?.map(|caller| (caller.ver, caller.roles)),
     };
-    match lasts && ver.is_some_and(|ver| caller.user.ver >= ver) {
-        true => Ok(()),
-        false => Err(Problem::new(Code::TokenInvalid).into()),
-    }
+    // Whatever else raises the version ends the session. Roles do not: who has come with none that is gone may go on.
+    let roles = caller.user.roles;
+    let stands = now.is_some_and(|(ver, left)| caller.user.ver >= ver || roles.intersect(left) == roles);
+    if lasts && stands { Ok(()) } else { Err(Problem::new(Code::TokenInvalid).into()) }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select};
 use shared::clock::{from_micros, to_micros};
 use shared::domain::{Role, UserId};
 use time::OffsetDateTime;
@@ -84,12 +84,60 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<Inserted, Fault> {
     let seq = write.next(Counter::Users).await?;
+    // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
+    let row = row_of(write, id, seq, new, password, now).await?;
+    Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
+    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
+    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
+    Ok(match holder {
+        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
+        Some(_) => Inserted::EmailTaken,
+        None => Inserted::UsernameTaken,
+    })
+}
+
+/// Holds the user name of a registration of which nobody is told what came of it: it is taken afterwards whether or not
+/// the address was, or whoever asks for the name next would learn of the address. Where the registration was made it has
+/// the name already, and nothing happens here. What holds the name is a row like that of somebody purged: nobody.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn hold_name(write: &Write, id: UserId, new: &NewUser, now: OffsetDateTime) -> Result<(), Fault> {
+    let seq = write.next(Counter::Users).await?;
+    let row = ActiveModel {
+        email: Set(String::new()),
+        // What no address can be.
+        email_norm: Set(format!("held {}", id.as_uuid())),
+        name: Set(None),
+        phone: Set(None),
+        search: Set(String::new()),
+        roles: Set(String::new()),
+        purged_at: Set(Some(to_micros(now))),
+        ..row_of(write, id, seq, new, &PasswordHash::stored(String::new()), now).await?
+    };
+    Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
+    Ok(())
+}
+
+fn unless_taken() -> OnConflict {
+    OnConflict::new().do_nothing().to_owned()
+}
+
+/// Somebody new.
+async fn row_of(
+    write: &Write,
+    id: UserId,
+    seq: i64,
+    new: &NewUser,
+    password: &PasswordHash,
+    now: OffsetDateTime,
+) -> Result<ActiveModel, Fault> {
     // Who would look like somebody is refused by the index as they would be: by the same statements.
     let like = looks::like(write, &new.username, None).await?;
     let Looks { small, large } = new.username.looks();
     let (email, username) = (new.email.as_str(), new.username.as_str());
     let name = new.name.as_ref().map(super::fields::Name::as_str);
-    let row = ActiveModel {
+    Ok(ActiveModel {
         id: Set(id.as_uuid()),
         seq: Set(seq),
         email: Set(email.to_owned()),
@@ -102,6 +150,7 @@ pub async fn insert(
         phone: Set(new.phone.as_ref().map(|phone| phone.as_str().to_owned())),
         search: Set(search(email, username, name)),
         password_hash: Set(password.as_str().to_owned()),
+        foreign_cost: Set(None),
         roles: Set(write_roles(new.roles)),
         custom_roles: Set(String::new()),
         permissions: Set(String::new()),
@@ -114,16 +163,6 @@ pub async fn insert(
         deleted_at: Set(None),
         purged_at: Set(None),
         ..Default::default()
-    };
-    // Not by catching the violation: on PostgreSQL that would end the transaction, and the answer could not be frozen.
-    let unless_taken = OnConflict::new().do_nothing().to_owned();
-    Entity::insert(row).on_conflict(unless_taken).exec_without_returning(write.transaction()).await?;
-    // One look, whatever came of it: where it is not disclosed who is registered, time must not tell either.
-    let holder = Entity::find().filter(Column::EmailNorm.eq(new.email.normal())).one(write.transaction()).await?;
-    Ok(match holder {
-        Some(row) if row.id == id.as_uuid() => Inserted::Created(Box::new(row.into())),
-        Some(_) => Inserted::EmailTaken,
-        None => Inserted::UsernameTaken,
     })
 }
 
@@ -132,12 +171,24 @@ pub async fn insert(
 /// # Errors
 /// When the statement fails.
 pub async fn by_identifier<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<Credentials>, Fault> {
+    Ok(named(identifier).one(db).await?.map(Credentials::from))
+}
+
+fn named(identifier: &Identifier) -> Select<Entity> {
     let filter = match identifier {
         Identifier::Email(normal) => Column::EmailNorm.eq(normal),
         Identifier::Username(normal) => Column::UsernameNorm.eq(normal),
     };
-    let row = Entity::find().filter(filter).filter(Column::PurgedAt.is_null()).one(db).await?;
-    Ok(row.map(Credentials::from))
+    Entity::find().filter(filter).filter(Column::PurgedAt.is_null())
+}
+
+/// The id of whoever signs in with this e-mail address or user name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn id_of<C: ConnectionTrait>(db: &C, identifier: &Identifier) -> Result<Option<UserId>, Fault> {
+    let row = named(identifier).select_only().column(Column::Id).into_tuple::<uuid::Uuid>().one(db).await?;
+    Ok(row.map(UserId::from))
 }
 
 /// A user, deleted or not, but not purged.
@@ -190,7 +241,8 @@ pub async fn administrators<C: ConnectionTrait>(db: &C) -> Result<u64, Fault> {
 /// # Errors
 /// When the statement fails.
 pub async fn store_password(write: &Write, id: UserId, hash: &PasswordHash) -> Result<(), Fault> {
-    let row = ActiveModel { password_hash: Set(hash.as_str().to_owned()), ..Default::default() };
+    let password_hash = Set(hash.as_str().to_owned());
+    let row = ActiveModel { password_hash, foreign_cost: Set(None), ..Default::default() };
     update(write, id, row).await
 }
 
@@ -219,7 +271,9 @@ pub async fn move_to(write: &Write, user: &User, email: &Email, now: OffsetDateT
 /// When the statement fails.
 pub async fn reset_password(write: &Write, user: &User, hash: &PasswordHash, now: OffsetDateTime) -> Result<(), Fault> {
     let password_hash = Set(hash.as_str().to_owned());
-    let row = ActiveModel { password_hash, email_verified: Set(true), ver: Set(user.ver + 1), ..touched(user, now) };
+    let ver = Set(user.ver + 1);
+    let row =
+        ActiveModel { password_hash, foreign_cost: Set(None), email_verified: Set(true), ver, ..touched(user, now) };
     update(write, user.id, row).await
 }
 

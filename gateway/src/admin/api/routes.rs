@@ -10,7 +10,7 @@ use shared::domain::{Permission, Roles};
 
 use super::millis;
 use crate::app::Gateway;
-use crate::config::{Priority, ValidationMode};
+use crate::config::{CrossSite, Priority, ValidationMode};
 use crate::policy::cache::tags::own_word;
 use crate::policy::certificate::CertificateRule;
 use crate::policy::version::VersionRule;
@@ -48,6 +48,8 @@ struct RouteView<'a> {
     cache: Option<String>,
     invalidates: Vec<&'a str>,
     compress: bool,
+    forward_cookies: bool,
+    cross_site: CrossSite,
 }
 
 #[derive(Serialize)]
@@ -108,6 +110,8 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         cache: route.cache.as_ref().map(|settings| settings.describe()),
         invalidates: route.invalidates.iter().map(|tag| own_word(tag)).collect(),
         compress: route.compress,
+        forward_cookies: route.forward_cookies,
+        cross_site: route.cross_site,
     }
 }
 

@@ -19,6 +19,9 @@ const MIN_PREFIX: usize = 3;
 /// Begins a cookie's name that only this host may set, over TLS (RFC 6265bis, section 4.1.3.2).
 const HOST_PREFIX: &str = "__Host-";
 
+/// The service that makes the cookies, and the only one that is shown them.
+const SIGN_IN: &str = "users";
+
 /// Headers that carry something else.
 const NOT_FOR_KEYS: [&str; 3] = ["authorization", "cookie", "host"];
 
@@ -35,6 +38,9 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     report.ensure(full.is_empty() || is_scope(full), "authentication.full_scope", "one word");
     let asking = &ours.introspection;
     report.ensure(!asking.timeout.get().is_zero(), "authentication.introspection.timeout", "more than 0s");
+    // For as long users-service tells of a key that was revoked.
+    let believed = asking.remember.get().as_secs() <= 300;
+    report.ensure(believed, "authentication.introspection.remember", "at most 5m");
     report.ensure(asking.capacity > 0, "authentication.introspection.capacity", "at least 1");
     report.ensure(asking.max_in_flight > 0, "authentication.introspection.max_in_flight", "at least 1");
     issuers(ours, report);
@@ -138,6 +144,8 @@ pub(super) fn check_route(route: &Route, at: &str, issuers: &[(&str, bool)], rep
     let said = "roles, a permission and scopes need `required`";
     report.ensure(!needs_caller || route.auth == Auth::Required, &key("auth"), said);
     report.ensure(scopes().all(|scope| is_scope(scope)), &key("scopes"), "each is one word");
+    let home = route.upstreams().all(|name| name == SIGN_IN);
+    report.ensure(!route.forward_cookies || home, &key("forward_cookies"), "only `users` may see cookies of ours");
     let ours = route.upstreams().any(|name| OUR_SERVICES.contains(&name));
     for name in &route.issuers {
         match issuers.iter().find(|(known, _)| known == name) {

@@ -81,6 +81,8 @@ fn check_window(window: Window, at: &impl Fn(&str) -> String, report: &mut Repor
 fn check_cost(config: &Config, route: &Route, at: &str, report: &mut Report<'_>) {
     let limits = &config.rate_limit;
     let everybody = limits.anonymous.iter().chain(limits.roles.iter().flat_map(|role| &role.policies));
+    let of_keys = limits.policies.iter().filter(|policy| policy.for_keys).map(|policy| &policy.name);
+    let everybody = everybody.chain(of_keys);
     let mut wanted: Vec<&String> = everybody.filter(|_| route.limited).chain(&route.limits).collect();
     wanted.sort_unstable();
     wanted.dedup();

@@ -43,6 +43,15 @@ fn each_mistake_is_named() {
             "an RFC 3339 date and time",
         ),
         (format!("{route}scopes = [\"a b\"]"), "routes[0].scopes: each is one word"),
+        (
+            format!("{route}forward_cookies = true").replace("\"users\"", "\"accounts\""),
+            "only `users` may see cookies of ours",
+        ),
+        (
+            format!("{route}forward_cookies = true\nmirror = {{ upstream = \"accounts\", percent = 1 }}"),
+            "only `users` may see",
+        ),
+        (format!("{route}cross_site = \"maybe\""), "cross_site"),
         (format!("{route}scope_any = [\"a\"]\nauth = \"none\""), "roles, a permission and scopes need `required`"),
         (format!("{route}issuers = [\"nobody\"]"), "there is no issuer `nobody`"),
         (format!("{route}issuers = [\"static_keys\"]"), "`static_keys` is not trusted to name our users"),
@@ -53,6 +62,7 @@ fn each_mistake_is_named() {
         assert!(!errors.contains("u:p"), "no password in a message");
     }
     assert!(read(&(issuer(&format!("{keys}trusted = true\n")) + route + "issuers = [\"corp\"]"), &[]).is_ok());
+    assert!(read(&format!("{route}forward_cookies = true\ncross_site = \"refuse\""), &[]).is_ok());
 }
 
 #[test]

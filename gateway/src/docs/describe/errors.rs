@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use shared::problem::Code;
 
 use super::Served;
-use crate::config::{Auth, KeysDown, LimiterDown, OnUnknown, ValidationMode};
+use crate::config::{Auth, CrossSite, KeysDown, LimiterDown, OnUnknown, ValidationMode};
 use crate::policy::idempotency::needs_key;
 
 /// Every code that the gateway may answer on an operation.
@@ -37,7 +37,8 @@ fn of_caller(served: &Served<'_>) -> Vec<Code> {
     when(credentials.keys || credentials.asked, &[Code::IssuerUnavailable]);
     // A browser sends both by itself; a certificate decides only where nothing else was shown.
     let by_certificate = (route.certificate.required || route.certificate.forward) && route.auth != Auth::Required;
-    when((credentials.cookie || by_certificate) && changes, &[Code::CsrfRefused]);
+    let by_page = route.cross_site == CrossSite::Refuse;
+    when((credentials.cookie || by_certificate || by_page) && changes, &[Code::CsrfRefused]);
     when(route.certificate.required, &[Code::CertificateRequired]);
     when(route.certificate.required && !route.certificate.names.is_empty(), &[Code::Forbidden]);
     when(route.websocket, &[Code::OriginNotAllowed]);

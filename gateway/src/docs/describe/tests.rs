@@ -172,6 +172,8 @@ fn what_comes_with_credentials_brings_its_errors() {
             assert!(!has(&row, "get", "403", "csrf_refused"), "{more}, {use_of_it}");
         }
     }
+    let row_of_ours = row(path, "auth = \"none\"\ncross_site = \"refuse\"");
+    assert!(has(&row_of_ours, "post", "403", "csrf_refused") && !has(&row_of_ours, "get", "403", "csrf_refused"));
     // Whoever fails is counted, also where nobody else is.
     for more in ["", "auth = \"optional\"", "auth = \"none\"\nclient_certificate = true"] {
         assert!(has(&row(path, &format!("{more}\nlimited = false")), "get", "429", "rate_limited"), "{more}");

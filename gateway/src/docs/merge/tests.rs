@@ -127,7 +127,8 @@ fn operations_say_what_the_gateway_asks() {
     let users = &described["paths"]["/api/v1/users"]["get"];
     assert_eq!(users["x-roles"], json!(["support", "admin"]));
     let limits: Vec<_> = users["x-rate-limits"].as_array().unwrap().iter().map(|limit| &limit["for"]).collect();
-    assert_eq!(limits, ["support", "admin"], "of those who may call");
+    assert_eq!(limits, ["support", "admin", "api_key"], "of those who may call");
+    assert_eq!(users["x-permission"], "users:read");
     for status in ["400", "401", "403", "405", "414", "417", "429", "431", "500", "502", "503", "504"] {
         let reference = users["responses"][status]["$ref"].as_str().unwrap().to_owned();
         let answer = described.pointer(reference.strip_prefix('#').unwrap()).unwrap();
@@ -155,7 +156,12 @@ fn operations_say_what_the_gateway_asks() {
     );
     assert_eq!(users["deprecated"], true);
     assert!(described["paths"]["/api/v2/accounts"]["get"]["deprecated"].is_null());
-    assert!(users["description"].as_str().unwrap().contains("with the role `support` or `admin`"));
+    assert!(
+        users["description"]
+            .as_str()
+            .unwrap()
+            .contains("with the role `support` or `admin` or the permission `users:read`")
+    );
     let keys = &described["paths"]["/.well-known/jwks.json"]["get"];
     assert!(keys["security"].is_null() && keys["responses"]["401"].is_null());
 }

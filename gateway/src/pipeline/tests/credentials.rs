@@ -97,6 +97,30 @@ async fn a_cookie_s_token_never_goes_on_and_changes_nothing_without_the_page_s_w
 }
 
 #[tokio::test]
+async fn where_no_foreign_page_may_nobody_is_signed_in_by_one_and_the_refresh_cookie_stays_here() {
+    let on = Setting::new(
+        "[[routes]]\npath = \"/api/sign-in\"\nupstream = \"raw\"\nauth = \"none\"\ncross_site = \"refuse\"\nlimited = false\n",
+    )
+    .await;
+    let (own, refresh) = (on.gate.url("").trim_end_matches('/').to_owned(), format!("a=1; {COOKIE}-refresh=tgr_x"));
+    let (foreign, same) = (("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-origin"));
+    for (lines, passes) in [
+        (&[][..], true),
+        (&[foreign], false),
+        (&[("origin", "https://evil.example")], false),
+        (&[("origin", "null")], false),
+        (&[("origin", &own)], true),
+        (&[same, ("cookie", &refresh)], true),
+        (&[("cookie", &refresh)], false),
+        (&[foreign, ("cookie", &refresh)], false),
+    ] {
+        let answer = on.ask(reqwest::Method::POST, "/api/v1/sign-in", lines).await;
+        assert_eq!(answer.as_ref().err(), (!passes).then(|| (403, "csrf_refused".to_owned())).as_ref(), "{lines:?}");
+        assert!(answer.is_err() || header(&answer.unwrap(), "cookie").is_none_or(|left| left == "a=1"));
+    }
+}
+
+#[tokio::test]
 async fn a_cookie_that_does_not_hold_is_nobody_s_where_nobody_may_come() {
     let on =
         Setting::new("[[routes]]\npath = \"/api/free\"\nupstream = \"raw\"\nauth = \"optional\"\nlimited = false\n")

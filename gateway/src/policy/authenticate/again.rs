@@ -1,12 +1,16 @@
-//! A caller of something that lasts, judged again: by what was revoked since, by what their issuer says now, and by the
-//! settings that have come into force.
+//! A caller judged again, of something that lasts, or whose body took its time: by what was revoked since, by what their
+//! issuer says now, and by the settings that have come into force.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderMap;
+use shared::problem::{Code, Problem};
+
 use super::accepted::Place;
 use super::credential::Kept;
-use super::{Accepted, Authenticator, Failure, Issuers, Means, Principal, Verified, When};
+use super::verify::Refusal;
+use super::{Accepted, Authenticator, Failure, Issuers, Means, Principal, Verified, When, challenge, kind};
 
 /// What is left of a caller's leave.
 #[derive(Clone, Debug)]
@@ -43,6 +47,52 @@ impl Authenticator {
             (Err(_), _) => Left::Over,
             (Ok(_), Some(_)) if !is_believed => Left::Unsure,
             (Ok((roles, permissions)), _) => Left::Holds(Principal { roles, permissions, ..principal.clone() }),
+        }
+    }
+
+    /// The caller of a request whose body is here by now: only what was revoked since then counts. A credential that has
+    /// expired meanwhile was good when the request came.
+    #[must_use]
+    pub fn still(&self, principal: &Principal) -> Left {
+        let verified = &principal.verified;
+        match (self.current(verified), verified.asked_at) {
+            (Ok((roles, permissions)), _) => Left::Holds(Principal { roles, permissions, ..principal.clone() }),
+            (Err(_), Some(asked_at)) if asked_at < self.clock.now_seconds() && !self.is_revoked_key(verified) => {
+                Left::Unsure
+            }
+            (Err(_), _) => Left::Over,
+        }
+    }
+
+    /// The same, with whoever has to be asked.
+    ///
+    /// # Errors
+    /// 401 for who has been revoked, 503 when their issuer is asked in vain.
+    pub async fn once_more(
+        &self,
+        issuers: &Arc<Issuers>,
+        headers: &HeaderMap,
+        principal: &Principal,
+        means: &Means<'_>,
+    ) -> Result<Principal, Problem> {
+        // What was let in by this head can be found in it again.
+        let shown = Kept::of(headers, issuers).ok_or_else(|| Problem::new(Code::TokenInvalid))?;
+        let left = match self.still(principal) {
+            Left::Unsure => self.renew(issuers, &shown, principal, means).await,
+            left => left,
+        };
+        let (carrier, is_key) = (shown.credential().carrier, shown.credential().is_key);
+        let count = |why| means.metrics.unauthenticated(kind(carrier, is_key), why);
+        match left {
+            Left::Holds(principal) => Ok(principal),
+            Left::Over => {
+                count(Refusal::Revoked.word());
+                Err(challenge::refused(Refusal::Revoked, carrier, is_key))
+            }
+            Left::Unsure | Left::Unasked => {
+                count("unavailable");
+                Err(Problem::new(Code::IssuerUnavailable))
+            }
         }
     }
 

@@ -141,10 +141,18 @@ impl Mapping {
         let sub = claims.text(&self.subject).ok_or(Refusal::Malformed)?;
         // RFC 9068, section 2.2: nobody's consent is in a token whose subject is the client itself.
         let is_client = claims.text("client_id") == Some(sub);
+        // What a client was given by a user is bounded by what they gave, even if that is nothing.
+        let is_given = self.standing == Standing::Ours && claims.find("client_id").is_some();
         let (roles, scope) = (self.roles(claims), claims.words(&self.scope).join(" "));
-        let reach = self.reach(&scope, is_client || self.standing == Standing::OurKeys);
+        let reach = self.reach(&scope, is_client || is_given || self.standing == Standing::OurKeys);
         let session = claims.text("sid").and_then(|sid| sid.parse::<SessionId>().ok());
         let key = claims.text("jti").and_then(|id| id.parse::<ApiKeyId>().ok());
+        // Ours always say which session they are of, and end with it.
+        let client_session = match self.standing {
+            Standing::Ours if is_client => Some(session.ok_or(Refusal::Malformed)?),
+            Standing::Trusted { watched: true } if is_client => session,
+            Standing::Ours | Standing::OurKeys | Standing::Trusted { .. } | Standing::Foreign => None,
+        };
         let known = match self.standing {
             Standing::Foreign => None,
             Standing::Ours | Standing::Trusted { .. } if is_client => None,
@@ -167,7 +175,7 @@ impl Mapping {
             Subject::External(_) => None,
         };
         let api_key = revocable_key.map(|key| key.to_string().into());
-        Ok(Verified { reach, watched, api_key, revocable_key, ..Verified::of(subject, good_until) })
+        Ok(Verified { reach, watched, api_key, revocable_key, client_session, ..Verified::of(subject, good_until) })
     }
 
     fn external(&self, sub: &str, roles: Roles, scope: String) -> Result<Subject, Refusal> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shared::auth::{Caller, External, User};
-use shared::domain::{ApiKeyId, Permission, Permissions, Roles};
+use shared::domain::{ApiKeyId, Permissions, Roles, SessionId};
 
 use super::accepted::Place;
 use super::keys::Key;
@@ -21,6 +21,8 @@ pub struct Verified {
     pub api_key: Option<Box<str>>,
     /// The API key's id if it is one of users-service's, which may revoke it.
     pub revocable_key: Option<ApiKeyId>,
+    /// The session of somebody who is no user of ours, which we may revoke: that of an OAuth client's own tokens.
+    pub client_session: Option<SessionId>,
     /// What it is signed with, if it speaks for itself.
     pub signed_with: Option<Arc<Key>>,
     /// What its scope means.
@@ -128,12 +130,6 @@ impl Principal {
         matches!(self.verified.subject, Subject::User(_))
     }
 
-    /// Whether one of the caller's roles, ours or custom, lets them do this. Their scope is another question.
-    #[must_use]
-    pub fn may(&self, permission: Permission) -> bool {
-        self.roles.permissions().union(self.permissions).has(permission)
-    }
-
     /// What the scope means where a route names none.
     #[must_use]
     pub fn reach(&self) -> Reach {
@@ -219,6 +215,7 @@ impl Verified {
             who,
             api_key: None,
             revocable_key: None,
+            client_session: None,
             signed_with: None,
             reach: Reach::Unbounded,
             watched: true,

@@ -7,7 +7,7 @@ use shared::auth::{Caller, External, User};
 use shared::domain::Roles;
 
 use super::settings::Settings;
-use crate::policy::authenticate::Principal;
+use crate::policy::authenticate::{Principal, cookie};
 use crate::policy::certificate::ClientCertificate;
 use crate::upstream::convert::Forward;
 use crate::upstream::send::Call;
@@ -164,6 +164,7 @@ impl Keys {
             oauth: _,
             mirror: _,
             doubt: _,
+            again: _,
         } = *call;
         let mut parts = Parts::begin("answer");
         parts.add(upstream.name.as_bytes());
@@ -201,13 +202,9 @@ fn caller(mut parts: Parts, principal: Option<&Principal>, certificate: Option<&
 /// Credentials that go on to the upstream, while the gateway does not know whose they are; also beside others that it
 /// does know.
 fn has_unchecked(headers: &HeaderMap, forward: Forward<'_>, is_known: bool) -> bool {
-    let cookies = headers.get_all(COOKIE).flat_map(|cookies| cookies.as_bytes().split(|byte| *byte == b';'));
-    let own = |cookie: &[u8]| {
-        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        name.is_empty() || forward.cookie.is_some_and(|own| own.as_bytes() == name)
-    };
-    let mut cookies = cookies;
-    if cookies.any(|cookie| !own(cookie)) {
+    let mut names = headers.get_all(COOKIE).flat_map(|line| cookie::pairs(line.as_bytes())).map(cookie::name);
+    let stays = |name: &[u8]| name.is_empty() || forward.cookie.is_some_and(|token| cookie::is_ours(name, token));
+    if names.any(|name| !stays(name)) {
         return true;
     }
     let is_bearer =

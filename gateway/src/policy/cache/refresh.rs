@@ -97,6 +97,8 @@ impl Errand {
             oauth: self.route.oauth,
             mirror: None,
             doubt: None,
+            // There is no body, so it is asked at once.
+            again: None,
         };
         let turn = Turn { worker: &self.worker, tables: &tables, route: &self.route, call: &call, is_errand: true };
         let Some(asked) = self.route.cache.as_ref().and_then(|settings| Asked::of(&turn, settings)) else { return };

@@ -9,9 +9,9 @@ const OWN: &str = "https://api.example";
 const FRIEND: &str = "https://app.example";
 
 fn csrf(origins: &[&str], credentials: bool) -> Csrf {
-    let cors = config::Config::load(None, &[]).unwrap().cors;
+    let config = config::Config::load(None, &[]).unwrap();
     let origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
-    Csrf::compile(&config::Cors { origins, credentials, ..cors })
+    Csrf::compile(&config::Cors { origins, credentials, ..config.cors }, &config.authentication.cookie)
 }
 
 fn client(tls: bool) -> Client {
@@ -23,7 +23,7 @@ fn passes(csrf: &Csrf, by_cookie: bool, method: &Method, lines: &[(&str, &str)])
     principal.by_cookie = by_cookie;
     let request = TestRequest::default().method(method.clone()).insert_header((HOST, "api.example"));
     let request = lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request();
-    let checked = csrf.check(Some(&principal), false, request.head(), client(true));
+    let checked = csrf.check(Some(&principal), Ambient::Nothing, request.head(), client(true));
     assert!(checked.as_ref().err().is_none_or(|problem| problem.code() == Code::CsrfRefused));
     checked.is_ok()
 }
@@ -109,7 +109,7 @@ fn the_own_origin_is_the_host_that_was_asked_over_the_channel_it_came() {
 #[test]
 fn nobody_signed_in_is_nobody_s_victim() {
     let request = TestRequest::post().to_http_request();
-    assert!(csrf(&[], false).check(None, false, request.head(), client(true)).is_ok());
+    assert!(csrf(&[], false).check(None, Ambient::Nothing, request.head(), client(true)).is_ok());
 }
 
 #[test]
@@ -131,11 +131,46 @@ fn a_certificate_is_sent_by_browsers_too_and_by_others_without_a_word() {
             let request = lines.iter().fold(request, |request, line| request.append_header(*line));
             let request = if upgrade { request.insert_header((UPGRADE, "websocket")) } else { request };
             let request = request.to_http_request();
-            let check = |principal| csrf.check(principal, true, request.head(), client(true)).is_ok();
+            let check = |principal| csrf.check(principal, Ambient::Certificate, request.head(), client(true)).is_ok();
             assert_eq!(check(None), expected, "{lines:?}");
             assert!(check(Some(&principal)), "an Authorization header is no page's: {lines:?}");
         }
         let request = lines.iter().fold(TestRequest::get(), |request, line| request.append_header(*line));
-        assert!(csrf.check(None, true, request.to_http_request().head(), client(true)).is_ok());
+        assert!(csrf.check(None, Ambient::Certificate, request.to_http_request().head(), client(true)).is_ok());
+    }
+}
+
+#[test]
+fn no_foreign_page_signs_anybody_in() {
+    let csrf = csrf(&[FRIEND], true);
+    let cookies = ["__Host-tollgate=t", "theme=dark; __Host-tollgate-refresh=r", "__Host-tollgate-refresh="];
+    for (lines, expected, with_cookie) in [
+        (&[][..], true, false),
+        (&[("sec-fetch-site", "same-origin")], true, true),
+        (&[("sec-fetch-site", "cross-site")], false, false),
+        (&[("sec-fetch-site", "same-site")], false, false),
+        (&[("sec-fetch-site", "none")], false, false),
+        (&[("sec-fetch-site", "cross-site"), ("origin", FRIEND)], true, true),
+        (&[("origin", OWN)], true, true),
+        (&[("origin", "null")], false, false),
+        (&[("origin", "https://evil.example")], false, false),
+        (&[("origin", OWN), ("origin", OWN)], false, false),
+        (&[("referer", "https://api.example/sign-in")], true, true),
+        (&[("referer", "https://evil.example/")], false, false),
+    ] {
+        let passes = |method: Method, cookie: Option<&str>| {
+            let request = TestRequest::default().method(method).insert_header((HOST, "api.example"));
+            let request = lines.iter().fold(request, |request, line| request.append_header(*line));
+            let request = cookie.into_iter().fold(request, |request, cookie| request.append_header(("cookie", cookie)));
+            csrf.check(None, Ambient::Page, request.to_http_request().head(), client(true)).is_ok()
+        };
+        for method in [Method::POST, Method::DELETE] {
+            assert_eq!(passes(method.clone(), None), expected, "{method} {lines:?}");
+            assert_eq!(passes(method.clone(), Some("theme=dark; __Host-tollgates=t")), expected, "{method} {lines:?}");
+            for cookie in cookies {
+                assert_eq!(passes(method.clone(), Some(cookie)), with_cookie, "{method} {lines:?} {cookie}");
+            }
+        }
+        assert!(passes(Method::GET, Some(cookies[0])), "{lines:?}");
     }
 }

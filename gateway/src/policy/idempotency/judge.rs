@@ -31,12 +31,16 @@ pub fn answered(status: StatusCode, headers: &HeaderMap, declines: &[u16]) -> Ve
 /// Of the gateway's own problem, when the upstream gave no answer.
 pub fn failed(code: Code) -> Verdict {
     match code {
-        // The breaker, the upstream's admission or nobody at its address; what the client sent wrongly; and a call that
-        // could not be put together.
+        // The breaker, the upstream's admission or nobody at its address; what the client sent wrongly; a caller who
+        // may no more, now that the body is here; and a call that could not be put together.
         Code::UpstreamUnavailable
         | Code::Overloaded
         | Code::BodyTooLarge
         | Code::MalformedRequest
+        | Code::TokenInvalid
+        | Code::ApiKeyInvalid
+        | Code::Forbidden
+        | Code::IssuerUnavailable
         | Code::InternalError => Verdict::Undone,
         _ => Verdict::Unknown,
     }

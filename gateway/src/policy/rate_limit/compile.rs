@@ -19,6 +19,7 @@ pub struct Policies {
     pub(super) list: Vec<config::Policy>,
     anonymous: Vec<String>,
     roles: Vec<RolePolicies>,
+    keys: Vec<String>,
 }
 
 /// What a set of policies is for.
@@ -43,6 +44,8 @@ pub struct PolicySets {
     anonymous: Arc<PolicySet>,
     /// The first role that the caller has decides.
     by_role: Vec<(Role, Arc<PolicySet>)>,
+    /// In place of those, for whoever shows an API key; `None`: keys count as their users.
+    of_keys: Option<Arc<PolicySet>>,
 }
 
 impl Policies {
@@ -57,6 +60,7 @@ impl Policies {
             list: config.policies.clone(),
             anonymous: config.anonymous.clone(),
             roles: config.roles.clone(),
+            keys: config.policies.iter().filter(|policy| policy.for_keys).map(|policy| policy.name.clone()).collect(),
         }
     }
 
@@ -75,14 +79,15 @@ impl Policies {
             !counted.is_free() && counted.policies.iter().any(|known| known.counter == policy.counter)
         };
         let besides = self.windows(&self.anonymous, UNROUTED).filter(|policy| !is_counted(policy)).collect();
-        PolicySets { anonymous: self.of(besides, UNROUTED.cost), by_role: Vec::new() }
+        PolicySets { anonymous: self.of(besides, UNROUTED.cost), by_role: Vec::new(), of_keys: None }
     }
 
     /// The policies of a scope, by who calls.
     #[must_use]
     pub fn sets(&self, scope: Scope<'_>) -> PolicySets {
         let by_role = self.roles.iter().map(|entry| (entry.role, self.set(&entry.policies, scope))).collect();
-        PolicySets { anonymous: self.set(&self.anonymous, scope), by_role }
+        let of_keys = (!self.keys.is_empty()).then(|| self.set(&self.keys, scope));
+        PolicySets { anonymous: self.set(&self.anonymous, scope), by_role, of_keys }
     }
 
     /// The policies of requests that fail before they have a route.
@@ -121,7 +126,14 @@ impl PolicySets {
     /// The set that holds for this caller.
     #[must_use]
     pub fn of(&self, principal: Option<&Principal>) -> &Arc<PolicySet> {
-        self.of_roles(principal.map(|principal| principal.roles))
+        let of_key = self.of_keys().filter(|_| principal.is_some_and(|principal| principal.api_key().is_some()));
+        of_key.unwrap_or_else(|| self.of_roles(principal.map(|principal| principal.roles)))
+    }
+
+    /// The set for a caller with an API key, where keys have one of their own.
+    #[must_use]
+    pub const fn of_keys(&self) -> Option<&Arc<PolicySet>> {
+        self.of_keys.as_ref()
     }
 
     /// The set for a caller with these roles; `None` is an anonymous one.

@@ -266,3 +266,32 @@ async fn the_view_shows_policies_counters_and_who_is_limited() {
     assert_eq!(who, (&"one@GET /a".into(), &"address".into(), &"192.0.2.1".into(), &32.into()));
     assert_eq!(view["top"]["active"][0]["count"], 48, "of three that were looked at");
 }
+
+#[tokio::test]
+async fn each_key_counts_for_itself_in_place_of_its_users_role() {
+    let ann = Principal::sample(Roles::NONE.with(Role::User), "");
+    let mut config = Config::load(None, &[]).unwrap().rate_limit;
+    for policy in &mut config.policies {
+        (policy.quota, policy.burst) = match policy.name.as_str() {
+            "api_key" => (Some(3), Some(3)),
+            "user" => (Some(5), Some(5)),
+            _ => (policy.quota, policy.burst),
+        };
+    }
+    let all = sets(&config, &[], true, 1, "");
+    let mut bench = Bench::new();
+    let passing = async |bench: &mut Bench, principal: &Principal| {
+        bench.principal = Some(principal.clone());
+        bench.passing(&all, "192.0.2.1").await
+    };
+    assert_eq!(passing(&mut bench, &ann.clone().with_key("a")).await, 3);
+    assert_eq!(passing(&mut bench, &ann.clone().with_key("b")).await, 3);
+    assert_eq!(passing(&mut bench, &ann).await, 5, "which cost their user nothing");
+    // An administrator's key has no more than any other.
+    let root = Principal::sample(Roles::NONE.with(Role::Admin), "").with_key("c");
+    assert_eq!(passing(&mut bench, &root).await, 3);
+    config.policies.iter_mut().for_each(|policy| policy.for_keys = false);
+    let alike = sets(&config, &[], true, 1, "");
+    bench.principal = Some(Principal::sample(Roles::NONE.with(Role::User), "").with_key("d"));
+    assert_eq!(bench.passing(&alike, "192.0.2.1").await, 5, "without such a policy a key counts as its user does");
+}

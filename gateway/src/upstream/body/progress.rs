@@ -17,9 +17,12 @@ pub enum Stage {
     TooLarge,
     /// The client went away in the middle of it, or framed it wrongly.
     BrokenOff,
+    /// Its sender may not go on.
+    Revoked,
 }
 
-const STAGES: [Stage; 5] = [Stage::AwaitsClient, Stage::AwaitsUpstream, Stage::Over, Stage::TooLarge, Stage::BrokenOff];
+const STAGES: [Stage; 6] =
+    [Stage::AwaitsClient, Stage::AwaitsUpstream, Stage::Over, Stage::TooLarge, Stage::BrokenOff, Stage::Revoked];
 
 /// One body's stage: written by the task that feeds it, read by the call.
 #[derive(Debug)]

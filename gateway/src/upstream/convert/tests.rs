@@ -192,10 +192,8 @@ fn credentials_of_ours_stay_here() {
         ("a=1; __Host-tollgate=t; b=2", Some("cookie: a=1; b=2")),
         ("__Host-tollgate=t", None),
         (" __Host-tollgate =t ;__Host-tollgate=u", None),
-        (
-            "__Host-tollgate-theme=dark; x__Host-tollgate=1",
-            Some("cookie: __Host-tollgate-theme=dark; x__Host-tollgate=1"),
-        ),
+        ("a=1; __Host-tollgate-refresh=t; __Host-tollgate-=u; __Host-tollgate-more", Some("cookie: a=1")),
+        ("__Host-tollgates=1; x__Host-tollgate=1", Some("cookie: __Host-tollgates=1; x__Host-tollgate=1")),
         ("a=1;b=2", Some("cookie: a=1;b=2")),
     ] {
         let sent = sent(&[("cookie", cookie)], here);
@@ -204,4 +202,6 @@ fn credentials_of_ours_stay_here() {
     }
     let lines = [("cookie", "__Host-tollgate=t"), ("cookie", "c=3")];
     assert_eq!(sent(&lines, Forward { authorization: true, ..here }), ["cookie: c=3"], "whatever the route forwards");
+    let all = "a=1; __Host-tollgate=t; __Host-tollgate-refresh=u";
+    assert_eq!(sent(&[("cookie", all)], NOTHING), [format!("cookie: {all}")], "but where it forwards cookies");
 }

@@ -118,6 +118,16 @@ impl RevocationList {
         expires_at.is_some_and(|expires_at| self.clock.now_micros() < expires_at)
     }
 
+    /// Whether this session was revoked, whoever's it is: for what has a session and is no user of ours.
+    #[must_use]
+    pub fn has_session(&self, session: SessionId) -> bool {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let expires_at = self.sessions.read().entries.get(&session).copied();
+        expires_at.is_some_and(|expires_at| self.clock.now_micros() < expires_at)
+    }
+
     /// Whether the key of our issuer with this name was revoked, and with it whatever it has signed.
     #[must_use]
     pub fn has_signing_key(&self, kid: &str) -> bool {

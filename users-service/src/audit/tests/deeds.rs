@@ -10,30 +10,67 @@ use shared::domain::Role;
 
 use super::*;
 use crate::keys::{KeyOrder, obey};
-use crate::testing::{Backend, PASSWORD, Person, Setup, on_both};
+use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERIFIER, on_both};
 
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 17] = [
+const DEEDS: [(&str, &[Kind]); 42] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
-        &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::RefreshReplayed],
+        &[
+            Kind::SignInSucceeded,
+            Kind::SignInFailed,
+            Kind::SignInThrottled,
+            Kind::SignInShed,
+            Kind::RefreshReplayed,
+            Kind::ClientRefused,
+            Kind::ClientThrottled,
+            Kind::CodeRedeemed,
+            Kind::CodeRefused,
+            Kind::CodeReused,
+            Kind::RecoveryCodeUsed,
+        ],
     ),
-    ("revoke", &[Kind::SessionEnded]),
+    ("revoke", &[Kind::SessionEnded, Kind::ClientTokensEnded]),
+    ("introspect", &[Kind::ClientRefused, Kind::ClientThrottled]),
+    ("userinfo_by_post", &[]),
+    ("register_client", &[Kind::ClientMade]),
+    ("patch_client", &[Kind::ClientChanged]),
+    ("delete_client", &[Kind::ClientRemoved]),
+    ("make_client_secret", &[Kind::ClientSecretMade]),
+    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    ("refresh_cookie_session", &[Kind::RefreshReplayed]),
+    ("delete_cookie_session", &[Kind::SessionEnded]),
+    ("delete_session", &[Kind::SessionEnded]),
+    ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
     ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
+    ("start_totp", &[Kind::FactorStarted]),
+    ("confirm_totp", &[Kind::FactorAdded, Kind::FactorFailed, Kind::FactorThrottled]),
+    ("delete_totp", &[Kind::FactorRemoved]),
+    ("delete_factors", &[Kind::FactorRemoved]),
+    ("renew_recovery_codes", &[Kind::RecoveryCodesMade]),
     ("verify_email", &[Kind::EmailVerified, Kind::EmailChanged]),
     ("reset_password", &[Kind::PasswordReset]),
     // Asked for by whoever knows an address: nobody is looked up, and what comes of it is above.
     ("resend_verification", &[]),
     ("forgot_password", &[]),
     ("patch_user", &[Kind::EmailChangeAsked, Kind::EmailChanged, Kind::UsernameChanged, Kind::UserChanged]),
+    ("put_avatar", &[Kind::UserChanged]),
+    ("delete_avatar", &[Kind::UserChanged]),
     ("put_profile", &[Kind::UserChanged]),
     ("export_user", &[Kind::DataExported]),
     ("delete_user", &[Kind::UserDeleted]),
     ("set_roles", &[Kind::RolesChanged]),
+    ("make_role", &[Kind::RoleMade]),
+    ("patch_role", &[Kind::RoleChanged]),
+    ("delete_role", &[Kind::RoleRemoved]),
+    ("make_api_key", &[Kind::ApiKeyMade]),
+    ("delete_api_key", &[Kind::ApiKeyRevoked]),
+    ("delete_api_key_of", &[Kind::ApiKeyRevoked]),
+    ("send_password_reset", &[Kind::PasswordResetSent]),
     ("disable_user", &[Kind::UserDisabled]),
     ("enable_user", &[Kind::UserEnabled]),
     ("restore_user", &[Kind::UserRestored]),
@@ -42,9 +79,16 @@ const DEEDS: [(&str, &[Kind]); 17] = [
 /// The password that somebody changes theirs to.
 const NEW: &str = "another horse battery 8 staple";
 
-/// What no operation does, or all of them.
-const OTHERWISE: [Kind; 5] =
-    [Kind::AdministratorMade, Kind::UserPurged, Kind::SigningKeyRotated, Kind::SigningKeyRevoked, Kind::CallRefused];
+/// What no operation does, or all of them, or a page.
+const OTHERWISE: [Kind; 7] = [
+    Kind::AdministratorMade,
+    Kind::UserImported,
+    Kind::ConsentGiven,
+    Kind::UserPurged,
+    Kind::SigningKeyRotated,
+    Kind::SigningKeyRevoked,
+    Kind::CallRefused,
+];
 
 #[test]
 fn every_operation_that_changes_something_has_its_events() {
@@ -67,18 +111,34 @@ type Shape = (&'static str, bool, bool);
 
 const fn shape(kind: Kind) -> Shape {
     match kind {
-        Kind::AdministratorMade | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset => ("nobody", true, false),
-        Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
-        Kind::RegistrationDeclined | Kind::SignInFailed | Kind::SignInThrottled | Kind::SignInShed => {
-            ("nobody", false, false)
+        Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
+        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset | Kind::RecoveryCodeUsed => {
+            ("nobody", true, false)
         }
-        Kind::RefreshReplayed => ("nobody", true, true),
+        Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
+        Kind::RoleMade
+        | Kind::RoleChanged
+        | Kind::RoleRemoved
+        | Kind::ClientMade
+        | Kind::ClientChanged
+        | Kind::ClientRemoved
+        | Kind::ClientSecretMade => ("user", false, true),
+        Kind::RegistrationDeclined
+        | Kind::SignInFailed
+        | Kind::SignInThrottled
+        | Kind::SignInShed
+        | Kind::ClientRefused
+        | Kind::ClientThrottled
+        | Kind::ClientTokensEnded => ("nobody", false, false),
+        Kind::RefreshReplayed | Kind::CodeRefused | Kind::CodeReused => ("nobody", true, true),
         Kind::EmailChanged
         | Kind::EmailChangeAsked
         | Kind::UsernameChanged
         | Kind::UserChanged
         | Kind::RolesChanged
+        | Kind::ApiKeyMade
+        | Kind::ApiKeyRevoked
+        | Kind::PasswordResetSent
         | Kind::UserDisabled
         | Kind::UserEnabled
         | Kind::UserDeleted
@@ -87,11 +147,19 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::PasswordChanged
         | Kind::PasswordChangeFailed
         | Kind::PasswordChangeThrottled
+        | Kind::FactorStarted
+        | Kind::FactorAdded
+        | Kind::FactorRemoved
+        | Kind::FactorFailed
+        | Kind::FactorThrottled
+        | Kind::RecoveryCodesMade
         | Kind::StepUpSucceeded
         | Kind::StepUpFailed
         | Kind::StepUpThrottled
         | Kind::SignInSucceeded
         | Kind::SessionEnded
+        | Kind::ConsentGiven
+        | Kind::CodeRedeemed
         | Kind::CallRefused => ("user", true, true),
     }
 }
@@ -99,17 +167,21 @@ const fn shape(kind: Kind) -> Shape {
 async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let setup = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2");
     let setup = setup.set("hashing.workers", "1").set("hashing.queue", "1").set("hashing.memory_kib", "4096");
+    let setup = setup.set("mfa.attempts", "2");
     let service = setup.start().await;
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
     administer(&service, &admin, &path).await;
     by_mail(&service).await;
+    hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
     service.call(Method::GET, "/api/v1/users/me/export").by(&ada).send().await.expect(200);
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
     come_and_go(&service).await;
+    let_clients_in(&service, &admin).await;
     guess(&service, &ada).await;
+    protect(&service).await;
     let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
     let support = as_support(&ada);
     service.call(Method::PATCH, &other).by(&support).json(&patch).send().await.expect_problem(403, "forbidden");
@@ -125,6 +197,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
     let revoke = KeyOrder::Revoke(keys.text("/keys/0/kid"));
     let _ = obey(&service.config, &service.clock, revoke).await.unwrap();
+    bring_over(&service).await;
     let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
 
     for kind in Kind::ALL {
@@ -171,6 +244,37 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
     post("restore").await;
 }
 
+/// What an operator does.
+async fn bring_over(service: &Running) {
+    let line = json!({
+        "email": "grace@example.org", "username": "gracehopper",
+        "password_hash": "$2b$04$9W1wWX8bKhTWZPJclWRsOOY03IgPDMM.3AEd1zOOAdCBby.tjdkg2",
+    });
+    let (mut file, mut tell) = (std::io::Cursor::new(line.to_string()), |_: &crate::Refusal| {});
+    let done = crate::import_users(&service.config, &service.clock, &mut file, crate::Dry::No, &mut tell).await;
+    assert_eq!(done.unwrap().imported, 1);
+}
+
+/// What custom roles, keys, and a link sent at an administrator's word come to.
+async fn hand_out_power(service: &Running, admin: &Person) {
+    let call = async |method, path: &str, body: Option<Value>| {
+        let call = service.call(method, path).by(admin);
+        body.iter().fold(call, |call, body| call.json(body)).send().await
+    };
+    let role = json!({"name": "auditor", "permissions": ["audit:read"]});
+    call(Method::POST, "/api/v1/roles", Some(role)).await.expect(201);
+    for _ in 0..2 {
+        call(Method::PATCH, "/api/v1/roles/auditor", Some(json!({"permissions": []}))).await.expect(200);
+    }
+    call(Method::DELETE, "/api/v1/roles/auditor", None).await.expect(204);
+    for path in ["/api/v1/users/me/api-keys".to_owned(), format!("/api/v1/users/{}/api-keys", admin.id)] {
+        let key = json!({"name": "report", "scopes": ["users:read"]});
+        let made = call(Method::POST, "/api/v1/users/me/api-keys", Some(key)).await.expect(201);
+        call(Method::DELETE, &format!("{path}/{}", made.text("/id")), None).await.expect(204);
+    }
+    call(Method::POST, &format!("/api/v1/users/{}/password-reset", admin.id), None).await.expect(202);
+}
+
 /// What links do.
 async fn by_mail(service: &Running) {
     let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
@@ -198,6 +302,29 @@ async fn come_and_go(service: &Running) {
     }
 }
 
+/// What clients do, and administrators to them.
+async fn let_clients_in(service: &Running, admin: &Person) {
+    let (web, machine) = (service.web_client(&["openid"]).await, service.machine(&["accounts:read"]).await);
+    let code = Browser::new(service).code(&web, "openid", "countess").await;
+    for status in [200, 400] {
+        service.redeem(&web, &code).await.expect(status);
+    }
+    let code = Browser::new(service).code(&web, "openid", "countess").await;
+    service.redeem_with(&web, &code, VERIFIER, "https://evil.example/").await.expect_problem(400, "invalid_grant");
+    let token = service.own_token(&machine).await.text("/access_token");
+    let revoke = service.call(Method::POST, "/api/v1/auth/revoke").shown_by(&machine).form(&[("token", &token)]);
+    revoke.send().await.expect(200);
+    let thief = Registered { secret: Some("tgc_guessed".to_owned()), ..machine.clone() };
+    for status in [401, 401, 429] {
+        service.own_token(&thief).await.expect(status);
+    }
+    let path = format!("/api/v1/clients/{}", machine.id);
+    let secret = service.call(Method::POST, &format!("{path}/secret")).by(admin).json(&json!({}));
+    secret.send().await.expect(200);
+    service.call(Method::PATCH, &path).by(admin).json(&json!({"disabled": true})).send().await.expect(200);
+    service.call(Method::DELETE, &path).by(admin).send().await.expect(204);
+}
+
 async fn guess(service: &Running, ada: &Person) {
     let change = async |current: &str| {
         let body = json!({"current_password": current, "new_password": NEW});
@@ -220,6 +347,21 @@ async fn guess(service: &Running, ada: &Person) {
     let nobody = async |number: usize| service.password_grant(&format!("nobody{number}"), "wrong horse 9").await.status;
     let crowd = join_all((0..20).map(nobody)).await;
     assert!(crowd.contains(&503), "{crowd:?}");
+}
+
+/// What somebody does about their second factor.
+async fn protect(service: &Running) {
+    let grace = service.person("gracehopper").await;
+    let app = service.enrol(&grace).await;
+    let code = app.recovery_codes[0].as_str();
+    service.sign_in_with(&grace.email, code).await.expect(200);
+    service.post_by(&grace, "/api/v1/users/me/mfa/recovery-codes", None).await.expect(200);
+    service.call(Method::DELETE, "/api/v1/users/me/mfa/totp").by(&grace).send().await.expect(204);
+    service.post_by(&grace, "/api/v1/users/me/mfa/totp", None).await.expect(201);
+    for status in [422, 422, 429] {
+        let wrong = json!({"code": "wrong"});
+        service.post_by(&grace, "/api/v1/users/me/mfa/totp/confirm", Some(&wrong)).await.expect(status);
+    }
 }
 
 /// With the role that an administrator gave them: a token of before they were deleted.

@@ -18,6 +18,7 @@ pub struct Model {
     pub phone: Option<String>,
     pub search: String,
     pub password_hash: String,
+    pub foreign_cost: Option<i64>,
     pub roles: String,
     pub custom_roles: String,
     pub permissions: String,

@@ -13,6 +13,8 @@ use crate::config::Config;
 use crate::db::Database;
 use crate::db::migration::Migrator;
 use crate::keys::Algorithm;
+use crate::keys::purpose::Purpose;
+use crate::keys::rows;
 use crate::keys::signing::SigningKey;
 use crate::testing::{Answer, Backend, Ground, PASSWORD, Running, Setup, on_both};
 
@@ -28,9 +30,14 @@ on_both! {
 const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// The published keys of access tokens; those of ID tokens stand behind them.
 pub(super) async fn kids(service: &Running) -> Vec<String> {
     let set = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200).json();
-    set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    let database = database(&service.ground).await;
+    let of_id_tokens = rows::load(database.read(), Purpose::Id).await.unwrap();
+    database.close().await;
+    let kids = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    kids.filter(|kid| !of_id_tokens.keys().iter().any(|held| held.key.kid == *kid)).collect()
 }
 
 /// Waits until the published keys are as they should be.

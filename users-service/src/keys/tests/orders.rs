@@ -24,7 +24,9 @@ pub(super) async fn events(ground: &Ground, kind: &str) -> Vec<Value> {
     let rows = Entity::find().filter(Column::Kind.eq(kind)).order_by_asc(Column::Seq);
     let rows = rows.all(database.read()).await.unwrap();
     database.close().await;
-    rows.into_iter().map(|row| serde_json::from_str(&row.detail.unwrap()).unwrap()).collect()
+    let details = rows.into_iter().map(|row| serde_json::from_str::<Value>(&row.detail.unwrap()).unwrap());
+    // Those of ID tokens have a schedule of their own.
+    details.filter(|detail| detail.get("purpose").is_none()).collect()
 }
 
 async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
@@ -44,7 +46,7 @@ async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
     for (state, kid) in [("active", &after[0]), ("standby", &after[1]), ("previous", &after[2])] {
         assert!(said.lines().any(|line| line.starts_with(state) && line.contains(kid)), "{said}");
     }
-    assert_eq!(said.lines().count(), 3);
+    assert_eq!(said.lines().filter(|line| !line.ends_with("of ID tokens")).count(), 3);
     assert_eq!(obey(&service.config, &service.clock, KeyOrder::Show).await.unwrap(), said);
     assert_eq!(events(&service.ground, "signing_key.rotated").await, [json!({"cause": "command", "signs": after[0]})]);
     let _ = rotate(true).await.unwrap();

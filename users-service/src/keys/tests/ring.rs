@@ -1,9 +1,10 @@
 //! The table of transitions: what is due in which state, and what comes of it.
 
 use super::super::algorithm::Algorithm;
+use super::super::purpose::Purpose;
 use super::super::ring::{Held, Irrevocable, Ring, Rules, State, Step};
+use super::super::rows;
 use super::super::signing::SigningKey;
-use super::super::store;
 
 const SECOND: i64 = 1_000_000;
 const NOW: i64 = 1_000 * SECOND;
@@ -143,15 +144,17 @@ async fn the_database_gives_back_what_it_is_given_and_holds_one_active_key() {
     database.migrate().await.unwrap();
     let all = State::ALL.map(|state| held(state, 10)).to_vec();
     let before = Ring::of(all);
-    let write = database.write().await.unwrap();
-    store::save(&write, &Ring::default(), &before).await.unwrap();
-    let mut after = before.clone();
-    after.take(Step::Activate, None, &rules(), NOW);
-    store::save(&write, &before, &after).await.unwrap();
-    assert_eq!(store::load(write.transaction()).await.unwrap(), after);
-    let second = Ring::of(vec![held(State::Active, 0)]);
-    let refused = store::save(&write, &Ring::default(), &second).await.unwrap_err();
-    assert!(refused.violates("state"), "{refused}");
-    write.rollback().await;
+    for purpose in [Purpose::Access, Purpose::Id] {
+        let write = database.write().await.unwrap();
+        rows::save(&write, purpose, &Ring::default(), &before).await.unwrap();
+        let mut after = before.clone();
+        after.take(Step::Activate, None, &rules(), NOW);
+        rows::save(&write, purpose, &before, &after).await.unwrap();
+        assert_eq!(rows::load(write.transaction(), purpose).await.unwrap(), after);
+        let second = Ring::of(vec![held(State::Active, 0)]);
+        let refused = rows::save(&write, purpose, &Ring::default(), &second).await.unwrap_err();
+        assert!(refused.violates("state"), "{refused}");
+        write.rollback().await;
+    }
     database.close().await;
 }

@@ -13,6 +13,7 @@ on_both! {
     fifty_refreshes_at_once_get_one_successor,
     a_replay_ends_the_session,
     a_session_ends_after_thirty_days,
+    a_session_that_nobody_refreshes_ends,
     wrong_credentials_are_one_answer,
     a_long_identifier_is_nobody,
     the_throttle_holds_before_any_hashing,
@@ -62,14 +63,25 @@ async fn a_session_ends_after_thirty_days(backend: Backend) {
     service.stop().await;
 }
 
+async fn a_session_that_nobody_refreshes_ends(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let token = service.person("adalovelace").await.refresh_token;
+    service.clock.advance(Duration::from_secs(14 * 86_400 - 1));
+    let token = service.refresh(&token).await.expect(200).text("/refresh_token");
+    service.clock.advance(Duration::from_secs(14 * 86_400));
+    service.refresh(&token).await.expect_problem(400, "invalid_grant");
+    service.stop().await;
+}
+
 async fn wrong_credentials_are_one_answer(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
     service.call(Method::POST, &format!("/api/v1/users/{}/disable", ada.id)).by(&admin).send().await.expect(200);
     service.person("bobby").await;
+    let wrong = "wrong horse 9";
     let mut details = HashSet::new();
     for (who, password) in
-        [("bobby", "wrong horse 9"), ("nobody", PASSWORD), (ada.email.as_str(), PASSWORD), ("x@y", &"9".repeat(4_000))]
+        [("bobby", wrong), ("nobody", PASSWORD), (ada.email.as_str(), wrong), ("x@y", &"9".repeat(4_000))]
     {
         let refused = service.password_grant(who, password).await.expect_problem(400, "invalid_grant").json();
         details.insert((refused["detail"].to_string(), refused["error"].to_string(), refused["title"].to_string()));
@@ -77,7 +89,7 @@ async fn wrong_credentials_are_one_answer(backend: Backend) {
     assert_eq!(details.len(), 1);
     let token = |fields: &[(&str, &str)]| service.call(Method::POST, "/api/v1/auth/token").form(fields).send();
     token(&[("username", "bobby")]).await.expect_problem(400, "invalid_request");
-    token(&[("grant_type", "client_credentials")]).await.expect_problem(400, "unsupported_grant_type");
+    token(&[("grant_type", "implicit")]).await.expect_problem(400, "unsupported_grant_type");
     let scoped = [("grant_type", "password"), ("username", "bobby"), ("password", PASSWORD), ("scope", "everything")];
     token(&scoped).await.expect_problem(400, "invalid_scope");
     let json = service.call(Method::POST, "/api/v1/auth/token").json(&json!({"grant_type": "password"})).send().await;
@@ -131,7 +143,20 @@ async fn the_key_set_and_the_metadata_are_served(backend: Backend) {
     let path = "/.well-known/oauth-authorization-server";
     let tag = service.call(Method::GET, path).send().await.expect(200).header("etag");
     service.call(Method::GET, path).header("if-none-match", tag).send().await.expect(304);
-    assert_eq!(metadata["grant_types_supported"], json!(["password", "refresh_token"]));
+    let openid = service.call(Method::GET, "/.well-known/openid-configuration").send().await.expect(200).json();
+    assert_eq!(openid, metadata, "whichever way it is asked for");
+    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    // It lists only what works: whatever is there refuses what is not said, in its own words.
+    for grant in metadata["grant_types_supported"].as_array().unwrap() {
+        let form = [("grant_type", grant.as_str().unwrap())];
+        let refused = service.call(Method::POST, "/api/v1/auth/token").form(&form).send().await;
+        assert!(["invalid_request", "invalid_client"].contains(&refused.text("/error").as_str()), "{grant}");
+    }
+    for (name, endpoint) in metadata.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint")) {
+        let path = endpoint.as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap().to_owned();
+        let status = service.call(Method::POST, &path).form(&[("x", "y")]).send().await.status;
+        assert!([400, 401].contains(&status), "{name}: {status}");
+    }
     assert_eq!(metadata["token_endpoint"], "http://127.0.0.1:8080/api/v1/auth/token");
     for path in ["/livez", "/readyz", "/openapi.json", "/metrics"] {
         service.call(Method::GET, path).send().await.expect(200);

@@ -51,6 +51,7 @@ fn place(row: &QueryResult, kind: Key) -> Result<Bound, DbErr> {
     Ok(match kind {
         Key::Id => row.try_get::<Uuid>("", KEY)?.into(),
         Key::Number => row.try_get::<i64>("", KEY)?.into(),
+        Key::Bytes => row.try_get::<Vec<u8>>("", KEY)?.into(),
         Key::Text => row.try_get::<String>("", KEY)?.into(),
     })
 }

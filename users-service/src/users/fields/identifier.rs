@@ -21,10 +21,11 @@ impl Identifier {
     /// counts what the lookup finds.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        if text.chars().count() > LONGEST {
+        // PostgreSQL takes no text with a NUL, and would say so.
+        if text.chars().count() > LONGEST || text.contains('\0') {
             // Never cut, or it would be somebody's. Its hash is counted and looked up like any other name, and has a
             // space, which no user name has.
-            return Self::Username(format!("too long {}", hex::encode(Sha256::digest(text))));
+            return Self::Username(format!("no name {}", hex::encode(Sha256::digest(text))));
         }
         match Email::parse(text) {
             Ok(email) => Self::Email(email.normal().to_owned()),

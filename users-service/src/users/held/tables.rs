@@ -60,10 +60,24 @@ pub const TABLES: &[Table] = &[
         Holds::People { sections: ROLES, withheld: NOT_OF_ROLES, purge: Purge::Rows("user_id") },
     ),
     table("api_keys", Holds::People { sections: API_KEYS, withheld: NOT_OF_API_KEYS, purge: Purge::Rows("user_id") }),
+    table("avatars", Holds::People { sections: AVATAR, withheld: NOT_OF_AVATAR, purge: Purge::Rows("user_id") }),
     table("audit_events", Holds::People { sections: AUDIT, withheld: NOT_OF_AUDIT, purge: Purge::Specially }),
     table("mails", Holds::People { sections: MAILS, withheld: NOT_OF_MAILS, purge: Purge::Specially }),
     table("links", Holds::People { sections: LINKS, withheld: NOT_OF_LINKS, purge: Purge::Rows("user_id") }),
     table("idempotency_keys", Holds::People { sections: KEYS, withheld: NOT_OF_KEYS, purge: Purge::Specially }),
+    table("known_devices", Holds::People { sections: &[], withheld: NOT_OF_DEVICES, purge: Purge::Rows("user_id") }),
+    table("oauth_consents", Holds::People { sections: CONSENTS, withheld: &[THEIRS], purge: Purge::Rows("user_id") }),
+    table(
+        "authorizations",
+        Holds::People { sections: AUTHORIZATIONS, withheld: NOT_OF_AUTHORIZATIONS, purge: Purge::Rows("user_id") },
+    ),
+    table("totp_factors", Holds::People { sections: TOTP, withheld: NOT_OF_TOTP, purge: Purge::Rows("user_id") }),
+    table(
+        "recovery_codes",
+        Holds::People { sections: RECOVERY_CODES, withheld: NOT_OF_RECOVERY_CODES, purge: Purge::Rows("user_id") },
+    ),
+    table("oauth_clients", Holds::Nobody("which programs there are, whoever uses them")),
+    table("id_token_keys", Holds::Nobody("the service's keys")),
     table("revocations", Holds::Nobody("what gateways are told of ids, for as long as tokens live")),
     table("custom_roles", Holds::Nobody("which roles there are, whoever has them")),
     table("audit_head", Holds::Nobody("where the audit ends")),
@@ -116,6 +130,7 @@ const NOT_OF_USERS: &[(&str, &str)] = &[
     ("username_skeleton_upper", DERIVED),
     ("search", DERIVED),
     ("password_hash", "whoever has it can guess the password"),
+    ("foreign_cost", "follows from the password's hash"),
 ];
 
 const SESSIONS: &[Section] = &[rows(
@@ -160,6 +175,76 @@ const API_KEYS: &[Section] = &[rows(
     ],
 )];
 const NOT_OF_API_KEYS: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
+
+const TOTP: &[Section] =
+    &[rows("authenticator_apps", OWN, ("user_id", Key::Id), &[instant("created_at"), instant("confirmed_at")])];
+const NOT_OF_TOTP: &[(&str, &str)] = &[THEIRS, ("secret", "a secret"), ("last_step", BOOKKEEPING)];
+
+const RECOVERY_CODES: &[Section] =
+    &[rows("recovery_codes", OWN, ("digest", Key::Bytes), &[instant("created_at"), instant("used_at")])];
+const NOT_OF_RECOVERY_CODES: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
+
+const CONSENTS: &[Section] =
+    &[rows("consents", OWN, ("client_id", Key::Id), &[id("client_id"), words("scope"), instant("granted_at")])];
+
+/// What clients asked for and they decided, while it is under way.
+const AUTHORIZATIONS: &[Section] = &[rows(
+    "authorizations",
+    OWN,
+    BY_ID,
+    &[
+        id("client_id"),
+        text("redirect_uri"),
+        words("scope"),
+        instant("created_at"),
+        instant("expires_at"),
+        id("session_id"),
+        id("parent_id"),
+        instant("authenticated_at"),
+        words("amr"),
+        instant("decided_at"),
+        instant("used_at"),
+        instant("opened_at"),
+    ],
+)];
+const NOT_OF_AUTHORIZATIONS: &[(&str, &str)] = &[
+    THEIRS,
+    ("id", "half of what a page is bound by"),
+    ("state", "the client's"),
+    ("nonce", "the client's"),
+    ("code_challenge", "the client's"),
+    ("ask_consent", BOOKKEEPING),
+    ("browser", "a secret's"),
+    ("code_digest", "a secret's"),
+    ("code_expires_at", BOOKKEEPING),
+];
+
+const AVATAR: &[Section] = &[Section {
+    member: "avatar",
+    one: true,
+    whose: OWN,
+    key: ("user_id", Key::Id),
+    columns: &[text("status"), text("content_type"), text("shown_type"), instant("updated_at")],
+}];
+const IMAGE: &str = "an image: `GET /users/me/avatar` gives it";
+const NOT_OF_AVATAR: &[(&str, &str)] = &[
+    THEIRS,
+    ("original", "an image as it was sent, gone as soon as it is small"),
+    ("thumb", IMAGE),
+    ("medium", IMAGE),
+    ("large", IMAGE),
+    ("version", BOOKKEEPING),
+    ("shown", BOOKKEEPING),
+    ("attempts", BOOKKEEPING),
+    ("due_at", BOOKKEEPING),
+];
+
+const NOT_OF_DEVICES: &[(&str, &str)] = &[
+    THEIRS,
+    ("digest", "says nothing to anybody: what it was made of is in `sessions`"),
+    ("first_seen", "of a digest"),
+    ("last_seen", "of a digest"),
+];
 
 /// What was done to them, and what they did. Where others were, and what they did to others, is the others'.
 const AUDIT: &[Section] = &[rows(

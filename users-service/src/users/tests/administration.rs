@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::json;
-use shared::domain::{Permissions, Role, Roles};
+use shared::auth::User;
+use shared::domain::{ApiKeyId, Permissions, Role, Roles};
 use shared::store::{RevocationList, Verdict};
 
 use crate::testing::{Backend, PASSWORD, Person, Running, Setup, on_both};
@@ -13,6 +14,8 @@ on_both! {
     a_change_of_standing_is_known_to_gateways_when_it_is_answered,
     the_last_administrator_stays,
     two_who_demote_each_other_leave_one,
+    who_was_an_administrator_before_does_nothing_after,
+    no_key_and_no_narrowed_token_says_who_signs_in_and_as_what,
     standing_changes_are_idempotent_and_replayed,
     a_second_start_tells_the_gateways_again,
 }
@@ -95,9 +98,61 @@ async fn two_who_demote_each_other_leave_one(backend: Backend) {
         )
         .await;
         let (winner, loser, lost) = if a.status == 200 { (&first, &second, b) } else { (&second, &first, a) };
-        lost.expect_problem(409, "last_administrator");
+        // They were an administrator when they came.
+        lost.expect_problem(403, "forbidden");
         set_roles(&service, winner, loser, &["user", "admin"]).await.expect(200);
     }
+    service.stop().await;
+}
+
+/// Vouched for by the gateway before, with a body that comes only afterwards.
+async fn who_was_an_administrator_before_does_nothing_after(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (root, ada) = (service.administrator().await, service.person("adalovelace").await);
+    let everything = async |by: &Person| {
+        let path = format!("/api/v1/users/{}", ada.id);
+        let mut statuses = vec![set_roles(&service, by, &ada, &["user", "admin"]).await.status];
+        for what in ["disable", "enable", "restore"] {
+            statuses.push(post(&service, by, &ada, what).await.status);
+        }
+        statuses.push(service.call(Method::DELETE, &path).by(by).send().await.status);
+        statuses
+    };
+    let demoted = service.with_roles("demoted", &["user", "admin"]).await;
+    set_roles(&service, &root, &demoted, &["user"]).await.expect(200);
+    assert_eq!(everything(&demoted).await, [401; 5]);
+    let disabled = service.with_roles("disabled", &["user", "admin"]).await;
+    post(&service, &root, &disabled, "disable").await.expect(200);
+    assert_eq!(everything(&disabled).await, [401; 5]);
+    let signed_out = service.with_roles("leaver", &["user", "admin"]).await;
+    let fields = [("token", signed_out.refresh_token.as_str())];
+    service.call(Method::POST, "/api/v1/auth/revoke").form(&fields).send().await.expect(200);
+    assert_eq!(everything(&signed_out).await, [401; 5]);
+    // Who has been given more goes on with what they came with.
+    let promoted = service.with_roles("promoted", &["user", "admin"]).await;
+    set_roles(&service, &promoted, &promoted, &["user", "treasurer", "admin"]).await.expect(200);
+    assert_eq!(everything(&promoted).await, [200, 200, 200, 409, 204]);
+    service.stop().await;
+}
+
+async fn no_key_and_no_narrowed_token_says_who_signs_in_and_as_what(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
+    let key = Some(ApiKeyId::generate(&service.clock));
+    let path = format!("/api/v1/users/{}", ada.id);
+    for person in [&ada, &admin] {
+        let by_key = User { session: None, api_key: key, scope: "users:read users:write".to_owned(), ..person.user() };
+        let by_client = User { scope: "openid users:write".to_owned(), ..person.user() };
+        for user in [by_key, by_client] {
+            let call = |method, path: &str| service.call(method, path).user(user.clone());
+            call(Method::DELETE, &path).send().await.expect_problem(403, "forbidden");
+            let roles = json!({"roles": ["user", "admin"]});
+            call(Method::PUT, &format!("{path}/roles")).json(&roles).send().await.expect_problem(403, "forbidden");
+            let disable = call(Method::POST, &format!("{path}/disable"));
+            disable.send().await.expect_problem(403, "forbidden");
+        }
+    }
+    service.call(Method::GET, &path).by(&ada).send().await.expect(200);
     service.stop().await;
 }
 

@@ -9,7 +9,8 @@ use shared::problem::Problem;
 use super::model::{UserPatch, UserView, V1};
 use crate::app::App;
 use crate::idempotency::IdempotencyKey;
-use crate::users::admin::{RolesRequest, Standing};
+use crate::roles::RolesRequest;
+use crate::users::admin::Standing;
 use crate::users::register::{Accepted, RegisterRequest};
 use crate::users::{Target, http};
 
@@ -97,7 +98,8 @@ pub async fn delete(
     http::delete::<V1>(&app, &caller, target, &conditions).await
 }
 
-/// Gives a user exactly these roles: administrators. Bites within a second on tokens already issued.
+/// Gives a user exactly these roles, ours and custom ones: administrators, and whoever has the permission `roles:assign`, in a
+/// session of their own and within what they hold. Bites within a second on tokens already issued.
 #[utoipa::path(put, path = "/api/v1/users/{id}/roles", operation_id = "set_roles", tag = "Administration",
     params(("id" = Target, Path, description = "A user's id."),
            ("If-Match" = Option<String>, Header, description = "412 when it has changed since.")),

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use shared::clock::instant;
-use shared::domain::{Role, UserId};
+use shared::domain::UserId;
 use shared::http::patch::Field;
 use shared::problem::Problem;
 use time::{Date, OffsetDateTime};
 
+use crate::roles::words;
 use crate::users::model::{Changes, Status, User};
 use crate::users::profile::{NESTED, Object, Profile, ProfileChanges, ProfilePatch};
 use crate::users::representation::{Representation, Version};
@@ -37,9 +38,9 @@ pub struct UserViewV2 {
     /// When anything last changed.
     #[serde(with = "instant")]
     pub updated_at: OffsetDateTime,
-    /// Roles.
+    /// Roles, ours first, then custom ones by their names.
     #[schema(example = json!(["user"]))]
-    pub roles: Vec<Role>,
+    pub roles: Vec<String>,
     /// Whether they may sign in.
     pub status: Status,
     /// Whether the address has been shown to be theirs.
@@ -79,7 +80,7 @@ impl From<User> for UserViewV2 {
             name: user.name,
             created_at: user.created_at,
             updated_at: user.updated_at,
-            roles: user.roles.iter().collect(),
+            roles: words(user.roles, &user.custom_roles),
             status: user.status,
             email_verified: user.email_verified,
             profile: user.profile,

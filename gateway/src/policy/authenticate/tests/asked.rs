@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shared::domain::{ApiKeyId, Role, UserId};
+use shared::domain::{ApiKeyId, Permission, Role, UserId};
 use shared::store::Revocation;
 use time::macros::datetime;
 
@@ -40,7 +40,7 @@ fn with_issuer(clock: &Clock, stub: &Stub, timeout: &str, more: &str) -> Gate {
 fn about_key(clock: &Clock, key: ApiKeyId, user: UserId, ver: i64) -> Value {
     json!({
         "active": true, "sub": user, "jti": key, "ver": ver, "roles": ["user", "admin"], "scope": "accounts:read",
-        "exp": clock.now_seconds() + 3_600, "token_type": "api_key",
+        "permissions": ["audit:read"], "exp": clock.now_seconds() + 3_600, "token_type": "api_key",
     })
 }
 
@@ -62,6 +62,7 @@ async fn users_service_is_asked_once_about_a_key_and_its_word_is_bounded_by_the_
         let told = principal.caller().user.unwrap();
         assert_eq!((told.session, told.api_key, told.scope.as_str()), (None, Some(key), "accounts:read"));
         assert!(principal.roles.has(Role::Admin) && principal.has_scope("accounts:read"));
+        assert!(told.permissions.has(Permission::AuditRead) && !principal.has_scope("audit:read"));
     }
     assert_eq!(stub.count(), 1);
     assert_eq!(stub.last.lock().1, format!("token={KEY}&token_type_hint=api_key"));
@@ -112,6 +113,35 @@ async fn a_revoked_key_is_refused_at_once_and_a_newer_password_asks_again() {
     assert!(challenges(&refused)[0].contains("The API key was revoked."));
     clock.advance(Duration::from_secs(31));
     assert!(gate.api_key(text).await.is_err(), "whatever its issuer says");
+    stub.stop().await;
+}
+
+#[actix_web::test]
+async fn a_key_whose_body_comes_late_is_asked_about_only_if_its_user_changed() {
+    let clock = clock();
+    let (key, user) = (ApiKeyId::generate(&clock), UserId::generate(&clock));
+    let stub = Stub::start(Play::Say(about_key(&clock, key, user, 3)));
+    let gate = with_users(&clock, &stub, "");
+    let seen = gate.api_key(KEY).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    assert!(gate.once_more(KEY, &seen).await.is_ok());
+    assert_eq!(stub.count(), 1, "what was said when the request came is good enough");
+    let expires_at = clock.now() + Duration::from_secs(300);
+    gate.revoked.apply(&Revocation::User { user, ver: 4, expires_at });
+    stub.say(about_key(&clock, key, user, 4));
+    let now = gate.once_more(KEY, &seen).await.unwrap();
+    assert_eq!((now.caller().user.unwrap().ver, stub.count()), (4, 2));
+    gate.revoked.apply(&Revocation::User { user, ver: 5, expires_at });
+    clock.advance(Duration::from_secs(1));
+    stub.set(Play::Text(500, String::new()));
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::IssuerUnavailable);
+    clock.advance(Duration::from_secs(1));
+    stub.say(json!({"active": false}));
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::ApiKeyInvalid);
+    gate.revoked.apply(&Revocation::ApiKey { key, expires_at });
+    let asked = stub.count();
+    assert_eq!(gate.once_more(KEY, &now).await.unwrap_err().code(), Code::ApiKeyInvalid);
+    assert_eq!(stub.count(), asked);
     stub.stop().await;
 }
 

@@ -177,6 +177,15 @@ impl Gate {
         }
     }
 
+    /// The caller once more, when their body is here.
+    pub async fn once_more(&self, key: &str, principal: &Principal) -> Result<Principal, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.append(HeaderName::from_static("x-api-key"), HeaderValue::from_str(key).unwrap());
+        let (signer, metrics) = (&self.signer, &self.metrics);
+        let means = Means { tokens: &self.tokens, client: &self.client, signer, metrics, stranger: None };
+        self.authenticator.once_more(&self.issuers, &headers, principal, &means).await
+    }
+
     pub async fn bearer(&self, token: &str) -> Result<Principal, Problem> {
         self.ask(&[("authorization", &format!("Bearer {token}"))], Auth::Required).await.map(Option::unwrap)
     }

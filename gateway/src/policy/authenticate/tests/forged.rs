@@ -196,6 +196,43 @@ async fn a_client_s_own_token_is_no_user_and_bound_to_its_scope() {
 }
 
 #[actix_web::test]
+async fn a_client_s_own_token_ends_with_its_session() {
+    let mut ours = Issuer::ours();
+    ours.claims["client_id"] = json!(ours.user);
+    let gate = Gate::new(&ours.clock, &config("")).knows("default", &[ours.jwk()]);
+    let seen = gate.bearer(&ours.token()).await.unwrap();
+    let expires_at = ours.clock.now() + std::time::Duration::from_secs(60);
+    gate.revoked.apply(&shared::store::Revocation::Session { sid: ours.session, expires_at });
+    for token in [ours.token(), ours.with("jti", json!("another"))] {
+        assert_eq!(gate.bearer(&token).await.unwrap_err().code(), Code::TokenInvalid, "remembered or new");
+    }
+    assert!(gate.recheck(&seen).is_none(), "what lasts ends with it");
+    let other = shared::domain::SessionId::generate(&ours.clock);
+    assert!(gate.bearer(&ours.with("sid", json!(other))).await.is_ok(), "its next session goes on");
+    assert!(gate.bearer(&ours.with("sid", Value::Null)).await.is_err(), "one that nothing could end");
+}
+
+#[actix_web::test]
+async fn what_a_user_gave_a_client_is_bounded_even_by_nothing() {
+    let mut ours = Issuer::ours();
+    ours.claims["client_id"] = json!("01936f70-3e4f-7b5c-9d6e-1a2b3c4d5e6f");
+    let gate = Gate::new(&ours.clock, &config("")).knows("default", &[ours.jwk()]);
+    for scope in [json!(""), json!("openid"), Value::Null] {
+        let given = gate.bearer(&ours.with("scope", scope)).await.unwrap();
+        assert!(given.is_user());
+        assert_eq!(given.reach(), Reach::Bounded);
+    }
+}
+
+#[actix_web::test]
+async fn an_id_token_opens_nothing() {
+    let ours = Issuer { typ: "JWT", ..Issuer::ours() };
+    let gate = Gate::new(&ours.clock, &config("")).knows("default", &[ours.jwk()]);
+    let refused = gate.bearer(&ours.token()).await.unwrap_err();
+    assert!(challenges(&refused)[0].contains(Refusal::WrongType.detail()));
+}
+
+#[actix_web::test]
 async fn a_stranger_is_never_taken_for_one_of_ours() {
     let ours = Issuer::ours();
     let mut theirs = Issuer::corp(&ours.clock);
@@ -229,12 +266,15 @@ async fn a_trusted_issuer_names_our_users_and_watermarks_hold_where_they_shall()
         let ours = Issuer::ours();
         let mut theirs = Issuer::corp(&ours.clock);
         theirs.claims["sub"] = json!(ours.user);
+        // Some issuers call permissions of their own by this name.
+        theirs.claims["permissions"] = json!(["users:read", "roles:assign"]);
         let more = format!("{}trusted = true\nwatermarks = {watermarks}\n", corp());
         let gate = Gate::new(&ours.clock, &config(&more)).knows("corp", &[theirs.jwk()]);
         let at_ours = gate.issuers.accepted(&[], true);
         let header = format!("Bearer {}", theirs.token());
         let ask = async || gate.ask_at(&[("authorization", &header)], Auth::Required, at_ours).await;
-        assert_eq!(ask().await.unwrap().unwrap().caller().user.unwrap().id, ours.user);
+        let told = ask().await.unwrap().unwrap().caller().user.unwrap();
+        assert_eq!((told.id, told.permissions), (ours.user, shared::domain::Permissions::NONE));
         assert!(gate.bearer(&theirs.with("sub", json!("alice"))).await.is_err(), "no id of ours");
         let expires_at = ours.clock.now() + std::time::Duration::from_secs(600);
         gate.revoked.apply(&shared::store::Revocation::User { user: ours.user, ver: 1, expires_at });

@@ -1,0 +1,85 @@
+//! `/users/me/api-keys`, and the same of others.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::{Ready, ready};
+use shared::auth::{CanManageKeys, InSession};
+use shared::domain::{ApiKeyId, UserId};
+use shared::http::{Body, Id};
+use shared::problem::{Code, Problem};
+
+use super::model::{ApiKeyRequest, ApiKeysView, NewApiKeyView};
+use super::ops;
+use crate::app::App;
+use crate::idempotency::{Answer, IdempotencyKey};
+
+/// A key by its place in another's path: what is no id is no key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyId(ApiKeyId);
+
+impl FromRequest for KeyId {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().get("key").and_then(|id| id.parse().ok());
+        ready(id.map(Self).ok_or_else(|| Problem::new(Code::NotFound)))
+    }
+}
+
+/// Lists one's own API keys that are not revoked, the newest first. Only in a session of one's own.
+#[utoipa::path(get, path = "/api/v1/users/me/api-keys", operation_id = "list_api_keys", tag = "API keys",
+    responses((status = 200, description = "The keys, without what opens anything.", body = ApiKeysView)))]
+pub async fn list(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+    let keys = ops::list(&app, caller.user.id).await?;
+    Ok(Answer::json(StatusCode::OK, &keys)?.into())
+}
+
+/// Makes an API key. This answer shows it, and no other ever does: not even the same `Idempotency-Key` again (409
+/// `idempotency_not_replayable`). It may do what its scopes say and its user may, apart from what changes how they sign in
+/// or who may do what. Asks for a proof of a moment ago (401 `step_up_required`).
+#[utoipa::path(post, path = "/api/v1/users/me/api-keys", operation_id = "make_api_key", tag = "API keys",
+    params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = ApiKeyRequest,
+    responses((status = 201, description = "Made; send it as `Authorization: Bearer tgk_…` or `X-API-Key`.", body = NewApiKeyView)))]
+pub async fn make(
+    app: web::Data<App>,
+    caller: InSession,
+    key: IdempotencyKey,
+    Body(request): Body<ApiKeyRequest>,
+) -> Result<HttpResponse, Problem> {
+    Ok(ops::make(&app, &caller, key, request).await?.into())
+}
+
+/// Revokes one of one's own API keys: nobody takes it any more, within a second.
+#[utoipa::path(delete, path = "/api/v1/users/me/api-keys/{id}", operation_id = "delete_api_key", tag = "API keys",
+    params(("id" = ApiKeyId, Path, description = "The key's id.")),
+    responses((status = 204, description = "Revoked.")))]
+pub async fn revoke(app: web::Data<App>, caller: InSession, Id(key): Id<ApiKeyId>) -> Result<HttpResponse, Problem> {
+    ops::revoke(&app, &caller, caller.user.id, key).await?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT).into())
+}
+
+/// Lists somebody's API keys that are not revoked: administrators, and whoever has the permission `keys:manage`.
+#[utoipa::path(get, path = "/api/v1/users/{id}/api-keys", operation_id = "list_api_keys_of", tag = "Administration",
+    params(("id" = UserId, Path, description = "A user's id.")),
+    responses((status = 200, description = "The keys, without what opens anything.", body = ApiKeysView)))]
+pub async fn list_of(app: web::Data<App>, _: CanManageKeys, Id(user): Id<UserId>) -> Result<HttpResponse, Problem> {
+    let keys = ops::list_of(&app, user).await?;
+    Ok(Answer::json(StatusCode::OK, &keys)?.into())
+}
+
+/// Revokes one of somebody's API keys: administrators, and whoever has the permission `keys:manage`.
+#[utoipa::path(delete, path = "/api/v1/users/{id}/api-keys/{key}", operation_id = "delete_api_key_of", tag = "Administration",
+    params(("id" = UserId, Path, description = "A user's id."), ("key" = ApiKeyId, Path, description = "The key's id.")),
+    responses((status = 204, description = "Revoked.")))]
+pub async fn revoke_of(
+    app: web::Data<App>,
+    caller: CanManageKeys,
+    Id(user): Id<UserId>,
+    KeyId(key): KeyId,
+) -> Result<HttpResponse, Problem> {
+    ops::revoke(&app, &caller, user, key).await?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT).into())
+}

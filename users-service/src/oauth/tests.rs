@@ -1,0 +1,8 @@
+//! Authorizations through the service: who gets what, once, and how an attacker gets nothing.
+
+mod asking;
+mod browsers;
+mod codes;
+mod introspection;
+mod machines;
+mod sessions;
