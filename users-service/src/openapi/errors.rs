@@ -98,7 +98,7 @@ fn of(operation: &str) -> Vec<Code> {
         "list_users" => &[&SIGNED_IN, list],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
-        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired, Code::StalePrecondition]],
+        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
         "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
         "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
