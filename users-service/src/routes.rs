@@ -59,7 +59,7 @@ pub fn configure(config: &mut ServiceConfig) {
 /// `/users/me` is `/users/{id}` with `me` for the id; only what `me` alone has stands by itself.
 macro_rules! users {
     ($scope:expr, $version:ident) => {
-        common($scope)
+        avatars(common($scope))
             .service(
                 resource("/users", "GET, HEAD, POST")
                     .route(web::get().to($version::http::list))
@@ -86,6 +86,23 @@ fn version_1(scope: Scope) -> Scope {
 
 fn version_2(scope: Scope) -> Scope {
     users!(scope, v2)
+}
+
+/// Images of people.
+fn avatars(scope: Scope) -> Scope {
+    scope
+        .service(
+            resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")
+                .route(web::get().to(avatar::http::get_own))
+                .route(web::head().to(avatar::http::get_own))
+                .route(web::put().to(avatar::http::put))
+                .route(web::delete().to(avatar::http::delete)),
+        )
+        .service(
+            resource("/users/{id}/avatar", "GET, HEAD")
+                .route(web::get().to(avatar::http::get))
+                .route(web::head().to(avatar::http::get)),
+        )
 }
 
 /// What is the same in every version.
@@ -195,18 +212,6 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/users/me/mfa/totp/confirm", "POST").route(web::post().to(mfa::http::confirm)))
         .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(mfa::http::reset)))
         .service(resource("/users/me/mfa/recovery-codes", "POST").route(web::post().to(mfa::http::renew)))
-        .service(
-            resource("/users/me/avatar", "GET, HEAD, PUT, DELETE")
-                .route(web::get().to(avatar::http::get_own))
-                .route(web::head().to(avatar::http::get_own))
-                .route(web::put().to(avatar::http::put))
-                .route(web::delete().to(avatar::http::delete)),
-        )
-        .service(
-            resource("/users/{id}/avatar", "GET, HEAD")
-                .route(web::get().to(avatar::http::get))
-                .route(web::head().to(avatar::http::get)),
-        )
 }
 
 fn resource(path: &'static str, methods: &'static str) -> Resource {

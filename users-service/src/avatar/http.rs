@@ -7,7 +7,7 @@ use shared::domain::UserId;
 use shared::http::{Conditions, Id, QueryPairs};
 use shared::problem::Problem;
 
-use super::model::{AvatarStatus, Image, Size, Status};
+use super::model::{AvatarStatus, Image, Progress, Size};
 use super::ops::{self, Answer};
 use super::upload::Upload;
 use crate::app::App;
@@ -96,6 +96,6 @@ fn answer(answer: Answer, conditions: &Conditions) -> HttpResponse {
 }
 
 fn processing() -> HttpResponse {
-    let body = AvatarStatus { status: Status::Processing };
+    let body = AvatarStatus { status: Progress::Processing };
     HttpResponse::Accepted().insert_header((RETRY_AFTER, "1")).insert_header((CACHE_CONTROL, "no-store")).json(body)
 }

@@ -91,7 +91,7 @@ impl Kind {
 /// How far what was sent last has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum Progress {
     /// It waits for its turn, or is being made small.
     Processing,
     /// It is shown.
@@ -100,7 +100,7 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
+impl Progress {
     /// As it is stored and shown.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -135,5 +135,5 @@ impl ToSchema for Image {}
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub struct AvatarStatus {
     /// How far it has come: always `processing` where this is answered.
-    pub status: Status,
+    pub status: Progress,
 }

@@ -6,7 +6,7 @@ use shared::http::{Conditions, entity_tag};
 use shared::problem::{Code, Problem};
 use uuid::Uuid;
 
-use super::model::{Size, Status};
+use super::model::{Progress, Size};
 use super::store::{self, Shown};
 use super::upload::Upload;
 use crate::app::App;
@@ -50,11 +50,11 @@ pub(super) async fn delete(app: &App, caller: &SignedIn, conditions: &Conditions
 pub(super) async fn own(app: &App, caller: &SignedIn, size: Size) -> Result<Answer, UserError> {
     let user = there(app, caller.user.id).await?;
     let status = store::standing(app.database.read(), user).await?.and_then(|standing| standing.status);
-    if status == Some(Status::Processing) {
+    if status == Some(Progress::Processing) {
         return Ok(Answer::Processing);
     }
     match shown(app, user, size).await {
-        Err(UserError::NotFound) if status == Some(Status::Failed) => {
+        Err(UserError::NotFound) if status == Some(Progress::Failed) => {
             Err(Problem::new(Code::NotFound).detail("The image that you sent could not be read: send another.").into())
         }
         answer => answer,

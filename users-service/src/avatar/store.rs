@@ -7,7 +7,7 @@ use shared::clock::{Clock, to_micros};
 use shared::domain::{EventId, UserId};
 use uuid::Uuid;
 
-use super::model::{Kind, Size, Status};
+use super::model::{Kind, Progress, Size};
 use super::picture::Small;
 use crate::db::entity::avatar::{ActiveModel, Column, Entity};
 use crate::db::{Fault, Write};
@@ -16,7 +16,7 @@ use crate::db::{Fault, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     /// How far what was sent last has come.
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<Progress>,
     /// Names the images that are shown.
     pub(super) shown: Option<Uuid>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Leased {
 pub(super) async fn standing<C: ConnectionTrait>(db: &C, user: UserId) -> Result<Option<Standing>, Fault> {
     let row = Entity::find_by_id(user.as_uuid()).select_only().columns([Column::Status, Column::Shown]);
     let row: Option<(String, Option<Uuid>)> = row.into_tuple().one(db).await?;
-    Ok(row.map(|(status, shown)| Standing { status: Status::parse(&status), shown }))
+    Ok(row.map(|(status, shown)| Standing { status: Progress::parse(&status), shown }))
 }
 
 /// Version, media type and bytes of what is shown, if anything is.
@@ -69,7 +69,7 @@ pub(super) async fn begin(write: &Write, user: UserId, kind: Kind, bytes: Vec<u8
     let row = ActiveModel {
         user_id: Set(user.as_uuid()),
         version: Set(EventId::generate(clock).as_uuid()),
-        status: Set(Status::Processing.as_str().to_owned()),
+        status: Set(Progress::Processing.as_str().to_owned()),
         content_type: Set(kind.as_str().to_owned()),
         original: Set(Some(bytes)),
         attempts: Set(0),
@@ -92,7 +92,7 @@ pub(super) async fn begin(write: &Write, user: UserId, kind: Kind, bytes: Vec<u8
 }
 
 fn due_at(now: i64) -> Condition {
-    Condition::all().add(Column::Status.eq(Status::Processing.as_str())).add(Column::DueAt.lte(now))
+    Condition::all().add(Column::Status.eq(Progress::Processing.as_str())).add(Column::DueAt.lte(now))
 }
 
 /// Whether there is anything to do: asked often, so without a writing transaction.
@@ -131,7 +131,7 @@ pub(super) async fn original<C: ConnectionTrait>(db: &C, leased: &Leased) -> Res
 pub(super) async fn ready(write: &Write, leased: &Leased, small: Small, clock: &Clock) -> Result<bool, Fault> {
     let [thumb, medium, large] = small.sizes;
     let row = ActiveModel {
-        status: Set(Status::Ready.as_str().to_owned()),
+        status: Set(Progress::Ready.as_str().to_owned()),
         original: Set(None),
         shown: Set(Some(leased.version)),
         shown_type: Set(Some(small.kind.as_str().to_owned())),
@@ -147,7 +147,7 @@ pub(super) async fn ready(write: &Write, leased: &Leased, small: Small, clock: &
 /// It is given up; what was shown stays.
 pub(super) async fn failed(write: &Write, leased: &Leased, clock: &Clock) -> Result<bool, Fault> {
     let row = ActiveModel {
-        status: Set(Status::Failed.as_str().to_owned()),
+        status: Set(Progress::Failed.as_str().to_owned()),
         original: Set(None),
         updated_at: Set(clock.now_micros()),
         ..Default::default()
@@ -164,7 +164,7 @@ pub(super) async fn later(write: &Write, leased: &Leased, at: time::OffsetDateTi
 async fn change(write: &Write, leased: &Leased, row: ActiveModel) -> Result<bool, Fault> {
     let ours = Entity::update_many().set(row).filter(Column::UserId.eq(leased.user));
     let ours = ours.filter(Column::Version.eq(leased.version)).filter(Column::DueAt.eq(leased.until));
-    let done = ours.filter(Column::Status.eq(Status::Processing.as_str())).exec(write.transaction()).await?;
+    let done = ours.filter(Column::Status.eq(Progress::Processing.as_str())).exec(write.transaction()).await?;
     Ok(done.rows_affected > 0)
 }
 

@@ -115,6 +115,9 @@ pub(super) async fn permitted(write: &Write, ids: &[Uuid]) -> Result<BTreeMap<Uu
 /// Nothing else about them moves: not their last change, from which a deletion counts its time.
 pub(super) async fn permit(write: &Write, ids: Vec<Uuid>, permissions: Permissions, lost: bool) -> Result<(), Fault> {
     let column = user::Column::Ver;
+    for id in &ids {
+        write.touched((*id).into());
+    }
     user::Entity::update_many()
         .col_expr(user::Column::Permissions, Expr::value(write_permissions(permissions)))
         .col_expr(column, Expr::col(column).add(i64::from(lost)))
