@@ -92,8 +92,7 @@ async fn forward(
     let permit = gateway.in_flight.enter(tables.places).inspect_err(|_| refused.in_flight())?;
     route.certificate.check(exchange.certificate, &gateway.clock).inspect_err(|_| refused.certificate())?;
     let (issuers, need) = (&tables.issuers, Need { auth: route.auth, accepted: route.issuers });
-    let means = worker.means(exchange);
-    let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, means).await?;
+    let principal = gateway.authenticator.authenticate(issuers, &head.headers, need, worker.means(exchange)).await?;
     let principal = principal.as_ref();
     // What is said on a WebSocket may change things, although it begins with GET.
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
@@ -115,8 +114,8 @@ async fn forward(
     let permit = permit.keep(tables.places, priority).inspect_err(|_| refused.in_flight())?;
     exchange.note_caller(gateway, principal);
     let deadline = exchange.deadline(route);
-    let (path, query) = (&*found.upstream_path, &*found.query);
-    let asked = Asked { request: exchange.request, versions: &tables.versions, path, query, principal, deadline };
+    let (request, versions, path, query) = (exchange.request, &tables.versions, &*found.upstream_path, &*found.query);
+    let asked = Asked { request, versions, path, query, principal, deadline };
     let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
     let again = SecondLook { worker, tables, route, method };

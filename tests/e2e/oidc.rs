@@ -60,6 +60,8 @@ async fn another_library_signs_in(backend: Backend) {
     let mut command = Command::new(python());
     command.arg(script).arg(format!("https://{NAME}:{}", stack.gateway.port())).arg(folder.path().join("ca.crt"));
     command.args([client.text("/id"), client.text("/secret"), ann.email.clone(), PASSWORD.to_owned(), ann.id.clone()]);
+    // Whatever the machine would have Python believe.
+    command.env("REQUESTS_CA_BUNDLE", folder.path().join("ca.crt")).env_remove("CURL_CA_BUNDLE");
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.expect("it does not panic").expect("it runs");
     let said = [output.stdout, output.stderr].concat();

@@ -48,7 +48,8 @@ const EXTRACTORS: [&str; 13] = [
 ];
 
 /// Handlers that are there for whoever can reach the service: documents and probes.
-const PUBLIC: [&str; 7] = ["jwks", "metadata", "livez", "readyz", "metrics", "openapi", "document"];
+const PUBLIC: [&str; 8] =
+    ["jwks", "metadata", "openid_configuration", "livez", "readyz", "metrics", "openapi", "document"];
 
 /// A handler (a function under `#[utoipa::path]`) takes an authorization extractor.
 pub fn authorization(source: &Source) -> Vec<Finding> {

@@ -107,6 +107,11 @@ fn avatars(scope: Scope) -> Scope {
 
 /// What is the same in every version.
 fn common(scope: Scope) -> Scope {
+    own(power(proof(scope)))
+}
+
+/// Signing in, and what goes by mail.
+fn proof(scope: Scope) -> Scope {
     scope
         .service(resource("/auth/token", "POST").route(web::post().to(tokens::http::token)))
         .service(resource("/auth/revoke", "POST").route(web::post().to(tokens::http::revoke)))
@@ -128,6 +133,11 @@ fn common(scope: Scope) -> Scope {
         .service(resource("/auth/email/resend", "POST").route(web::post().to(recovery::http::resend)))
         .service(resource("/auth/password/forgot", "POST").route(web::post().to(recovery::http::forgot)))
         .service(resource("/auth/password/reset", "POST").route(web::post().to(recovery::http::reset)))
+}
+
+/// Who may do what: clients, keys, roles, and what was done.
+fn power(scope: Scope) -> Scope {
+    scope
         .service(
             resource("/clients", "GET, HEAD, POST")
                 .route(web::get().to(clients::http::list))
@@ -179,6 +189,11 @@ fn common(scope: Scope) -> Scope {
                 .route(web::patch().to(roles::http::patch))
                 .route(web::delete().to(roles::http::remove)),
         )
+}
+
+/// What somebody has here.
+fn own(scope: Scope) -> Scope {
+    scope
         .service(
             resource("/users/{id}/sessions", "GET, HEAD, DELETE")
                 .route(web::get().to(sessions::http::list))

@@ -59,9 +59,7 @@ impl Throttle {
     /// The same for the codes of one user.
     #[must_use]
     pub fn of_codes(config: &Config, shared: Counters, clock: Clock) -> Self {
-        // Whatever is said of sign-ins: there are only a million codes.
-        let (limit, window) = (config.mfa.attempts, config.mfa.window.get());
-        Self { quota: Some(Quota { limit, window, burst: limit }), counting: Counting::new(shared, clock) }
+        Self::of(&config.throttle, (config.mfa.attempts, config.mfa.window.get()), shared, clock)
     }
 
     /// Counts an attempt, or says how long to wait.

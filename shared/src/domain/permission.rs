@@ -8,15 +8,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::role::{Role, Roles};
 
 macro_rules! permissions {
     ($($(#[doc = $said:literal])+ $name:ident $word:literal;)+) => {
         /// What somebody may do besides what everybody may do with what is their own.
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
-        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Permission {
             $($(#[doc = $said])+ #[serde(rename = $word)] $name,)+
         }
@@ -66,6 +66,17 @@ permissions! {
     /// Opens system accounts, funds from them, and posts, voids and reverses any transfer.
     AccountsTreasury "accounts:treasury";
 }
+
+/// By its words: a derived schema would not see through the macro, and name the variants.
+impl PartialSchema for Permission {
+    fn schema() -> RefOr<Schema> {
+        let words = Self::ALL.iter().map(|permission| permission.as_str());
+        let said = "What somebody may do besides what everybody may do with what is their own.";
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).description(Some(said)).into()
+    }
+}
+
+impl ToSchema for Permission {}
 
 /// A word that names no permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

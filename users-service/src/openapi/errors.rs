@@ -39,13 +39,16 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
 
 /// The errors of an operation, by its id.
 fn of(operation: &str) -> Vec<Code> {
-    let list: &[Code] = &[Code::Forbidden, Code::MalformedQuery, Code::ValidationFailed];
+    let id = operation.strip_suffix("_v2").unwrap_or(operation);
+    [of_proof(id), of_power(id), of_people(id, id != operation)].concat()
+}
+
+/// Of proving who one is, and what goes by mail.
+fn of_proof(operation: &str) -> Vec<Code> {
     let target: &[Code] = &[Code::NotFound];
-    let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
-    let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
     let factor: &[Code] = &[Code::Forbidden, Code::StepUpRequired];
     let once: &[Code] = &[Code::StateConflict, Code::IdempotencyNotReplayable];
-    let parts: &[&[Code]] = match operation.strip_suffix("_v2").unwrap_or(operation) {
+    let parts: &[&[Code]] = match operation {
         "register" => &[&BODY, &KEY, &TAKEN, &[Code::Overloaded]],
         "token" => &[&[
             Code::InvalidRequest,
@@ -69,20 +72,10 @@ fn of(operation: &str) -> Vec<Code> {
         ]],
         "introspect" => &[&[Code::InvalidRequest, Code::InvalidClient, Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "userinfo" | "userinfo_by_post" => &[&SIGNED_IN, &[Code::Forbidden]],
-        "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
-        "get_client" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
-        "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
-        "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
-        "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
-        "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
         "create_cookie_session" => {
             &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded]]
         }
         "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
-        "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
-        "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
-        "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
-        "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
         "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
         "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
         "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
@@ -93,15 +86,26 @@ fn of(operation: &str) -> Vec<Code> {
         "resend_verification" | "forgot_password" => &[&BODY],
         "reset_password" => &[&BODY, &[Code::LinkInvalid, Code::Overloaded]],
         "jwks" | "oauth_metadata" | "openid_configuration" => &[&[Code::StalePrecondition]],
-        "list_users" if operation.ends_with("_v2") => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
+        _ => &[],
+    };
+    parts.concat()
+}
+
+/// Of clients, keys and roles.
+fn of_power(operation: &str) -> Vec<Code> {
+    let list: &[Code] = &[Code::Forbidden, Code::MalformedQuery, Code::ValidationFailed];
+    let target: &[Code] = &[Code::NotFound];
+    let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
+    let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
+    let parts: &[&[Code]] = match operation {
+        "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "get_client" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
+        "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
+        "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
-        "list_users" => &[&SIGNED_IN, list],
-        "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
-        "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
-        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
-        "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
-        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
-        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "list_api_keys" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
         "make_api_key" => &[
@@ -122,13 +126,36 @@ fn of(operation: &str) -> Vec<Code> {
         "get_role" => &[&SIGNED_IN, target, &[Code::Forbidden]],
         "patch_role" => &[&SIGNED_IN, target, change, &BODY, &[Code::StateConflict]],
         "delete_role" => &[&SIGNED_IN, target, change, &[Code::StateConflict]],
+        _ => &[],
+    };
+    parts.concat()
+}
+
+/// Of people and what they have.
+fn of_people(operation: &str, is_second: bool) -> Vec<Code> {
+    let list: &[Code] = &[Code::Forbidden, Code::MalformedQuery, Code::ValidationFailed];
+    let target: &[Code] = &[Code::NotFound];
+    let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
+    let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
+    let parts: &[&[Code]] = match operation {
+        "list_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
+        "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
+        "list_users" if is_second => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "list_users" => &[&SIGNED_IN, list],
+        "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
+        "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
+        "put_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition], &BODY],
+        "patch_user" => &[&SIGNED_IN, target, change, &BODY, &TAKEN, &[Code::StateConflict, Code::StepUpRequired]],
+        "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
         "put_avatar" => &[&SIGNED_IN, target, change, &BODY, &[Code::Overloaded]],
         "get_own_avatar" | "get_avatar" => {
             &[&SIGNED_IN, target, &[Code::MalformedQuery, Code::ValidationFailed, Code::StalePrecondition]]
         }
         "delete_avatar" => &[&SIGNED_IN, target, change],
-        "change_password" => &[&SIGNED_IN, target, &BODY, factor, &[Code::StateConflict, Code::Overloaded]],
         _ => &[],
     };
     parts.concat()

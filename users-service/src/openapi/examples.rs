@@ -41,38 +41,61 @@ fn contents(of: &mut Value) {
 }
 
 fn of_schema(name: &str) -> Option<Value> {
+    asked(name).or_else(|| credential(name)).or_else(|| told(name))
+}
+
+/// What is sent.
+fn asked(name: &str) -> Option<Value> {
     Some(match name {
-        "Accepted" => json!({"status": "accepted"}),
         "AskRequest" => json!({"email": "ada@example.com"}),
         "ApiKeyRequest" => json!({
             "name": "nightly report", "scopes": ["accounts:read"], "expires_at": "2027-05-21T08:00:00Z",
         }),
-        "ApiKeys" => json!({"data": [api_key()]}),
-        "AvatarStatus" => json!({"status": "processing"}),
         "ChangeRequest" => json!({"current_password": PASSWORD, "new_password": "another horse battery 8 staple"}),
-        "Client" => client(),
         "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),
         "ClientSecretRequest" => json!({"now": true}),
-        "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "ConfirmRequest" => json!({"code": "287082"}),
+        "IntrospectRequest" => {
+            json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
+        }
+        "RolePatch" => json!({"permissions": ["audit:read"]}),
+        "RoleRequest" => json!({
+            "name": "auditor", "description": "Reads what happened.", "permissions": ["audit:read", "users:read"],
+        }),
+        "RegisterClientRequest" => json!({
+            "name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
+            "scopes": ["openid", "profile", "accounts:read"], "redirect_uris": ["https://books.example.com/callback"],
+        }),
+        "RegisterRequest" => json!({
+            "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
+        }),
+        "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
+        "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
+        "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
+        "SignInRequest" => json!({"username": "ada@example.com", "password": PASSWORD}),
+        "StepUpRequest" => json!({"password": PASSWORD}),
+        "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
+        "UserPatch" => json!({"name": "Ada King", "phone": null}),
+        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
+        "VerifyRequest" => json!({"token": LINK_TOKEN}),
+        _ => return None,
+    })
+}
+
+/// What answers with credentials, or tells of them.
+fn credential(name: &str) -> Option<Value> {
+    Some(match name {
+        "ApiKeys" => json!({"data": [api_key()]}),
+        "Client" => client(),
+        "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
         "CookieSession" => json!({
             "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
-        }),
-        "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
-        "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
-        "Export" => json!({
-            "exported_at": AT, "user": {"id": ID, "email": "ada@example.com", "username": "ada", "roles": ["user"]},
-            "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
-            "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
         }),
         "Introspection" => json!({
             "active": true, "iss": ORIGIN, "sub": ID, "aud": "tollgate", "exp": 1_795_248_300, "iat": 1_795_248_000,
             "jti": "5b6e1c1e-0b57-4f0e-9c2d-2f6a1e7c9d10", "sid": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d",
             "scope": "accounts:read openid", "client_id": CLIENT, "token_type": "Bearer",
         }),
-        "IntrospectRequest" => {
-            json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
-        }
         "Factors" => json!({"factors": [{"kind": "totp", "added_at": AT}], "recovery_codes_left": 9}),
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
@@ -85,15 +108,39 @@ fn of_schema(name: &str) -> Option<Value> {
             made["last_used_at"] = Value::Null;
             made
         }
+        "RecoveryCodes" => json!({"recovery_codes": vec![RECOVERY_CODE; 10]}),
+        "Session" => session(),
+        "Sessions" => json!({"data": [session()]}),
+        "TokenAnswer" => json!({
+            "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
+            "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
+        }),
+        "TotpOffer" => json!({
+            "secret": TOTP_SECRET,
+            "otpauth_uri": format!("otpauth://totp/Tollgate:ada%40example.com?secret={TOTP_SECRET}&issuer=Tollgate"),
+            "qr_svg": "<svg viewBox=\"0 0 53 53\" xmlns=\"http://www.w3.org/2000/svg\">…</svg>",
+        }),
+        _ => return None,
+    })
+}
+
+/// All other answers.
+fn told(name: &str) -> Option<Value> {
+    Some(match name {
+        "Accepted" => json!({"status": "accepted"}),
+        "AvatarStatus" => json!({"status": "processing"}),
+        "CursorPage_AuditEvent" => json!({"data": [audit_event()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "CursorPage_UserV2" => json!({"data": [user_v2()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "Export" => json!({
+            "exported_at": AT, "user": {"id": ID, "email": "ada@example.com", "username": "ada", "roles": ["user"]},
+            "profile": {"first_name": "Ada", "last_name": "Lovelace", "phone": "+14155550123"},
+            "sessions": [{"id": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d", "created_at": AT, "client_ip": "192.0.2.7"}],
+        }),
         "PermissionDefinitions" => json!({"data": [
             {"name": "audit:read", "description": "Reads the audit.", "roles": ["admin"]},
         ]}),
         "RoleDefinition" => role(),
         "RoleDefinitions" => json!({"data": [role()]}),
-        "RolePatch" => json!({"permissions": ["audit:read"]}),
-        "RoleRequest" => json!({
-            "name": "auditor", "description": "Reads what happened.", "permissions": ["audit:read", "users:read"],
-        }),
         "Paged_User" => json!({
             "data": [user()],
             "meta": {"total": 21, "page": 1, "per_page": 20, "pages": 2, "has_more": true},
@@ -103,40 +150,12 @@ fn of_schema(name: &str) -> Option<Value> {
             },
         }),
         "Profile" | "ProfileRequest" => profile(),
-        "RegisterClientRequest" => json!({
-            "name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
-            "scopes": ["openid", "profile", "accounts:read"], "redirect_uris": ["https://books.example.com/callback"],
-        }),
-        "RecoveryCodes" => json!({"recovery_codes": vec![RECOVERY_CODE; 10]}),
-        "RegisterRequest" => json!({
-            "email": "ada@example.com", "username": "ada", "password": PASSWORD, "name": "Ada Lovelace",
-        }),
-        "ResetRequest" => json!({"token": LINK_TOKEN, "new_password": "another horse battery 8 staple"}),
-        "RevokeRequest" => json!({"token": REFRESH_TOKEN, "token_type_hint": "refresh_token"}),
-        "RolesRequest" => json!({"roles": ["user", "treasurer"]}),
-        "Session" => session(),
-        "Sessions" => json!({"data": [session()]}),
-        "SignInRequest" => json!({"username": "ada@example.com", "password": PASSWORD}),
-        "StepUpRequest" => json!({"password": PASSWORD}),
-        "TokenAnswer" => json!({
-            "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl",
-            "token_type": "Bearer", "expires_in": 300, "refresh_token": REFRESH_TOKEN, "scope": "api",
-        }),
-        "TokenRequest" => json!({"grant_type": "password", "username": "ada@example.com", "password": PASSWORD}),
-        "TotpOffer" => json!({
-            "secret": TOTP_SECRET,
-            "otpauth_uri": format!("otpauth://totp/Tollgate:ada%40example.com?secret={TOTP_SECRET}&issuer=Tollgate"),
-            "qr_svg": "<svg viewBox=\"0 0 53 53\" xmlns=\"http://www.w3.org/2000/svg\">…</svg>",
-        }),
         "User" => user(),
         "UserInfo" => json!({
             "sub": ID, "name": "Ada Lovelace", "preferred_username": "ada", "updated_at": 1_795_248_000,
             "email": "ada@example.com", "email_verified": true,
         }),
-        "UserPatch" => json!({"name": "Ada King", "phone": null}),
-        "UserPatchV2" => json!({"name": "Ada King", "profile": {"phone": null, "address": {"street": "1 Broadway"}}}),
         "UserV2" => user_v2(),
-        "VerifyRequest" => json!({"token": LINK_TOKEN}),
         _ => return None,
     })
 }

@@ -247,7 +247,7 @@ async fn administer(service: &Running, admin: &Person, path: &str) {
 /// What an operator does.
 async fn bring_over(service: &Running) {
     let line = json!({
-        "email": "grace@example.org", "username": "gracehopper",
+        "email": "katherine@example.org", "username": "katherine",
         "password_hash": "$2b$04$9W1wWX8bKhTWZPJclWRsOOY03IgPDMM.3AEd1zOOAdCBby.tjdkg2",
     });
     let mut refusals = Vec::new();

@@ -15,6 +15,7 @@ on_both! {
     a_code_is_good_once_wherever_it_is_used,
     only_a_right_password_learns_of_the_factor,
     codes_are_counted_before_they_are_looked_at,
+    a_session_alone_uses_up_nobodys_codes,
     what_matters_most_asks_for_the_factor,
     a_new_password_leaves_the_factor_on,
 }
@@ -141,6 +142,20 @@ async fn only_a_right_password_learns_of_the_factor(backend: Backend) {
     assert_eq!(told(&guessed), told(&wrong_password));
     let failed = "SELECT count(*) FROM audit_events WHERE kind = 'sign_in.failed'";
     assert_eq!(service.ground.count(failed).await, 14, "each of them is on record");
+    service.stop().await;
+}
+
+async fn a_session_alone_uses_up_nobodys_codes(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let app = service.enrol(&ada).await;
+    for _ in 0..12 {
+        let guess = json!({"code": "000000"});
+        let answer = service.post_by(&ada, "/api/v1/users/me/mfa/totp/confirm", Some(&guess)).await;
+        assert!([409, 429].contains(&answer.status), "{}", answer.status);
+    }
+    service.sign_in_with(&ada.email, &app.code(&service.clock)).await.expect(200);
+    step_up(&service, &ada, Some(&app.code_after(&service.clock, 1))).await.expect(204);
     service.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::testing::{Backend, Browser, PASSWORD, REDIRECT, Setup, on_both, parameter};
+use crate::testing::{Backend, Browser, PASSWORD, REDIRECT, Running, Setup, on_both, parameter};
 
 on_both! {
     another_browsers_request_cannot_be_approved,
@@ -15,6 +15,8 @@ on_both! {
     who_does_not_allow_it_sends_the_client_away,
     a_request_waits_ten_minutes_and_is_decided_once,
     what_ends_sessions_ends_requests_and_codes,
+    what_a_browsers_session_stood_for_ends_with_it,
+    a_grant_that_outlasts_its_session_asks_for_a_recent_proof,
 }
 
 async fn another_browsers_request_cannot_be_approved(backend: Backend) {
@@ -180,7 +182,10 @@ async fn a_request_waits_ten_minutes_and_is_decided_once(backend: Backend) {
     let page = browser.authorize(&Browser::request(&client, "openid")).await.expect(200);
     let request = Browser::hidden(&page);
     browser.sign_in(&page, &ada.email).await.expect(303);
-    browser.sign_in(&page, &ada.email).await.expect(400);
+    // Once is enough; and whoever guesses now is told nothing, right or wrong.
+    let again = browser.sign_in(&page, &ada.email).await.expect(303).header("location");
+    let fields = [("request", request.as_str()), ("username", &ada.email), ("password", "wrong horse 9")];
+    assert_eq!(browser.submit("/oauth/sign-in", &fields).await.expect(303).header("location"), again);
     let allow = [("request", request.as_str()), ("decision", "allow")];
     let codes = futures_util::future::join_all((0..10).map(|_| async {
         let call = service.call(Method::POST, "/oauth/consent").header("cookie", browser.cookie.clone());
@@ -194,6 +199,53 @@ async fn a_request_waits_ten_minutes_and_is_decided_once(backend: Backend) {
     for odd in ["", "request=", "request=zz", "request=01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55"] {
         browser.get(&format!("/oauth/consent?{odd}")).await.expect(400);
     }
+    service.stop().await;
+}
+
+/// A browser that somebody has signed in with, and the session's cookies.
+async fn signed_in<'a>(service: &'a Running, who: &str) -> (Browser<'a>, String) {
+    let body = json!({"username": who, "password": PASSWORD});
+    let answer = service.call(Method::POST, "/api/v1/auth/session").json(&body).send().await.expect(200);
+    let pairs: Vec<_> = answer.cookies().iter().filter_map(|line| line.split(';').next().map(str::to_owned)).collect();
+    let mut browser = Browser::new(service);
+    browser.cookie = pairs.join("; ");
+    (browser, pairs.join("; "))
+}
+
+async fn what_a_browsers_session_stood_for_ends_with_it(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let client = service.web_client(&["openid"]).await;
+    for ends_before_the_code in [true, false] {
+        let (mut browser, cookies) = signed_in(&service, &ada.email).await;
+        let request = [Browser::request(&client, "openid"), vec![("prompt", "consent".into())]].concat();
+        let asked = browser.authorize(&request).await.expect(303).header("location");
+        let page = browser.get(&asked).await.expect(200);
+        let allow = [("request", &*Browser::hidden(&page)), ("decision", "allow")];
+        let sign_out = || service.call(Method::DELETE, "/api/v1/auth/session").header("cookie", cookies.clone()).send();
+        if ends_before_the_code {
+            sign_out().await.expect(204);
+            browser.submit("/oauth/consent", &allow).await.expect(400);
+        } else {
+            let back = browser.submit("/oauth/consent", &allow).await.expect(303).header("location");
+            sign_out().await.expect(204);
+            let code = parameter(&back, "code").unwrap();
+            service.redeem(&client, &code).await.expect_problem(400, "invalid_grant");
+        }
+    }
+    service.stop().await;
+}
+
+async fn a_grant_that_outlasts_its_session_asks_for_a_recent_proof(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let client = service.web_client(&["openid", "offline_access"]).await;
+    let (mut browser, _) = signed_in(&service, &ada.email).await;
+    let request = Browser::request(&client, "openid offline_access");
+    browser.authorize(&request).await.expect(303);
+    let (mut browser, _) = signed_in(&service, &ada.email).await;
+    service.clock.advance(Duration::from_secs(301));
+    browser.authorize(&request).await.expect(200);
     service.stop().await;
 }
 

@@ -43,6 +43,12 @@ async fn a_name_that_looks_like_anothers_is_taken(backend: Backend) {
     }
     service.person("tom").await;
     service.register(&body("t", "Том")).await.expect_problem(409, "username_taken");
+    // Large and small letters of one script, each like another's: neither is written so throughout.
+    service.person("Eva").await;
+    service.register(&body("greek", "Ενα")).await.expect_problem(409, "username_taken");
+    service.register(&body("nea", "ενα")).await.expect(201);
+    let nea = service.sign_in("nea@example.org").await;
+    rename(&service, &nea, &nea, "Ενα").await.expect_problem(409, "username_taken");
     // Of ASCII alone every name is its own.
     for name in ["modem", "modern", "illl", "lill"] {
         service.person(name).await;
