@@ -8,12 +8,15 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use shared::auth::{AUDIENCE_ACCOUNTS, AUDIENCE_USERS, Caller, HEADER, Signer, User};
 use shared::clock::Clock;
 use shared::config::Secret;
 use shared::domain::{Permissions, Role, SessionId};
+use tests::client::text;
 use tests::stack::Service;
 use tests::{Answer, Backend, Client, Person, Stack, wait_until};
 
@@ -116,7 +119,7 @@ impl World {
 
     async fn directly(&self, case: &Case) -> Answer {
         let path = self.filled(&case.path);
-        let of_users = ["/users", "/auth", "/audit", "/roles", "/permissions", "/.well-known"]
+        let of_users = ["/users", "/auth", "/audit", "/clients", "/roles", "/permissions", "/.well-known"]
             .iter()
             .any(|part| path.contains(part));
         let (addr, audience): (SocketAddr, _) = match of_users {
@@ -125,7 +128,7 @@ impl World {
         };
         let user = User {
             id: self.person.id.parse().expect("an id"),
-            session: Some(SessionId::generate(&Clock::system())),
+            session: Some(self.session()),
             api_key: None,
             roles: Role::ALL.into_iter().collect(),
             permissions: Permissions::NONE,
@@ -136,6 +139,14 @@ impl World {
         let bare = path.split('?').next().unwrap_or_default();
         let assertion = self.signer.sign(audience, case.method.as_str(), bare, &caller).expect("signed");
         self.send(case, &Client::new(addr), Some(&assertion)).await
+    }
+
+    /// The one that they came through the gateway with.
+    fn session(&self) -> SessionId {
+        let payload = self.person.client.token().and_then(|token| token.split('.').nth(1)).expect("a token");
+        let claims = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+        let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+        text(&claims, "/sid").parse().expect("an id")
     }
 
     async fn send(&self, case: &Case, client: &Client, assertion: Option<&str>) -> Answer {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 use tests::client::PASSWORD;
 use tests::stack::Service;
@@ -24,6 +24,8 @@ fn python() -> std::path::PathBuf {
 /// Writes a certificate, its key and a configuration with both into `folder`; the authority's certificate.
 fn certified(folder: &Path) -> String {
     let mut params = CertificateParams::new([]).expect("parameters");
+    // A name of its own: to OpenSSL a certificate whose issuer has its own name is signed by itself.
+    params.distinguished_name.push(DnType::CommonName, "An authority for tests");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let key = KeyPair::generate().expect("a key");

@@ -49,13 +49,14 @@ pub(super) async fn set_roles(
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }
-    if id != caller.user.id && !giver.covers_user(&user) {
-        return Err(UserError::Forbidden);
-    }
     if wanted.are_those_of(&user) {
         return Ok(user);
     }
     let change = wanted.of(&write, &user, &giver).await?;
+    // Whoever may do less than somebody changes nothing about what they may.
+    if id != caller.user.id && !giver.covers_user(&user) {
+        return Err(UserError::Forbidden);
+    }
     let demoted = user.roles.has(Role::Admin) && !change.roles.has(Role::Admin);
     if demoted && user.status == Status::Active {
         roles::keep_an_administrator(&write, id).await?;

@@ -120,7 +120,7 @@ async fn who_was_an_administrator_before_does_nothing_after(backend: Backend) {
     };
     let demoted = service.with_roles("demoted", &["user", "admin"]).await;
     set_roles(&service, &root, &demoted, &["user"]).await.expect(200);
-    assert_eq!(everything(&demoted).await, [401; 5]);
+    assert_eq!(everything(&demoted).await, [403; 5]);
     let disabled = service.with_roles("disabled", &["user", "admin"]).await;
     post(&service, &root, &disabled, "disable").await.expect(200);
     assert_eq!(everything(&disabled).await, [401; 5]);
