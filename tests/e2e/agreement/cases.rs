@@ -104,10 +104,12 @@ impl Maker<'_> {
             (false, false, true) if harmless => &["{account}", NOWHERE],
             (false, false, _) => &[NOWHERE],
         };
-        if self.template.contains("{id}") {
-            ids.iter().map(|id| self.template.replace("{id}", id)).collect()
+        let template =
+            self.template.replace("{name}", "nosuchrole").replace("{sid}", NOWHERE).replace("{key}", NOWHERE);
+        if template.contains("{id}") {
+            ids.iter().map(|id| template.replace("{id}", id)).collect()
         } else {
-            Vec::from_iter((!bad).then(|| self.template.to_owned()))
+            Vec::from_iter((!bad).then_some(template))
         }
     }
 
