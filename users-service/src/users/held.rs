@@ -51,7 +51,7 @@ pub enum Holds {
 pub enum Purge {
     /// The rows whose column names the user.
     Rows(&'static str),
-    /// By [`super::purge`], for it is more than that.
+    /// By [`super::purge()`], for it is more than that.
     Specially,
 }
 
