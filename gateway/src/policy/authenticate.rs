@@ -279,6 +279,11 @@ impl issuers::Issuer {
             let keys = keys.current().ok_or(Failure::Unavailable(Code::KeysUnavailable))?;
             Ok::<_, Failure>(self.rules.verify(token, &keys, as_of))
         };
+        if keys.current().is_none() {
+            // We have only just started: the first keys are on their way, and no question is asked for anybody.
+            let _place = means.admit()?;
+            keys.arrival().await;
+        }
         match attempt()? {
             // Perhaps a key that is newer than our copy of the set.
             Err(Refusal::UnknownKey) if keys.would_wait() => {

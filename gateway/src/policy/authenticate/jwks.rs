@@ -164,6 +164,13 @@ impl Jwks {
         tokio::time::timeout(self.refetch_timeout, attempts.changed()).await.is_ok()
     }
 
+    /// Waits for the first keys, as long as for a fetch: the task that fetches is at it until there are some.
+    pub async fn arrival(&self) {
+        let mut attempts = self.attempts.subscribe();
+        let arrived = async { while self.current().is_none() && attempts.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(self.refetch_timeout, arrived).await;
+    }
+
     /// Starts the task that fetches, unless there is one; it ends when nobody holds the keys any more.
     pub fn tend(self: &Arc<Self>, client: &reqwest::Client) {
         if !self.tended.swap(true, Ordering::AcqRel) {

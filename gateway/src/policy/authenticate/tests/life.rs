@@ -51,6 +51,23 @@ async fn fetched_at_start_again_for_an_unknown_key_and_kept_when_the_issuer_is_d
 }
 
 #[actix_web::test]
+async fn whoever_comes_before_the_first_keys_waits_for_them() {
+    let issuer = Issuer::ours();
+    let stub = Stub::start(Play::Text(500, String::new()));
+    let mut config = config(&format!("jwks_url = \"{}\"", stub.url));
+    config.authentication.refetch_timeout = Duration::from_secs(30).into();
+    let gate = Gate::new(&issuer.clock, &config);
+    let keys = gate.keys("default");
+    gate.issuers.tend(&reqwest::Client::new());
+    until("a fetch fails", async || keys.health().failures > 0).await;
+
+    let token = issuer.token();
+    let (answer, ()) = futures_util::join!(gate.bearer(&token), async { stub.say(json!({"keys": [issuer.jwk()]})) });
+    assert!(answer.is_ok(), "{answer:?}");
+    stub.stop().await;
+}
+
+#[actix_web::test]
 async fn a_revoked_signing_key_voids_whatever_it_has_signed_and_nothing_else() {
     let (stolen, sound) = (Issuer::ours(), Issuer::ours());
     let clock = &stolen.clock;
