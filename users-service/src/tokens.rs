@@ -1,6 +1,7 @@
 //! OAuth 2.0: what a sign-in or a refresh is worth, how it is given back, and what the world is told about it.
 
 mod access;
+mod attempt;
 mod error;
 mod grant;
 pub mod http;
@@ -13,6 +14,10 @@ mod revoke;
 pub use access::{Claims, Issuer};
 pub use error::GrantError;
 pub use model::{Granted, TokenAnswer};
+#[cfg(feature = "passkeys")]
+pub use attempt::attempted;
+#[cfg(feature = "passkeys")]
+pub use password::{may_enter, open};
 pub use password::{Proof, Proven, prove, sign_in, tokens_for};
 pub use refresh::refresh;
 pub use revoke::{Ending, end_session};
