@@ -35,5 +35,6 @@ pub use prove::{again, sign_in};
 pub use rows::{of_user, remove_all, sweep};
 pub use settings::check;
 
-#[cfg(all(test, feature = "passkeys"))]
+#[cfg(test)]
+#[cfg(feature = "passkeys")]
 mod tests;

@@ -87,3 +87,40 @@ impl Challenge {
         Ok(first.exec_without_returning(write.transaction()).await? == 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::clock::Clock;
+
+    use super::*;
+    use crate::testing::{Backend, Setup};
+
+    #[actix_web::test]
+    async fn a_challenge_opens_for_its_purpose_and_with_any_byte_changed_for_none() {
+        let service = Setup::on(Backend::Sqlite).start().await;
+        let (app, clock) = (&service.app, Clock::system());
+        let (ada, bob) = (UserId::generate(&clock), UserId::generate(&clock));
+        let (here, there) = (SessionId::generate(&clock), SessionId::generate(&clock));
+        let purposes = [
+            Purpose::SignIn,
+            Purpose::Register(ada, here),
+            Purpose::Register(ada, there),
+            Purpose::Register(bob, here),
+            Purpose::StepUp(ada, here),
+        ];
+        for made in purposes {
+            let bytes = draw(app, made).unwrap();
+            for asked in purposes {
+                assert_eq!(open(app, &bytes, asked).is_some(), made == asked, "{made:?} as {asked:?}");
+            }
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                assert!(open(app, &changed, made).is_none() && open(app, &bytes[..at], made).is_none(), "{at}");
+            }
+            assert!(open(app, &[&bytes[..], &[0]].concat(), made).is_none());
+            assert_ne!(bytes, draw(app, made).unwrap());
+        }
+        service.stop().await;
+    }
+}

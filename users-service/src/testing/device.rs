@@ -45,14 +45,14 @@ impl Default for Manner {
 }
 
 /// A key of the device's.
-enum Key {
+pub enum Key {
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
 /// A device with one key, which counts how often it signs.
 pub struct Device {
-    key: Key,
+    pub key: Key,
     pub id: Vec<u8>,
     pub count: u32,
     pub manner: Manner,
@@ -123,7 +123,7 @@ impl Device {
     /// Authenticator data with this in place of the key.
     pub fn data_with(&self, site: &str, key: &[u8]) -> Vec<u8> {
         let length = u16::try_from(self.id.len()).unwrap().to_be_bytes();
-        [&self.header(site, HAS_KEY), &[0; 16], &length[..], &self.id, key].concat()
+        [&self.header(site, HAS_KEY)[..], &[0; 16], &length[..], &self.id, key].concat()
     }
 
     /// What `JSON.stringify()` makes of a new credential with this authenticator data.
