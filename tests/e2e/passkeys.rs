@@ -33,7 +33,8 @@ impl Device {
     }
 
     fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {
-        let data = json!({"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false});
+        let data =
+            json!({"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false});
         data.to_string().into_bytes()
     }
 
@@ -71,7 +72,8 @@ impl Device {
 
     fn credential(response: &Value) -> String {
         let id = BASE64.encode(Self::ID);
-        json!({"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {}}).to_string()
+        json!({"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {}})
+            .to_string()
     }
 }
 
@@ -121,7 +123,10 @@ async fn a_passkey_opens_what_a_password_and_a_code_would(backend: Backend) {
     drop(ann.client.post("/api/v1/auth/step-up", &proof).await.expect(204));
 
     let path = format!("{PASSKEYS}/{}", kept.text("/id"));
-    assert_eq!(ann.client.patch(&path, json!({"name": "my old phone"})).await.expect(200).text("/name"), "my old phone");
+    assert_eq!(
+        ann.client.patch(&path, json!({"name": "my old phone"})).await.expect(200).text("/name"),
+        "my old phone"
+    );
     stack.register("bob").await.client.delete(&path).await.problem(404, "not_found");
     drop(here.delete(&path).await.expect(204));
     let credential = device.get(&options(&visitor, "/api/v1/auth/passkeys/options").await);

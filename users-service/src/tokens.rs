@@ -12,13 +12,13 @@ mod refresh;
 mod revoke;
 
 pub use access::{Claims, Issuer};
-pub use error::GrantError;
-pub use model::{Granted, TokenAnswer};
 #[cfg(feature = "passkeys")]
 pub use attempt::attempted;
+pub use error::GrantError;
+pub use model::{Granted, TokenAnswer};
+pub use password::{Proof, Proven, prove, sign_in, tokens_for};
 #[cfg(feature = "passkeys")]
 pub use password::{may_enter, open};
-pub use password::{Proof, Proven, prove, sign_in, tokens_for};
 pub use refresh::refresh;
 pub use revoke::{Ending, end_session};
 

@@ -26,9 +26,9 @@ pub mod v2;
 pub use cache::{LONGEST_TTL, Looked, UserCache};
 pub use email_change::moved;
 pub use error::UserError;
-pub use fields::{Email, Identifier, Refused, Username, fold};
 #[cfg(feature = "passkeys")]
 pub use fields::is_plain;
+pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use import::{Dry, ImportError, Refusal, Summary, costliest_foreign, import};
 pub use looks::fill as fill_looks;
 pub use model::{Credentials, NewUser, Status, User};

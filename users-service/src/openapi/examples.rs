@@ -101,7 +101,9 @@ fn credential(name: &str) -> Option<Value> {
             "jti": "5b6e1c1e-0b57-4f0e-9c2d-2f6a1e7c9d10", "sid": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d",
             "scope": "accounts:read openid", "client_id": CLIENT, "token_type": "Bearer",
         }),
-        "Factors" => json!({"factors": [{"kind": "totp", "added_at": AT}, {"kind": "passkey", "added_at": AT}], "recovery_codes_left": 9}),
+        "Factors" => {
+            json!({"factors": [{"kind": "totp", "added_at": AT}, {"kind": "passkey", "added_at": AT}], "recovery_codes_left": 9})
+        }
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",

@@ -9,9 +9,7 @@ use shared::domain::PasskeyId;
 use shared::http::{Body, Conditions, Id, NoBody};
 use shared::problem::Problem;
 
-use super::model::{
-    CreationOptions, PasskeyPatch, PasskeyRequest, PasskeyView, PasskeysView, RequestOptions, named,
-};
+use super::model::{CreationOptions, PasskeyPatch, PasskeyRequest, PasskeyView, PasskeysView, RequestOptions, named};
 use super::ops;
 use crate::app::App;
 use crate::db::Write;

@@ -19,8 +19,8 @@ use crate::audit::{Event, Kind};
 use crate::db::entity::passkey::Model;
 use crate::db::{Fault, Write};
 use crate::mail::{self, Owed, Template};
-use crate::users::{self, Status, User, UserError};
 use crate::step_up;
+use crate::users::{self, Status, User, UserError};
 
 const REQUIRED: &str = "required";
 const NO_MORE: UserError = UserError::State("There are as many passkeys as one may have: remove one first.");
@@ -94,7 +94,8 @@ pub(super) fn verified(app: &App, caller: &InSession, credential: &str) -> Resul
     let made = Made::parse(credential)
         .ok_or_else(|| refused("format", "what JSON.stringify() makes of a credential that was just made as asked"))?;
     let challenge = challenge::open(app, &made.challenge, Purpose::Register(caller.user.id, session(caller)?));
-    let challenge = challenge.ok_or_else(|| refused("challenge", "over, or not of this session: ask for options again"))?;
+    let challenge =
+        challenge.ok_or_else(|| refused("challenge", "over, or not of this session: ask for options again"))?;
     let new = made.verify(&party(&app.config));
     let new = new.ok_or_else(|| refused("incorrect", "not made for this site, or without looking who is there"))?;
     Ok(Verified { new, challenge })
@@ -124,7 +125,8 @@ pub(super) async fn keep(
     let kept = store::insert(write, id, name, &verified.new, &app.clock).await;
     let row = kept.map_err(|fault| if fault.violates("credential_id") { KNOWN } else { UserError::Database(fault) })?;
     write.audit(event(app, caller, Kind::PasskeyAdded, &row));
-    tell(app, write, id, "A passkey was added to your account: whoever has it can sign in without your password.").await?;
+    tell(app, write, id, "A passkey was added to your account: whoever has it can sign in without your password.")
+        .await?;
     Ok(row.into())
 }
 

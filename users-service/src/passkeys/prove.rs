@@ -63,8 +63,7 @@ async fn check(
 ) -> Result<(sessions::Session, User), GrantError> {
     // Where nobody has named themselves, the authenticator has to.
     assertion.user_handle.as_ref().ok_or(GrantError::Invalid)?;
-    let (challenge, row, told) =
-        right(app, assertion, Purpose::SignIn).await?.ok_or(GrantError::Invalid)?;
+    let (challenge, row, told) = right(app, assertion, Purpose::SignIn).await?.ok_or(GrantError::Invalid)?;
     let write = app.database.write().await?;
     let user = users::lock(&write, row.user_id.into()).await?.ok_or(GrantError::Invalid)?.user;
     tokens::may_enter(app, &user)?;
@@ -90,7 +89,9 @@ pub async fn again(app: &App, caller: &InSession, assertion: &Assertion) -> Resu
     let (id, gone) = (caller.user.id, || Problem::new(Code::TokenInvalid));
     let session = caller.user.session.ok_or_else(gone)?;
     let right = right(app, assertion, Purpose::StepUp(id, session)).await?;
-    let Some((challenge, row, told)) = right.filter(|(_, row, _)| row.user_id == id.as_uuid()) else { return Ok(false) };
+    let Some((challenge, row, told)) = right.filter(|(_, row, _)| row.user_id == id.as_uuid()) else {
+        return Ok(false);
+    };
     let write = app.database.write().await?;
     let current = users::lock(&write, id).await?.filter(|current| current.user.status == Status::Active);
     current.ok_or_else(gone)?;

@@ -79,7 +79,8 @@ impl Made {
         let challenge = ClientData::from_base64(&response.client_data).ok()?.challenge;
         let challenge = Passki::base64_decode(&challenge).ok()?;
         let told = response.transports.unwrap_or_default();
-        let transports = TRANSPORTS.into_iter().filter(|known| told.iter().take(MOST_TRANSPORTS).any(|word| word == known));
+        let transports =
+            TRANSPORTS.into_iter().filter(|known| told.iter().take(MOST_TRANSPORTS).any(|word| word == known));
         let transports = transports.collect();
         let Response { client_data, .. } = response;
         (r#type == "public-key").then_some(Self {

@@ -52,7 +52,8 @@ pub fn check(config: &Config, report: &mut Report<'_>) {
     let Site { rp_id, origins } = site(config);
     // Where the issuer is no URL, that is said of the issuer.
     let at_home = rp_id.is_empty() || origins.iter().all(|origin| is_of(origin, &rp_id));
-    let rule = "each the origin of pages at the rp_id or below it, such as https://app.example.com; http only at localhost";
+    let rule =
+        "each the origin of pages at the rp_id or below it, such as https://app.example.com; http only at localhost";
     report.ensure(at_home, "passkeys.origins", rule);
     report.ensure((1..=100).contains(&set.per_user), "passkeys.per_user", "from 1 to 100");
     let lasts = set.challenge.get();
@@ -103,7 +104,9 @@ mod tests {
             let origins = ("PASSKEYS__ORIGINS", &*format!("[\"{origin}\"]"));
             assert!(with(&[issuer, rp_id, origins]).is_ok(), "{origin}");
         }
-        for origin in ["https://evilexample.com", "https://example.com/", "https://example.com/x", "example.com", "null"] {
+        for origin in
+            ["https://evilexample.com", "https://example.com/", "https://example.com/x", "example.com", "null"]
+        {
             let origins = ("PASSKEYS__ORIGINS", &*format!("[\"{origin}\"]"));
             assert!(with(&[issuer, rp_id, origins]).is_err(), "{origin}");
         }

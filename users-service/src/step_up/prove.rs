@@ -88,12 +88,7 @@ async fn look(app: &App, caller: &InSession, shown: &Shown) -> Result<Looked, Pr
 
 /// Notes the proof only if the user still is who was checked: the row is locked, so a password change, a disabling or a
 /// deletion comes wholly before or wholly after.
-async fn by_password(
-    app: &App,
-    caller: &InSession,
-    password: &Secret,
-    otp: Option<&str>,
-) -> Result<Looked, Problem> {
+async fn by_password(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<Looked, Problem> {
     let (id, gone) = (caller.user.id, || Problem::new(Code::TokenInvalid));
     let session = caller.user.session.ok_or_else(gone)?;
     let checked = users::credentials(app.database.read(), id).await?.ok_or_else(gone)?;

@@ -91,9 +91,7 @@ impl Device {
                 let (x, y) = key.public_key().as_ref()[1..].split_at(32);
                 (2, -7, vec![(-1, number(1)), (-2, Cbor::Bytes(x.to_vec())), (-3, Cbor::Bytes(y.to_vec()))])
             }
-            Key::Ed25519(key) => {
-                (1, -8, vec![(-1, number(6)), (-2, Cbor::Bytes(key.public_key().as_ref().to_vec()))])
-            }
+            Key::Ed25519(key) => (1, -8, vec![(-1, number(6)), (-2, Cbor::Bytes(key.public_key().as_ref().to_vec()))]),
         };
         let members = [(1, number(kind)), (3, number(self.algorithm.unwrap_or(algorithm)))].into_iter().chain(rest);
         Cbor::Map(members.map(|(label, value)| (number(label), value)).collect())

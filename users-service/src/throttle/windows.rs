@@ -65,11 +65,7 @@ impl Visit {
     /// who knows what it is called could delay its user.
     #[must_use]
     pub fn with_passkey(credential_id: &[u8], address: Option<IpAddr>) -> Self {
-        Self {
-            pair: Ticket::passkey(credential_id, address),
-            identifier: None,
-            network: address.map(Ticket::network),
-        }
+        Self { pair: Ticket::passkey(credential_id, address), identifier: None, network: address.map(Ticket::network) }
     }
 }
 

@@ -6,9 +6,9 @@ use shared::http::Form;
 use shared::problem::{Code, Problem};
 
 use super::error::GrantError;
+use crate::oauth::scope::{self, Scope};
 #[cfg(feature = "passkeys")]
 use crate::passkeys::Assertion;
-use crate::oauth::scope::{self, Scope};
 
 /// The scope of a user's own sessions: everything the user may do.
 pub const SCOPE: &str = scope::WHOLE;

@@ -43,13 +43,7 @@ const DEEDS: [(&str, &[Kind]); 48] = [
     ("make_client_secret", &[Kind::ClientSecretMade]),
     (
         "create_cookie_session",
-        &[
-            Kind::SignInSucceeded,
-            Kind::SignInFailed,
-            Kind::SignInThrottled,
-            Kind::SignInShed,
-            Kind::PasskeyCloned,
-        ],
+        &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::PasskeyCloned],
     ),
     ("refresh_cookie_session", &[Kind::RefreshReplayed]),
     ("delete_cookie_session", &[Kind::SessionEnded]),
@@ -129,9 +123,11 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset | Kind::RecoveryCodeUsed | Kind::PasskeyCloned => {
-            ("nobody", true, false)
-        }
+        Kind::UserRegistered
+        | Kind::EmailVerified
+        | Kind::PasswordReset
+        | Kind::RecoveryCodeUsed
+        | Kind::PasskeyCloned => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
         Kind::RoleMade
         | Kind::RoleChanged

@@ -60,7 +60,12 @@ async fn an_administrator_takes_them_and_a_new_password_does_not(backend: Backen
     let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
     let mut device = Device::new();
     service.add_passkey(&ada, &mut device).await;
-    service.call(Method::POST, "/api/v1/auth/password/forgot").json(&json!({"email": ada.email})).send().await.expect(202);
+    service
+        .call(Method::POST, "/api/v1/auth/password/forgot")
+        .json(&json!({"email": ada.email}))
+        .send()
+        .await
+        .expect(202);
     let token = service.mail(&ada.email, "Choose").await.token();
     let body = json!({"token": token, "new_password": "another horse battery 8 staple"});
     service.call(Method::POST, "/api/v1/auth/password/reset").json(&body).send().await.expect(204);

@@ -268,12 +268,16 @@ async fn a_browser_signs_in_with_a_passkey(backend: Backend) {
     service.add_passkey(&ada, &mut device).await;
     let post = async |body: Value| service.call(Method::POST, "/api/v1/auth/session").json(&body).send().await;
     let credential = device.get(&service.request_options().await).to_string();
-    for both in [json!({"credential": credential, "password": PASSWORD}), json!({"credential": credential, "otp": "1"})] {
+    for both in [json!({"credential": credential, "password": PASSWORD}), json!({"credential": credential, "otp": "1"})]
+    {
         let refused = post(both).await.expect_problem(422, "validation_failed");
         assert_eq!(refused.text("/errors/0/pointer"), "/credential");
     }
     let nothing = post(json!({})).await.expect_problem(422, "validation_failed").json();
-    assert_eq!((&nothing["errors"][0]["pointer"], &nothing["errors"][1]["pointer"]), (&json!("/username"), &json!("/password")));
+    assert_eq!(
+        (&nothing["errors"][0]["pointer"], &nothing["errors"][1]["pointer"]),
+        (&json!("/username"), &json!("/password"))
+    );
     post(json!({"credential": "{}"})).await.expect_problem(422, "validation_failed");
     let signed_in = post(json!({"credential": credential})).await.expect(200);
     assert_eq!((signed_in.cookies().len(), signed_in.text("/user_id")), (2, ada.id.to_string()));
