@@ -33,8 +33,9 @@ fmt: ## Format the code
 fmt-check: ## Whether the code is formatted (part of check)
 	$(CARGO) fmt --all --check
 
-lint: ## Clippy, warnings are errors (part of check)
+lint: ## Clippy, warnings are errors, also of users-service without passkeys (part of check)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --package users-service --no-default-features -- -D warnings
 
 docs: ## The documentation of all crates (part of check)
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --workspace --no-deps --document-private-items --quiet

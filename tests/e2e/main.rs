@@ -46,6 +46,7 @@ mod lists;
 mod oauth;
 mod oidc;
 mod order_of_checks;
+mod passkeys;
 mod problems;
 mod recovery;
 mod redis_gone;

@@ -10,7 +10,7 @@ use shared::config::{Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::links::Purpose;
-use crate::{api_keys, avatar, bootstrap, keys, mail, mfa, oauth, sessions, throttle, users};
+use crate::{api_keys, avatar, bootstrap, keys, mail, mfa, oauth, passkeys, sessions, throttle, users};
 
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
@@ -28,6 +28,7 @@ pub struct Config {
     pub keys: Keys,
     pub sessions: Sessions,
     pub mfa: Mfa,
+    pub passkeys: Passkeys,
     pub passwords: Passwords,
     pub hashing: Hashing,
     pub import: Import,
@@ -87,6 +88,8 @@ sections! {
     Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
     /// `[mfa]`
     Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
+    /// `[passkeys]`
+    Passkeys { rp_id: String, origins: Vec<String>, challenge: Dur, per_user: u16, }
     /// `[passwords]`
     Passwords { rule: PasswordRule, context_words: Vec<String>, }
     /// `[hashing]`
@@ -236,6 +239,7 @@ impl Check for Config {
         sessions::check(self, report);
         report.ensure(self.sessions.step_up.get().as_secs() > 0, "sessions.step_up", "at least 1s");
         mfa::check(self, report);
+        passkeys::check(self, report);
         bootstrap::check(self, report);
         mail::check(self, report);
         oauth::check(self, report);

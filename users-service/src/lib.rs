@@ -19,6 +19,7 @@ mod mfa;
 mod oauth;
 pub mod openapi;
 mod pages;
+mod passkeys;
 mod passwords;
 mod probes;
 mod recovery;

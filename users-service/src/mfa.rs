@@ -11,7 +11,7 @@ mod totp;
 
 pub use proof::{Factor, Refused, admit, forgive, prove};
 pub use settings::check;
-pub use store::{is_on, remove_all, sweep};
+pub use store::{is_on, sweep};
 
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,7 @@ use crate::{
     ),
     components(schemas(ProblemBody, Role, Target, UserId)),
     security(("access_token" = [])),
-    modifiers(&AccessToken, &SameInBothVersions, &Errors, &Headers),
+    modifiers(&Passkeys, &AccessToken, &SameInBothVersions, &Errors, &Headers),
 )]
 struct Document;
 
@@ -59,6 +59,19 @@ pub fn document() -> String {
         serde_json::to_string(&document).unwrap_or_default()
     });
     JSON.clone()
+}
+
+/// What a build without passkeys does not serve.
+struct Passkeys;
+
+impl Modify for Passkeys {
+    #[cfg(feature = "passkeys")]
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        document.merge(crate::passkeys::Document::openapi());
+    }
+
+    #[cfg(not(feature = "passkeys"))]
+    fn modify(&self, _: &mut utoipa::openapi::OpenApi) {}
 }
 
 /// What does not differ between versions is written once, and served under both.

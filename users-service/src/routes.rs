@@ -6,6 +6,8 @@ use actix_web::{HttpResponse, Resource, Scope};
 use shared::http::method_not_allowed;
 
 use crate::oauth::{self, authorize};
+#[cfg(feature = "passkeys")]
+use crate::passkeys;
 use crate::users::{export, profile, v1, v2};
 use crate::{
     api_keys, audit, avatar, browser, clients, keys, mfa, openapi, pages, passwords, probes, recovery, roles, sessions,
@@ -107,7 +109,34 @@ fn avatars(scope: Scope) -> Scope {
 
 /// What is the same in every version.
 fn common(scope: Scope) -> Scope {
-    own(power(proof(scope)))
+    passkeys(own(power(proof(scope))))
+}
+
+/// Keys in people's devices.
+#[cfg(feature = "passkeys")]
+fn passkeys(scope: Scope) -> Scope {
+    scope
+        .service(resource("/auth/passkeys/options", "POST").route(web::post().to(passkeys::http::anybodys)))
+        .service(resource("/auth/step-up/options", "POST").route(web::post().to(passkeys::http::own)))
+        .service(resource("/users/me/passkeys/options", "POST").route(web::post().to(passkeys::http::options)))
+        .service(
+            resource("/users/me/passkeys", "GET, HEAD, POST")
+                .route(web::get().to(passkeys::http::list))
+                .route(web::head().to(passkeys::http::list))
+                .route(web::post().to(passkeys::http::make)),
+        )
+        .service(
+            resource("/users/me/passkeys/{id}", "GET, HEAD, PATCH, DELETE")
+                .route(web::get().to(passkeys::http::get))
+                .route(web::head().to(passkeys::http::get))
+                .route(web::patch().to(passkeys::http::patch))
+                .route(web::delete().to(passkeys::http::remove)),
+        )
+}
+
+#[cfg(not(feature = "passkeys"))]
+fn passkeys(scope: Scope) -> Scope {
+    scope
 }
 
 /// Signing in, and what goes by mail.

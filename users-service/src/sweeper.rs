@@ -6,7 +6,7 @@ use actix_web::web;
 
 use crate::app::App;
 use crate::db::Fault;
-use crate::{api_keys, audit, idempotency, links, mail, mfa, oauth, revocations, sessions, throttle, users};
+use crate::{api_keys, audit, idempotency, links, mail, mfa, oauth, passkeys, revocations, sessions, throttle, users};
 
 /// How long links are kept beyond their time: a mail that is tried again gives its link a new one.
 const LINKS_KEPT: Duration = Duration::from_secs(86_400);
@@ -39,6 +39,7 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     oauth::sweep(write.transaction(), now, ago(CODES_KEPT)).await?;
     throttle::sweep(write.transaction(), ago(app.config.throttle.device_memory.get())).await?;
     mfa::sweep(write.transaction(), ago(app.config.mfa.setup.get())).await?;
+    passkeys::sweep(write.transaction(), now).await?;
     api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
     write.commit().await?;
     links::sweep(&app.database, ago(LINKS_KEPT)).await?;

@@ -4,6 +4,8 @@ mod answer;
 mod browser;
 mod call;
 mod client;
+#[cfg(feature = "passkeys")]
+mod device;
 mod factor;
 mod mail;
 mod person;
@@ -16,6 +18,8 @@ pub use answer::Answer;
 pub use browser::{Browser, CHALLENGE, REDIRECT, VERIFIER, parameter};
 pub use call::Call;
 pub use client::Registered;
+#[cfg(feature = "passkeys")]
+pub use device::{BACKED_UP, Device, ELIGIBLE, PRESENT, VERIFIED, base64url};
 pub use factor::Authenticator;
 pub use mail::Mail;
 pub use person::{PASSWORD, Person};

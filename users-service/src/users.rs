@@ -26,6 +26,8 @@ pub mod v2;
 pub use cache::{LONGEST_TTL, Looked, UserCache};
 pub use email_change::moved;
 pub use error::UserError;
+#[cfg(feature = "passkeys")]
+pub use fields::is_plain;
 pub use fields::{Email, Identifier, Refused, Username, fold};
 pub use import::{Dry, ImportError, Refusal, Summary, costliest_foreign, import};
 pub use looks::fill as fill_looks;

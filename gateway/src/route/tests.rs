@@ -45,6 +45,8 @@ fn the_shipped_table_sends_everything_where_it_belongs() {
         ("GET /api/v1/users/me", "users /api/users/{id}"),
         ("PUT /api/v1/users/me/password", "users /api/users/me/password"),
         ("GET /api/v1/users/me/mfa", "users /api/users/me/mfa"),
+        ("DELETE /api/v1/users/me/passkeys/x", "users /api/users/me/passkeys/{id}"),
+        ("POST /api/v1/users/me/passkeys/options", "users /api/users/me/passkeys/options"),
         ("DELETE /api/v1/users/me/mfa/totp", "users /api/users/me/mfa/totp"),
         ("POST /api/v2/users/me/mfa/totp/confirm", "users /api/users/me/mfa/totp/confirm"),
         ("TRACE /api/v1/users/me", "405 GET,HEAD,PATCH,DELETE,OPTIONS"),

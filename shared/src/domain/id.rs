@@ -81,6 +81,8 @@ id_type! {
     EventId;
     /// An API key.
     ApiKeyId;
+    /// A passkey.
+    PasskeyId;
     /// An OAuth client.
     ClientId;
     /// A link in a mail.

@@ -96,6 +96,15 @@ fn sign_in() -> Vec<Row> {
         public("POST /auth/password/reset", 410)
             .json(r#"{"token": "nothing", "new_password": "another horse battery 8 staple"}"#),
         signed_in("POST /auth/step-up", [422; 5]).json(r#"{"password": "not this 1"}"#),
+        public("POST /auth/passkeys/options", 200),
+        // Nobody has a passkey, and nobody gets one.
+        signed_in("POST /auth/step-up/options", [409; 5]),
+        signed_in("POST /users/me/passkeys/options", [422; 5]).json(r#"{"more": 1}"#),
+        signed_in("GET /users/me/passkeys", [200; 5]),
+        signed_in("POST /users/me/passkeys", [422; 5]).json(r#"{"name": "phone", "credential": "{}"}"#),
+        signed_in("GET /users/me/passkeys/{id}", [404; 5]),
+        signed_in("PATCH /users/me/passkeys/{id}", [404; 5]).patch("{}"),
+        signed_in("DELETE /users/me/passkeys/{id}", [404; 5]),
         signed_in("GET /users/me/mfa", [200; 5]),
         // Nobody has a second factor, and nobody gets one.
         signed_in("POST /users/me/mfa/totp", [422; 5]).json(r#"{"more": 1}"#),

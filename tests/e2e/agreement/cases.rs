@@ -227,6 +227,8 @@ fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
         "ResetRequest" => vec![("token", "\"tgl_x\""), ("new_password", "\"short\"")],
         "SignInRequest" => vec![("username", "\"nobody\""), ("password", "\"wrong\""), ("otp", "\"000000\"")],
         "StepUpRequest" => vec![("password", "\"wrong\""), ("otp", "\"000000\"")],
+        "PasskeyRequest" => vec![("name", "\"phone\""), ("credential", "\"{}\"")],
+        "PasskeyPatch" => vec![("name", "\"phone\"")],
         "ConfirmRequest" => vec![("code", "\"000000\"")],
         "ApiKeyRequest" => vec![("name", "\"report§\""), ("scopes", "[\"users:read\"]")],
         "RoleRequest" => vec![("name", "\"auditor§\""), ("permissions", "[\"audit:read\"]")],

@@ -128,6 +128,14 @@ kinds! {
     FactorFailed "factor.failed" Failed;
     /// So often that nobody looked any more; one event per window.
     FactorThrottled "factor.throttled" Refused;
+    /// Somebody made a passkey, which signs them in from now on.
+    PasskeyAdded "passkey.added" Succeeded;
+    /// A passkey got another name.
+    PasskeyRenamed "passkey.renamed" Succeeded;
+    /// A passkey was taken away.
+    PasskeyRemoved "passkey.removed" Succeeded;
+    /// A passkey has signed no more often than it had before: somebody has a copy.
+    PasskeyCloned "passkey.cloned" Refused;
     /// Recovery codes were made, and those of before are void.
     RecoveryCodesMade "recovery_codes.made" Succeeded;
     /// A recovery code stood in for the second factor.

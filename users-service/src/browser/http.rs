@@ -12,7 +12,7 @@ use super::{cookies, ops};
 use crate::app::App;
 use crate::tokens::Granted;
 
-/// Signs a browser in: as the password grant does, but the tokens come in cookies that no page can read
+/// Signs a browser in, by a password or a passkey: as the token endpoint does, but the tokens come in cookies that no page can read
 /// (`__Host-tollgate`, `__Host-tollgate-refresh`; `Secure`, `HttpOnly`, `SameSite=Lax`), and none is in the answer. The
 /// session that the browser had before ends. Only pages of ours may ask for it: 403 `csrf_refused`. Browsers take such
 /// cookies over TLS only, or from `localhost`.

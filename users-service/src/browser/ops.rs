@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::HeaderMap;
-use shared::config::Secret;
 use shared::problem::{Code, Problem};
 
 use super::cookies::{self, Shown};
-use super::model::SignInRequest;
+use super::model::{SignInRequest, Way};
 use crate::app::App;
+#[cfg(feature = "passkeys")]
+use crate::passkeys;
 use crate::sessions::{Agent, Carrier};
 use crate::tokens::{self, Ending, GrantError, Granted};
 
@@ -20,11 +21,15 @@ pub(super) async fn sign_in(
     headers: &HeaderMap,
     client_ip: Option<IpAddr>,
 ) -> Result<Granted, Problem> {
-    let (agent, password) = (Agent::of(headers, Carrier::Cookie), Secret::from(request.password));
-    // Sent empty, it is not sent: as in the form of the password grant.
-    let otp = request.otp.filter(|otp| !otp.is_empty()).map(Secret::from);
-    let granted =
-        tokens::sign_in(app, &request.username, (&password, otp.as_ref()), client_ip, &agent).await.map_err(plain)?;
+    let agent = Agent::of(headers, Carrier::Cookie);
+    let granted = match request.way()? {
+        Way::Password(username, password, otp) => {
+            tokens::sign_in(app, &username, (&password, otp.as_ref()), client_ip, &agent).await
+        }
+        #[cfg(feature = "passkeys")]
+        Way::Passkey(assertion) => passkeys::sign_in(app, &assertion, client_ip, &agent).await,
+    };
+    let granted = granted.map_err(plain)?;
     if let Some(before) = cookies::held(app, headers) {
         let ended = tokens::end_session(app, before.session, Ending::GivenBack, client_ip).await;
         if let Err(error) = ended {

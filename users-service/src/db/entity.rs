@@ -1,5 +1,6 @@
 //! The tables as SeaORM sees them. Nothing here is ever read from a request or written to an answer.
 
+pub mod answered_challenge;
 pub mod api_key;
 pub mod audit_event;
 pub mod audit_head;
@@ -13,6 +14,7 @@ pub mod link;
 pub mod mail;
 pub mod oauth_client;
 pub mod oauth_consent;
+pub mod passkey;
 pub mod recovery_code;
 pub mod revocation;
 pub mod secret;

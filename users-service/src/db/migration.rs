@@ -72,6 +72,11 @@ impl MigratorTrait for Migrator {
                 sqlite: include_str!("migration/devices.sqlite.sql"),
             }),
             Box::new(Step {
+                name: "m2026_11_22_000013_passkeys",
+                postgres: include_str!("migration/passkeys.postgres.sql"),
+                sqlite: include_str!("migration/passkeys.sqlite.sql"),
+            }),
+            Box::new(Step {
                 name: "m2026_11_21_000010_data",
                 postgres: include_str!("migration/data.postgres.sql"),
                 sqlite: include_str!("migration/data.sqlite.sql"),

@@ -18,7 +18,7 @@ use crate::users::UserCache;
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
 /// counter (in the order below), user, OAuth client, sessions and links (whoever changes several holds their user; all others
-/// hold one at a time, and sweeps wait for none), authorization, and last of all the head of the audit.
+/// hold one at a time, and sweeps wait for none), authorization, a passkey's challenge, and last of all the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.

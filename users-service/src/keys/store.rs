@@ -19,6 +19,9 @@ const REFRESH: &str = "refresh-token-mac";
 const AUDIT: &str = "audit-identifier-mac";
 /// The secret under which networks that users have signed in from are remembered.
 const DEVICES: &str = "known-device-mac";
+/// The secret under which challenges for passkeys are made.
+#[cfg(feature = "passkeys")]
+const CHALLENGES: &str = "passkey-challenge-mac";
 /// The secret under which what has to be read again is sealed, where the settings have none.
 const SEAL: &str = "seal";
 const SECRET_BYTES: usize = 32;
@@ -36,6 +39,9 @@ pub struct Keys {
     pub audit: hmac::Key,
     /// Names networks that users have signed in from.
     pub devices: hmac::Key,
+    /// Makes and checks challenges for passkeys.
+    #[cfg(feature = "passkeys")]
+    pub challenges: hmac::Key,
     /// Seals what has to be read again.
     pub seal: Seal,
 }
@@ -61,6 +67,8 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     let refresh = secret(&write, REFRESH, clock).await?;
     let audit = secret(&write, AUDIT, clock).await?;
     let devices = secret(&write, DEVICES, clock).await?;
+    #[cfg(feature = "passkeys")]
+    let challenges = secret(&write, CHALLENGES, clock).await?;
     let own = secret(&write, SEAL, clock).await?;
     write.commit().await?;
     let signing = Keyring::open(config, database, clock, Purpose::Access).await?;
@@ -70,7 +78,16 @@ pub async fn load_or_create(config: &Config, database: &Database, clock: &Clock)
     let set = [&config.keys.seal_secret, &config.keys.previous_seal_secret].map(|secret| secret.expose().as_bytes());
     let secrets = set.into_iter().chain([own.as_slice()]).filter(|secret| !secret.is_empty());
     let seal = Seal::of(&secrets.collect::<Vec<_>>())?;
-    Ok(Keys { signing, id, refresh: mac(&refresh), audit: mac(&audit), devices: mac(&devices), seal })
+    Ok(Keys {
+        signing,
+        id,
+        refresh: mac(&refresh),
+        audit: mac(&audit),
+        devices: mac(&devices),
+        #[cfg(feature = "passkeys")]
+        challenges: mac(&challenges),
+        seal,
+    })
 }
 
 async fn secret(write: &Write, name: &str, clock: &Clock) -> Result<Vec<u8>, KeysError> {

@@ -127,7 +127,7 @@ pub async fn renew(
     Ok(answer.into())
 }
 
-/// Takes every second factor from somebody who has lost theirs, and ends their sessions: administrators, and whoever has the
+/// Takes every second factor from somebody who has lost theirs, their passkeys among them, and ends their sessions: administrators, and whoever has the
 /// permission `users:manage`. They are told. Asks for a sign-in of a moment ago.
 #[utoipa::path(delete, path = "/api/v1/users/{id}/mfa", operation_id = "delete_factors", tag = "Administration",
     params(("id" = UserId, Path, description = "A user's id.")),

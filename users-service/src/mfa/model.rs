@@ -41,7 +41,7 @@ pub struct RecoveryCodes {
 /// Which second factors somebody has.
 #[derive(Clone, Serialize, utoipa::ToSchema)]
 pub struct Factors {
-    /// Each of them; none: the password is enough.
+    /// Each of them. Without an authenticator app the password is enough; a passkey needs no password.
     pub factors: Vec<FactorView>,
     /// How many recovery codes have not been used.
     #[schema(example = 9, minimum = 0, maximum = 10)]
@@ -52,7 +52,7 @@ pub struct Factors {
 #[derive(Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = Factor)]
 pub struct FactorView {
-    /// `totp`: an authenticator app.
+    /// `totp`: an authenticator app. `passkey`: one of those at `/users/me/passkeys`.
     #[schema(example = "totp")]
     pub kind: &'static str,
     /// Since when.

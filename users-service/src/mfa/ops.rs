@@ -10,21 +10,24 @@ use shared::store::Revocation;
 use super::codes::{Otp, RECOVERY_CODES, RecoveryCode};
 use super::model::{FactorView, Factors, Offer, RecoveryCodes};
 use super::proof::Factor;
+use super::store;
 use super::totp::Totp;
-use super::{remove_all, store};
 use crate::app::App;
 use crate::audit::{Event, Kind};
 use crate::db::entity::totp_factor;
 use crate::db::{Fault, Write};
 use crate::mail::{self, Owed, Template};
 use crate::users::{self, Status, User, UserError};
-use crate::{revocations, roles, sessions, step_up};
+use crate::{passkeys, revocations, roles, sessions, step_up};
 
 /// What the caller has.
 pub(super) async fn read(app: &App, caller: &InSession) -> Result<Factors, UserError> {
     let (db, id) = (app.database.read(), caller.user.id);
     let totp = store::confirmed(db, id).await?.and_then(|row| row.confirmed_at);
-    let factors = totp.map(|at| FactorView { kind: "totp", added_at: from_micros(at) }).into_iter().collect();
+    let totp = totp.map(|at| FactorView { kind: "totp", added_at: from_micros(at) });
+    let passkeys = passkeys::of_user(db, id).await?.into_iter();
+    let passkeys = passkeys.map(|row| FactorView { kind: "passkey", added_at: from_micros(row.created_at) });
+    let factors = totp.into_iter().chain(passkeys).collect();
     Ok(Factors { factors, recovery_codes_left: store::codes_left(db, id).await? })
 }
 
@@ -88,7 +91,7 @@ pub(super) async fn remove(app: &App, write: &Write, caller: &InSession) -> Resu
         return Err(UserError::NotFound);
     }
     step_up::require(app, write, caller).await?;
-    remove_all(write, id).await?;
+    store::remove_app(write, id).await?;
     write.audit(event(app, caller, Kind::FactorRemoved));
     Ok(tell(app, write, id, "You are no longer asked for a code of your authenticator app when you sign in.").await?)
 }
@@ -114,18 +117,21 @@ pub(super) async fn reset(app: &App, write: &Write, caller: &SignedIn, id: UserI
     if user.status == Status::Deleted {
         return Err(UserError::State("The user is deleted."));
     }
-    if !store::is_on(write.transaction(), id).await? {
+    let (app_on, passkeys) =
+        (store::is_on(write.transaction(), id).await?, passkeys::of_user(write.transaction(), id).await?);
+    if !app_on && passkeys.is_empty() {
         return Ok(());
     }
     // It makes a password enough: also for one's own, which has a call of its own, and so no way round the proof.
     step_up::require(app, write, caller).await?;
-    remove_all(write, id).await?;
+    store::remove_app(write, id).await?;
+    let passkeys = passkeys::remove_all(write, id).await?;
     for sid in sessions::end_others(write, id, None, app.clock.now_micros()).await? {
         revocations::record(write, &Revocation::Session { sid, expires_at: app.tokens_die_at() }).await?;
     }
-    write.audit(Event::new(Kind::FactorRemoved, caller.into(), &app.clock).about(id));
-    let what =
-        "An administrator has taken away your second factor: your password is enough to sign in, until you set one up.";
+    write.audit(Event::new(Kind::FactorRemoved, caller.into(), &app.clock).about(id).with("passkeys", passkeys));
+    let what = "An administrator has taken away your second factors and passkeys: your password is enough to sign in, \
+                until you set one up.";
     Ok(tell(app, write, id, what).await?)
 }
 

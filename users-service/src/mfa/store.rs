@@ -95,16 +95,11 @@ async fn drop_codes(write: &Write, user: UserId) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Takes every second factor from somebody, so that their password is enough; `false` when they had none. Its record, and
-/// word to them, are the caller's.
-///
-/// # Errors
-/// When a statement fails.
-pub async fn remove_all(write: &Write, user: UserId) -> Result<bool, Fault> {
-    let had = is_on(write.transaction(), user).await?;
+/// Takes somebody's app and recovery codes. Its record, and word to them, are the caller's.
+pub(super) async fn remove_app(write: &Write, user: UserId) -> Result<(), Fault> {
     drop_codes(write, user).await?;
     totp_factor::Entity::delete_by_id(user.as_uuid()).exec(write.transaction()).await?;
-    Ok(had)
+    Ok(())
 }
 
 /// Removes apps that nobody has confirmed since `before`.

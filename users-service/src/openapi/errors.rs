@@ -80,6 +80,13 @@ fn of_proof(operation: &str) -> Vec<Code> {
         "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
         "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
         "confirm_totp" => &[&SIGNED_IN, &[Code::Forbidden], &BODY, &KEY, once],
+        "passkey_sign_in_options" => &[&BODY],
+        "passkey_step_up_options" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::StateConflict]],
+        "passkey_options" | "add_passkey" => &[&SIGNED_IN, factor, &BODY, &KEY, &[Code::StateConflict]],
+        "list_passkeys" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "get_passkey" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "patch_passkey" => &[&SIGNED_IN, target, &BODY, &[Code::Forbidden, Code::StalePrecondition]],
+        "delete_passkey" => &[&SIGNED_IN, target, factor, &[Code::StalePrecondition]],
         "delete_factors" => &[&SIGNED_IN, factor, target, &[Code::StateConflict]],
         "delete_totp" => &[&SIGNED_IN, factor, &[Code::NotFound]],
         "verify_email" => &[&BODY, &[Code::LinkInvalid, Code::EmailTaken]],
@@ -183,6 +190,9 @@ fn example(path: &str, code: Code) -> Problem {
     }
     if code == Code::ValidationFailed && path.ends_with("/step-up") {
         return problem.error("/password", "incorrect", "not the right one");
+    }
+    if code == Code::ValidationFailed && path.contains("/me/passkeys") {
+        return problem.error("/name", "length", "1 to 50 characters");
     }
     if code == Code::ValidationFailed && path.contains("/mfa/") {
         return problem.error("/code", "incorrect", "not the code of now");

@@ -12,6 +12,9 @@ const REFRESH_TOKEN: &str = "tgr_AZNvbn1qfDyKPzsfDJ0uEQAAAAAAAAABq83v";
 const RECOVERY_CODE: &str = "0410-4G30-A1G7-8HZF-QZ7Y-ZBZE";
 const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const LINK_TOKEN: &str = "tgl_AZNvagK0fRmxyJ5_Wj1MVR2kT0e1cVwqg6gq8mQh4n8s0d0y1hYpQm2bX3vZr7aL";
+const CHALLENGE: &str = "b1l9UbjUNHNmVvzXnlRnqAAGJw0uPQAAJ7o0bHq3wq6Yq0c6sXn9a1rVd8yq0e2c9i3w0y1hYpQ";
+const MADE: &str = "{\"id\": \"q83vEjRWeJCrze8SNFZ4kA\", \"rawId\": \"q83vEjRWeJCrze8SNFZ4kA\", \"type\": \"public-key\", \
+    \"response\": {\"clientDataJSON\": \"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwi…\", \"attestationObject\": \"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViU…\"}}";
 const ORIGIN: &str = "https://api.example.com";
 
 /// Adds them to a document.
@@ -55,6 +58,8 @@ fn asked(name: &str) -> Option<Value> {
         "ClientPatch" => json!({"name": "Bookkeeper", "disabled": true}),
         "ClientSecretRequest" => json!({"now": true}),
         "ConfirmRequest" => json!({"code": "287082"}),
+        "PasskeyPatch" => json!({"name": "my old phone"}),
+        "PasskeyRequest" => json!({"name": "my phone", "credential": MADE}),
         "IntrospectRequest" => {
             json!({"token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTkz….c2lnbmF0dXJl"})
         }
@@ -96,7 +101,9 @@ fn credential(name: &str) -> Option<Value> {
             "jti": "5b6e1c1e-0b57-4f0e-9c2d-2f6a1e7c9d10", "sid": "01936f6b-1c2d-7a3b-8c4d-5e6f7a8b9c0d",
             "scope": "accounts:read openid", "client_id": CLIENT, "token_type": "Bearer",
         }),
-        "Factors" => json!({"factors": [{"kind": "totp", "added_at": AT}], "recovery_codes_left": 9}),
+        "Factors" => {
+            json!({"factors": [{"kind": "totp", "added_at": AT}, {"kind": "passkey", "added_at": AT}], "recovery_codes_left": 9})
+        }
         "KeySet" => json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "use": "sig", "alg": "EdDSA",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
@@ -109,6 +116,13 @@ fn credential(name: &str) -> Option<Value> {
             made
         }
         "RecoveryCodes" => json!({"recovery_codes": vec![RECOVERY_CODE; 10]}),
+        "Passkey" => passkey(),
+        "PasskeyCreationOptions" => passkey_creation(),
+        "PasskeyRequestOptions" => json!({
+            "challenge": CHALLENGE, "timeout": 300_000, "rpId": "api.example.com", "allowCredentials": [],
+            "userVerification": "required",
+        }),
+        "Passkeys" => json!({"data": [passkey()]}),
         "Session" => session(),
         "Sessions" => json!({"data": [session()]}),
         "TokenAnswer" => json!({
@@ -157,6 +171,22 @@ fn told(name: &str) -> Option<Value> {
         }),
         "UserV2" => user_v2(),
         _ => return None,
+    })
+}
+
+fn passkey() -> Value {
+    json!({"id": "01936f6d-4e5f-7a61-8b7c-8d9e0f1a2b3c", "name": "my phone", "synced": true, "created_at": AT, "last_used_at": AT})
+}
+
+fn passkey_creation() -> Value {
+    let kind = |alg: i32| json!({"type": "public-key", "alg": alg});
+    json!({
+        "rp": {"id": "api.example.com", "name": "Tollgate"},
+        "user": {"id": "AZNvagK0fRmxyJ5_Wj1MVQ", "name": "ada@example.com", "displayName": "Ada Lovelace"},
+        "challenge": CHALLENGE, "pubKeyCredParams": [kind(-8), kind(-7), kind(-257)], "timeout": 300_000,
+        "excludeCredentials": [{"type": "public-key", "id": "q83vEjRWeJCrze8SNFZ4kA", "transports": ["internal", "hybrid"]}],
+        "authenticatorSelection": {"residentKey": "required", "requireResidentKey": true, "userVerification": "required"},
+        "attestation": "none",
     })
 }
 
@@ -230,7 +260,10 @@ fn metadata() -> Value {
         "userinfo_endpoint": at("/api/v1/auth/userinfo"), "jwks_uri": at("/.well-known/jwks.json"),
         "scopes_supported": ["api", "openid", "profile", "email", "offline_access"],
         "response_types_supported": ["code"], "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "client_credentials", "password", "refresh_token"],
+        "grant_types_supported": [
+            "authorization_code", "client_credentials", "password", "refresh_token",
+            "urn:tollgate:params:oauth:grant-type:passkey",
+        ],
         "token_endpoint_auth_methods_supported": any, "revocation_endpoint_auth_methods_supported": any,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"], "authorization_response_iss_parameter_supported": true,

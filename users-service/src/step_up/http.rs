@@ -6,11 +6,14 @@ use serde::Deserialize;
 use shared::auth::InSession;
 use shared::config::Secret;
 use shared::http::Body;
+use shared::http::fault::Fault;
 use shared::problem::Problem;
 
-use super::prove;
+use super::prove::{self, Shown};
 use crate::app::App;
 use crate::idempotency::Answer;
+#[cfg(feature = "passkeys")]
+use crate::passkeys::Assertion;
 
 /// What proves who one is.
 #[derive(Clone, Deserialize, utoipa::ToSchema)]
@@ -18,14 +21,31 @@ use crate::idempotency::Answer;
 pub struct StepUpRequest {
     /// The password.
     #[schema(example = "correct horse battery 9 staple")]
-    pub password: String,
+    pub password: Option<String>,
     /// A code of the second factor, or a recovery code, where there is one.
     #[schema(example = "287082", max_length = 64)]
     pub otp: Option<String>,
+    /// A passkey in place of both: what `JSON.stringify()` makes of the credential that `navigator.credentials.get()` gives,
+    /// asked for as `/auth/step-up/options` says.
+    #[cfg(feature = "passkeys")]
+    pub credential: Option<String>,
+}
+
+impl StepUpRequest {
+    fn shown(self) -> Result<Shown, Problem> {
+        #[cfg(feature = "passkeys")]
+        if let Some(credential) = self.credential {
+            let too_much = self.password.is_some() || self.otp.is_some();
+            return Assertion::alone(&credential, too_much).map(Shown::Passkey);
+        }
+        let missing = || Fault::problem(vec![Fault::missing("/password".to_owned())]);
+        Ok(Shown::Password(Secret::from(self.password.ok_or_else(missing)?), self.otp))
+    }
 }
 
 /// Proves once more who one is, in the session that one has: for what answers 401 `step_up_required`. Holds for five
-/// minutes, as a sign-in does. Whoever has a second factor sends a code of it: 403 `mfa_required` otherwise. No API key and no token of an OAuth client can: 403.
+/// minutes, as a sign-in does. Whoever has an authenticator app sends a code of it with the password: 403 `mfa_required`
+/// otherwise. A passkey is enough by itself. No API key and no token of an OAuth client can: 403.
 #[utoipa::path(post, path = "/api/v1/auth/step-up", operation_id = "step_up", tag = "Sign-in",
     request_body = StepUpRequest,
     responses((status = 204, description = "Proved: ask again for what was refused.")))]
@@ -34,6 +54,6 @@ pub async fn step_up(
     caller: InSession,
     Body(request): Body<StepUpRequest>,
 ) -> Result<HttpResponse, Problem> {
-    prove::prove(&app, &caller, &Secret::from(request.password), request.otp.as_deref()).await?;
+    prove::prove(&app, &caller, &request.shown()?).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }

@@ -7,10 +7,21 @@ use shared::problem::{Code, Problem};
 use crate::app::App;
 use crate::audit::{Event, Kind, Refusal};
 use crate::mfa::{self, Refused};
+#[cfg(feature = "passkeys")]
+use crate::passkeys::{self, Assertion};
 use crate::passwords::Verified;
 use crate::sessions;
 use crate::throttle::Ticket;
 use crate::users::{self, Identifier, Status};
+
+/// By what somebody proves it.
+pub(super) enum Shown {
+    /// Their password, and a code where there is a second factor.
+    Password(Secret, Option<String>),
+    /// A passkey, which is two factors at once.
+    #[cfg(feature = "passkeys")]
+    Passkey(Box<Assertion>),
+}
 
 /// What came of one look.
 enum Looked {
@@ -28,7 +39,7 @@ enum Looked {
 /// # Errors
 /// 422 for a wrong password or code, 403 without a code where one is needed, 429 after too many, 401 when the session ends meanwhile, 409 when the password is replaced
 /// meanwhile, 503 when there is no room for the hash.
-pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<(), Problem> {
+pub(super) async fn prove(app: &App, caller: &InSession, shown: &Shown) -> Result<(), Problem> {
     let (id, by) = (caller.user.id, (&**caller).into());
     // Counted together with changes of the password: both tell whether one is right.
     let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
@@ -38,9 +49,9 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp:
         return Err(Problem::new(Code::RateLimited).retry_after(wait));
     }
     let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, by, &app.clock).about(id))?;
-    let looked = match look(app, caller, password, otp).await? {
+    let looked = match look(app, caller, shown).await? {
         // The second look decides.
-        Looked::Replaced => look(app, caller, password, otp).await?,
+        Looked::Replaced => look(app, caller, shown).await?,
         looked @ (Looked::Proved | Looked::Wrong(_) | Looked::Refused(_)) => looked,
     };
     match looked {
@@ -64,9 +75,20 @@ pub(super) async fn prove(app: &App, caller: &InSession, password: &Secret, otp:
     }
 }
 
+async fn look(app: &App, caller: &InSession, shown: &Shown) -> Result<Looked, Problem> {
+    match shown {
+        Shown::Password(password, otp) => by_password(app, caller, password, otp.as_deref()).await,
+        #[cfg(feature = "passkeys")]
+        Shown::Passkey(assertion) => {
+            let proved = passkeys::again(app, caller, assertion).await?;
+            Ok(if proved { Looked::Proved } else { Looked::Wrong("/credential") })
+        }
+    }
+}
+
 /// Notes the proof only if the user still is who was checked: the row is locked, so a password change, a disabling or a
 /// deletion comes wholly before or wholly after.
-async fn look(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<Looked, Problem> {
+async fn by_password(app: &App, caller: &InSession, password: &Secret, otp: Option<&str>) -> Result<Looked, Problem> {
     let (id, gone) = (caller.user.id, || Problem::new(Code::TokenInvalid));
     let session = caller.user.session.ok_or_else(gone)?;
     let checked = users::credentials(app.database.read(), id).await?.ok_or_else(gone)?;

@@ -48,6 +48,13 @@ impl Ticket {
         Self::hashed("sign-in as", identifier.as_str(), "")
     }
 
+    /// For signing in with a passkey, by what its authenticator calls it, from the client's address.
+    #[cfg(feature = "passkeys")]
+    #[must_use]
+    pub fn passkey(credential_id: &[u8], address: Option<IpAddr>) -> Self {
+        Self::hashed("passkey", &hex::encode(credential_id), &address.map_or_else(String::new, customer))
+    }
+
     /// For signing in from a network, as whomever.
     #[must_use]
     pub fn network(address: IpAddr) -> Self {

@@ -59,6 +59,16 @@ impl Visit {
     }
 }
 
+#[cfg(feature = "passkeys")]
+impl Visit {
+    /// With a passkey from this address. No counter follows it from wherever: what it signs cannot be guessed, and a stranger
+    /// who knows what it is called could delay its user.
+    #[must_use]
+    pub fn with_passkey(credential_id: &[u8], address: Option<IpAddr>) -> Self {
+        Self { pair: Ticket::passkey(credential_id, address), identifier: None, network: address.map(Ticket::network) }
+    }
+}
+
 impl Windows {
     /// Over these counters.
     #[must_use]

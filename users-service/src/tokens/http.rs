@@ -13,13 +13,16 @@ use super::{password, revoke};
 use crate::app::App;
 use crate::discovery;
 use crate::oauth::{self, Shown};
+#[cfg(feature = "passkeys")]
+use crate::passkeys;
 use crate::sessions::{Agent, Carrier};
 
 /// What the token endpoint's form may hold; for the document only.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "the form is read as pairs; this describes it")]
 pub struct TokenRequest {
-    /// `password`, `refresh_token`, `client_credentials` or `authorization_code`.
+    /// `password`, `refresh_token`, `client_credentials`, `authorization_code` or
+    /// `urn:tollgate:params:oauth:grant-type:passkey`.
     #[schema(example = "password")]
     grant_type: String,
     /// E-mail address or user name, for `password`.
@@ -31,6 +34,10 @@ pub struct TokenRequest {
     /// A code of the second factor, or a recovery code, for `password` where there is one.
     #[schema(example = "287082")]
     otp: Option<String>,
+    /// What `JSON.stringify()` makes of the credential that `navigator.credentials.get()` gives, for
+    /// `urn:tollgate:params:oauth:grant-type:passkey`.
+    #[cfg(feature = "passkeys")]
+    credential: Option<String>,
     /// The refresh token, for `refresh_token`.
     refresh_token: Option<String>,
     /// Less than all there is to have.
@@ -65,7 +72,8 @@ pub struct RevokeRequest {
 /// Signs in, carries a session on, redeems a client's code (with PKCE), or gives a client a token of its own. A client that
 /// has a secret shows it by `Authorization: Basic` or in the form, not both. Who has the right password of somebody disabled
 /// or deleted is refused like anybody else, and told why in `error_description`. Attempts are counted, and too many answered
-/// 429 before any work: by identifier and address, by identifier, and by network.
+/// 429 before any work: by identifier and address, by identifier, and by network. A passkey is its own identifier, and counts
+/// for two factors: no code is asked for.
 #[utoipa::path(post, path = "/api/v1/auth/token", operation_id = "token", tag = "Sign-in", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Tokens. A refresh repeated within 10 s gets the same refresh token.", body = TokenAnswer)))]
@@ -80,6 +88,11 @@ pub async fn token(
         Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens
+        }
+        #[cfg(feature = "passkeys")]
+        Grant::Passkey(assertion) => {
+            let agent = Agent::of(request.headers(), Carrier::Token);
+            passkeys::sign_in(&app, &assertion, client_ip, &agent).await?.tokens
         }
         Grant::Refresh { token, scope } => {
             oauth::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip }).await?

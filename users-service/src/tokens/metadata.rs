@@ -56,7 +56,7 @@ impl Metadata {
             scopes_supported: scope::all(config).map(str::to_owned).collect(),
             response_types_supported: words(&["code"]),
             response_modes_supported: words(&["query"]),
-            grant_types_supported: words(&["authorization_code", "client_credentials", "password", "refresh_token"]),
+            grant_types_supported: words(&GRANTS),
             token_endpoint_auth_methods_supported: words(&any),
             revocation_endpoint_auth_methods_supported: words(&any),
             introspection_endpoint_auth_methods_supported: words(&secret),
@@ -73,6 +73,12 @@ impl Metadata {
         }
     }
 }
+
+#[cfg(feature = "passkeys")]
+const GRANTS: [&str; 5] =
+    ["authorization_code", "client_credentials", "password", "refresh_token", super::grant::PASSKEY];
+#[cfg(not(feature = "passkeys"))]
+const GRANTS: [&str; 4] = ["authorization_code", "client_credentials", "password", "refresh_token"];
 
 /// Those of ID tokens, then those of the user-info endpoint.
 const CLAIMS: [&str; 15] = [

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use shared::config::Secret;
 use shared::domain::ClientId;
-use shared::problem::{Code, Problem};
 
 use super::access::Subject;
+use super::attempt::attempted;
 use super::error::GrantError;
 use super::grant::SCOPE;
 use super::model::{Granted, TokenAnswer};
 use crate::app::App;
-use crate::audit::{By, Event, Kind, Refusal};
+use crate::audit::{By, Event, Kind};
 use crate::db::Write;
 use crate::keys::Signer;
 use crate::mfa;
@@ -46,18 +46,30 @@ pub async fn sign_in(
 ) -> Result<Granted, GrantError> {
     // Before anything is counted or opened: whoever it is, nobody gets a token.
     let signer = app.issuer.signer()?;
-    let open = async |write: &Write, proven: Proven| {
-        let opening = Opening::with_password(proven.user.id, SCOPE.to_owned(), client_ip).by(agent);
-        let opening = Opening { amr: proven.amr.into(), ..opening };
-        let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
-        let by = By::user(session.user, session.id, client_ip);
-        sessions::bound(app, write, &session, &by).await?;
-        write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
-        Ok((session, proven.user))
-    };
+    let open = async |write: &Write, proven: Proven| open(app, write, proven, client_ip, agent).await;
     let (session, user) = prove(app, identifier, proof, client_ip, open).await?;
     let tokens = tokens_for(app, &signer, &session, &user, 1)?;
     Ok(Granted { session, tokens })
+}
+
+/// Opens a session for somebody who has just proven who they are, whose tokens are for this program.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn open(
+    app: &App,
+    write: &Write,
+    proven: Proven,
+    client_ip: Option<IpAddr>,
+    agent: &Agent,
+) -> Result<(Session, User), GrantError> {
+    let opening = Opening::with_password(proven.user.id, SCOPE.to_owned(), client_ip).by(agent);
+    let opening = Opening { amr: proven.amr.into(), ..opening };
+    let session = sessions::open(write, opening, app.config.sessions.lifetime.get(), &app.clock).await?;
+    let by = By::user(session.user, session.id, client_ip);
+    sessions::bound(app, write, &session, &by).await?;
+    write.audit(Event::new(Kind::SignInSucceeded, by, &app.clock).about(session.user));
+    Ok((session, proven.user))
 }
 
 /// Checks the password, and does `then` in the transaction in which it is still right. Every way of signing in is this one:
@@ -78,55 +90,13 @@ pub async fn prove<T>(
     let known = on && app.devices.know(app.database.read(), &identifier, client_ip).await?;
     let visit = Visit::new(&identifier, client_ip, known);
     let name = app.journal.name(identifier.as_str());
-    let turned_away = |kind, identifier, origin| Refusal { kind, subject: None, identifier, by: By::nobody(origin) };
-    if let Err(wait) = app.windows.admit(&visit).await {
-        app.journal.count(turned_away(Kind::SignInThrottled, Some(name), client_ip));
-        return Err(GrantError::Throttled(wait));
-    }
-    // The same for everybody, whether or not there is such a user: no subject, and a place taken before any work.
-    let failed = Event::new(Kind::SignInFailed, By::nobody(client_ip), &app.clock).with("identifier", name);
-    let shed = |problem: &Problem| {
-        if problem.code() == Code::Overloaded {
-            app.journal.count(turned_away(Kind::SignInShed, None, None));
-        }
-    };
-    let attempt = app.journal.attempt(failed).inspect_err(shed)?;
-    let opened = match check(app, &identifier, proof, client_ip, &then).await {
+    let look = async || match check(app, &identifier, proof, client_ip, &then).await {
         // Between the check and the session the hash was replaced: by a password change, or only renewed by another
         // sign-in with the same password. The second look decides.
         Err(GrantError::Changed) => check(app, &identifier, proof, client_ip, &then).await,
         opened => opened,
     };
-    match &opened {
-        Ok(_) => {
-            app.metrics.sign_in(true);
-            app.windows.welcome(&visit).await;
-        }
-        Err(
-            GrantError::Invalid
-            | GrantError::Changed
-            | GrantError::NotActive(_)
-            | GrantError::EmailNotVerified
-            | GrantError::MfaRequired
-            // Not by the window, which has turned nobody away here, but by the count of codes: the password was right.
-            | GrantError::Throttled(_),
-        ) => {
-            attempt.record().await?;
-            app.metrics.sign_in(false);
-        }
-        // What it was for was over; the password was right.
-        Err(GrantError::Other(problem)) if problem.code() == Code::InvalidRequest => attempt.record().await?,
-        // Nothing was found out about the password.
-        Err(GrantError::Other(problem)) => shed(problem),
-        Err(
-            GrantError::UnsupportedType
-            | GrantError::Scope
-            | GrantError::Database(_)
-            | GrantError::InvalidClient { .. }
-            | GrantError::UnauthorizedClient,
-        ) => {}
-    }
-    opened
+    attempted(app, &visit, name, client_ip, look).await
 }
 
 /// One look: the same work whoever it is.
@@ -166,6 +136,23 @@ const fn is_hidden(app: &App, user: &User) -> bool {
     !app.config.registration.disclose_existing && !user.email_verified
 }
 
+/// Whether somebody who has shown who they are may come in. The caller holds their row.
+///
+/// # Errors
+/// Why not, as far as they may know.
+pub fn may_enter(app: &App, user: &User) -> Result<(), GrantError> {
+    if is_hidden(app, user) {
+        return Err(GrantError::Invalid);
+    }
+    if user.status != Status::Active {
+        return Err(GrantError::NotActive(user.status));
+    }
+    if app.config.registration.require_verified_email && !user.email_verified {
+        return Err(GrantError::EmailNotVerified);
+    }
+    Ok(())
+}
+
 /// Does `then` if the user still is who was checked.
 async fn enter<T>(
     app: &App,
@@ -175,15 +162,10 @@ async fn enter<T>(
 ) -> Result<T, GrantError> {
     let write = app.database.write().await?;
     let current = users::lock(&write, checked.user.id).await?.ok_or(GrantError::Invalid)?;
-    if current.user.status != Status::Active {
-        return Err(GrantError::NotActive(current.user.status));
-    }
     if current.password != checked.password {
         return Err(GrantError::Changed);
     }
-    if app.config.registration.require_verified_email && !current.user.email_verified {
-        return Err(GrantError::EmailNotVerified);
-    }
+    may_enter(app, &current.user)?;
     let factor = mfa::prove(app, &write, current.user.id, otp, client_ip).await?;
     if let Some(hash) = renewed {
         users::store_password(&write, checked.user.id, hash).await?;

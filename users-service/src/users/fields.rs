@@ -12,6 +12,8 @@ mod username;
 pub use confusable::Looks;
 pub use email::Email;
 pub use fold::fold;
+#[cfg(feature = "passkeys")]
+pub use hidden::is_plain;
 pub use identifier::Identifier;
 pub use person::{AddressLine, BirthDate, PersonName, State, ZipCode};
 pub use text::{Name, Phone};

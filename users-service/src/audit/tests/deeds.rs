@@ -10,12 +10,12 @@ use shared::domain::Role;
 
 use super::*;
 use crate::keys::{KeyOrder, obey};
-use crate::testing::{Backend, Browser, PASSWORD, Person, Registered, Setup, VERIFIER, on_both};
+use crate::testing::{Backend, Browser, Device, PASSWORD, Person, Registered, Setup, VERIFIER, on_both};
 
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 42] = [
+const DEEDS: [(&str, &[Kind]); 48] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -31,6 +31,7 @@ const DEEDS: [(&str, &[Kind]); 42] = [
             Kind::CodeRefused,
             Kind::CodeReused,
             Kind::RecoveryCodeUsed,
+            Kind::PasskeyCloned,
         ],
     ),
     ("revoke", &[Kind::SessionEnded, Kind::ClientTokensEnded]),
@@ -40,13 +41,23 @@ const DEEDS: [(&str, &[Kind]); 42] = [
     ("patch_client", &[Kind::ClientChanged]),
     ("delete_client", &[Kind::ClientRemoved]),
     ("make_client_secret", &[Kind::ClientSecretMade]),
-    ("create_cookie_session", &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed]),
+    (
+        "create_cookie_session",
+        &[Kind::SignInSucceeded, Kind::SignInFailed, Kind::SignInThrottled, Kind::SignInShed, Kind::PasskeyCloned],
+    ),
     ("refresh_cookie_session", &[Kind::RefreshReplayed]),
     ("delete_cookie_session", &[Kind::SessionEnded]),
     ("delete_session", &[Kind::SessionEnded]),
     ("delete_sessions", &[Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
-    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
+    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled, Kind::PasskeyCloned]),
+    // What a browser is asked changes nothing.
+    ("passkey_sign_in_options", &[]),
+    ("passkey_step_up_options", &[]),
+    ("passkey_options", &[]),
+    ("add_passkey", &[Kind::PasskeyAdded]),
+    ("patch_passkey", &[Kind::PasskeyRenamed]),
+    ("delete_passkey", &[Kind::PasskeyRemoved]),
     ("start_totp", &[Kind::FactorStarted]),
     ("confirm_totp", &[Kind::FactorAdded, Kind::FactorFailed, Kind::FactorThrottled]),
     ("delete_totp", &[Kind::FactorRemoved]),
@@ -112,9 +123,11 @@ type Shape = (&'static str, bool, bool);
 const fn shape(kind: Kind) -> Shape {
     match kind {
         Kind::AdministratorMade | Kind::UserImported | Kind::UserPurged => ("system", true, false),
-        Kind::UserRegistered | Kind::EmailVerified | Kind::PasswordReset | Kind::RecoveryCodeUsed => {
-            ("nobody", true, false)
-        }
+        Kind::UserRegistered
+        | Kind::EmailVerified
+        | Kind::PasswordReset
+        | Kind::RecoveryCodeUsed
+        | Kind::PasskeyCloned => ("nobody", true, false),
         Kind::SigningKeyRotated | Kind::SigningKeyRevoked => ("system", false, false),
         Kind::RoleMade
         | Kind::RoleChanged
@@ -152,6 +165,9 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::FactorRemoved
         | Kind::FactorFailed
         | Kind::FactorThrottled
+        | Kind::PasskeyAdded
+        | Kind::PasskeyRenamed
+        | Kind::PasskeyRemoved
         | Kind::RecoveryCodesMade
         | Kind::StepUpSucceeded
         | Kind::StepUpFailed
@@ -360,6 +376,14 @@ async fn protect(service: &Running) {
     service.sign_in_with(&grace.email, code).await.expect(200);
     service.post_by(&grace, "/api/v1/users/me/mfa/recovery-codes", None).await.expect(200);
     service.call(Method::DELETE, "/api/v1/users/me/mfa/totp").by(&grace).send().await.expect(204);
+    let mut device = Device::new();
+    let key = service.add_passkey(&grace, &mut device).await;
+    let path = format!("/api/v1/users/me/passkeys/{key}");
+    service.call(Method::PATCH, &path).by(&grace).json(&json!({"name": "old"})).send().await.expect(200);
+    service.passkey_grant(&mut device).await.expect(200);
+    device.count = 0;
+    service.passkey_grant(&mut device).await.expect_problem(400, "invalid_grant");
+    service.call(Method::DELETE, &path).by(&grace).send().await.expect(204);
     service.post_by(&grace, "/api/v1/users/me/mfa/totp", None).await.expect(201);
     for status in [422, 422, 429] {
         let wrong = json!({"code": "wrong"});

@@ -76,6 +76,8 @@ pub const TABLES: &[Table] = &[
         "recovery_codes",
         Holds::People { sections: RECOVERY_CODES, withheld: NOT_OF_RECOVERY_CODES, purge: Purge::Rows("user_id") },
     ),
+    table("passkeys", Holds::People { sections: PASSKEYS, withheld: NOT_OF_PASSKEYS, purge: Purge::Rows("user_id") }),
+    table("answered_challenges", Holds::Nobody("random numbers, whoever drew them")),
     table("oauth_clients", Holds::Nobody("which programs there are, whoever uses them")),
     table("id_token_keys", Holds::Nobody("the service's keys")),
     table("revocations", Holds::Nobody("what gateways are told of ids, for as long as tokens live")),
@@ -183,6 +185,28 @@ const NOT_OF_TOTP: &[(&str, &str)] = &[THEIRS, ("secret", "a secret"), ("last_st
 const RECOVERY_CODES: &[Section] =
     &[rows("recovery_codes", OWN, ("digest", Key::Bytes), &[instant("created_at"), instant("used_at")])];
 const NOT_OF_RECOVERY_CODES: &[(&str, &str)] = &[THEIRS, ("digest", "a secret's")];
+
+const PASSKEYS: &[Section] = &[rows(
+    "passkeys",
+    OWN,
+    BY_ID,
+    &[
+        id("id"),
+        text("name"),
+        column("backup_eligible", "backup_eligible", Shape::Flag),
+        column("backed_up", "backed_up", Shape::Flag),
+        words("transports"),
+        instant("created_at"),
+        instant("last_used_at"),
+    ],
+)];
+const NOT_OF_PASSKEYS: &[(&str, &str)] = &[
+    THEIRS,
+    ("credential_id", "between their authenticator and the service"),
+    ("public_key", "the same"),
+    ("algorithm", "the same"),
+    ("sign_count", BOOKKEEPING),
+];
 
 const CONSENTS: &[Section] =
     &[rows("consents", OWN, ("client_id", Key::Id), &[id("client_id"), words("scope"), instant("granted_at")])];

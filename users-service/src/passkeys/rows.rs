@@ -1,0 +1,36 @@
+//! What there is of passkeys whether or not this build takes them: shown among the factors, taken away, and swept.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use shared::domain::UserId;
+
+use crate::db::entity::{answered_challenge, passkey};
+use crate::db::{Fault, Write};
+
+/// Somebody's passkeys, the oldest first.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn of_user<C: ConnectionTrait>(db: &C, user: UserId) -> Result<Vec<passkey::Model>, Fault> {
+    let theirs = passkey::Entity::find().filter(passkey::Column::UserId.eq(user.as_uuid()));
+    Ok(theirs.order_by_asc(passkey::Column::Id).all(db).await?)
+}
+
+/// Takes every passkey from somebody, and says how many there were. The caller holds the user's row; the record, and word
+/// to them, are the caller's.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn remove_all(write: &Write, user: UserId) -> Result<u64, Fault> {
+    let theirs = passkey::Entity::delete_many().filter(passkey::Column::UserId.eq(user.as_uuid()));
+    Ok(theirs.exec(write.transaction()).await?.rows_affected)
+}
+
+/// Forgets challenges that were answered and have ended since, so that nobody would take an answer to them.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn sweep<C: ConnectionTrait>(db: &C, now: i64) -> Result<(), Fault> {
+    let over = answered_challenge::Column::ExpiresAt.lte(now);
+    answered_challenge::Entity::delete_many().filter(over).exec(db).await?;
+    Ok(())
+}
