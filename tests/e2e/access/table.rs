@@ -61,7 +61,7 @@ impl Row<'static> {
     }
 
     /// As a browser sends a form of our own page's.
-    const fn from_own_page(self) -> Self {
+    const fn of_own_page(self) -> Self {
         Self { headers: &[("sec-fetch-site", "same-origin")], ..self }
     }
 
@@ -86,9 +86,9 @@ pub fn pages() -> Vec<Row<'static>> {
         public("GET /oauth/authorize", 400),
         // Sent on as a link.
         public("POST /oauth/authorize", 303).form("client_id=nobody"),
-        public("POST /oauth/sign-in", 400).form("request=nothing&username=nobody&password=nothing%201").from_own_page(),
+        public("POST /oauth/sign-in", 400).form("request=nothing&username=nobody&password=nothing%201").of_own_page(),
         public("GET /oauth/consent", 400),
-        public("POST /oauth/consent", 400).form("request=nothing&decision=allow").from_own_page(),
+        public("POST /oauth/consent", 400).form("request=nothing&decision=allow").of_own_page(),
         public("GET /account/{page}", 410),
         public("POST /account/{page}", 410).form(FORM),
     ]

@@ -30,14 +30,15 @@ async fn withdraw(app: &App, caller: &InSession, client: ClientId) -> Result<(),
     let write = app.database.write().await?;
     // Whoever allows it, or redeems what came of that, holds the user too.
     users::lock(&write, user).await?.ok_or(UserError::NotFound)?;
-    if !store::remove(&write, user, client).await? {
-        return Err(UserError::NotFound);
-    }
     let open = sessions::of_client(&write, user, client).await?;
     let ended = |_: &sessions::Session| Event::new(Kind::SessionEnded, (&**caller).into(), &app.clock);
     let closed = sessions::close(app, &write, &open, ended).await?;
     let theirs = Condition::all().add(Column::UserId.eq(user.as_uuid())).add(Column::ClientId.eq(client.as_uuid()));
     end(&write, theirs, now).await?;
+    // After its sessions, as whoever removes the client does; where there is none, nothing of this is done.
+    if !store::remove(&write, user, client).await? {
+        return Err(UserError::NotFound);
+    }
     let event = Event::new(Kind::ConsentWithdrawn, (&**caller).into(), &app.clock).about(user);
     write.audit(event.with("client", client.to_string()).with("sessions_ended", closed.len()));
     write.commit().await?;

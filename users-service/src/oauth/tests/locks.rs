@@ -49,8 +49,10 @@ async fn in_order(service: &Running, (first, second): (SessionId, SessionId), ca
         until_somebody_waits(&mut watcher).await;
         let free = sqlx::query("SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE NOWAIT").bind(second);
         let free = free.execute(&mut watcher).await;
+        let consents = watcher.execute("SELECT 1 FROM oauth_consents FOR UPDATE NOWAIT").await;
         holder.execute("ROLLBACK").await.unwrap();
         assert!(free.is_ok(), "the second is taken before the first: {free:?}");
+        assert!(consents.is_ok(), "what comes after sessions is taken before: {consents:?}");
     };
     let (answer, ()) = join(call.send(), look).await;
     answer
