@@ -158,6 +158,11 @@ fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Rol
     for policy in route.limits.of_keys().into_iter().flat_map(|set| &set.policies).filter(|_| roles.is_some()) {
         lines.say("", format!("with an API key {}", limit(policy)));
     }
+    if let Some(set) = route.limits.of_clients().filter(|_| roles.is_none()) {
+        let names: Vec<_> = set.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        lines.say("", format!("with an OAuth client by HTTP Basic only {names}"));
+    }
     if limits.cost != 1 {
         lines.say("cost", format!("{} of each limit", limits.cost));
     }

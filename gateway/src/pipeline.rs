@@ -260,7 +260,7 @@ async fn take(
 ) -> Result<(), Problem> {
     let gateway = &worker.gateway;
     let caller = Caller { client: exchange.client, principal, headers: exchange.request.headers() };
-    let judged = gateway.limiter.take(sets.of(principal), caller, down, &gateway.metrics).await;
+    let judged = gateway.limiter.take(sets.of_caller(caller), caller, down, &gateway.metrics).await;
     exchange.limits = Counted::Done(judged.notice.or_else(|| exchange.limits.said()));
     judged.refused.map_or(Ok(()), Err)
 }

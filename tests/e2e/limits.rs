@@ -3,7 +3,10 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::future::join_all;
+use serde_json::json;
 use shared::clock::Clock;
 use shared::store::Stores;
 use tests::client::{Answer, Client};
@@ -11,7 +14,13 @@ use tests::faults::{Fault, Proxy};
 use tests::stack::{Builder, Service};
 use tests::{Backend, Stack, wait_until};
 
-journeys!(ten_of_two_hundred_users_calls, ten_of_two_hundred_sign_ins, probes_are_not_counted, limits_are_announced);
+journeys!(
+    ten_of_two_hundred_users_calls,
+    ten_of_two_hundred_sign_ins,
+    clients_are_no_sign_ins,
+    probes_are_not_counted,
+    limits_are_announced
+);
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -62,6 +71,33 @@ async fn ten_of_two_hundred_sign_ins(backend: Backend) {
     let answers = join_all((0..200).map(|_| visitor.password_grant("nobody@example.com", "not the password 1"))).await;
     exactly_ten(&answers, 400);
     assert_eq!(visitor.get("/api/v1/users/me").await.status, 401, "other routes have room");
+}
+
+async fn clients_are_no_sign_ins(backend: Backend) {
+    let stack = limited(backend, "sign_in", 3).start().await;
+    let (root, visitor) = (stack.administrator().await.client, stack.client());
+    let body = json!({"name": "Machine", "grant_types": ["client_credentials"], "scopes": ["accounts:read"]});
+    let made = root.post("/api/v1/clients", body).await.expect(201);
+    let by = |secret: &str, body: &'static str| {
+        let basic = BASE64_STANDARD.encode(format!("{}:{secret}", made.text("/id")));
+        let call = visitor.call(reqwest::Method::POST, "/api/v1/auth/token");
+        let call = call.body("application/x-www-form-urlencoded", body);
+        call.header("authorization", &format!("Basic {basic}")).send()
+    };
+    let (own, password) = ("grant_type=client_credentials", "grant_type=password&username=nobody&password=x");
+    let secret = made.text("/secret");
+    let given = join_all((0..40).map(|_| by(&secret, own))).await;
+    assert!(
+        given.iter().all(|answer| answer.status == 200),
+        "{:?}",
+        given.iter().map(|a| a.status).collect::<Vec<_>>()
+    );
+    // Whoever says that they are a client tries no passwords, and who is none signs in as seldom as ever.
+    for _ in 0..5 {
+        by("made up", password).await.problem(400, "unauthorized_client");
+    }
+    let answers = join_all((0..20).map(|_| visitor.password_grant("nobody", "not the password 1"))).await;
+    assert!(answers.iter().filter(|answer| answer.status == 400).count() <= 3);
 }
 
 async fn probes_are_not_counted(backend: Backend) {

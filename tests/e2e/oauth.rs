@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 use tests::client::{Answer, Client, PASSWORD, Person};
 use tests::{Backend, Stack, wait_until};
 
-journeys!(a_client_acts_for_a_user_within_its_scope, a_disabled_clients_tokens_die_within_a_second);
+journeys!(
+    a_client_acts_for_a_user_within_its_scope,
+    a_disabled_clients_tokens_die_within_a_second,
+    what_is_taken_back_dies_within_a_second
+);
 
 /// The contract's "within 1 s".
 const BITES: Duration = Duration::from_secs(1);
@@ -168,5 +172,35 @@ async fn a_disabled_clients_tokens_die_within_a_second(backend: Backend) {
         .form(&visitor, "/api/v1/auth/token", &[("grant_type", "client_credentials")])
         .await
         .problem(401, "invalid_client");
+    drop(ann.client.get(ME).await.expect(200));
+}
+
+async fn what_is_taken_back_dies_within_a_second(backend: Backend) {
+    const CONSENTS: &str = "/api/v1/users/me/consents";
+    let stack = Stack::start(backend).await;
+    let (visitor, ann) = (stack.client(), stack.register("ann").await);
+    let body = json!({"name": "Bookkeeper", "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [REDIRECT], "scopes": ["openid", "offline_access", "users:read"]});
+    let client = registered(&stack, body).await;
+    let back = allowed(&stack, &client, "openid offline_access users:read", &ann).await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", &*parameter(&back, "code")),
+        ("redirect_uri", REDIRECT),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = client.form(&visitor, "/api/v1/auth/token", &fields).await.expect(200);
+    let theirs = visitor.with_token(tokens.text("/access_token"));
+    drop(theirs.get(ME).await.expect(200));
+    let path = format!("{CONSENTS}/{}", client.id);
+    theirs.get(CONSENTS).await.problem(403, "forbidden");
+    theirs.delete(&path).await.problem(403, "forbidden");
+    let shown = ann.client.get(CONSENTS).await.expect(200).json()["data"].clone();
+    assert_eq!((&shown[0]["client_id"], &shown[0]["name"]), (&json!(client.id), &json!("Bookkeeper")));
+    drop(ann.client.delete(&path).await.expect(204));
+    wait_until("it is void", BITES, async || (theirs.get(ME).await.status == 401).then_some(())).await;
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*tokens.text("/refresh_token"))];
+    client.form(&visitor, "/api/v1/auth/token", &refresh).await.problem(400, "invalid_grant");
+    assert_eq!(ann.client.get(CONSENTS).await.expect(200).json()["data"], json!([]));
     drop(ann.client.get(ME).await.expect(200));
 }

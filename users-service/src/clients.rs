@@ -13,7 +13,7 @@ mod view;
 pub use model::{Client, GrantType, Kind};
 pub use redirect::{is_anybodys, is_registered, origin, with};
 pub use secret::{Digest as SecretDigest, Secret};
-pub use store::{find, renew, share};
+pub use store::{find, names, renew, share};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use crate::{
         mfa::http::read, mfa::http::start, mfa::http::confirm, mfa::http::remove, mfa::http::renew, mfa::http::reset,
         browser::http::create, browser::http::refresh, browser::http::end,
         sessions::http::list, sessions::http::get, sessions::http::end, sessions::http::end_all,
+        oauth::consents::http::list, oauth::consents::http::withdraw,
         recovery::http::verify, recovery::http::resend, recovery::http::forgot, recovery::http::reset,
         avatar::http::put, avatar::http::get_own, avatar::http::delete, avatar::http::get,
         audit::http::list,

@@ -7,6 +7,7 @@ mod render;
 mod style;
 
 pub use http::{show, submit};
+pub use model::NAMES;
 pub use style::{STYLE, style_source};
 
 #[cfg(test)]

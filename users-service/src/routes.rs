@@ -224,6 +224,12 @@ fn power(scope: Scope) -> Scope {
 fn own(scope: Scope) -> Scope {
     scope
         .service(
+            resource("/users/me/consents", "GET, HEAD")
+                .route(web::get().to(oauth::consents::http::list))
+                .route(web::head().to(oauth::consents::http::list)),
+        )
+        .service(resource("/users/me/consents/{id}", "DELETE").route(web::delete().to(oauth::consents::http::withdraw)))
+        .service(
             resource("/users/{id}/sessions", "GET, HEAD, DELETE")
                 .route(web::get().to(sessions::http::list))
                 .route(web::head().to(sessions::http::list))

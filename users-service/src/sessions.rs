@@ -20,7 +20,7 @@ pub use agent::Agent;
 pub use close::close;
 pub use living::bound;
 pub use metrics::{RefreshMetrics, Refreshed};
-pub use of_client::end_of_client;
+pub use of_client::{end_of_client, last_used_by, of_client};
 pub use opening::{Carrier, Opening};
 pub use proof::{Proof, proof, prove, strengthen};
 pub use refresh_token::RefreshToken;

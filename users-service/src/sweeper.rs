@@ -36,12 +36,12 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let write = app.database.write().await?;
     revocations::sweep(write.transaction(), now).await?;
     idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
-    oauth::sweep(write.transaction(), now, ago(CODES_KEPT)).await?;
     throttle::sweep(write.transaction(), ago(app.config.throttle.device_memory.get())).await?;
     mfa::sweep(write.transaction(), ago(app.config.mfa.setup.get())).await?;
     passkeys::sweep(write.transaction(), now).await?;
     api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
     write.commit().await?;
+    oauth::sweep(&app.database, now, ago(CODES_KEPT)).await?;
     links::sweep(&app.database, ago(LINKS_KEPT)).await?;
     mail::sweep(&app.database, ago(retention.mails.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.

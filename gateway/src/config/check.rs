@@ -183,6 +183,11 @@ fn check_route(route: &Route, at: &str, names: &Names<'_>, report: &mut Report<'
         first.is_some_and(|first| names.versions.contains(first)) && route.version.as_deref() != Some("none");
     report.ensure(!names_one, &key("path"), "written without the version; `version` says which it has");
     policies_exist(&route.limits, &key("limits"), names, report);
+    if let Some(limits) = &route.client_limits {
+        policies_exist(limits, &key("client_limits"), names, report);
+        let judged = route.forward_authorization;
+        report.ensure(judged, &key("client_limits"), "only with `forward_authorization`: the upstream judges clients");
+    }
     authentication::check_route(route, at, &names.issuers, report);
     match route.version.as_deref() {
         None | Some("none") => {}

@@ -53,6 +53,8 @@ pub struct Route {
     pub issuers: Vec<String>,
     #[serde(default)]
     pub limits: Vec<String>,
+    #[serde(default)]
+    pub client_limits: Option<Vec<String>>,
     #[serde(default = "yes")]
     pub limited: bool,
     #[serde(default = "one")]

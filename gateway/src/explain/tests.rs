@@ -41,7 +41,11 @@ fn it_says_what_would_happen() {
         ("GET /api/users", user, &["support or admin", "403 forbidden", "users:read for keys and clients"]),
         ("PUT /api/users/7/roles", user, &["admin", "or the permission roles:assign", "403 forbidden"]),
         ("GET /api/accounts", user, &["default, api_keys", "__Host-tollgate, from our own pages only"]),
-        ("POST /api/auth/token", None, &["sign_in: 10 per 60s", "at most 65536 bytes", "passes"]),
+        (
+            "POST /api/auth/token",
+            None,
+            &["sign_in: 10 per 60s", "by HTTP Basic only address", "at most 65536 bytes", "passes"],
+        ),
         ("POST /api/auth/session", None, &["sign_in: 10 per", "no page but our own", "cookies    the upstream gets"]),
         ("PUT /api/auth/token", None, &["405 method_not_allowed"]),
         ("GET /livez", None, &["the gateway answers this itself"]),

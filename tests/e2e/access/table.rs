@@ -12,11 +12,12 @@ pub enum Access {
 }
 
 /// One operation.
-pub struct Row {
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
     /// Method and path as the document has it.
     pub call: &'static str,
     /// The path that is called, where `{id}` is not the user.
-    pub path: Option<&'static str>,
+    pub path: Option<&'a str>,
     /// Who may.
     pub access: Access,
     /// The media type and the body that are sent.
@@ -25,19 +26,19 @@ pub struct Row {
     pub headers: &'static [(&'static str, &'static str)],
 }
 
-const fn row(call: &'static str, access: Access) -> Row {
+const fn row(call: &'static str, access: Access) -> Row<'static> {
     Row { call, path: None, access, body: None, headers: &[] }
 }
 
-const fn public(call: &'static str, status: u16) -> Row {
+const fn public(call: &'static str, status: u16) -> Row<'static> {
     row(call, Access::Public(status))
 }
 
-const fn signed_in(call: &'static str, statuses: [u16; 5]) -> Row {
+const fn signed_in(call: &'static str, statuses: [u16; 5]) -> Row<'static> {
     row(call, Access::SignedIn(statuses))
 }
 
-impl Row {
+impl Row<'static> {
     const fn at(self, path: &'static str) -> Self {
         Self { path: Some(path), ..self }
     }
@@ -59,20 +60,41 @@ impl Row {
         Self { headers: &[("if-match", "\"stale\"")], ..self }
     }
 
+    /// As a browser sends a form of our own page's.
+    const fn of_own_page(self) -> Self {
+        Self { headers: &[("sec-fetch-site", "same-origin")], ..self }
+    }
+
     const fn keyed(self) -> Self {
         Self { headers: &[("idempotency-key", "{new}")], ..self }
     }
 }
 
 /// Every operation.
-pub fn rows() -> Vec<Row> {
+pub fn rows() -> Vec<Row<'static>> {
     [discovery(), sign_in(), users(), keys_and_roles(), clients(), accounts(), transfers()]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn discovery() -> Vec<Row> {
+/// Every page that the gateway leads to: anybody's to open, for what they show is bound to a link or to a browser's cookie, and
+/// whoever has neither is told so. A token is not looked at.
+pub fn pages() -> Vec<Row<'static>> {
+    const FORM: &str = "token=nothing&new_password=another%20horse%20battery%208%20staple";
+    vec![
+        public("GET /oauth/authorize", 400),
+        // Sent on as a link.
+        public("POST /oauth/authorize", 303).form("client_id=nobody"),
+        public("POST /oauth/sign-in", 400).form("request=nothing&username=nobody&password=nothing%201").of_own_page(),
+        public("GET /oauth/consent", 400),
+        public("POST /oauth/consent", 400).form("request=nothing&decision=allow").of_own_page(),
+        public("GET /account/{page}", 410),
+        public("POST /account/{page}", 410).form(FORM),
+    ]
+}
+
+fn discovery() -> Vec<Row<'static>> {
     vec![
         public("GET /.well-known/jwks.json", 200),
         public("GET /.well-known/oauth-authorization-server", 200),
@@ -80,7 +102,7 @@ fn discovery() -> Vec<Row> {
     ]
 }
 
-fn sign_in() -> Vec<Row> {
+fn sign_in() -> Vec<Row<'static>> {
     vec![
         public("POST /auth/token", 400).form("grant_type=password&username=nobody&password=nothing%201"),
         public("POST /auth/revoke", 200).form("token=nothing"),
@@ -117,7 +139,7 @@ fn sign_in() -> Vec<Row> {
     ]
 }
 
-fn users() -> Vec<Row> {
+fn users() -> Vec<Row<'static>> {
     vec![
         row("POST /users", Access::Optional(422)).json(r#"{"email": "x", "username": "x", "password": "x"}"#),
         signed_in("GET /users", [403, 403, 200, 403, 200]),
@@ -129,6 +151,9 @@ fn users() -> Vec<Row> {
         signed_in("DELETE /users/{id}/sessions", [404, 404, 403, 404, 404]).at("/users/{transfer}/sessions"),
         signed_in("GET /users/{id}/sessions/{sid}", [404; 5]).at("/users/{id}/sessions/{transfer}"),
         signed_in("DELETE /users/{id}/sessions/{sid}", [404, 404, 403, 404, 404]).at("/users/{id}/sessions/{transfer}"),
+        signed_in("GET /users/me/consents", [200; 5]),
+        // Nobody has allowed anything.
+        signed_in("DELETE /users/me/consents/{id}", [404; 5]),
         signed_in("GET /users/me/profile", [200; 5]),
         signed_in("PUT /users/me/profile", [412; 5]).json(r#"{"first_name": "Ada", "last_name": "King"}"#).stale(),
         signed_in("GET /users/me/export", [200; 5]),
@@ -145,7 +170,7 @@ fn users() -> Vec<Row> {
     ]
 }
 
-fn keys_and_roles() -> Vec<Row> {
+fn keys_and_roles() -> Vec<Row<'static>> {
     const ADMIN: [u16; 5] = [403, 403, 403, 403, 200];
     vec![
         signed_in("GET /users/me/api-keys", [200; 5]),
@@ -165,7 +190,7 @@ fn keys_and_roles() -> Vec<Row> {
     ]
 }
 
-fn clients() -> Vec<Row> {
+fn clients() -> Vec<Row<'static>> {
     // There is none of this id.
     const NOBODYS: &str = "/clients/{transfer}";
     const NONE: [u16; 5] = [403, 403, 403, 403, 404];
@@ -179,7 +204,7 @@ fn clients() -> Vec<Row> {
     ]
 }
 
-fn accounts() -> Vec<Row> {
+fn accounts() -> Vec<Row<'static>> {
     const SYSTEM: &str = r#"{"name": "vault", "currency": "USD", "kind": "system"}"#;
     vec![
         signed_in("GET /accounts", [200; 5]),
@@ -193,7 +218,7 @@ fn accounts() -> Vec<Row> {
     ]
 }
 
-fn transfers() -> Vec<Row> {
+fn transfers() -> Vec<Row<'static>> {
     const PAY: &str =
         r#"{"debit_account_id": "{account}", "credit_account_id": "{id}", "amount": 1, "currency": "USD"}"#;
     const PAY_ALL: &str = r#"{"mode": "independent", "transfers": [

@@ -160,6 +160,8 @@ kinds! {
     ClientThrottled "client.throttled" Refused;
     /// A user let a client act for them.
     ConsentGiven "consent.given" Succeeded;
+    /// They took it back: its sessions of theirs have ended.
+    ConsentWithdrawn "consent.withdrawn" Succeeded;
     /// A client has redeemed an authorization code for a session.
     CodeRedeemed "code.redeemed" Succeeded;
     /// A code came with something wrong, and is worth nothing any more.

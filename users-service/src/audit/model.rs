@@ -45,7 +45,7 @@ pub struct EventView {
     /// `role.changed`, `role.removed`, `api_key.made`, `api_key.revoked`, `password.reset_sent`, `session.ended`, `session.replayed`,
     /// `signing_key.rotated`, `signing_key.revoked`, `client.registered`,
     /// `client.changed`, `client.removed`, `client.secret_made`, `client.tokens_ended`, `client.refused`, `client.throttled`,
-    /// `consent.given`, `code.redeemed`, `code.refused`, `code.reused`, `call.refused`.
+    /// `consent.given`, `consent.withdrawn`, `code.redeemed`, `code.refused`, `code.reused`, `call.refused`.
     /// What is throttled or shed is one event per minute, with how many `times`.
     #[schema(example = "user.roles_changed")]
     pub kind: String,

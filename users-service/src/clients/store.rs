@@ -1,5 +1,7 @@
 //! The rows of clients.
 
+use std::collections::HashMap;
+
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use shared::clock::{from_micros, to_micros};
 use shared::domain::paging::{CursorPage, CursorRequest};
 use shared::domain::{ClientId, SessionId};
 use shared::problem::Problem;
+use uuid::Uuid;
 
 use super::model::{Client, GrantType, Kind};
 use super::secret::Digest;
@@ -91,6 +94,18 @@ pub(super) async fn remove(write: &Write, id: ClientId) -> Result<(), Fault> {
 /// When the statement fails.
 pub async fn find<C: ConnectionTrait>(db: &C, id: ClientId) -> Result<Option<Client>, Fault> {
     Ok(Entity::find_by_id(id.as_uuid()).one(db).await?.map(Client::from))
+}
+
+/// What these clients are called; those that are gone are left out.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn names<C: ConnectionTrait>(
+    db: &C,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, String>, Fault> {
+    let rows = Entity::find().select_only().column(Column::Id).column(Column::Name).filter(Column::Id.is_in(ids));
+    Ok(rows.into_tuple::<(Uuid, String)>().all(db).await?.into_iter().collect())
 }
 
 /// A client whose change has to wait for this transaction's end.

@@ -17,8 +17,10 @@ use crate::audit::{self, Event, Tally};
 use crate::users::UserCache;
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, OAuth client, sessions and links (whoever changes several holds their user; all others
-/// hold one at a time, and sweeps wait for none), authorization, a passkey's challenge, and last of all the head of the audit.
+/// counter (in the order below), user, OAuth client, sessions and links (whoever changes several of a user holds that user; the
+/// sessions and authorizations of a client are many users', so all who change several hold them in the order of their ids
+/// ([`super::hold`]); others hold one at a time, and sweeps wait for none), authorization, consent, a passkey's challenge, and last of all
+/// the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Making the first keys, and the first administrator.

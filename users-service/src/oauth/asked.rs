@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::clients::{self, Client, GrantType};
 use crate::db::Fault;
 
-/// The longest query or form that is read.
-const MAX_BYTES: usize = 16_384;
+/// The longest query or form that is read. The gateway takes no longer address, and the form of a page has to carry it.
+pub(super) const MAX_BYTES: usize = 8_192;
 const MAX_PARAMETERS: usize = 50;
 /// What a client wants back as it sent it.
 const MAX_TEXT: usize = 2_048;

@@ -5,43 +5,53 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::Anyone;
 use shared::config::Secret;
-use shared::http::Form;
+use shared::http::{Form, QueryPairs};
 use shared::problem::{Code, Problem};
+use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::asked::{Asked, Prompt, Refusal, Unasked};
+use super::asked::{Asked, MAX_BYTES, Prompt, Refusal, Unasked};
 use super::browser;
 use super::decide::{self, Next};
 use super::page::{self, SignIn};
+use super::pending::Pending;
 use super::scope::OFFLINE;
-use super::store;
+use super::store::{self, Proof};
 use crate::app::App;
-use crate::clients;
-use crate::db::Write;
+use crate::clients::{self, SecretDigest};
 use crate::pages::STYLE;
 use crate::tokens::GrantError;
 use crate::users::{self, Status};
 
 /// A user is sent here by a client.
 pub async fn ask(app: web::Data<App>, _: Anyone, request: HttpRequest) -> HttpResponse {
-    begin(&app, &request, request.query_string()).await
-}
-
-/// The same by a form (OpenID Connect Core, section 3.1.2.1).
-pub async fn ask_by_form(app: web::Data<App>, _: Anyone, request: HttpRequest, form: String) -> HttpResponse {
-    begin(&app, &request, &form).await
-}
-
-async fn begin(app: &App, request: &HttpRequest, text: &str) -> HttpResponse {
-    let asked = match Asked::parse(app, text).await {
+    let asked = match Asked::parse(&app, request.query_string()).await {
         Ok(asked) => asked,
-        Err(Unasked::Page(text)) => return page::refused(StatusCode::BAD_REQUEST, text),
-        Err(Unasked::Client(refusal)) => return tell(app, &refusal),
-        Err(Unasked::Database(fault)) => return page::failed(&fault.into()),
+        Err(unasked) => return instead(&app, unasked),
     };
-    match answer(app, request, asked).await {
-        Ok(response) => response,
-        Err(problem) => page::failed(&problem),
+    answer(&app, &request, asked).await.unwrap_or_else(|problem| page::failed(&problem))
+}
+
+/// The same by a form (OpenID Connect Core, section 3.1.2.1), sent on as a link. With another site's form a browser brings
+/// none of our cookies: it would be given others in their place, and lose whatever else it is here for.
+pub async fn ask_by_form(_: Anyone, form: Result<String, actix_web::Error>) -> HttpResponse {
+    let refused = |text| page::refused(StatusCode::BAD_REQUEST, text);
+    let Ok(form) = form else { return refused("The request cannot be read.") };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let query = query.extend_pairs(form_urlencoded::parse(form.as_bytes())).finish();
+    let address = ["/oauth/authorize?", &query].concat();
+    if address.len() > MAX_BYTES {
+        return refused("The request is too long.");
+    }
+    page::to(&address)
+}
+
+/// What is answered where there is nothing to sign in for.
+fn instead(app: &App, unasked: Unasked) -> HttpResponse {
+    match unasked {
+        Unasked::Page(text) => page::refused(StatusCode::BAD_REQUEST, text),
+        Unasked::Client(refusal) => tell(app, &refusal),
+        Unasked::Database(fault) => page::failed(&fault.into()),
     }
 }
 
@@ -52,43 +62,56 @@ async fn answer(app: &App, request: &HttpRequest, asked: Asked) -> Result<HttpRe
     };
     // What outlives the browser's session asks for a proof of a moment ago, as an API key does.
     let (now, recent) = (app.clock.now_micros(), app.config.sessions.step_up.get());
-    let is_recent =
-        |proof: &store::Proof| now.saturating_sub(proof.at) <= i64::try_from(recent.as_micros()).unwrap_or(0);
+    let is_recent = |proof: &Proof| now.saturating_sub(proof.at) <= i64::try_from(recent.as_micros()).unwrap_or(0);
     let known = known.filter(|proof| !asked.scope.has(OFFLINE) || is_recent(proof));
-    if asked.prompt == Prompt::Nothing {
-        let silently = match &known {
-            Some(proof) => decide::is_allowed(app, proof.user, &asked).await?,
-            None => return Ok(tell(app, &asked.refused("login_required", "the user has to sign in"))),
-        };
-        if !silently {
-            return Ok(tell(app, &asked.refused("consent_required", "the user has to allow it")));
-        }
+    if asked.prompt == Prompt::Nothing
+        && let Some(proof) = &known
+        && !decide::is_allowed(app, proof.user, &asked).await?
+    {
+        return Ok(tell(app, &asked.refused("consent_required", "the user has to allow it")));
     }
     let (browser, cookie) = browser::tie(app, request)?;
+    let until = shared::clock::to_micros(app.clock.now() + app.config.oauth.request_lifetime.get());
     let id = Uuid::new_v4();
-    let (now, lifetime) = (app.clock.now(), app.config.oauth.request_lifetime.get());
-    let times = (shared::clock::to_micros(now), shared::clock::to_micros(now + lifetime));
-    let write = app.database.write().await?;
-    let known = match known {
-        Some(proof) => still(app, &write, proof).await?,
-        None => None,
+    let is_written = match &known {
+        Some(proof) => written(app, (id, &asked), &browser, until, proof).await?,
+        None => false,
     };
-    store::ask(&write, id, &asked, &browser, times).await?;
-    if let Some(proof) = &known {
-        store::prove(&write, id, &browser, proof, times.0).await?;
-    }
-    write.commit().await?;
-    let mut response = match known {
-        Some(_) => page::to(&consent_at(id)),
-        None => {
+    let mut response = match (is_written, asked.prompt) {
+        (true, _) => page::to(&consent_at(id)),
+        (false, Prompt::Nothing) => {
+            return Ok(tell(app, &asked.refused("login_required", "the user has to sign in")));
+        }
+        (false, Prompt::Any | Prompt::Login) => {
+            let pending = Pending { id, expires_at: until, query: request.query_string().to_owned() };
             let username = asked.login_hint.as_deref().unwrap_or_default();
-            let view =
-                SignIn { style: STYLE, client: &asked.client.name, request: id.to_string(), username, fault: None };
+            let request = pending.seal(&browser, &app.keys.refresh);
+            let view = SignIn { style: STYLE, client: &asked.client.name, request: &request, username, fault: None };
             page::sign_in(StatusCode::OK, &view, &asked.redirect_uri)
         }
     };
     response.add_cookie(&cookie).map_err(Problem::internal)?;
     Ok(response)
+}
+
+/// Writes a request down with the proof that the browser's session is, if under the user's lock it still is one: what ends
+/// a user's sessions ends their requests, and this one is not there yet.
+async fn written(
+    app: &App,
+    asked: (Uuid, &Asked),
+    browser: &SecretDigest,
+    until: i64,
+    proof: &Proof,
+) -> Result<bool, Problem> {
+    let write = app.database.write().await?;
+    let user = users::lock(&write, proof.user).await?.filter(|found| found.user.status == Status::Active);
+    let lasts = decide::lasts_until(app, &write, proof).await?.is_some();
+    if user.is_none() || !lasts {
+        return Ok(false);
+    }
+    let written = store::ask(&write, asked, browser, (app.clock.now_micros(), until), proof).await?;
+    write.commit().await?;
+    Ok(written)
 }
 
 fn consent_at(id: Uuid) -> String {
@@ -103,22 +126,15 @@ fn tell(app: &App, refusal: &Refusal) -> HttpResponse {
     page::to(&clients::with(&refusal.redirect_uri, &parameters))
 }
 
-/// Which request a form or an address is about.
-#[derive(serde::Deserialize)]
-pub struct About {
-    request: Option<String>,
+/// Which request a form or an address is about: by its id, or by what the page of its sign-in carries.
+fn named(app: &App, text: Option<&str>, browser: &SecretDigest) -> Result<Uuid, Problem> {
+    let text = text.ok_or_else(browser::lost)?;
+    let id = Uuid::parse_str(text).ok().or_else(|| Some(pending(app, text, browser)?.id));
+    id.ok_or_else(browser::lost)
 }
 
-/// The proof, if under the user's lock it still is one: what ends a user's sessions ends their requests, and this one is
-/// not there yet.
-async fn still(app: &App, write: &Write, proof: store::Proof) -> Result<Option<store::Proof>, Problem> {
-    let user = users::lock(write, proof.user).await?.filter(|found| found.user.status == Status::Active);
-    let lasts = decide::lasts_until(app, write, &proof).await?.is_some();
-    Ok(user.filter(|_| lasts).map(|_| proof))
-}
-
-fn named(id: Option<&str>) -> Result<Uuid, Problem> {
-    id.and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(browser::lost)
+fn pending(app: &App, text: &str, browser: &SecretDigest) -> Option<Pending> {
+    Pending::open(text, browser, &app.keys.refresh, app.clock.now_micros())
 }
 
 /// A user signs in for a request.
@@ -131,27 +147,29 @@ pub async fn sign_in(
     let signed_in = async || {
         browser::from_own_page(&app, &request)?;
         let (form, browser) = (form?, browser::known(&request)?);
-        let id = named(form.get("request"))?;
-        let now = app.clock.now_micros();
-        let found = store::find(app.database.read(), id, &browser, now).await?.ok_or_else(browser::lost)?;
-        let client = clients::find(app.database.read(), found.client).await?.filter(|client| !client.disabled);
-        let client = client.ok_or_else(browser::lost)?;
+        let request = form.get("request").unwrap_or_default();
+        let pending = pending(&app, request, &browser).ok_or_else(browser::lost)?;
         // Somebody has signed in for it: a second time nothing would come of it but the answer to a guess.
-        if found.proof.is_some() {
-            return Ok(page::to(&consent_at(id)));
+        if store::is_known(app.database.read(), pending.id).await? {
+            return Ok(page::to(&consent_at(pending.id)));
         }
+        let asked = match Asked::parse(&app, &pending.query).await {
+            Ok(asked) => asked,
+            Err(unasked) => return Ok(instead(&app, unasked)),
+        };
         let username = form.get("username").unwrap_or_default();
         let password = Secret::from(form.get("password").unwrap_or_default().to_owned());
         // The field is there for everybody, and empty for whoever has no second factor.
         let otp = form.get("otp").filter(|otp| !otp.is_empty()).map(|otp| Secret::from(otp.to_owned()));
-        match decide::sign_in(&app, (id, &browser), username, (&password, otp.as_ref()), caller.0.client_ip).await {
-            Ok(()) => Ok(page::to(&consent_at(id))),
+        let proof = (&password, otp.as_ref());
+        match decide::sign_in(&app, (&pending, &asked), &browser, username, proof, caller.0.client_ip).await {
+            Ok(()) => Ok(page::to(&consent_at(pending.id))),
             Err(GrantError::Other(problem)) if problem.code() == Code::InvalidRequest => Err(problem),
             Err(refused) => {
                 let problem = Problem::from(refused);
                 let fault = Some(problem.code().title());
-                let view = SignIn { style: STYLE, client: &client.name, request: id.to_string(), username, fault };
-                Ok(page::waiting(page::sign_in(problem.status(), &view, &found.redirect_uri), &problem))
+                let view = SignIn { style: STYLE, client: &asked.client.name, request, username, fault };
+                Ok(page::waiting(page::sign_in(problem.status(), &view, &asked.redirect_uri), &problem))
             }
         }
     };
@@ -159,14 +177,11 @@ pub async fn sign_in(
 }
 
 /// What is asked of the user, or where they go if there is nothing to ask.
-pub async fn question(
-    app: web::Data<App>,
-    caller: Anyone,
-    request: HttpRequest,
-    about: web::Query<About>,
-) -> HttpResponse {
+pub async fn question(app: web::Data<App>, caller: Anyone, request: HttpRequest) -> HttpResponse {
     let asked = async || {
-        let (id, browser) = (named(about.request.as_deref())?, browser::known(&request)?);
+        let browser = browser::known(&request)?;
+        let query = QueryPairs::parse(request.query_string()).map_err(|_| browser::lost())?;
+        let id = named(&app, query.get("request"), &browser)?;
         show(&app, decide::question(&app, (id, &browser), caller.0.client_ip).await?)
     };
     asked().await.unwrap_or_else(|problem: Problem| page::failed(&problem))
@@ -182,7 +197,7 @@ pub async fn decision(
     let decided = async || {
         browser::from_own_page(&app, &request)?;
         let (form, browser) = (form?, browser::known(&request)?);
-        let request = (named(form.get("request"))?, &browser);
+        let request = (named(&app, form.get("request"), &browser)?, &browser);
         let next = match form.get("decision") {
             Some("allow") => decide::allow(&app, request, caller.0.client_ip).await?,
             Some("deny") => decide::deny(&app, request).await?,
@@ -195,10 +210,6 @@ pub async fn decision(
 
 fn show(app: &App, next: Next) -> Result<HttpResponse, Problem> {
     Ok(match next {
-        Next::SignIn { id, client, redirect_uri } => {
-            let view = SignIn { style: STYLE, client: &client, request: id.to_string(), username: "", fault: None };
-            page::sign_in(StatusCode::OK, &view, &redirect_uri)
-        }
         Next::Ask { id, client, username, scope, redirect_uri } => {
             page::consent(&client, &username, id.to_string(), &scope, &redirect_uri)
         }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::asked::{Asked, Refusal};
 use super::browser::lost;
+use super::pending::Pending;
 use super::scope::Scope;
 use super::store::{self, Authorization, Proof};
 use crate::app::App;
@@ -33,8 +34,6 @@ pub(super) type Which<'a> = (Uuid, &'a SecretDigest);
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Somebody has to sign in.
-    SignIn { id: Uuid, client: String, redirect_uri: String },
     /// They have to decide.
     Ask { id: Uuid, client: String, username: String, scope: Scope, redirect_uri: String },
     /// The client gets its code.
@@ -46,7 +45,8 @@ pub(super) enum Next {
 /// Signs somebody in for a request: the very path of the password grant.
 pub(super) async fn sign_in(
     app: &App,
-    (id, browser): Which<'_>,
+    (pending, asked): (&Pending, &Asked),
+    browser: &SecretDigest,
     identifier: &str,
     proof: tokens::Proof<'_>,
     client_ip: Option<IpAddr>,
@@ -55,7 +55,7 @@ pub(super) async fn sign_in(
         let now = app.clock.now_micros();
         let session = SessionId::generate(&app.clock);
         let proof = Proof { user: user.id, session, parent: None, at: now, amr: amr.to_owned() };
-        if !store::prove(write, id, browser, &proof, now).await? {
+        if !store::ask(write, (pending.id, asked), browser, (now, pending.expires_at), &proof).await? {
             return Err(lost().into());
         }
         let event = Event::new(Kind::SignInSucceeded, By::user(user.id, session, client_ip), &app.clock);
@@ -100,9 +100,7 @@ pub(super) async fn is_allowed(app: &App, user: UserId, asked: &Asked) -> Result
 /// What is to be asked; nothing where the client is trusted or was allowed all of it before, and its address is its own.
 pub(super) async fn question(app: &App, which: Which<'_>, client_ip: Option<IpAddr>) -> Result<Next, Problem> {
     let (found, client) = open(app, which).await?;
-    let Some(proof) = &found.proof else {
-        return Ok(Next::SignIn { id: found.id, client: client.name, redirect_uri: found.redirect_uri });
-    };
+    let proof = found.proof.as_ref().ok_or_else(lost)?;
     let given = store::consent(app.database.read(), proof.user, client.id).await?;
     let quiet = !found.ask_consent && !clients::is_anybodys(&found.redirect_uri);
     if quiet && (client.trusted || found.scope.is_within(&given)) {

@@ -19,7 +19,7 @@ use crate::pages::{STYLE, style_source};
 pub(super) struct SignIn<'a> {
     pub style: &'static str,
     pub client: &'a str,
-    pub request: String,
+    pub request: &'a str,
     pub username: &'a str,
     pub fault: Option<&'a str>,
 }

@@ -85,6 +85,16 @@ impl Shown {
         }
     }
 
+    /// Whether a client, or something in its place, stands in `Authorization`.
+    #[must_use]
+    pub const fn is_by_header(&self) -> bool {
+        match self {
+            Self::Secret { basic, .. } | Self::Malformed { basic } => *basic,
+            Self::Twice => true,
+            Self::Nothing | Self::Id(_) => false,
+        }
+    }
+
     const fn basic(&self) -> bool {
         match self {
             Self::Secret { basic, .. } | Self::Malformed { basic } => *basic,

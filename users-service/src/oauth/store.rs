@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter};
 use shared::domain::{ClientId, SessionId, UserId};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::scope::Scope;
 use crate::clients::SecretDigest;
 use crate::db::entity::authorization::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::oauth_consent;
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 /// What a client has asked for, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +70,15 @@ impl From<Model> for Authorization {
     }
 }
 
-/// Writes down what a client has asked for, for this browser.
+/// Writes down what a client has asked for, for this browser, now that somebody has signed in for it: `false` when somebody
+/// has already. The caller holds the user's row.
 pub(super) async fn ask(
     write: &Write,
-    id: Uuid,
-    asked: &Asked,
+    (id, asked): (Uuid, &Asked),
     browser: &SecretDigest,
     (now, expires_at): (i64, i64),
-) -> Result<(), Fault> {
+    proof: &Proof,
+) -> Result<bool, Fault> {
     let row = ActiveModel {
         id: Set(id),
         client_id: Set(asked.client.id.as_uuid()),
@@ -90,10 +91,20 @@ pub(super) async fn ask(
         browser: Set(browser.bytes()),
         created_at: Set(now),
         expires_at: Set(expires_at),
+        user_id: Set(Some(proof.user.as_uuid())),
+        session_id: Set(Some(proof.session.as_uuid())),
+        parent_id: Set(proof.parent.map(|parent| parent.as_uuid())),
+        authenticated_at: Set(Some(proof.at)),
+        amr: Set(Some(proof.amr.clone())),
         ..Default::default()
     };
-    Entity::insert(row).exec_without_returning(write.transaction()).await?;
-    Ok(())
+    let first = OnConflict::new().do_nothing().to_owned();
+    Ok(Entity::insert(row).on_conflict(first).exec_without_returning(write.transaction()).await? == 1)
+}
+
+/// Whether somebody has signed in for it, whatever has become of it since.
+pub(super) async fn is_known<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<bool, Fault> {
+    Ok(Entity::find_by_id(id).count(db).await? == 1)
 }
 
 /// Those of this browser that are still to be decided.
@@ -113,26 +124,6 @@ pub(super) async fn find<C: ConnectionTrait>(
     now: i64,
 ) -> Result<Option<Authorization>, Fault> {
     Ok(Entity::find().filter(open(id, browser, now)).one(db).await?.map(Authorization::from))
-}
-
-/// Notes who has signed in for it: `false` when somebody has already, or it is over. The caller holds the user's row.
-pub(super) async fn prove(
-    write: &Write,
-    id: Uuid,
-    browser: &SecretDigest,
-    proof: &Proof,
-    now: i64,
-) -> Result<bool, Fault> {
-    let row = ActiveModel {
-        user_id: Set(Some(proof.user.as_uuid())),
-        session_id: Set(Some(proof.session.as_uuid())),
-        parent_id: Set(proof.parent.map(|parent| parent.as_uuid())),
-        authenticated_at: Set(Some(proof.at)),
-        amr: Set(Some(proof.amr.clone())),
-        ..Default::default()
-    };
-    let open = open(id, browser, now).add(Column::UserId.is_null());
-    Ok(Entity::update_many().set(row).filter(open).exec(write.transaction()).await?.rows_affected == 1)
 }
 
 /// Decides it, with a code or without: `false` when it is decided or over. The caller holds the user's row.
@@ -174,9 +165,10 @@ pub(super) async fn opened(write: &Write, id: Uuid, now: i64) -> Result<(), Faul
 }
 
 /// What has not become a session yet will not: codes open nothing, and nothing is decided any more.
-async fn end(write: &Write, whose: Condition, now: i64) -> Result<(), Fault> {
+pub(super) async fn end(write: &Write, whose: Condition, now: i64) -> Result<(), Fault> {
     let row = ActiveModel { decided_at: Set(Some(now)), code_digest: Set(None), ..Default::default() };
     let unused = whose.add(Column::UsedAt.is_null());
+    db::hold::<Entity>(write, Column::Id, unused.clone()).await?;
     Entity::update_many().set(row).filter(unused).exec(write.transaction()).await?;
     Ok(())
 }
@@ -224,9 +216,8 @@ pub(super) async fn allow(write: &Write, user: UserId, client: ClientId, scope: 
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, now: i64, before: i64) -> Result<(), Fault> {
+pub async fn sweep(database: &Database, now: i64, before: i64) -> Result<(), Fault> {
     let idle = Column::ExpiresAt.lt(now).and(Column::DecidedAt.is_null());
     let old = Expr::col(Column::ExpiresAt).lt(before);
-    Entity::delete_many().filter(Condition::any().add(idle).add(old)).exec(db).await?;
-    Ok(())
+    db::remove::<Entity>(database, Column::Id, Condition::any().add(idle).add(old)).await
 }

@@ -3,6 +3,9 @@
 mod asking;
 mod browsers;
 mod codes;
+mod consents;
 mod introspection;
+mod locks;
 mod machines;
+mod pending;
 mod sessions;

@@ -114,7 +114,7 @@ fn of_power(operation: &str) -> Vec<Code> {
         "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
         "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
-        "list_api_keys" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
+        "list_api_keys" | "list_consents" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
         "make_api_key" => &[
             &SIGNED_IN,
             &BODY,
@@ -127,7 +127,9 @@ fn of_power(operation: &str) -> Vec<Code> {
                 Code::IdempotencyNotReplayable,
             ],
         ],
-        "delete_api_key" | "delete_api_key_of" | "list_api_keys_of" => &[&SIGNED_IN, target, &[Code::Forbidden]],
+        "delete_api_key" | "delete_api_key_of" | "delete_consent" | "list_api_keys_of" => {
+            &[&SIGNED_IN, target, &[Code::Forbidden]]
+        }
         "send_password_reset" => &[&SIGNED_IN, target, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
         "make_role" => &[&SIGNED_IN, &BODY, &KEY, &[Code::Forbidden, Code::StateConflict]],
         "get_role" => &[&SIGNED_IN, target, &[Code::Forbidden]],

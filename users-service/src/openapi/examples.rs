@@ -93,6 +93,10 @@ fn credential(name: &str) -> Option<Value> {
         "ApiKeys" => json!({"data": [api_key()]}),
         "Client" => client(),
         "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
+        "Consents" => json!({"data": [{
+            "client_id": CLIENT, "name": "Bookkeeper", "scopes": ["accounts:read", "openid"], "granted_at": AT,
+            "last_used_at": AT,
+        }]}),
         "CookieSession" => json!({
             "id": SESSION, "user_id": ID, "scope": "api", "expires_in": 300, "expires_at": "2026-12-21T08:00:00.000000Z",
         }),

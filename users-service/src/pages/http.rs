@@ -1,9 +1,9 @@
 //! `/account/{page}`: GET asks, POST does.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::Anyone;
-use shared::http::Form;
+use shared::http::{Form, QueryPairs};
 use shared::problem::{Code, Problem};
 
 use super::model::Page;
@@ -12,16 +12,17 @@ use crate::app::App;
 use crate::recovery;
 use crate::users::UserError;
 
-/// What a link carries besides the path.
-#[derive(serde::Deserialize)]
-pub struct Carried {
-    token: Option<String>,
+/// The page that a path names.
+fn named(request: &HttpRequest) -> Result<Page, Problem> {
+    request.match_info().get("page").and_then(Page::named).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// Shows the question. Looks nothing up: whoever opens the page without pressing the button learns and changes nothing.
-pub async fn show(_: Anyone, name: web::Path<String>, query: web::Query<Carried>) -> Result<HttpResponse, Problem> {
-    let page = Page::named(&name).ok_or_else(|| Problem::new(Code::NotFound))?;
-    match query.token.as_deref().filter(|token| !token.is_empty()) {
+pub async fn show(_: Anyone, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let page = named(&request)?;
+    // Two tokens are none.
+    let query = QueryPairs::parse(request.query_string()).unwrap_or_default();
+    match query.get("token").filter(|token| !token.is_empty()) {
         Some(token) => Ok(question(page, token, StatusCode::OK, &[])),
         None => Ok(refusal(page, &Problem::new(Code::LinkInvalid))),
     }
@@ -31,10 +32,10 @@ pub async fn show(_: Anyone, name: web::Path<String>, query: web::Query<Carried>
 pub async fn submit(
     app: web::Data<App>,
     caller: Anyone,
-    name: web::Path<String>,
+    request: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::named(&name).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let page = named(&request)?;
     let (token, password) = (form.get("token").unwrap_or_default(), form.get("new_password").unwrap_or_default());
     let client_ip = caller.0.client_ip;
     let outcome: Result<(), UserError> = match page {

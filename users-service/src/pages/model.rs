@@ -11,15 +11,13 @@ pub(super) enum Page {
     Reset,
 }
 
+/// The names of all.
+pub const NAMES: [&str; 3] = [Page::Verify.name(), Page::Email.name(), Page::Reset.name()];
+
 impl Page {
     /// The page with this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "verify" => Some(Self::Verify),
-            "email" => Some(Self::Email),
-            "reset" => Some(Self::Reset),
-            _ => None,
-        }
+        [Self::Verify, Self::Email, Self::Reset].into_iter().find(|page| page.name() == name)
     }
 
     /// Its name.

@@ -1,5 +1,8 @@
 //! The sessions that somebody has: all, one, and those beyond how many they may have.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use shared::clock::to_micros;
@@ -58,22 +61,60 @@ pub(super) async fn ids(write: &Write, user: UserId) -> Result<Vec<SessionId>, F
     Ok(ids.into_iter().map(SessionId::from).collect())
 }
 
-/// Ends what somebody has beyond `sessions.per_user`, now that they have opened this one: whatever was not used for longest,
-/// and never this one. The caller holds the user's row.
+/// Ends what somebody has beyond `sessions.per_user`, now that they have opened this one, which stays: of whoever has the most,
+/// the user or one client, whatever was not used for longest. The caller holds the user's row.
 ///
 /// # Errors
 /// When a statement fails.
 pub async fn bound(app: &App, write: &Write, opened: &Session, by: &By) -> Result<(), Fault> {
-    let others = lives(app, opened.user).and(Column::Id.ne(opened.id.as_uuid()));
-    let ids = Entity::find().select_only().column(Column::Id).filter(others);
-    let beyond = ids.order_by_desc(Column::RotatedAt).order_by_desc(Column::Id);
-    let beyond = beyond.offset(app.config.sessions.per_user.saturating_sub(1)).limit(AT_ONCE);
-    let beyond: Vec<Uuid> = beyond.into_tuple().all(write.transaction()).await?;
-    if beyond.is_empty() {
+    let (most, others) =
+        (app.config.sessions.per_user, lives(app, opened.user).and(Column::Id.ne(opened.id.as_uuid())));
+    let held = Entity::find().select_only().column(Column::Id).column(Column::ClientId).filter(others);
+    let held = held.order_by_asc(Column::RotatedAt).order_by_asc(Column::Id).limit(most.saturating_add(AT_ONCE));
+    let held: Vec<(Uuid, Option<Uuid>)> = held.into_tuple().all(write.transaction()).await?;
+    let beyond = (held.len() + 1).saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+    if beyond == 0 {
         return Ok(());
     }
-    let beyond: Vec<_> = beyond.into_iter().map(SessionId::from).collect();
+    let beyond: Vec<_> = surplus(held, opened.client, beyond).into_iter().map(SessionId::from).collect();
     let event = |_: &Session| Event::new(Kind::SessionEnded, by.clone(), &app.clock).with("reason", "too_many");
     close(app, write, &beyond, event).await?;
     Ok(())
+}
+
+/// So many of these, which come in the order of their use: each time one of whoever has the most, with the one that was opened
+/// just now. So a client that opens one after the other puts out its own, and nobody else's.
+fn surplus(mut held: Vec<(Uuid, Option<Uuid>)>, opened: Option<Uuid>, many: usize) -> Vec<Uuid> {
+    let mut has: HashMap<Option<Uuid>, usize> = HashMap::from([(opened, 1)]);
+    held.iter().for_each(|(_, whose)| *has.entry(*whose).or_default() += 1);
+    let mut gone = Vec::new();
+    while gone.len() < many {
+        // Of two who have as many, whoever used one longest ago; whoever has nothing here but the new one has nothing to give.
+        let first = |(at, (_, whose)): (usize, &(Uuid, Option<Uuid>))| (has.get(whose).copied(), Reverse(at));
+        let Some((_, Reverse(at))) = held.iter().enumerate().map(first).max() else { break };
+        let (id, whose) = held.remove(at);
+        has.entry(whose).and_modify(|many| *many -= 1);
+        gone.push(id);
+    }
+    gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_the_most_gives_what_was_not_used_for_longest() {
+        let id = |n: u128| Uuid::from_u128(n);
+        let (one, two) = (Some(id(101)), Some(id(102)));
+        // A client opens its fourth: the user's, although not used for longer, stay.
+        let held = || vec![(id(1), None), (id(2), one), (id(3), None), (id(4), one), (id(5), one), (id(6), two)];
+        assert_eq!(surplus(held(), one, 1), [id(2)]);
+        assert_eq!(surplus(held(), one, 3), [id(2), id(4), id(1)]);
+        // The user's own: theirs are as many as the client's now.
+        assert_eq!(surplus(held(), None, 1), [id(1)]);
+        assert_eq!(surplus(held(), Some(id(103)), 1), [id(2)]);
+        assert_eq!(surplus(vec![(id(1), None)], one, 1), [id(1)]);
+        assert_eq!(surplus(Vec::new(), None, 1), [] as [Uuid; 0]);
+    }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
 };
 use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
@@ -114,12 +113,10 @@ pub async fn rotate(write: &Write, presented: &Presented, to: i64, now: i64) -> 
 pub async fn end(write: &Write, ids: &[SessionId], now: i64) -> Result<Vec<Session>, Fault> {
     let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
-    let ended = Entity::update_many()
-        .set(row)
-        .filter(Column::Id.is_in(ids.clone()).or(Column::ParentId.is_in(ids)))
-        .filter(Column::EndedAt.is_null())
-        .exec_with_returning(write.transaction())
-        .await?;
+    let these = Column::Id.is_in(ids.clone()).or(Column::ParentId.is_in(ids));
+    let these = Condition::all().add(these).add(Column::EndedAt.is_null());
+    db::hold::<Entity>(write, Column::Id, these.clone()).await?;
+    let ended = Entity::update_many().set(row).filter(these).exec_with_returning(write.transaction()).await?;
     Ok(ended.into_iter().map(Session::from).collect())
 }
 
@@ -129,7 +126,8 @@ pub async fn end(write: &Write, ids: &[SessionId], now: i64) -> Result<Vec<Sessi
 /// When the statement fails.
 pub async fn end_all(write: &Write, user: UserId, now: i64) -> Result<(), Fault> {
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
-    let of_user = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
+    let of_user = Condition::all().add(Column::UserId.eq(user.as_uuid())).add(Column::EndedAt.is_null());
+    db::hold::<Entity>(write, Column::Id, of_user.clone()).await?;
     Entity::update_many().set(row).filter(of_user).exec(write.transaction()).await?;
     oauth::end_of_user(write, user, now).await
 }
@@ -145,12 +143,11 @@ pub async fn end_others(
     keep: Option<SessionId>,
     now: i64,
 ) -> Result<Vec<SessionId>, Fault> {
-    let mut others = Column::UserId.eq(user.as_uuid()).and(Column::EndedAt.is_null());
+    let mut others = Condition::all().add(Column::UserId.eq(user.as_uuid())).add(Column::EndedAt.is_null());
     if let Some(keep) = keep {
-        others = others.and(Column::Id.ne(keep.as_uuid()));
+        others = others.add(Column::Id.ne(keep.as_uuid()));
     }
-    let ids = Entity::find().select_only().column(Column::Id).filter(others.clone());
-    let ids: Vec<Uuid> = ids.into_tuple().all(write.transaction()).await?;
+    let ids = db::hold::<Entity>(write, Column::Id, others.clone()).await?;
     let row = ActiveModel { ended_at: Set(Some(now)), ..Default::default() };
     Entity::update_many().set(row).filter(others).exec(write.transaction()).await?;
     oauth::end_of_user(write, user, now).await?;

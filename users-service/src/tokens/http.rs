@@ -6,6 +6,7 @@ use shared::auth::Anyone;
 use shared::http::{Conditions, Form};
 use shared::problem::Problem;
 
+use super::error::GrantError;
 use super::grant::Grant;
 use super::metadata::Metadata;
 use super::model::TokenAnswer;
@@ -70,7 +71,8 @@ pub struct RevokeRequest {
 }
 
 /// Signs in, carries a session on, redeems a client's code (with PKCE), or gives a client a token of its own. A client that
-/// has a secret shows it by `Authorization: Basic` or in the form, not both. Who has the right password of somebody disabled
+/// has a secret shows it by `Authorization: Basic`, with which it is not counted as somebody who signs in, or in the form, not
+/// both; with that header no password is looked at (400 `unauthorized_client`). Who has the right password of somebody disabled
 /// or deleted is refused like anybody else, and told why in `error_description`. Attempts are counted, and too many answered
 /// 429 before any work: by identifier and address, by identifier, and by network. A passkey is its own identifier, and counts
 /// for two factors: no code is asked for.
@@ -85,6 +87,8 @@ pub async fn token(
 ) -> Result<HttpResponse, Problem> {
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
     let tokens = match Grant::parse(&form)? {
+        // Gateways count such a request as a client's: nobody tries passwords by way of that.
+        Grant::Password { .. } if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
         Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens

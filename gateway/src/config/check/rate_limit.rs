@@ -84,6 +84,7 @@ fn check_cost(config: &Config, route: &Route, at: &str, report: &mut Report<'_>)
     let of_keys = limits.policies.iter().filter(|policy| policy.for_keys).map(|policy| &policy.name);
     let everybody = everybody.chain(of_keys);
     let mut wanted: Vec<&String> = everybody.filter(|_| route.limited).chain(&route.limits).collect();
+    wanted.extend(route.client_limits.iter().flatten());
     wanted.sort_unstable();
     wanted.dedup();
     for policy in limits.policies.iter().filter(|policy| wanted.contains(&&policy.name)) {

@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use shared::domain::{Role, Roles};
 use shared::store::Quota;
 
-use super::{Key, Networks, Policy, PolicySet, Settings};
+use super::{Caller, Key, Networks, Policy, PolicySet, Settings};
 use crate::config::{self, LimitKey, RolePolicies, Window};
 use crate::policy::authenticate::Principal;
 
@@ -46,6 +46,8 @@ pub struct PolicySets {
     by_role: Vec<(Role, Arc<PolicySet>)>,
     /// In place of those, for whoever shows an API key; `None`: keys count as their users.
     of_keys: Option<Arc<PolicySet>>,
+    /// In place of those for anonymous callers, for whoever shows an OAuth client by HTTP Basic; `None`: they are as anonymous.
+    of_clients: Option<Arc<PolicySet>>,
 }
 
 impl Policies {
@@ -67,7 +69,10 @@ impl Policies {
     /// The policies of a row of the table.
     #[must_use]
     pub fn of_route(&self, row: &config::Route) -> PolicySets {
-        self.sets(Scope { own: &row.limits, general: row.limited, cost: row.cost, route: &row.title() })
+        let route = row.title();
+        let scope = Scope { own: &row.limits, general: row.limited, cost: row.cost, route: &route };
+        let of_clients = row.client_limits.as_ref().map(|own| self.set(&self.anonymous, Scope { own, ..scope }));
+        PolicySets { of_clients, ..self.sets(scope) }
     }
 
     /// What it counts against besides when a caller of a row was asked about in vain: whatever failures count against
@@ -79,7 +84,8 @@ impl Policies {
             !counted.is_free() && counted.policies.iter().any(|known| known.counter == policy.counter)
         };
         let besides = self.windows(&self.anonymous, UNROUTED).filter(|policy| !is_counted(policy)).collect();
-        PolicySets { anonymous: self.of(besides, UNROUTED.cost), by_role: Vec::new(), of_keys: None }
+        let anonymous = self.of(besides, UNROUTED.cost);
+        PolicySets { anonymous, by_role: Vec::new(), of_keys: None, of_clients: None }
     }
 
     /// The policies of a scope, by who calls.
@@ -87,7 +93,7 @@ impl Policies {
     pub fn sets(&self, scope: Scope<'_>) -> PolicySets {
         let by_role = self.roles.iter().map(|entry| (entry.role, self.set(&entry.policies, scope))).collect();
         let of_keys = (!self.keys.is_empty()).then(|| self.set(&self.keys, scope));
-        PolicySets { anonymous: self.set(&self.anonymous, scope), by_role, of_keys }
+        PolicySets { anonymous: self.set(&self.anonymous, scope), by_role, of_keys, of_clients: None }
     }
 
     /// The policies of requests that fail before they have a route.
@@ -123,7 +129,20 @@ impl Policies {
 }
 
 impl PolicySets {
-    /// The set that holds for this caller.
+    /// The set that holds for this request.
+    #[must_use]
+    pub fn of_caller(&self, caller: Caller<'_>) -> &Arc<PolicySet> {
+        let of_client = self.of_clients().filter(|_| caller.principal.is_none() && caller.shows_a_client());
+        of_client.unwrap_or_else(|| self.of(caller.principal))
+    }
+
+    /// The set for whoever shows an OAuth client, where they have one of their own.
+    #[must_use]
+    pub const fn of_clients(&self) -> Option<&Arc<PolicySet>> {
+        self.of_clients.as_ref()
+    }
+
+    /// The set that holds for whoever has proved who they are.
     #[must_use]
     pub fn of(&self, principal: Option<&Principal>) -> &Arc<PolicySet> {
         let of_key = self.of_keys().filter(|_| principal.is_some_and(|principal| principal.api_key().is_some()));

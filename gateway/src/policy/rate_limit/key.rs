@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use aws_lc_rs::digest::{SHA256, digest};
 use shared::domain::Role;
 
 use crate::policy::authenticate::Principal;
 use crate::policy::client::{Client, network};
+
+const BASIC: &str = "Basic ";
 
 /// What has a counter of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,18 @@ pub struct Caller<'a> {
     pub principal: Option<&'a Principal>,
     /// What the request says.
     pub headers: &'a HeaderMap,
+}
+
+impl Caller<'_> {
+    /// Whether it names an OAuth client by HTTP Basic, whether or not that is so: the upstream judges. Exactly what that takes
+    /// for one, or there would be requests that are counted as a client's and are none.
+    #[must_use]
+    pub fn shows_a_client(self) -> bool {
+        let mut said = self.headers.get_all(AUTHORIZATION);
+        let (first, second) = (said.next(), said.next());
+        let scheme = first.and_then(|value| value.to_str().ok()).and_then(|text| text.split_at_checked(BASIC.len()));
+        second.is_none() && scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BASIC))
+    }
 }
 
 impl Networks {

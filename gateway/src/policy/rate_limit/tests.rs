@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use actix_web::http::header::AUTHORIZATION;
 use shared::clock::Clock;
 use shared::domain::{Role, Roles};
 use shared::store::{RedisOptions, Stores};
@@ -46,7 +47,7 @@ impl Bench {
     async fn judge(&self, sets: &PolicySets, ip: &str, down: LimiterDown) -> Judgement {
         let client = Client { ip: ip.parse().unwrap(), tls: false };
         let caller = Caller { client, principal: self.principal.as_ref(), headers: &self.headers };
-        self.limiter.take(sets.of(self.principal.as_ref()), caller, down, &self.metrics).await
+        self.limiter.take(sets.of_caller(caller), caller, down, &self.metrics).await
     }
 
     async fn passes(&self, sets: &PolicySets, ip: &str) -> bool {
@@ -88,6 +89,33 @@ async fn two_hundred_at_once_then_a_hundred_a_minute() {
     assert!(bench.passes(&sets, "192.0.2.2").await, "another address has its own");
     bench.clock.advance(Duration::from_millis(600));
     assert_eq!(bench.passing(&sets, "192.0.2.1").await, 1);
+}
+
+#[actix_web::test]
+async fn whoever_shows_a_client_has_the_limits_of_clients() {
+    let config = Config::load(None, &[]).map_err(|errors| errors.to_string()).unwrap();
+    let row = config.routes.iter().find(|row| row.path == "/api/auth/token").unwrap();
+    let (mut bench, sets) = (Bench::new(), Policies::compile(&config.rate_limit).of_route(row));
+    let authorizations = |values: &[&'static str]| {
+        let mut headers = HeaderMap::new();
+        values.iter().for_each(|value| headers.append(AUTHORIZATION, HeaderValue::from_static(value)));
+        headers
+    };
+    assert_eq!(bench.passing(&sets, "192.0.2.1").await, 10);
+    // Who signs in there has used up what signing in has, and the clients have all that the address has left.
+    bench.headers = authorizations(&["Basic eDp5"]);
+    assert_eq!(bench.passing(&sets, "192.0.2.1").await, 190);
+    // A name that is made up is no other door.
+    bench.headers = authorizations(&["bASIC ejp5"]);
+    assert!(!bench.passes(&sets, "192.0.2.1").await);
+    for (last, none) in
+        [&["Bearer x"][..], &["Basic"], &["Basicx"], &["Basic a", "Basic b"], &["Bearer x", "Basic a"], &[]]
+            .into_iter()
+            .enumerate()
+    {
+        bench.headers = authorizations(none);
+        assert_eq!(bench.passing(&sets, &format!("192.0.2.{}", last + 10)).await, 10, "{none:?}");
+    }
 }
 
 #[actix_web::test]

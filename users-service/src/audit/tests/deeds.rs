@@ -15,7 +15,7 @@ use crate::testing::{Backend, Browser, Device, PASSWORD, Person, Registered, Set
 on_both! { every_kind_is_written_by_its_deed, }
 
 /// What each operation that changes something leaves behind.
-const DEEDS: [(&str, &[Kind]); 48] = [
+const DEEDS: [(&str, &[Kind]); 49] = [
     ("register", &[Kind::UserRegistered, Kind::RegistrationDeclined]),
     (
         "token",
@@ -49,6 +49,7 @@ const DEEDS: [(&str, &[Kind]); 48] = [
     ("delete_cookie_session", &[Kind::SessionEnded]),
     ("delete_session", &[Kind::SessionEnded]),
     ("delete_sessions", &[Kind::SessionEnded]),
+    ("delete_consent", &[Kind::ConsentWithdrawn, Kind::SessionEnded]),
     ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
     ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled, Kind::PasskeyCloned]),
     // What a browser is asked changes nothing.
@@ -175,6 +176,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::ConsentGiven
+        | Kind::ConsentWithdrawn
         | Kind::CodeRedeemed
         | Kind::CallRefused => ("user", true, true),
     }
@@ -330,6 +332,11 @@ async fn let_clients_in(service: &Running, admin: &Person) {
     }
     let code = Browser::new(service).code(&web, "openid", "countess").await;
     service.redeem_with(&web, &code, VERIFIER, "https://evil.example/").await.expect_problem(400, "invalid_grant");
+    let ada = service.sign_in("countess").await;
+    let consent = format!("/api/v1/users/me/consents/{}", web.id);
+    for status in [204, 404] {
+        service.call(Method::DELETE, &consent).by(&ada).send().await.expect(status);
+    }
     let token = service.own_token(&machine).await.text("/access_token");
     let revoke = service.call(Method::POST, "/api/v1/auth/revoke").shown_by(&machine).form(&[("token", &token)]);
     revoke.send().await.expect(200);

@@ -142,7 +142,8 @@ async fn a_form_may_ask_too(backend: Backend) {
     let sound = Browser::request(&client, "openid");
     let form: Vec<_> = sound.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let call = service.call(Method::POST, "/oauth/authorize").form(&form);
-    let page = call.send().await.expect(200);
+    let sent_on = call.send().await.expect(303).header("location");
+    let page = Browser::new(&service).get(&sent_on).await.expect(200);
     assert!(page.header("set-cookie").starts_with("__Host-tollgate-oauth=tgb_"));
     for method in [Method::PUT, Method::DELETE] {
         let call = service.call(method, "/oauth/authorize").send().await;

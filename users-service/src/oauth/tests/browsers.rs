@@ -37,11 +37,10 @@ async fn another_browsers_request_cannot_be_approved(backend: Backend) {
     assert_ne!(hers.cookie, thiefs.cookie);
     // And she signs in for her own; the thief's stays unproven.
     let own = hers.authorize(&Browser::request(&client, "openid")).await.expect(200);
-    hers.sign_in(&own, &ada.email).await.expect(303);
-    let still = thiefs.get(&format!("/oauth/consent?request={request}")).await.expect(200);
-    assert!(String::from_utf8_lossy(&still.bytes).contains("/oauth/sign-in"), "the thief is asked who they are");
+    let at = hers.sign_in(&own, &ada.email).await.expect(303).header("location");
+    thiefs.get(&format!("/oauth/consent?request={request}")).await.expect(400);
     thiefs.submit("/oauth/consent", &[("request", &request), ("decision", "allow")]).await.expect(400);
-    let proven = Browser::hidden(&own);
+    let proven = parameter(&at, "request").unwrap();
     thiefs.submit("/oauth/consent", &[("request", &proven), ("decision", "allow")]).await.expect(400);
     // Two cookies of that name are none.
     let both = format!("{}; {}", thiefs.cookie, hers.cookie);

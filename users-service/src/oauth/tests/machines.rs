@@ -126,6 +126,15 @@ async fn a_client_shows_itself_in_one_way(backend: Backend) {
         ("client_id", "x"),
     ];
     service.call(Method::POST, TOKEN).form(&own).send().await.expect(200);
+    // By its header it is counted as a client's, so nobody tries passwords by way of that.
+    for odd in [
+        service.call(Method::POST, TOKEN).basic(id, secret),
+        service.call(Method::POST, TOKEN).header("authorization", "bAsIc x"),
+        service.call(Method::POST, TOKEN).header("authorization", "Bearer x").basic(id, secret),
+    ] {
+        let refused = odd.form(&own).send().await.expect_problem(400, "unauthorized_client");
+        assert_eq!(refused.text("/error"), "unauthorized_client");
+    }
     service.stop().await;
 }
 
