@@ -84,7 +84,7 @@ sections! {
         previous_seal_secret: Secret,
     }
     /// `[sessions]`
-    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, wrong_proofs: u32, per_user: u64, cookie: String, }
     /// `[mfa]`
     Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passwords]`

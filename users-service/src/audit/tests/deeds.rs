@@ -45,8 +45,11 @@ const DEEDS: [(&str, &[Kind]); 42] = [
     ("delete_cookie_session", &[Kind::SessionEnded]),
     ("delete_session", &[Kind::SessionEnded]),
     ("delete_sessions", &[Kind::SessionEnded]),
-    ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
-    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled]),
+    (
+        "change_password",
+        &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled, Kind::SessionGuessedIn],
+    ),
+    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled, Kind::SessionGuessedIn]),
     ("start_totp", &[Kind::FactorStarted]),
     ("confirm_totp", &[Kind::FactorAdded, Kind::FactorFailed, Kind::FactorThrottled]),
     ("delete_totp", &[Kind::FactorRemoved]),
@@ -156,6 +159,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::StepUpSucceeded
         | Kind::StepUpFailed
         | Kind::StepUpThrottled
+        | Kind::SessionGuessedIn
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::ConsentGiven
@@ -167,7 +171,7 @@ const fn shape(kind: Kind) -> Shape {
 async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let setup = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2");
     let setup = setup.set("hashing.workers", "1").set("hashing.queue", "1").set("hashing.memory_kib", "4096");
-    let setup = setup.set("mfa.attempts", "2");
+    let setup = setup.set("mfa.attempts", "2").set("sessions.wrong_proofs", "3");
     let service = setup.start().await;
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
@@ -364,6 +368,11 @@ async fn protect(service: &Running) {
     for status in [422, 422, 429] {
         let wrong = json!({"code": "wrong"});
         service.post_by(&grace, "/api/v1/users/me/mfa/totp/confirm", Some(&wrong)).await.expect(status);
+    }
+    for status in [422, 422, 422, 401] {
+        let wrong = json!({"password": "wrong horse 9"});
+        service.post_by(&grace, "/api/v1/auth/step-up", Some(&wrong)).await.expect(status);
+        service.clock.advance(Duration::from_secs(150));
     }
 }
 
