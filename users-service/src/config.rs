@@ -168,7 +168,7 @@ sections! {
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, held_names: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }

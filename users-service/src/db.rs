@@ -7,7 +7,7 @@ mod fault;
 pub mod migration;
 mod write;
 
-pub use batches::remove;
+pub use batches::{remove, remove_where};
 pub use connect::{Database, Kind};
 pub use fault::Fault;
 pub use write::{Counter, Write};

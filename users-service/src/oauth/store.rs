@@ -1,7 +1,7 @@
 //! The rows of authorizations and consents.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter};
 use shared::domain::{ClientId, SessionId, UserId};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::scope::Scope;
 use crate::clients::SecretDigest;
 use crate::db::entity::authorization::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::oauth_consent;
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 /// What a client has asked for, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,9 +224,7 @@ pub(super) async fn allow(write: &Write, user: UserId, client: ClientId, scope: 
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, now: i64, before: i64) -> Result<(), Fault> {
-    let idle = Column::ExpiresAt.lt(now).and(Column::DecidedAt.is_null());
-    let old = Expr::col(Column::ExpiresAt).lt(before);
-    Entity::delete_many().filter(Condition::any().add(idle).add(old)).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, now: i64, before: i64) -> Result<(), Fault> {
+    let due = "(expires_at < $1 AND decided_at IS NULL) OR expires_at < $2";
+    db::remove_where(database, ("authorizations", "id"), due, &[now, before]).await
 }
