@@ -5,6 +5,13 @@ import sys
 import yaml
 
 
+# What each service that listens for others has to be told, or it refuses to start.
+ISSUERS = {
+    "TOLLGATE_GATEWAY": "TOLLGATE_GATEWAY__AUTHENTICATION__ISSUER",
+    "TOLLGATE_USERS": "TOLLGATE_USERS__TOKENS__ISSUER",
+}
+
+
 def mistakes(compose):
     """Every reference to a secret, config, volume or service that is not there."""
     services = compose["services"]
@@ -27,9 +34,23 @@ def mistakes(compose):
             elif rule["condition"] == "service_healthy" and "healthcheck" not in services[other]:
                 yield f"{name}: waits for the health of {other}, which has no healthcheck"
         for key, value in service.get("environment", {}).items():
+            if key.endswith("__SERVER__LISTEN") and not value.startswith("127."):
+                issuer = ISSUERS.get(key.split("__")[0])
+                if issuer and issuer not in service["environment"]:
+                    yield f"{name}: {issuer} does not say by which address clients come"
             if key.endswith("_FILE") and value.startswith("/run/secrets/"):
                 if value.removeprefix("/run/secrets/") not in service.get("secrets", []):
                     yield f"{name}: {key} reads a secret that is not mounted"
+
+
+    public = {
+        value
+        for service in services.values()
+        for key, value in service.get("environment", {}).items()
+        if key in ISSUERS.values()
+    }
+    if len(public) != 1:
+        yield f"gateway and users have to be told one public address: {sorted(public)}"
 
 
 def main():

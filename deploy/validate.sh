@@ -39,6 +39,10 @@ for folder in base overlays/local overlays/with-tls overlays/with-smtp; do
   rendered="$work/$(basename "$folder").yaml"
   kustomize "$work/deploy/k8s/$folder" >"$rendered"
   "$tools/bin/kubernetes-validate" --strict --quiet "$rendered"
+  # The base demands a public address, which only an overlay can know.
+  told=
+  case $folder in overlays/local) told=--told ;; esac
+  "$tools/bin/python" deploy/check_public_url.py $told "$rendered"
   echo "deploy/k8s/$folder: $(grep -c '^kind:' "$rendered") resources are valid"
 done
 

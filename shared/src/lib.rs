@@ -6,6 +6,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod problem;
+pub mod schema;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

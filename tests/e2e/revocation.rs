@@ -12,6 +12,7 @@ journeys!(
     a_disabled_users_token,
     a_deleted_users_token,
     a_revoked_sessions_token,
+    another_sessions_token_when_the_password_changes,
     a_demoted_treasurers_token,
     a_raised_users_old_token,
 );
@@ -79,6 +80,27 @@ async fn a_revoked_sessions_token(backend: Backend) {
     stack.client().refresh_grant(&ann.refresh_token).await.problem(400, "invalid_grant");
     assert_eq!(other.client.get("/api/v1/users/me").await.status, 200, "the other session goes on");
     drop(stack.client().form("/api/v1/auth/revoke", &[("token", "no such token")]).await.expect(200));
+}
+
+async fn another_sessions_token_when_the_password_changes(backend: Backend) {
+    let stack = Stack::start(backend).await;
+    let ann = stack.register("ann").await;
+    let other = ann.again().await;
+    let account = ann.client.open("a", "USD").await;
+    let (me, account) = ("/api/v1/users/me".to_owned(), format!("/api/v1/accounts/{account}"));
+    for path in [&me, &account] {
+        assert_eq!(other.client.get(path).await.status, 200, "the gateway knows the token");
+    }
+    let change = json!({"current_password": ann.password, "new_password": "another horse battery 8 staple"});
+    drop(ann.client.put("/api/v1/users/me/password", change).await.expect(204));
+    for path in [&me, &account] {
+        let refused = async || Some(other.client.get(path).await).filter(|answer| answer.status != 200);
+        wait_until("the other session's token ends", BITES, refused).await.problem(401, "token_invalid");
+    }
+    stack.client().refresh_grant(&other.refresh_token).await.problem(400, "invalid_grant");
+    for path in [&me, &account] {
+        assert_eq!(ann.client.get(path).await.status, 200, "whoever changed it goes on");
+    }
 }
 
 async fn a_demoted_treasurers_token(backend: Backend) {

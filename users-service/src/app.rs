@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::passwords::Hasher;
 use crate::revocations::Relay;
 use crate::sessions::Rotator;
-use crate::throttle::{Devices, Throttle, Windows};
+use crate::throttle::{Devices, Proofs, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::users::UserCache;
 
@@ -49,6 +49,8 @@ pub struct App {
     pub rotator: Rotator,
     /// Counts attempts to sign in.
     pub windows: Windows,
+    /// Counts proofs within sessions.
+    pub proofs: Proofs,
     /// Knows where users have signed in from.
     pub devices: Devices,
     /// Counts other attempts, each on its own.

@@ -15,6 +15,10 @@ use crate::{api_keys, avatar, bootstrap, keys, mail, mfa, oauth, passkeys, sessi
 /// The documented defaults, which are the schema too.
 pub const SPEC: Spec = Spec { service: "users", defaults: include_str!("../config.default.toml") };
 
+/// The default is where `make run` has the gateway. Elsewhere tokens and the links in mails would name it, and nothing would
+/// fail until somebody clicked one.
+const UNCHOSEN: &str = "name the gateway's public address: `server.listen` is for others than this machine";
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +89,7 @@ sections! {
         previous_seal_secret: Secret,
     }
     /// `[sessions]`
-    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, per_user: u64, cookie: String, }
+    Sessions { lifetime: Dur, idle: Dur, refresh_grace: Dur, step_up: Dur, wrong_proofs: u32, per_user: u64, cookie: String, }
     /// `[mfa]`
     Mfa { issuer: String, setup: Dur, attempts: u32, window: Dur, }
     /// `[passkeys]`
@@ -167,7 +171,7 @@ sections! {
     /// `[audit]`
     Audit { queue: usize, window: Dur, }
     /// `[retention]`
-    Retention { deleted_users: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
+    Retention { deleted_users: Dur, held_names: Dur, failed_sign_ins: Dur, idempotency_keys: Dur, mails: Dur, api_keys: Dur, sweep_every: Dur, }
     /// `[idempotency]`
     Idempotency { wait: Dur, }
 }
@@ -225,6 +229,8 @@ impl Check for Config {
         let issuer = &self.tokens.issuer;
         let is_url = (issuer.starts_with("https://") || issuer.starts_with("http://")) && !issuer.ends_with('/');
         report.ensure(is_url, "tokens.issuer", "an http(s) URL without a slash at its end");
+        let chosen = self.server.listen.ip().is_loopback() || report.is_given("tokens.issuer");
+        report.ensure(chosen, "tokens.issuer", UNCHOSEN);
         let lifetime = self.tokens.access_lifetime.get().as_secs();
         let longest = keys::LONGEST_LIFETIME.as_secs();
         report.ensure((1..=longest).contains(&lifetime), "tokens.access_lifetime", "from 1s to 1h");
@@ -278,6 +284,13 @@ mod tests {
         assert_eq!(errors.count(), bad.len(), "{said}");
         for (key, _) in bad {
             assert!(said.contains(key), "{key} is not named in {said}");
+        }
+        let open = [sound[0], ("SERVER__LISTEN", "0.0.0.0:8081")];
+        let nowhere = Config::load(None, &env(&open)).unwrap_err().to_string();
+        assert!(nowhere.contains("tokens.issuer") && nowhere.contains("public address"), "{nowhere}");
+        // Also this machine's, if that is what is meant.
+        for chosen in ["https://api.example.com", "http://127.0.0.1:8080"] {
+            assert!(Config::load(None, &env(&[open[0], open[1], ("TOKENS__ISSUER", chosen)])).is_ok(), "{chosen}");
         }
         let own = [
             sound[0],

@@ -8,7 +8,7 @@ mod in_order;
 pub mod migration;
 mod write;
 
-pub use batches::remove;
+pub use batches::{remove, remove_where};
 pub use connect::{Database, Kind};
 pub use fault::Fault;
 pub use in_order::hold;

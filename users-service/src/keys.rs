@@ -18,6 +18,7 @@ pub use algorithm::Algorithm;
 pub use keyring::{Keyring, Signer};
 pub use metrics::KeyMetrics;
 pub use orders::{KeyOrder, OrderError, obey};
+pub use purpose::Purpose;
 pub use seal::Seal;
 pub use settings::{LONGEST_LIFETIME, check};
 pub use store::{Keys, KeysError, load_or_create};

@@ -40,7 +40,7 @@ mod testing;
 pub use audit::{Place, Verdict, verify as verify_audit};
 pub use bootstrap::BootstrapAdmin;
 pub use config::Config;
-pub use keys::{KeyOrder, OrderError, obey as order_keys};
+pub use keys::{KeyOrder, OrderError, Purpose, obey as order_keys};
 pub use pages::NAMES as PAGES;
 pub use service::{Deps, Handle, Service, StartError, build};
 pub use users::{Dry, ImportError, Refusal, Summary, import as import_users};

@@ -12,7 +12,7 @@ use shared::store::Stores;
 use shared::{config, telemetry};
 use users_service::db::Database;
 use users_service::{
-    Config, Deps, Dry, KeyOrder, Place, Refusal, Summary, Verdict, build, import_users, openapi, order_keys,
+    Config, Deps, Dry, KeyOrder, Place, Purpose, Refusal, Summary, Verdict, build, import_users, openapi, order_keys,
     verify_audit,
 };
 
@@ -56,6 +56,9 @@ enum Command {
         /// Do not wait until every verifier knows the next key.
         #[arg(long, conflicts_with = "revoke")]
         force: bool,
+        /// Which keys: each kind of token has its own.
+        #[arg(long, value_enum, default_value_t, conflicts_with = "revoke")]
+        ring: RingName,
     },
     /// Register users of another system, with the hashes that it made of their passwords: a JSON object a line with
     /// `email`, `username`, `password_hash`, and perhaps `email_verified`, `name`, `created_at`. Ends with 0 when all are
@@ -76,6 +79,25 @@ enum Command {
     },
 }
 
+/// What a key signs, as the command line has it.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum RingName {
+    /// Access tokens.
+    #[default]
+    Access,
+    /// ID tokens.
+    Id,
+}
+
+impl From<RingName> for Purpose {
+    fn from(ring: RingName) -> Self {
+        match ring {
+            RingName::Access => Self::Access,
+            RingName::Id => Self::Id,
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
@@ -93,7 +115,9 @@ async fn main() -> ExitCode {
         }
         Command::Keys => keys(file, KeyOrder::Show).await,
         Command::RotateKeys { revoke: Some(kid), .. } => keys(file, KeyOrder::Revoke(kid)).await,
-        Command::RotateKeys { revoke: None, force } => keys(file, KeyOrder::Rotate { force }).await,
+        Command::RotateKeys { revoke: None, force, ring } => {
+            keys(file, KeyOrder::Rotate { purpose: ring.into(), force }).await
+        }
         Command::ImportUsers { file: users, dry_run } => return imported(import(file, &users, dry_run).await),
         Command::VerifyAudit { from } => return checked(verified(file, from).await),
     };
@@ -243,7 +267,7 @@ mod tests {
     fn a_key_may_be_named_whose_name_looks_like_a_flag() {
         for kid in ["-Xyz", "--force", "abc"] {
             let parsed = Arguments::try_parse_from(["users-service", "rotate-keys", "--revoke", kid]);
-            let Command::RotateKeys { revoke, force } = parsed.unwrap().command else { panic!("{kid}") };
+            let Command::RotateKeys { revoke, force, .. } = parsed.unwrap().command else { panic!("{kid}") };
             assert_eq!((revoke.as_deref(), force), (Some(kid), false));
         }
     }

@@ -40,5 +40,15 @@ pub fn parse_permissions(text: &str) -> Permissions {
     text.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
 
+/// What is stored of `after` in place of `stored`: with the words in it that a newer release knows and this one does not, as
+/// they are. An instance of the release before, in a roll-out, takes nothing away that it cannot show.
+#[must_use]
+pub fn rewrite_permissions(stored: &str, after: Permissions) -> String {
+    let unknown = stored.split(' ').filter(|word| !word.is_empty() && word.parse::<Permission>().is_err());
+    let mut words: Vec<&str> = after.iter().map(Permission::as_str).collect();
+    words.extend(unknown);
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests;

@@ -35,14 +35,16 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(web::head().to(tokens::http::openid_configuration)),
         )
         .service(
-            resource("/oauth/authorize", "GET, POST")
+            resource("/oauth/authorize", "GET, HEAD, POST")
                 .route(web::get().to(authorize::ask))
+                .route(web::head().to(authorize::ask))
                 .route(web::post().to(authorize::ask_by_form)),
         )
         .service(resource("/oauth/sign-in", "POST").route(web::post().to(authorize::sign_in)))
         .service(
-            resource("/oauth/consent", "GET, POST")
+            resource("/oauth/consent", "GET, HEAD, POST")
                 .route(web::get().to(authorize::question))
+                .route(web::head().to(authorize::question))
                 .route(web::post().to(authorize::decision)),
         )
         .service(
@@ -247,7 +249,11 @@ fn own(scope: Scope) -> Scope {
                 .route(web::head().to(profile::http::get))
                 .route(web::put().to(profile::http::put)),
         )
-        .service(resource("/users/me/export", "GET").route(web::get().to(export::http::export)))
+        .service(
+            resource("/users/me/export", "GET, HEAD")
+                .route(web::get().to(export::http::export))
+                .route(web::head().to(export::http::head)),
+        )
         .service(resource("/users/me/password", "PUT").route(web::put().to(passwords::http::change)))
         .service(
             resource("/users/me/mfa", "GET, HEAD")
@@ -275,3 +281,6 @@ fn page(path: &'static str) -> Resource {
 async fn document() -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(openapi::document())
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::passwords::{HashError, Hasher};
 use crate::revocations::Relay;
 use crate::sessions::{QUEUE, Rotator};
-use crate::throttle::{Devices, Throttle, Windows};
+use crate::throttle::{Devices, Proofs, Throttle, Windows};
 use crate::tokens::Issuer;
 use crate::users::UserCache;
 use crate::{avatar, passwords, routes, sweeper, users};
@@ -118,6 +118,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let stopping = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App {
         issuer: Issuer::new(&config.tokens, keys.signing.clone(), clock.clone()),
+        proofs: Proofs::new(&config, stores.counters.clone(), clock.clone()),
         throttle: Throttle::new(&config.throttle, stores.counters.clone(), clock.clone()),
         otp_limit: Throttle::of_codes(&config, stores.counters.clone(), clock.clone()),
         mail_limit: Throttle::of_addresses(&config, stores.counters.clone(), clock.clone()),

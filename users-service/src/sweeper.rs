@@ -33,15 +33,15 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     let now = app.clock.now_micros();
     let ago = |span: Duration| now.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
     let retention = &app.config.retention;
-    let write = app.database.write().await?;
-    revocations::sweep(write.transaction(), now).await?;
-    idempotency::sweep(write.transaction(), ago(retention.idempotency_keys.get())).await?;
-    throttle::sweep(write.transaction(), ago(app.config.throttle.device_memory.get())).await?;
-    mfa::sweep(write.transaction(), ago(app.config.mfa.setup.get())).await?;
-    passkeys::sweep(write.transaction(), now).await?;
-    api_keys::sweep(write.transaction(), ago(retention.api_keys.get())).await?;
-    write.commit().await?;
+    // Each by itself, so many rows at a time, and past whatever somebody holds: nobody waits for a sweep, nor it for them.
+    revocations::sweep(&app.database, now).await?;
+    idempotency::sweep(&app.database, ago(retention.idempotency_keys.get())).await?;
     oauth::sweep(&app.database, now, ago(CODES_KEPT)).await?;
+    throttle::sweep(&app.database, ago(app.config.throttle.device_memory.get())).await?;
+    mfa::sweep(&app.database, ago(app.config.mfa.setup.get())).await?;
+    passkeys::sweep(&app.database, now).await?;
+    api_keys::sweep(&app.database, ago(retention.api_keys.get())).await?;
+    users::free_held_names(&app.database, ago(retention.held_names.get())).await?;
     links::sweep(&app.database, ago(LINKS_KEPT)).await?;
     mail::sweep(&app.database, ago(retention.mails.get())).await?;
     // Not before their last token is dead everywhere: a password change has to find them.

@@ -1,12 +1,13 @@
 //! Throttling: attempts are counted before any work is done for them.
 //!
 //! A [`Throttle`] is one counter per [`Ticket`], which says what is counted together. Signing in has three of them at once:
-//! [`Windows`].
+//! [`Windows`]; so has proving within a session who one is: [`Proofs`].
 
 mod counting;
 mod devices;
 mod metrics;
 mod network;
+mod proofs;
 mod ticket;
 mod windows;
 
@@ -20,6 +21,7 @@ use crate::config::{self, Config};
 use counting::Counting;
 
 pub use devices::{Devices, sweep};
+pub use proofs::{Held, Proof, Proofs};
 pub use ticket::{Claim, Ticket};
 pub use windows::{Visit, Windows};
 

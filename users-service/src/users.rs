@@ -29,15 +29,15 @@ pub use error::UserError;
 #[cfg(feature = "passkeys")]
 pub use fields::is_plain;
 pub use fields::{Email, Identifier, Refused, Username, fold};
-pub use import::{Dry, ImportError, Refusal, Summary, costliest_foreign, import};
+pub use import::{Costliest, Dry, ImportError, Refusal, Summary, costliest_foreign, import};
 pub use looks::fill as fill_looks;
 pub use model::{Credentials, NewUser, Status, User};
 pub use purge::purge;
 pub use register::Accepted;
 pub use sign_in::may_change;
 pub use store::{
-    Inserted, administrators, by_identifier, credentials, find, id_of, insert, lock, move_to, prove, reset_password,
-    store_password,
+    Inserted, administrators, by_identifier, credentials, find, free_held_names, id_of, insert, lock, move_to, prove,
+    reset_password, store_password,
 };
 pub use target::Target;
 

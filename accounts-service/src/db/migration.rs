@@ -2,10 +2,25 @@
 //! function) is exactly what a schema builder cannot say.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+use sea_orm_migration::sea_orm::{DatabaseTransaction, DbBackend};
+use shared::schema::Schema;
 
 /// Every migration, oldest first.
 pub struct Migrator;
+
+impl Migrator {
+    /// Applies what is missing, if anything is. sea-orm-migration itself would refuse a database that a newer release has
+    /// migrated, and so whoever restarts before all are replaced, and whoever goes back a release.
+    ///
+    /// # Errors
+    /// When a statement fails, or the database is of another line of releases.
+    pub async fn apply(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        let (ours, applied) = (Self::migrations(), Self::get_migration_models(transaction).await?);
+        let names = (ours.iter().map(|step| step.name()), applied.iter().map(|row| row.version.as_str()));
+        let schema = Schema::of(names.0, names.1).map_err(|astray| DbErr::Custom(astray.to_string()))?;
+        if schema.is_behind() { Self::up(transaction, None).await } else { Ok(()) }
+    }
+}
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {

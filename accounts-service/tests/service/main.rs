@@ -14,6 +14,7 @@ mod lists;
 mod lossy;
 mod money;
 mod postgres;
+mod schema;
 mod shapes;
 mod stack;
 mod sweeping;

@@ -31,6 +31,7 @@ fn the_names_that_scripts_rely_on_work() {
         "",
         &[
             ("TOLLGATE_GATEWAY__SERVER__LISTEN", "0.0.0.0:1"),
+            ("TOLLGATE_GATEWAY__AUTHENTICATION__ISSUER", "https://api.example.com"),
             ("TOLLGATE_GATEWAY__ADMIN__LISTEN", "0.0.0.0:2"),
             ("TOLLGATE_GATEWAY__RATE_LIMIT__ENABLED", "false"),
             ("TOLLGATE_GATEWAY__REDIS__URL", "redis://r"),

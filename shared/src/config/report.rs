@@ -111,6 +111,12 @@ impl<'a> Report<'a> {
         Self { origins, broken, errors }
     }
 
+    /// Whether a file or the environment gives this key: what it has is somebody's choice, and not the default.
+    #[must_use]
+    pub fn is_given(&self, path: &str) -> bool {
+        self.origins.contains_key(path)
+    }
+
     /// Notes a mistake in the key with this dotted path (`routes[3].path` inside an array of tables).
     pub fn error(&mut self, path: &str, message: impl Into<String>) {
         let covers = |key: &String| {

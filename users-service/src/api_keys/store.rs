@@ -11,7 +11,7 @@ use shared::domain::{ApiKeyId, UserId};
 use super::key::ApiKey;
 use super::model::NewKey;
 use crate::db::entity::api_key::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 /// Those of somebody that are not revoked.
 fn of(user: UserId) -> Condition {
@@ -85,8 +85,7 @@ pub(super) async fn used(write: &Write, key: ApiKeyId, at: i64) -> Result<(), Fa
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
     let gone = Column::RevokedAt.lt(before).or(Column::ExpiresAt.lt(before));
-    Entity::delete_many().filter(gone).exec(db).await?;
-    Ok(())
+    db::remove::<Entity>(database, Column::Id, Condition::all().add(gone)).await
 }

@@ -118,6 +118,8 @@ kinds! {
     StepUpFailed "step_up.failed" Failed;
     /// So often that nobody looked any more; one event per window.
     StepUpThrottled "step_up.throttled" Refused;
+    /// A session was ended because too many wrong passwords were shown in it: whoever holds it is somebody else.
+    SessionGuessedIn "session.guessed_in" Refused;
     /// Somebody began to set an authenticator app up.
     FactorStarted "factor.started" Succeeded;
     /// A second factor is asked for from now on.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector};
-use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
@@ -138,7 +137,7 @@ impl Database {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             write.execute_unprepared(&lock).await?;
         }
-        Migrator::up(write.transaction(), None).await?;
+        Migrator::apply(write.transaction()).await?;
         write.commit().await
     }
 
@@ -197,6 +196,29 @@ async fn sqlite(url: &str, config: &config::Database, access: Access) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Backend, Setup, on_both};
+
+    on_both! {
+        a_release_starts_on_the_schema_of_a_newer_one,
+    }
+
+    async fn a_release_starts_on_the_schema_of_a_newer_one(backend: Backend) {
+        let ground = Setup::on(backend).start().await.halt().await;
+        ground.run("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)").await;
+        let service = Setup::on(backend).start_on(ground).await;
+        service.person("adalovelace").await;
+        assert_eq!(
+            service.ground.count("SELECT count(*) FROM seaql_migrations WHERE version = 'm9999_later'").await,
+            1
+        );
+        // Another line's: what this release would add may be there already, or never fit.
+        service.ground.run("DELETE FROM seaql_migrations WHERE version = 'm2026_11_21_000010_data'").await;
+        let database = crate::testing::database(&service.ground).await;
+        let refused = database.migrate().await.unwrap_err().to_string();
+        database.close().await;
+        assert!(refused.contains("does not know (m9999_later)") && refused.contains("_data"), "{refused}");
+        service.stop().await;
+    }
 
     #[actix_web::test]
     async fn who_connects_to_look_makes_and_changes_nothing() {

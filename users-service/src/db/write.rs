@@ -103,9 +103,14 @@ impl Write {
         let debt = cache.owe(touched.into_inner());
         let committed = transaction.commit().await;
         drop(turn);
-        // However it came out: it may have been only the confirmation that was lost.
-        cache.settle(debt).await;
-        committed?;
+        match committed {
+            Ok(()) => cache.settle(debt).await,
+            // Perhaps only the confirmation was lost, and perhaps it is still under way: left to whoever purges twice.
+            Err(error) => {
+                drop(debt);
+                return Err(error.into());
+            }
+        }
         tally.wrote(events.iter().map(Event::kind));
         Ok(())
     }

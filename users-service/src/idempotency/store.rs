@@ -9,7 +9,7 @@ use shared::domain::UserId;
 use super::answer::Answer;
 use super::claim::Claim;
 use crate::db::entity::idempotency_key::{ActiveModel, Column, Entity};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 use crate::passwords::PasswordHash;
 
 /// What is known of a key.
@@ -102,7 +102,6 @@ pub fn registration(email_norm: &str) -> String {
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove_where(database, ("idempotency_keys", "scope, route, key"), "created_at < $1", &[before]).await
 }

@@ -26,6 +26,8 @@ pub enum KeyOrder {
     Show,
     /// Let the next key sign. `force`: even if some verifier may not know it yet.
     Rotate {
+        /// Of which ring.
+        purpose: Purpose,
         /// Whether to wait for nobody.
         force: bool,
     },
@@ -72,9 +74,8 @@ async fn carry_out(config: &Config, database: &Database, clock: &Clock, order: K
             let access = rows::load(database.read(), Purpose::Access).await?;
             return Ok(table(&access, &rows::load(database.read(), Purpose::Id).await?));
         }
-        // Those of ID tokens rotate by schedule alone: nobody is let in by them.
-        KeyOrder::Rotate { force } => {
-            rotate(&Keyring::open(config, database, clock, Purpose::Access).await?, force).await?;
+        KeyOrder::Rotate { purpose, force } => {
+            rotate(&Keyring::open(config, database, clock, purpose).await?, force).await?;
         }
         // Whatever else is due may fail, and waits until it is out of use.
         KeyOrder::Revoke(kid) => {

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use shared::domain::UserId;
 
 use crate::db::entity::{recovery_code, totp_factor};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 
 /// Somebody's authenticator app, confirmed or not.
 pub(super) async fn find<C: ConnectionTrait>(db: &C, user: UserId) -> Result<Option<totp_factor::Model>, Fault> {
@@ -106,8 +106,7 @@ pub(super) async fn remove_app(write: &Write, user: UserId) -> Result<(), Fault>
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    let waiting = totp_factor::Entity::delete_many().filter(totp_factor::Column::ConfirmedAt.is_null());
-    waiting.filter(totp_factor::Column::CreatedAt.lt(before)).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    let due = "confirmed_at IS NULL AND created_at < $1";
+    db::remove_where(database, ("totp_factors", "user_id"), due, &[before]).await
 }

@@ -3,8 +3,8 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use shared::domain::UserId;
 
-use crate::db::entity::{answered_challenge, passkey};
-use crate::db::{Fault, Write};
+use crate::db::entity::passkey;
+use crate::db::{self, Database, Fault, Write};
 
 /// Somebody's passkeys, the oldest first.
 ///
@@ -29,8 +29,6 @@ pub async fn remove_all(write: &Write, user: UserId) -> Result<u64, Fault> {
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, now: i64) -> Result<(), Fault> {
-    let over = answered_challenge::Column::ExpiresAt.lte(now);
-    answered_challenge::Entity::delete_many().filter(over).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, now: i64) -> Result<(), Fault> {
+    db::remove_where(database, ("answered_challenges", "nonce"), "expires_at <= $1", &[now]).await
 }

@@ -9,10 +9,9 @@ use shared::store::Revocation;
 use super::pool::Verified;
 use super::rules::Password;
 use crate::app::App;
-use crate::audit::{Event, Kind, Refusal};
+use crate::audit::{Event, Kind};
 use crate::links::{self, Purpose};
 use crate::mail::{self, Owed, Template};
-use crate::throttle::Ticket;
 use crate::users::{self, Email, Identifier, Status, UserError};
 use crate::{mfa, revocations, sessions, step_up};
 
@@ -35,12 +34,7 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let user = found.filter(|user| user.status == Status::Active).ok_or(UserError::NotFound)?;
     let new = acceptable(app, &user, &request.new_password)?;
 
-    let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
-    if let Err(wait) = app.throttle.admit(&ticket).await {
-        let (kind, by) = (Kind::PasswordChangeThrottled, caller.into());
-        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, by });
-        return Err(Problem::new(Code::RateLimited).retry_after(wait).into());
-    }
+    let counted = step_up::admit(app, caller, Kind::PasswordChangeThrottled).await?;
     let event = |kind| Event::new(kind, caller.into(), &app.clock).about(id);
     let checked =
         users::by_identifier(app.database.read(), &Identifier::of(&user.email)).await?.ok_or(UserError::NotFound)?;
@@ -78,7 +72,7 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     write.commit().await?;
     app.relay.flush().await;
     app.mailer.wake();
-    app.throttle.forgive(&ticket).await;
+    app.proofs.forgive(&counted).await;
     Ok(())
 }
 

@@ -62,6 +62,12 @@ impl Scratch {
         }
         &mut self.0[..blocks]
     }
+
+    /// How much it is: a block is a KiB.
+    #[cfg(test)]
+    pub(super) const fn kib(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl PasswordHash {

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::idempotency::Answer;
 
 /// Changes one's own password. The other sessions end, this one goes on. No API key and no token of an OAuth
-/// client may: 403.
+/// client may: 403. Wrong passwords count together with those of a step-up, and end the session as they do.
 #[utoipa::path(put, path = "/api/v1/users/me/password", operation_id = "change_password", tag = "Users",
     request_body = ChangeRequest,
     responses((status = 204, description = "Changed; the other sessions have ended.")))]

@@ -203,3 +203,25 @@ fn numbers<const N: usize>(params: &ParamsString, names: [&str; N]) -> Result<[O
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::hash::{Parameters, PasswordHash};
+    use super::*;
+    use crate::config::Hashing;
+
+    /// DECISIONS 57: a worker has the memory of a hash of ours or that of another function, and never both.
+    #[test]
+    fn scrypt_takes_its_memory_in_place_of_ours() {
+        let max_wait = std::time::Duration::from_secs(1).into();
+        let config = Hashing { memory_kib: 64, passes: 1, lanes: 1, workers: 1, memory: 0, queue: 1, max_wait };
+        let (parameters, mut scratch) = (Parameters::new(&config).unwrap(), Scratch::default());
+        let ours = PasswordHash::create(b"nobody's 1", &parameters, &mut scratch).unwrap();
+        assert_eq!(scratch.kib(), 64, "kept for the next one");
+        let scrypt = Scheme::parse("$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo").unwrap();
+        assert!(!scrypt.matches(b"nobody's 1", &mut scratch).unwrap());
+        assert_eq!(scratch.kib(), 0, "given back before");
+        assert!(Scheme::parse(ours.as_str()).unwrap().matches(b"nobody's 1", &mut scratch).unwrap());
+        assert_eq!(scratch.kib(), 64);
+    }
+}

@@ -8,7 +8,7 @@ use shared::store::Revocation;
 use uuid::Uuid;
 
 use crate::db::entity::revocation::{ActiveModel, Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
 /// Rows published in one go.
@@ -101,9 +101,8 @@ pub(super) async fn mark_published<C: ConnectionTrait>(db: &C, ids: Vec<Uuid>, n
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, now: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, now: i64) -> Result<(), Fault> {
+    db::remove_where(database, ("revocations", "id"), "expires_at <= $1", &[now]).await
 }
 
 fn read(rows: Vec<Model>) -> Result<Vec<Stored>, Fault> {

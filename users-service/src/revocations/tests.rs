@@ -52,7 +52,7 @@ async fn every_kind_survives_the_database_and_dies_with_the_last_token() {
         assert_eq!(list.check(other, None, 4), Verdict::Roles(roles, permissions));
     }
     clock.advance(Duration::from_secs(60));
-    sweep(database.read(), clock.now_micros()).await.unwrap();
+    sweep(&database, clock.now_micros()).await.unwrap();
     let stores = Stores::memory(clock.clone());
     let list = Arc::new(RevocationList::new(clock.clone()));
     let _follower = stores.revocations.follow(Arc::clone(&list));

@@ -143,7 +143,7 @@ async fn spread(app: &App, write: &Write, role: &Model) -> Result<(), UserError>
     }
     let rows = store::lock_users(write, &ids).await?;
     let permitted = store::permitted(write, &ids).await?;
-    let mut alike = BTreeMap::<(String, bool), (Permissions, Vec<Uuid>)>::new();
+    let mut alike = BTreeMap::<(String, bool), Vec<Uuid>>::new();
     for row in rows {
         let (before, now) = (parse_permissions(&row.permissions), permitted.get(&row.id).copied().unwrap_or_default());
         let lost = !now.has_all(before);
@@ -151,10 +151,10 @@ async fn spread(app: &App, write: &Write, role: &Model) -> Result<(), UserError>
             revoke(app, write, &row, now).await?;
         }
         if now != before {
-            alike.entry((super::write_permissions(now), lost)).or_insert((now, Vec::new())).1.push(row.id);
+            alike.entry((super::rewrite_permissions(&row.permissions, now), lost)).or_default().push(row.id);
         }
     }
-    for ((_, lost), (permissions, ids)) in alike {
+    for ((permissions, lost), ids) in alike {
         store::permit(write, ids, permissions, lost).await?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use shared::domain::{Permissions, UserId};
 use uuid::Uuid;
 
 use super::model::NewRole;
-use super::{parse_permissions, write_permissions};
+use super::{parse_permissions, rewrite_permissions, write_permissions};
 use crate::db::entity::custom_role::{ActiveModel, Column, Entity, Model};
 use crate::db::entity::{user, user_custom_role as held};
 use crate::db::{Fault, Write};
@@ -60,7 +60,7 @@ pub(super) async fn insert(write: &Write, new: &NewRole, clock: &Clock) -> Resul
 pub(super) async fn change(write: &Write, role: &Model, new: &NewRole, now: i64) -> Result<Model, Fault> {
     let changed = Model {
         description: new.description.clone(),
-        permissions: write_permissions(new.permissions),
+        permissions: rewrite_permissions(&role.permissions, new.permissions),
         revision: role.revision + 1,
         updated_at: now,
         ..role.clone()
@@ -111,15 +111,15 @@ pub(super) async fn permitted(write: &Write, ids: &[Uuid]) -> Result<BTreeMap<Uu
     Ok(permitted)
 }
 
-/// Writes what custom roles permit these users, who hold that alike; `lost`: tokens that say more are older than this.
+/// Writes what custom roles permit these users, who hold that alike, as it is stored; `lost`: tokens that say more are older than this.
 /// Nothing else about them moves: not their last change, from which a deletion counts its time.
-pub(super) async fn permit(write: &Write, ids: Vec<Uuid>, permissions: Permissions, lost: bool) -> Result<(), Fault> {
+pub(super) async fn permit(write: &Write, ids: Vec<Uuid>, permissions: String, lost: bool) -> Result<(), Fault> {
     let column = user::Column::Ver;
     for id in &ids {
         write.touched((*id).into());
     }
     user::Entity::update_many()
-        .col_expr(user::Column::Permissions, Expr::value(write_permissions(permissions)))
+        .col_expr(user::Column::Permissions, Expr::value(permissions))
         .col_expr(column, Expr::col(column).add(i64::from(lost)))
         .filter(user::Column::Id.is_in(ids))
         .exec(write.transaction())

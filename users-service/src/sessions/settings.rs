@@ -11,6 +11,7 @@ const HOST_PREFIX: &str = "__Host-";
 pub fn check(config: &Config, report: &mut Report<'_>) {
     let sessions = &config.sessions;
     report.ensure((1..=1_000).contains(&sessions.per_user), "sessions.per_user", "from 1 to 1000 sessions");
+    report.ensure((1..=1_000).contains(&sessions.wrong_proofs), "sessions.wrong_proofs", "from 1 to 1000");
     let word = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let fine = sessions.cookie.strip_prefix(HOST_PREFIX).is_some_and(word);
     report.ensure(fine, "sessions.cookie", "`__Host-` and a word");

@@ -45,7 +45,8 @@ impl StepUpRequest {
 
 /// Proves once more who one is, in the session that one has: for what answers 401 `step_up_required`. Holds for five
 /// minutes, as a sign-in does. Whoever has an authenticator app sends a code of it with the password: 403 `mfa_required`
-/// otherwise. A passkey is enough by itself. No API key and no token of an OAuth client can: 403.
+/// otherwise. A passkey is enough by itself. No API key and no token of an OAuth client can: 403. After ten wrong
+/// ones in one session the next ends it, right or wrong: 401 `token_invalid`.
 #[utoipa::path(post, path = "/api/v1/auth/step-up", operation_id = "step_up", tag = "Sign-in",
     request_body = StepUpRequest,
     responses((status = 204, description = "Proved: ask again for what was refused.")))]

@@ -4,15 +4,15 @@ use shared::auth::InSession;
 use shared::config::Secret;
 use shared::problem::{Code, Problem};
 
+use super::guesses;
 use crate::app::App;
-use crate::audit::{Event, Kind, Refusal};
+use crate::audit::{Event, Kind};
 use crate::mfa::{self, Refused};
 #[cfg(feature = "passkeys")]
 use crate::passkeys::{self, Assertion};
 use crate::passwords::Verified;
 use crate::sessions;
-use crate::throttle::Ticket;
-use crate::users::{self, Identifier, Status};
+use crate::users::{self, Status};
 
 /// By what somebody proves it.
 pub(super) enum Shown {
@@ -37,18 +37,12 @@ enum Looked {
 /// Checks the password, and a code where there is a second factor, and notes in the caller's session that they have just proved who they are.
 ///
 /// # Errors
-/// 422 for a wrong password or code, 403 without a code where one is needed, 429 after too many, 401 when the session ends meanwhile, 409 when the password is replaced
+/// 422 for a wrong password or code, 403 without a code where one is needed, 429 after too many, 401 when the session ends meanwhile or for them, 409 when the password is replaced
 /// meanwhile, 503 when there is no room for the hash.
 pub(super) async fn prove(app: &App, caller: &InSession, shown: &Shown) -> Result<(), Problem> {
-    let (id, by) = (caller.user.id, (&**caller).into());
-    // Counted together with changes of the password: both tell whether one is right.
-    let ticket = Ticket::new(&Identifier::of(&id.to_string()), caller.client_ip);
-    if let Err(wait) = app.throttle.admit(&ticket).await {
-        let kind = Kind::StepUpThrottled;
-        app.journal.count(Refusal { kind, subject: Some(id), identifier: None, by });
-        return Err(Problem::new(Code::RateLimited).retry_after(wait));
-    }
-    let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, by, &app.clock).about(id))?;
+    let id = caller.user.id;
+    let counted = guesses::admit(app, caller, Kind::StepUpThrottled).await?;
+    let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, (&**caller).into(), &app.clock).about(id))?;
     let looked = match look(app, caller, shown).await? {
         // The second look decides.
         Looked::Replaced => look(app, caller, shown).await?,
@@ -56,7 +50,7 @@ pub(super) async fn prove(app: &App, caller: &InSession, shown: &Shown) -> Resul
     };
     match looked {
         Looked::Proved => {
-            app.throttle.forgive(&ticket).await;
+            app.proofs.forgive(&counted).await;
             Ok(())
         }
         Looked::Wrong(pointer) => {

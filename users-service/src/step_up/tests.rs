@@ -14,6 +14,8 @@ on_both! {
     step_up_asks_for_a_recent_sign_in,
     a_step_up_is_for_one_session,
     whoever_guesses_is_counted_and_held,
+    a_session_has_so_many_guesses_from_wherever,
+    of_fifty_guesses_at_once_ten_are_looked_at,
     only_a_session_of_ones_own_steps_up,
     an_ended_session_proves_nothing,
     a_session_of_before_has_to_prove_itself,
@@ -103,6 +105,58 @@ async fn whoever_guesses_is_counted_and_held(backend: Backend) {
         assert!([400, 422].contains(&call.send().await.status), "{body}");
     }
     step_up(&service, &ada, &"9".repeat(4_000)).await.expect(422);
+    service.stop().await;
+}
+
+/// From an address of its own each time.
+async fn guess_from(service: &Running, person: &Person, place: usize, password: &str) -> Answer {
+    let from = format!("198.51.100.{place}");
+    if place.is_multiple_of(2) {
+        let body = json!({"password": password});
+        return service.call(Method::POST, "/api/v1/auth/step-up").by(person).from(&from).json(&body).send().await;
+    }
+    let body = json!({"current_password": password, "new_password": NEW});
+    service.call(Method::PUT, "/api/v1/users/me/password").by(person).from(&from).json(&body).send().await
+}
+
+async fn a_session_has_so_many_guesses_from_wherever(backend: Backend) {
+    // Also where nothing else is counted.
+    for counted in ["true", "false"] {
+        let service = Setup::on(backend).set("throttle.enabled", counted).start().await;
+        let thief = service.person("adalovelace").await;
+        let ada = service.sign_in(&thief.email).await;
+        // A right one gives them back.
+        for place in 0..9 {
+            guess_from(&service, &thief, place, "wrong horse 9").await.expect(422);
+        }
+        guess_from(&service, &thief, 10, PASSWORD).await.expect(204);
+        for place in 20..30 {
+            guess_from(&service, &thief, place, "wrong horse 9").await.expect(422);
+        }
+        // The right one comes too late.
+        guess_from(&service, &thief, 30, PASSWORD).await.expect_problem(401, "token_invalid");
+        service.refresh(&thief.refresh_token).await.expect_problem(400, "invalid_grant");
+        let revoked = "SELECT count(*) FROM revocations";
+        assert_eq!(service.ground.count(revoked).await, 1, "gateways are told");
+        guess_from(&service, &thief, 31, PASSWORD).await.expect_problem(401, "token_invalid");
+        let ended = "SELECT count(*) FROM audit_events WHERE kind = 'session.guessed_in'";
+        assert_eq!(service.ground.count(ended).await, 1, "once");
+        // Whose it is are in as before, here and anew.
+        step_up(&service, &ada, PASSWORD).await.expect(204);
+        service.sign_in(&ada.email).await;
+        service.stop().await;
+    }
+}
+
+async fn of_fifty_guesses_at_once_ten_are_looked_at(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let guesses = (0..50).map(|place| guess_from(&service, &ada, place, "wrong horse 9"));
+    let statuses: Vec<_> = futures_util::future::join_all(guesses).await.iter().map(|answer| answer.status).collect();
+    let count = |status: u16| statuses.iter().filter(|is| **is == status).count();
+    assert!(count(422) <= 10 && count(422) + count(401) == 50, "{statuses:?}");
+    let ended = "SELECT count(*) FROM audit_events WHERE kind = 'session.guessed_in'";
+    assert_eq!(service.ground.count(ended).await, 1);
     service.stop().await;
 }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::network::network;
 use crate::db::entity::known_device::{Column, Entity, Model};
-use crate::db::{Fault, Write};
+use crate::db::{self, Database, Fault, Write};
 use crate::users::{self, Identifier};
 
 /// Signed together with the rest, so that the key can serve another purpose one day.
@@ -96,7 +96,6 @@ impl Devices {
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn sweep<C: ConnectionTrait>(db: &C, before: i64) -> Result<(), Fault> {
-    Entity::delete_many().filter(Column::LastSeen.lte(before)).exec(db).await?;
-    Ok(())
+pub async fn sweep(database: &Database, before: i64) -> Result<(), Fault> {
+    db::remove_where(database, ("known_devices", "user_id, digest"), "last_seen <= $1", &[before]).await
 }

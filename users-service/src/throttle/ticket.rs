@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use shared::domain::UserId;
+use shared::domain::{SessionId, UserId};
 
 use super::network::{customer, network};
 use crate::mail::Template;
@@ -59,6 +59,18 @@ impl Ticket {
     #[must_use]
     pub fn network(address: IpAddr) -> Self {
         Self::hashed("sign-in from", "", &network(address))
+    }
+
+    /// For proving who one is within a session, whichever and from wherever.
+    #[must_use]
+    pub fn proofs_of(user: UserId) -> Self {
+        Self::hashed("proofs of", &user.to_string(), "")
+    }
+
+    /// For proving who one is within one session, from wherever.
+    #[must_use]
+    pub fn proofs_in(session: SessionId) -> Self {
+        Self::hashed("proofs in", &session.to_string(), "")
     }
 
     /// For OAuth clients at an address that have not shown who they are, whichever they say they are.

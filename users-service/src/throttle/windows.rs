@@ -21,7 +21,7 @@ use crate::config;
 use crate::users::Identifier;
 
 /// The attempts for one identifier are counted over this: with 30 of them one more every 30 s.
-const IDENTIFIER_WINDOW: Duration = Duration::from_secs(15 * 60);
+pub(super) const IDENTIFIER_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// An attempt to sign in, as it is counted.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@
 
 mod owed;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use shared::clock::Clock;
 use shared::domain::UserId;
 use shared::store::tagged::{EVERYTHING, Entry};
 use shared::store::{StoreError, Stores, TaggedCache};
+use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::owed::Debt;
 use self::owed::Owed;
@@ -33,6 +35,9 @@ pub const LONGEST_TTL: Duration = Duration::from_secs(3_600);
 
 /// How often a store that is away is told again what it is owed.
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// A commit that nobody waits for any more has come to its end by then: the server ends a transaction that stands still.
+const UNDER_WAY: Duration = Duration::from_secs(5);
 
 /// An entry holds what one release makes of a user; another one must not read it. Purges are for all.
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
@@ -121,6 +126,17 @@ impl UserCache {
         Ok((user, Looked::Miss))
     }
 
+    /// As another instance sees it: over the same store, with debts of its own.
+    #[cfg(test)]
+    fn beside(&self) -> Self {
+        let shelf = self.0.as_ref().map(|shelf| {
+            let (store, clock) = (shelf.store.clone(), shelf.clock.clone());
+            let (owed, paused_until) = (Owed::default(), AtomicI64::new(0));
+            Arc::new(Shelf { store, ttl: shelf.ttl, clock, owed, paused_until })
+        });
+        Self(shelf)
+    }
+
     /// These users are about to change: from now on they are read from the database here, until [`UserCache::settle`].
     #[must_use]
     pub fn owe(&self, users: Vec<UserId>) -> Option<Debt> {
@@ -138,19 +154,42 @@ impl UserCache {
 
     /// Pays what is owed as soon as the store takes it, for as long as it is polled: other instances read what has to go,
     /// even if nobody reads here.
+    ///
+    /// Each is paid twice. Who was cut off may have sent a COMMIT that the database has not yet carried out: whoever reads after
+    /// the first time would keep what was before, and everywhere. Until the second, users are read from the database here.
     pub async fn run(self) {
+        self.pay(UNDER_WAY).await;
+    }
+
+    async fn pay(self, under_way: Duration) {
         let Some(shelf) = self.0 else { return };
+        let mut again: VecDeque<(Instant, Debt)> = VecDeque::new();
         loop {
-            let unpaid = shelf.owed.unpaid().await;
-            while !shelf.purge(unpaid.users()).await {
-                tokio::time::sleep(AGAIN).await;
+            let first = again.front().map(|(at, _)| *at);
+            tokio::select! {
+                unpaid = shelf.owed.unpaid() => {
+                    shelf.pay(&unpaid).await;
+                    again.push_back((Instant::now() + under_way, unpaid));
+                }
+                () = sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {
+                    if let Some((_, debt)) = again.pop_front() {
+                        shelf.pay(&debt).await;
+                        debt.paid();
+                    }
+                }
             }
-            unpaid.paid();
         }
     }
 }
 
 impl Shelf {
+    /// Tells the store, as soon as it listens.
+    async fn pay(&self, debt: &Debt) {
+        while !self.purge(debt.users()).await {
+            sleep(AGAIN).await;
+        }
+    }
+
     /// Whether the store has been told. Nobody in particular is everybody.
     async fn purge(&self, users: &[UserId]) -> bool {
         let tags: Vec<String> =

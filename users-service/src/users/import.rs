@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::db::{Database, Fault, Write};
 use crate::passwords::{Customs, HashError};
 
-pub use self::store::costliest as costliest_foreign;
+pub use self::store::{Costliest, costliest as costliest_foreign};
 
 /// Users in one transaction: whoever registers meanwhile waits no longer than that takes.
 const BATCH: usize = 100;

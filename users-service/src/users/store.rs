@@ -13,7 +13,7 @@ use super::looks;
 use super::model::{Changes, Credentials, NewUser, Status, User};
 use super::profile::{Address, Profile};
 use crate::db::entity::user::{ActiveModel, Column, Entity, Model};
-use crate::db::{Counter, Fault, Write};
+use crate::db::{self, Counter, Database, Fault, Write};
 use crate::passwords::PasswordHash;
 use crate::roles::{parse_permissions, parse_roles, write_permissions, write_roles};
 
@@ -117,6 +117,17 @@ pub async fn hold_name(write: &Write, id: UserId, new: &NewUser, now: OffsetDate
     };
     Entity::insert(row).on_conflict(unless_taken()).exec_without_returning(write.transaction()).await?;
     Ok(())
+}
+
+/// Frees the names that [`hold_name`] has held since before `before` (microseconds): else whoever registers with another's
+/// address takes a name for good, one each time, and so does whoever has forgotten that they are there.
+///
+/// # Errors
+/// When a statement fails; what was freed before stays free.
+pub async fn free_held_names(database: &Database, before: i64) -> Result<(), Fault> {
+    // Nothing refers to such a row: it is nobody's.
+    let due = "purged_at < $1 AND email_norm LIKE 'held %'";
+    db::remove_where(database, ("users", "id"), due, &[before]).await
 }
 
 fn unless_taken() -> OnConflict {

@@ -19,6 +19,10 @@ const MIN_PREFIX: usize = 3;
 /// Begins a cookie's name that only this host may set, over TLS (RFC 6265bis, section 4.1.3.2).
 const HOST_PREFIX: &str = "__Host-";
 
+/// The default is where `make run` has this gateway, and no token of anywhere else has it.
+const UNCHOSEN: &str =
+    "name the public address, as users-service does: `server.listen` is for others than this machine";
+
 /// The service that makes the cookies, and the only one that is shown them.
 const SIGN_IN: &str = "users";
 
@@ -28,6 +32,8 @@ const NOT_FOR_KEYS: [&str; 3] = ["authorization", "cookie", "host"];
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     let ours = &config.authentication;
     report.ensure(!ours.issuer.is_empty(), "authentication.issuer", "may not be empty");
+    let chosen = config.server.listen.ip().is_loopback() || report.is_given("authentication.issuer");
+    report.ensure(chosen, "authentication.issuer", UNCHOSEN);
     report.ensure(!ours.audience.is_empty(), "authentication.audience", "may not be empty");
     report.ensure(ours.cache_capacity > 0, "authentication.cache_capacity", "at least 1");
     report.ensure(!ours.refresh.get().is_zero(), "authentication.refresh", "more than 0s");

@@ -75,3 +75,13 @@ fn a_client_secret_may_come_from_a_file() {
     assert_eq!(asked.secret().unwrap().unwrap().expose(), "hush");
     std::fs::remove_file(&file).unwrap();
 }
+
+#[test]
+fn whoever_listens_for_others_names_their_address() {
+    let open = ("TOLLGATE_GATEWAY__SERVER__LISTEN", "[::]:8080");
+    let nowhere = read("", &[open]).unwrap_err();
+    assert!(nowhere.contains("authentication.issuer: name the public address"), "{nowhere}");
+    for chosen in ["https://api.example.com", "http://127.0.0.1:8080"] {
+        assert!(read("", &[open, ("TOLLGATE_GATEWAY__AUTHENTICATION__ISSUER", chosen)]).is_ok(), "{chosen}");
+    }
+}

@@ -50,8 +50,20 @@ const DEEDS: [(&str, &[Kind]); 49] = [
     ("delete_session", &[Kind::SessionEnded]),
     ("delete_sessions", &[Kind::SessionEnded]),
     ("delete_consent", &[Kind::ConsentWithdrawn, Kind::SessionEnded]),
-    ("change_password", &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled]),
-    ("step_up", &[Kind::StepUpSucceeded, Kind::StepUpFailed, Kind::StepUpThrottled, Kind::PasskeyCloned]),
+    (
+        "change_password",
+        &[Kind::PasswordChanged, Kind::PasswordChangeFailed, Kind::PasswordChangeThrottled, Kind::SessionGuessedIn],
+    ),
+    (
+        "step_up",
+        &[
+            Kind::StepUpSucceeded,
+            Kind::StepUpFailed,
+            Kind::StepUpThrottled,
+            Kind::SessionGuessedIn,
+            Kind::PasskeyCloned,
+        ],
+    ),
     // What a browser is asked changes nothing.
     ("passkey_sign_in_options", &[]),
     ("passkey_step_up_options", &[]),
@@ -173,6 +185,7 @@ const fn shape(kind: Kind) -> Shape {
         | Kind::StepUpSucceeded
         | Kind::StepUpFailed
         | Kind::StepUpThrottled
+        | Kind::SessionGuessedIn
         | Kind::SignInSucceeded
         | Kind::SessionEnded
         | Kind::ConsentGiven
@@ -185,7 +198,7 @@ const fn shape(kind: Kind) -> Shape {
 async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let setup = Setup::on(backend).set("throttle.enabled", "true").set("throttle.attempts", "2");
     let setup = setup.set("hashing.workers", "1").set("hashing.queue", "1").set("hashing.memory_kib", "4096");
-    let setup = setup.set("mfa.attempts", "2");
+    let setup = setup.set("mfa.attempts", "2").set("sessions.wrong_proofs", "3");
     let service = setup.start().await;
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
@@ -395,6 +408,11 @@ async fn protect(service: &Running) {
     for status in [422, 422, 429] {
         let wrong = json!({"code": "wrong"});
         service.post_by(&grace, "/api/v1/users/me/mfa/totp/confirm", Some(&wrong)).await.expect(status);
+    }
+    for status in [422, 422, 422, 401] {
+        let wrong = json!({"password": "wrong horse 9"});
+        service.post_by(&grace, "/api/v1/auth/step-up", Some(&wrong)).await.expect(status);
+        service.clock.advance(Duration::from_secs(150));
     }
 }
 

@@ -95,6 +95,48 @@ pub fn webp_of_all() -> Vec<u8> {
     bytes
 }
 
+/// A PNG of a few pixels with a colour profile that unpacks to so many bytes, all zero.
+pub fn png_with_profile(length: usize) -> Vec<u8> {
+    let mut chunk = b"iCCPprofile\0\0".to_vec();
+    chunk.extend(zlib_of_zeros(length));
+    let size = u32::try_from(chunk.len() - 4).unwrap().to_be_bytes();
+    let chunk = [&size[..], &chunk, &crc(&chunk).to_be_bytes()].concat();
+    // Behind the header, which every PNG begins with.
+    let mut bytes = png(&halves(16, 16));
+    bytes.splice(33..33, chunk);
+    bytes
+}
+
+/// RFC 1950 and 1951, by hand: a zero, and then "258 times what was one byte before" until there are enough.
+fn zlib_of_zeros(length: usize) -> Vec<u8> {
+    let (mut bytes, mut word, mut filled) = (vec![0x78, 0x01], 0_u32, 0);
+    let mut put = |bits: &str| {
+        for bit in bits.bytes() {
+            word |= u32::from(bit == b'1') << filled;
+            filled += 1;
+            if filled == 8 {
+                bytes.push(u8::try_from(word).unwrap());
+                (word, filled) = (0, 0);
+            }
+        }
+    };
+    // The last block, with the fixed codes (least significant bit first), and the literal 0.
+    put("1");
+    put("10");
+    put("00110000");
+    let repeats = length / 258;
+    for _ in 0..repeats {
+        put("11000101");
+        put("00000");
+    }
+    // Its end, and what fills the last byte.
+    put("0000000");
+    put("0000000");
+    let sum = u32::try_from((repeats * 258 + 1) % 65_521).unwrap() << 16 | 1;
+    bytes.extend(sum.to_be_bytes());
+    bytes
+}
+
 /// CRC-32 as PNG has it (ISO 3309).
 fn crc(bytes: &[u8]) -> u32 {
     let step = |sum: u32, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };

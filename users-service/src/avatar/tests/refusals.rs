@@ -1,7 +1,9 @@
 //! What is no image, another one than it says, or too large: refused before it costs anything.
 
 use super::*;
-use crate::avatar::tests::pictures::{jpeg_of, png_of, webp_of_all};
+use crate::avatar::model::Kind;
+use crate::avatar::picture::{look, shrink};
+use crate::avatar::tests::pictures::{jpeg_of, png_of, png_with_profile, webp_of_all};
 
 on_both! {
     what_is_no_image_is_refused,
@@ -53,6 +55,24 @@ async fn what_is_no_image_is_refused(backend: Backend) {
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
+/// DECISIONS 58: what a colour profile unpacks to is not held beside the pixels. (80 MiB that come as 500 KB; without a bound of
+/// its own it would be as much as the pixels may take, 320 MB.)
+#[test]
+fn a_colour_profile_takes_no_memory_to_speak_of() {
+    const UNPACKED: usize = 80 * 1024 * 1024;
+    let small = png_with_profile(1_000);
+    shrink(Kind::Png, &small, 40_000_000).unwrap();
+    let bomb = png_with_profile(UNPACKED);
+    assert!(bomb.len() < 600_000, "{}", bomb.len());
+    let before = peak();
+    assert!(look(Kind::Png, &bomb, 40_000_000).is_ok(), "nobody is refused for a profile, which is left out");
+    shrink(Kind::Png, &bomb, 40_000_000).unwrap();
+    if let (Some(before), Some(after)) = (before, peak()) {
+        let grown = (after - before) * 1024;
+        assert!(grown < UNPACKED as u64 / 2, "{grown} bytes more");
+    }
 }
 
 async fn a_bomb_of_an_image_is_refused_in_constant_memory(backend: Backend) {

@@ -10,11 +10,12 @@ use shared::store::RevocationList;
 
 use super::life::{database, kid_of, kids, until_kids};
 use crate::db::entity::audit_event::{Column, Entity};
-use crate::keys::{KeyOrder, OrderError, obey};
+use crate::keys::{KeyOrder, OrderError, Purpose, obey};
 use crate::testing::{Backend, Ground, Setup, on_both};
 
 on_both! {
     the_next_key_signs_when_it_is_told_to_and_ripe,
+    keys_of_id_tokens_are_told_by_themselves,
     a_revoked_key_is_gone_and_gateways_are_told,
 }
 
@@ -32,7 +33,7 @@ pub(super) async fn events(ground: &Ground, kind: &str) -> Vec<Value> {
 async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
     let service = Setup::on(backend).set("keys.reload", "50ms").start().await;
     let before = kids(&service).await;
-    let rotate = |force| obey(&service.config, &service.clock, KeyOrder::Rotate { force });
+    let rotate = |force| obey(&service.config, &service.clock, KeyOrder::Rotate { purpose: Purpose::Access, force });
     let refused = rotate(false).await.unwrap_err();
     assert!(matches!(refused, OrderError::Unripe(_)), "{refused}");
     assert!(refused.to_string().contains("2026-03-01T12:15:00"), "{refused}");
@@ -51,6 +52,23 @@ async fn the_next_key_signs_when_it_is_told_to_and_ripe(backend: Backend) {
     assert_eq!(events(&service.ground, "signing_key.rotated").await, [json!({"cause": "command", "signs": after[0]})]);
     let _ = rotate(true).await.unwrap();
     until_kids(&service, |kids| kids.first() == after.get(1) && kids.len() == 4).await;
+    service.stop().await;
+}
+
+async fn keys_of_id_tokens_are_told_by_themselves(backend: Backend) {
+    let service = Setup::on(backend).set("keys.reload", "50ms").start().await;
+    service.clock.advance(Duration::from_secs(900));
+    let show = async || obey(&service.config, &service.clock, KeyOrder::Show).await.unwrap();
+    let of = |said: &str, state: &str, id: bool| {
+        let mut lines = said.lines().filter(|line| line.starts_with(state) && line.ends_with("of ID tokens") == id);
+        lines.next().and_then(|line| line.split_whitespace().nth(2)).map(str::to_owned)
+    };
+    let before = show().await;
+    let said =
+        obey(&service.config, &service.clock, KeyOrder::Rotate { purpose: Purpose::Id, force: false }).await.unwrap();
+    assert_eq!(of(&said, "active", true), of(&before, "standby", true), "{said}");
+    assert_eq!(of(&said, "previous", true), of(&before, "active", true), "{said}");
+    assert_eq!(of(&said, "active", false), of(&before, "active", false), "those of access tokens sign on");
     service.stop().await;
 }
 

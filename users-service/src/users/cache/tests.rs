@@ -85,12 +85,21 @@ async fn whoever_is_cut_off_leaves_a_debt_that_is_paid() {
     read(&cache, &old).await;
     drop(cache.owe(vec![old.id]));
     assert_eq!(read(&cache, &new).await, (new.clone(), Looked::Bypassed));
-    let paying = tokio::spawn(cache.clone().run());
+    // Another instance's, which shares what is kept and owes nothing.
+    let other = cache.beside();
+    let paying = tokio::spawn(cache.clone().pay(Duration::from_secs(1)));
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while read(&other, &old).await.1 == Looked::Hit {
+        ticks.tick().await;
+    }
+    // Purged, and the commit was still under way: what was before is kept again, but not here, and not for long.
+    assert_eq!(read(&other, &new).await, (old.clone(), Looked::Hit));
+    assert_eq!(read(&cache, &new).await.1, Looked::Bypassed);
     while read(&cache, &new).await.1 == Looked::Bypassed {
         ticks.tick().await;
     }
-    assert_eq!(read(&cache, &new).await, (new, Looked::Hit));
+    assert_eq!(read(&cache, &new).await, (new.clone(), Looked::Hit));
+    assert_eq!(read(&other, &new).await, (new, Looked::Hit));
     paying.abort();
 }
 

@@ -1,7 +1,7 @@
 //! The handler.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use shared::auth::InSession;
 use shared::problem::{Code, Problem};
 
@@ -9,6 +9,7 @@ use super::model::ExportView;
 use super::stream;
 use crate::app::App;
 use crate::audit::{Event, Kind};
+use crate::db::Write;
 use crate::step_up;
 use crate::users::{Status, store};
 
@@ -19,17 +20,33 @@ use crate::users::{Status, store};
     responses((status = 200, description = "The document, to be saved as a file.", body = ExportView)))]
 pub async fn export(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
     let user = caller.user.id;
-    let write = app.database.write().await?;
-    let locked = store::lock(&write, user).await?.filter(|found| found.user.status == Status::Active);
-    locked.ok_or_else(|| Problem::new(Code::NotFound))?;
-    step_up::require(&app, &write, &caller).await?;
+    let write = allowed(&app, &caller).await?;
     write.audit(Event::new(Kind::DataExported, (&*caller).into(), &app.clock).about(user));
     write.commit().await?;
+    Ok(file(&app).streaming(stream::document(app, user)))
+}
+
+/// What GET would answer, without its content: nothing is gathered, and nothing was taken that had to be on record.
+pub async fn head(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+    allowed(&app, &caller).await?.rollback().await;
+    Ok(file(&app).finish())
+}
+
+/// The caller, locked, if they may have it.
+async fn allowed(app: &App, caller: &InSession) -> Result<Write, Problem> {
+    let write = app.database.write().await?;
+    let locked = store::lock(&write, caller.user.id).await?.filter(|found| found.user.status == Status::Active);
+    locked.ok_or_else(|| Problem::new(Code::NotFound))?;
+    step_up::require(app, &write, caller).await?;
+    Ok(write)
+}
+
+fn file(app: &App) -> HttpResponseBuilder {
     let name = format!("attachment; filename=\"tollgate-{}.json\"", app.clock.now().date());
-    let answer = HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok();
+    answer
         .insert_header((CONTENT_TYPE, "application/json"))
         .insert_header((CONTENT_DISPOSITION, name))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(stream::document(app, user));
-    Ok(answer)
+        .insert_header((CACHE_CONTROL, "no-store"));
+    answer
 }

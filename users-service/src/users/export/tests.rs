@@ -16,6 +16,7 @@ on_both! {
     everything_held_about_somebody_is_told_and_nothing_else,
     a_long_history_is_whole,
     an_export_asks_for_a_session_and_a_proof,
+    a_head_gathers_nothing,
     every_table_and_column_is_exported_or_withheld_for_a_reason,
 }
 
@@ -87,6 +88,20 @@ async fn a_long_history_is_whole(backend: Backend) {
     let agents: std::collections::BTreeSet<_> =
         sessions.as_array().unwrap().iter().filter_map(|session| session["user_agent"].as_str()).collect();
     assert_eq!((sessions.as_array().unwrap().len(), agents.len()), (411, 410));
+    service.stop().await;
+}
+
+async fn a_head_gathers_nothing(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let head = async || service.call(Method::HEAD, "/api/v1/users/me/export").by(&ada).send().await;
+    let answer = head().await.expect(200);
+    assert_eq!(answer.header("content-disposition"), "attachment; filename=\"tollgate-2026-03-01.json\"");
+    assert_eq!((answer.header("content-type"), answer.bytes.len()), ("application/json".to_owned(), 0));
+    let told = "SELECT count(*) FROM audit_events WHERE kind = 'user.data_exported'";
+    assert_eq!(service.ground.count(told).await, 0, "nothing was taken");
+    service.clock.advance(Duration::from_secs(301));
+    assert_eq!(head().await.status, 401, "as GET");
     service.stop().await;
 }
 

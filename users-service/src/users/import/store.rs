@@ -74,13 +74,33 @@ pub(super) async fn complete(write: &Write, id: UserId, entry: &Entry) -> Result
     Ok(())
 }
 
-/// The hash of another system's that costs most, with what it costs.
+/// How the hashes of each function begin. What they cost is estimated, and between functions that is several times off.
+const FUNCTIONS: [&str; 6] = ["$argon2", "$2", "$scrypt$", "$pbkdf2-sha1$", "$pbkdf2-sha256$", "$pbkdf2-sha512$"];
+
+/// A hash of another system's than which none of its function costs more.
+#[derive(Clone, Debug)]
+pub struct Costliest {
+    /// How it begins.
+    pub function: &'static str,
+    /// The estimate, in microseconds.
+    pub cost: i64,
+    /// Itself.
+    pub hash: PasswordHash,
+}
+
+/// Those of every function of which there is one. None where nobody was brought over, which one look in an index says.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn costliest<C: ConnectionTrait>(db: &C) -> Result<Option<(i64, PasswordHash)>, Fault> {
-    let found = Entity::find().select_only().columns([Column::ForeignCost, Column::PasswordHash]);
-    let found = found.filter(Column::ForeignCost.is_not_null()).order_by_desc(Column::ForeignCost);
-    let row: Option<(i64, String)> = found.limit(1).into_tuple().one(db).await?;
-    Ok(row.map(|(cost, hash)| (cost, PasswordHash::stored(hash))))
+/// When a statement fails.
+pub async fn costliest<C: ConnectionTrait>(db: &C) -> Result<Vec<Costliest>, Fault> {
+    let foreign = Entity::find().select_only().columns([Column::ForeignCost, Column::PasswordHash]);
+    let foreign = foreign.filter(Column::ForeignCost.is_not_null()).order_by_desc(Column::ForeignCost).limit(1);
+    let any: Option<(i64, String)> = foreign.clone().into_tuple().one(db).await?;
+    let mut found = Vec::new();
+    for function in FUNCTIONS.into_iter().filter(|_| any.is_some()) {
+        let of_it = foreign.clone().filter(Column::PasswordHash.starts_with(function));
+        let row: Option<(i64, String)> = of_it.into_tuple().one(db).await?;
+        found.extend(row.map(|(cost, hash)| Costliest { function, cost, hash: PasswordHash::stored(hash) }));
+    }
+    Ok(found)
 }

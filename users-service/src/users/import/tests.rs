@@ -19,6 +19,7 @@ on_both! {
     the_same_file_again_changes_nothing,
     somebody_elses_name_or_address_is_refused,
     failing_sign_ins_take_as_long_as_the_slowest_imported_hash,
+    the_costliest_of_each_function_is_found,
 }
 
 /// Hashes of [`PASSWORD`] by independent implementations. By Python: bcrypt 5.0 (`$2a$` with its prefix in the salt, `$2y$`
@@ -277,6 +278,20 @@ async fn somebody_elses_name_or_address_is_refused(backend: Backend) {
     assert_eq!((done.imported, done.present), (0, 1), "who is there stays as they are");
     assert_eq!(password_hash(&service.ground, "adalovelace").await, before);
     drop(service.sign_in(&ada.email).await);
+    service.stop().await;
+}
+
+async fn the_costliest_of_each_function_is_found(backend: Backend) {
+    let service = Setup::on(backend).set("import.notice", "1h").start().await;
+    assert!(costliest_foreign(service.app.database.read()).await.unwrap().is_empty());
+    let (slow, quick) = (bcrypt::hash(PASSWORD, 5).unwrap(), bcrypt::hash(PASSWORD, 4).unwrap());
+    let lines = [line("grace", &slow), line("quick", &quick), line("other", VECTORS[10].1), line("ours", VECTORS[0].1)];
+    bring(&service, text(lines), Dry::No).await;
+    let found = costliest_foreign(service.app.database.read()).await.unwrap();
+    let bcrypts: Vec<_> = found.iter().filter(|it| it.function == "$2").collect();
+    assert_eq!(bcrypts.len(), 1);
+    assert_eq!(bcrypts[0].hash.as_str(), slow);
+    assert!(found.len() >= 2, "{found:?}");
     service.stop().await;
 }
 
