@@ -86,6 +86,7 @@ pub async fn token(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
+    // The others are put aside, or each request that waits for its password's hash would have room for the largest of them.
     let tokens = match Grant::parse(&form)? {
         // Gateways count such a request as a client's: nobody tries passwords by way of that.
         Grant::Password { .. } if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
@@ -96,17 +97,17 @@ pub async fn token(
         #[cfg(feature = "passkeys")]
         Grant::Passkey(assertion) => {
             let agent = Agent::of(request.headers(), Carrier::Token);
-            passkeys::sign_in(&app, &assertion, client_ip, &agent).await?.tokens
+            Box::pin(passkeys::sign_in(&app, &assertion, client_ip, &agent)).await?.tokens
         }
         Grant::Refresh { token, scope } => {
-            oauth::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip }).await?
+            Box::pin(oauth::refresh(&app, &token, &oauth::Asking { shown, scope, client_ip })).await?
         }
         Grant::ClientCredentials { scope } => {
             oauth::client_token(&app, &oauth::Asking { shown, scope, client_ip }).await?
         }
         Grant::Code { code, redirect_uri, verifier } => {
             let asking = oauth::Asking { shown, scope: None, client_ip };
-            oauth::redeem(&app, &asking, &oauth::Redemption { code, redirect_uri, verifier }).await?
+            Box::pin(oauth::redeem(&app, &asking, &oauth::Redemption { code, redirect_uri, verifier })).await?
         }
     };
     let mut answer = HttpResponse::Ok();

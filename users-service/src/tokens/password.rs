@@ -127,7 +127,8 @@ async fn check<T>(
     // Only now, when the password was right, is told that there is more to prove.
     let otp = otp.map(Secret::expose);
     mfa::admit(app, right.user.id, otp).await?;
-    enter(app, (&right, renewed, otp), client_ip, then).await
+    // Room for it only now: a flood waits for its hashes, and nearly all of it gets no further.
+    Box::pin(enter(app, (&right, renewed, otp), client_ip, then)).await
 }
 
 /// Whether nobody learns of this user yet: else whoever registers an address, and then signs in with what they have just
