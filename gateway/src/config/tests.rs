@@ -143,6 +143,7 @@ path = "/api/**/x"
 upstream = "nowhere"
 methods = ["get"]
 limits = ["none"]
+client_limits = ["either"]
 roles = ["admin"]
 auth = "optional"
 version = "v9"
@@ -166,6 +167,8 @@ version = "v9"
         "routes[0].upstream: there is no upstream `nowhere`",
         "routes[0].methods: methods are written in capitals",
         "routes[0].limits: there is no policy `none`",
+        "routes[0].client_limits: there is no policy `either`",
+        "routes[0].client_limits: only with `forward_authorization`",
         "routes[0].auth: roles, a permission and scopes need `required`",
         "routes[0].version: no such version",
     ] {
