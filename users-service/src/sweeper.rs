@@ -52,3 +52,6 @@ pub async fn sweep(app: &App) -> Result<(), Fault> {
     audit::sweep(&app.database, ago(retention.failed_sign_ins.get())).await?;
     users::purge(&app.database, ago(retention.deleted_users.get()), &app.clock).await
 }
+
+#[cfg(test)]
+mod tests;
