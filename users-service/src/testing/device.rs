@@ -1,7 +1,10 @@
 //! An authenticator and the browser in front of it, written from WebAuthn and RFC 9053, and honest only if told to be.
 
 use aws_lc_rs::rand::{SystemRandom, fill};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use ciborium::Value as Cbor;
@@ -48,6 +51,7 @@ impl Default for Manner {
 pub enum Key {
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    Rsa(Box<RsaKeyPair>),
 }
 
 /// A device with one key, which counts how often it signs.
@@ -77,6 +81,10 @@ impl Device {
         Self::with(Key::Ed25519(Ed25519KeyPair::generate().unwrap()))
     }
 
+    pub fn rsa() -> Self {
+        Self::with(Key::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())))
+    }
+
     fn with(key: Key) -> Self {
         let mut id = vec![0; 16];
         fill(&mut id).unwrap();
@@ -92,6 +100,11 @@ impl Device {
                 (2, -7, vec![(-1, number(1)), (-2, Cbor::Bytes(x.to_vec())), (-3, Cbor::Bytes(y.to_vec()))])
             }
             Key::Ed25519(key) => (1, -8, vec![(-1, number(6)), (-2, Cbor::Bytes(key.public_key().as_ref().to_vec()))]),
+            Key::Rsa(key) => {
+                let (modulus, exponent) = (key.public_key().modulus(), key.public_key().exponent());
+                let [modulus, exponent] = [modulus, exponent].map(|n| n.big_endian_without_leading_zero().to_vec());
+                (3, -257, vec![(-1, Cbor::Bytes(modulus)), (-2, Cbor::Bytes(exponent))])
+            }
         };
         let members = [(1, number(kind)), (3, number(self.algorithm.unwrap_or(algorithm)))].into_iter().chain(rest);
         Cbor::Map(members.map(|(label, value)| (number(label), value)).collect())
@@ -101,6 +114,11 @@ impl Device {
         match &self.key {
             Key::P256(key) => key.sign(&SystemRandom::new(), text).unwrap().as_ref().to_vec(),
             Key::Ed25519(key) => key.sign(text).as_ref().to_vec(),
+            Key::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature).unwrap();
+                signature
+            }
         }
     }
 

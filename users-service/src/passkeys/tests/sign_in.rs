@@ -35,7 +35,7 @@ async fn a_passkey_signs_in_and_a_replayed_assertion_does_not(backend: Backend) 
     let options = service.request_options().await;
     assert_eq!((&options["rpId"], &options["allowCredentials"]), (&json!("localhost"), &json!([])));
     assert_ne!(options["challenge"], service.request_options().await["challenge"]);
-    let mut devices = [Device::new(), Device::ed25519(), synced()];
+    let mut devices = [Device::new(), Device::ed25519(), Device::rsa(), synced()];
     let id = service.add_passkey(&ada, &mut devices[0]).await;
     for device in &mut devices[1..] {
         service.add_passkey(&ada, device).await;
@@ -54,9 +54,9 @@ async fn a_passkey_signs_in_and_a_replayed_assertion_does_not(backend: Backend) 
         service.refresh(&there.refresh_token).await.expect(200);
         service.passkey_grant_with(&credential).await.expect_problem(400, "invalid_grant");
     }
-    assert_eq!(sessions(&service, "pop user mfa").await, 3);
+    assert_eq!(sessions(&service, "pop user mfa").await, 4);
     assert_eq!(service.ground.count("SELECT count(*) FROM sessions WHERE ended_at IS NULL").await, 3);
-    assert_eq!((events(&service, "sign_in.failed").await, events(&service, "sign_in.succeeded").await), (3, 4));
+    assert_eq!((events(&service, "sign_in.failed").await, events(&service, "sign_in.succeeded").await), (4, 5));
     let shown = service.call(Method::GET, &format!("/api/v1/users/me/passkeys/{id}"));
     let there = Person::of(&ada.email, &service.passkey_grant(&mut devices[0]).await.expect(200));
     assert_eq!(shown.by(&there).send().await.expect(200).text("/last_used_at"), "2026-03-01T12:00:30.000000Z");
