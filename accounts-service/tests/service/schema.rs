@@ -13,7 +13,9 @@ on_both!(a_release_starts_on_the_schema_of_a_newer_one);
 
 async fn a_release_starts_on_the_schema_of_a_newer_one(stack: Rc<Stack>) {
     let db = Database::connect(&stack.url, 1).await.unwrap();
-    let run = async |sql: &str| drop(db.pool.execute_unprepared(sql).await.unwrap());
+    let run = async |sql: &str| {
+        db.pool.execute_unprepared(sql).await.unwrap();
+    };
     run("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)").await;
     let older = Stack::start(stack.url.clone()).await;
     older.client.funded(&user(), 10).await;
