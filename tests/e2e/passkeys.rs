@@ -26,9 +26,10 @@ struct Device {
 impl Device {
     const ID: &[u8] = b"a device of tests";
 
-    fn new(stack: &Stack) -> Self {
+    /// In front of the issuer's pages: as people open them, for no browser takes an address.
+    fn new(issuer: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
-        let origin = format!("http://localhost:{}", stack.gateway.port());
+        let origin = issuer.replace("127.0.0.1", "localhost");
         Self { key, origin, user: String::new(), count: 0 }
     }
 
@@ -91,7 +92,7 @@ async fn a_passkey_opens_what_a_password_and_a_code_would(backend: Backend) {
     let (visitor, ann) = (stack.client(), stack.register("ann").await);
     let metadata = visitor.get("/.well-known/oauth-authorization-server").await.expect(200).json();
     assert!(metadata["grant_types_supported"].as_array().expect("grants").contains(&json!(GRANT)));
-    let mut device = Device::new(&stack);
+    let mut device = Device::new(text(&metadata, "/issuer"));
     let credential = device.create(&options(&ann.client, "/api/v1/users/me/passkeys/options").await);
     let body = json!({"name": "my phone", "credential": credential});
     let kept = ann.client.post(PASSKEYS, &body).await.expect(201);

@@ -5,6 +5,17 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseTransaction, DbBackend};
 use shared::schema::Schema;
 
+/// A step by its name and that of its two files.
+macro_rules! step {
+    ($name:literal, $files:literal) => {
+        Box::new(Step {
+            name: $name,
+            postgres: include_str!(concat!("migration/", $files, ".postgres.sql")),
+            sqlite: include_str!(concat!("migration/", $files, ".sqlite.sql")),
+        })
+    };
+}
+
 /// Every migration, oldest first.
 pub struct Migrator;
 
@@ -86,11 +97,7 @@ impl MigratorTrait for Migrator {
                 postgres: include_str!("migration/devices.postgres.sql"),
                 sqlite: include_str!("migration/devices.sqlite.sql"),
             }),
-            Box::new(Step {
-                name: "m2026_11_22_000013_passkeys",
-                postgres: include_str!("migration/passkeys.postgres.sql"),
-                sqlite: include_str!("migration/passkeys.sqlite.sql"),
-            }),
+            step!("m2026_11_22_000013_passkeys", "passkeys"),
             Box::new(Step {
                 name: "m2026_11_21_000010_data",
                 postgres: include_str!("migration/data.postgres.sql"),

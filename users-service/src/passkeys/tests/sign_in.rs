@@ -13,6 +13,7 @@ on_both! {
     a_passkey_signs_in_and_a_replayed_assertion_does_not,
     fifty_uses_of_one_assertion_sign_in_once,
     what_was_not_signed_as_asked_is_refused,
+    every_member_of_an_assertion_counts,
     a_twin_of_a_key_is_found_out,
     only_a_right_assertion_learns_of_the_status,
     a_browser_signs_in_with_a_passkey,
@@ -95,30 +96,31 @@ async fn fifty_uses_of_one_assertion_sign_in_once(backend: Backend) {
     service.stop().await;
 }
 
+/// How it is refused.
+async fn refused(service: &Running, credential: &Value, why: &str) -> String {
+    let answer = service.passkey_grant_with(credential).await;
+    assert_eq!(answer.status, 400, "{why}: {}", String::from_utf8_lossy(&answer.bytes));
+    answer.text("/code")
+}
+
 async fn what_was_not_signed_as_asked_is_refused(backend: Backend) {
     let service = Setup::on(backend).start().await;
-    let (ada, bob) = (service.person("adalovelace").await, service.person("bobby").await);
-    let (mut device, mut bobs) = (Device::new(), Device::new());
+    let ada = service.person("adalovelace").await;
+    let mut device = Device::new();
     service.add_passkey(&ada, &mut device).await;
-    service.add_passkey(&bob, &mut bobs).await;
     let right = device.manner.clone();
-    let refused = async |credential: &Value, why: &str| {
-        let answer = service.passkey_grant_with(credential).await;
-        assert_eq!(answer.status, 400, "{why}: {}", String::from_utf8_lossy(&answer.bytes));
-        answer.text("/code")
-    };
     // Its header may say that more follows, which nobody has to read.
     let made: Spoil = |device| device.manner.kind = Some("webauthn.create");
     let manners = bad_manners().into_iter().filter(|(why, _)| !why.starts_with("more"));
     for (why, spoil) in manners.chain([("not to sign in", made)]) {
         spoil(&mut device);
         let credential = device.get(&service.request_options().await);
-        assert_eq!(refused(&credential, why).await, "invalid_grant", "{why}");
+        assert_eq!(refused(&service, &credential, why).await, "invalid_grant", "{why}");
         device.manner = right.clone();
     }
     device.manner.turned = ELIGIBLE;
     let credential = device.get(&service.request_options().await);
-    assert_eq!(refused(&credential, "copied all of a sudden").await, "invalid_grant");
+    assert_eq!(refused(&service, &credential, "copied all of a sudden").await, "invalid_grant");
     device.manner = right;
 
     // What was asked for something else.
@@ -128,12 +130,22 @@ async fn what_was_not_signed_as_asked_is_refused(backend: Backend) {
     others.push(json!({"challenge": ""}));
     for mut other in others {
         other["rpId"] = json!("localhost");
-        assert_eq!(refused(&device.get(&other), "another challenge").await, "invalid_grant");
+        assert_eq!(refused(&service, &device.get(&other), "another challenge").await, "invalid_grant");
     }
     let old = device.get(&service.request_options().await);
     service.clock.advance(Duration::from_secs(300));
-    assert_eq!(refused(&old, "over").await, "invalid_grant");
+    assert_eq!(refused(&service, &old, "over").await, "invalid_grant");
+    assert_eq!(sessions(&service, "pop user mfa").await, 0);
+    service.passkey_grant(&mut device).await.expect(200);
+    service.stop().await;
+}
 
+async fn every_member_of_an_assertion_counts(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, bob) = (service.person("adalovelace").await, service.person("bobby").await);
+    let (mut device, mut bobs) = (Device::new(), Device::new());
+    service.add_passkey(&ada, &mut device).await;
+    service.add_passkey(&bob, &mut bobs).await;
     let spoilt = async |device: &mut Device, pointer: &str, value: Value| {
         let mut credential = device.get(&service.request_options().await);
         *credential.pointer_mut(pointer).unwrap() = value;
@@ -153,11 +165,11 @@ async fn what_was_not_signed_as_asked_is_refused(backend: Backend) {
         ("/rawId", json!("")),
     ] {
         let credential = spoilt(&mut device, pointer, value.clone()).await;
-        assert_eq!(refused(&credential, &format!("{pointer} {value}")).await, "invalid_grant");
+        assert_eq!(refused(&service, &credential, &format!("{pointer} {value}")).await, "invalid_grant");
     }
     // Bob's key, said to be Ada's.
     let credential = spoilt(&mut bobs, "/response/userHandle", json!(adas)).await;
-    assert_eq!(refused(&credential, "another's").await, "invalid_grant");
+    assert_eq!(refused(&service, &credential, "another's").await, "invalid_grant");
     // Every byte of what was signed counts.
     let credential = device.get(&service.request_options().await);
     for pointer in ["/response/authenticatorData", "/response/signature"] {
@@ -166,7 +178,7 @@ async fn what_was_not_signed_as_asked_is_refused(backend: Backend) {
             let (mut bytes, mut credential) = (bytes.clone(), credential.clone());
             bytes[at] ^= 0x20;
             *credential.pointer_mut(pointer).unwrap() = json!(base64url(&bytes));
-            assert_eq!(refused(&credential, &format!("{pointer} {at}")).await, "invalid_grant");
+            assert_eq!(refused(&service, &credential, &format!("{pointer} {at}")).await, "invalid_grant");
         }
     }
     for (pointer, value) in [
@@ -179,7 +191,7 @@ async fn what_was_not_signed_as_asked_is_refused(backend: Backend) {
         ("/response/clientDataJSON", json!(base64url("[".repeat(5_000).as_bytes()))),
     ] {
         let credential = spoilt(&mut device, pointer, value).await;
-        assert_eq!(refused(&credential, pointer).await, "invalid_request");
+        assert_eq!(refused(&service, &credential, pointer).await, "invalid_request");
     }
     assert_eq!(sessions(&service, "pop user mfa").await, 0);
     service.passkey_grant_with(&credential).await.expect(200);
