@@ -1,16 +1,16 @@
 //! Every deed is recorded: an operation that is not in the table below fails, and so does a kind that nothing writes.
 
+mod acts;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::Role;
 
 use super::*;
 use crate::keys::{KeyOrder, obey};
-use crate::testing::{Backend, Browser, Device, PASSWORD, Person, Registered, Setup, VERIFIER, on_both};
+use crate::testing::{Backend, PASSWORD, Setup, on_both};
 
 on_both! { every_kind_is_written_by_its_deed, }
 
@@ -202,19 +202,19 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let service = setup.start().await;
     let (admin, ada) = (service.administrator().await, service.person("adalovelace").await);
     let path = format!("/api/v1/users/{}", ada.id);
-    administer(&service, &admin, &path).await;
-    by_mail(&service).await;
-    hand_out_power(&service, &admin).await;
+    acts::administer(&service, &admin, &path).await;
+    acts::by_mail(&service).await;
+    acts::hand_out_power(&service, &admin).await;
     let ada = service.sign_in("countess@example.org").await;
     service.call(Method::GET, "/api/v1/users/me/export").by(&ada).send().await.expect(200);
     let moving = json!({"email": "ada@example.net"});
     service.call(Method::PATCH, "/api/v1/users/me").by(&ada).json(&moving).send().await.expect(200);
-    come_and_go(&service).await;
-    let_clients_in(&service, &admin).await;
-    guess(&service, &ada).await;
-    protect(&service).await;
+    acts::come_and_go(&service).await;
+    acts::let_clients_in(&service, &admin).await;
+    acts::guess(&service, &ada).await;
+    acts::protect(&service).await;
     let (other, patch) = (format!("/api/v1/users/{}", admin.id), json!({"name": "x"}));
-    let support = as_support(&ada);
+    let support = acts::as_support(&ada);
     service.call(Method::PATCH, &other).by(&support).json(&patch).send().await.expect_problem(403, "forbidden");
     // And by itself.
     service.call(Method::DELETE, &path).by(&admin).send().await.expect(204);
@@ -228,7 +228,7 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
     let revoke = KeyOrder::Revoke(keys.text("/keys/0/kid"));
     let _ = obey(&service.config, &service.clock, revoke).await.unwrap();
-    bring_over(&service).await;
+    acts::bring_over(&service).await;
     let events = until_events(&service, |events| count(events, Kind::UserPurged) == 1).await;
 
     for kind in Kind::ALL {
@@ -255,170 +255,4 @@ async fn every_kind_is_written_by_its_deed(backend: Backend) {
     let said = format!("{before:?}");
     assert!(!said.contains(NEW) && !said.contains(PASSWORD) && !said.contains("wrong horse"));
     service.stop().await;
-}
-
-/// What administrators do; what is so already is not done again.
-async fn administer(service: &Running, admin: &Person, path: &str) {
-    let patch =
-        json!({"email": "countess@example.org", "username": "countess", "name": "Ada", "phone": "+14155550123"});
-    service.call(Method::PATCH, path).by(admin).json(&patch).send().await.expect(200);
-    for _ in 0..2 {
-        let roles = json!({"roles": ["user", "support"]});
-        service.call(Method::PUT, &format!("{path}/roles")).by(admin).json(&roles).send().await.expect(200);
-    }
-    let post = async |call: &str| {
-        service.call(Method::POST, &format!("{path}/{call}")).by(admin).send().await.expect(200);
-    };
-    post("disable").await;
-    post("disable").await;
-    post("enable").await;
-    service.call(Method::DELETE, path).by(admin).send().await.expect(204);
-    post("restore").await;
-}
-
-/// What an operator does.
-async fn bring_over(service: &Running) {
-    let line = json!({
-        "email": "katherine@example.org", "username": "katherine",
-        "password_hash": "$2b$04$9W1wWX8bKhTWZPJclWRsOOY03IgPDMM.3AEd1zOOAdCBby.tjdkg2",
-    });
-    let mut refusals = Vec::new();
-    let (mut file, mut tell) =
-        (std::io::Cursor::new(line.to_string()), |refusal: &crate::Refusal| refusals.push(format!("{refusal:?}")));
-    let done = crate::import_users(&service.config, &service.clock, &mut file, crate::Dry::No, &mut tell).await;
-    assert_eq!((done.unwrap().imported, refusals), (1, Vec::new()));
-}
-
-/// What custom roles, keys, and a link sent at an administrator's word come to.
-async fn hand_out_power(service: &Running, admin: &Person) {
-    let call = async |method, path: &str, body: Option<Value>| {
-        let call = service.call(method, path).by(admin);
-        body.iter().fold(call, |call, body| call.json(body)).send().await
-    };
-    let role = json!({"name": "auditor", "permissions": ["audit:read"]});
-    call(Method::POST, "/api/v1/roles", Some(role)).await.expect(201);
-    for _ in 0..2 {
-        call(Method::PATCH, "/api/v1/roles/auditor", Some(json!({"permissions": []}))).await.expect(200);
-    }
-    call(Method::DELETE, "/api/v1/roles/auditor", None).await.expect(204);
-    for path in ["/api/v1/users/me/api-keys".to_owned(), format!("/api/v1/users/{}/api-keys", admin.id)] {
-        let key = json!({"name": "report", "scopes": ["users:read"]});
-        let made = call(Method::POST, "/api/v1/users/me/api-keys", Some(key)).await.expect(201);
-        call(Method::DELETE, &format!("{path}/{}", made.text("/id")), None).await.expect(204);
-    }
-    call(Method::POST, &format!("/api/v1/users/{}/password-reset", admin.id), None).await.expect(202);
-}
-
-/// What links do.
-async fn by_mail(service: &Running) {
-    let post = async |path: &str, body: Value| service.call(Method::POST, path).json(&body).send().await;
-    // What was sent to them before they were shut out is good for nothing any more.
-    service.until_mails("waiting", 0).await;
-    let before = service.mails("countess@example.org", "Confirm");
-    post("/api/v1/auth/email/resend", json!({"email": "countess@example.org"})).await.expect(202);
-    let token = service.another_mail("countess@example.org", "Confirm", &before).await.token();
-    post("/api/v1/auth/email/verify", json!({"token": token})).await.expect(204);
-    post("/api/v1/auth/password/forgot", json!({"email": "countess@example.org"})).await.expect(202);
-    let token = service.mail("countess@example.org", "Choose").await.token();
-    post("/api/v1/auth/password/reset", json!({"token": token, "new_password": PASSWORD})).await.expect(204);
-}
-
-async fn come_and_go(service: &Running) {
-    let token = service.sign_in("countess").await.refresh_token;
-    for _ in 0..2 {
-        service.call(Method::POST, "/api/v1/auth/revoke").form(&[("token", &token)]).send().await.expect(200);
-    }
-    let stolen = service.sign_in("countess").await.refresh_token;
-    service.refresh(&stolen).await.expect(200);
-    service.clock.advance(Duration::from_secs(60));
-    for _ in 0..2 {
-        service.refresh(&stolen).await.expect_problem(400, "invalid_grant");
-    }
-}
-
-/// What clients do, and administrators to them.
-async fn let_clients_in(service: &Running, admin: &Person) {
-    let (web, machine) = (service.web_client(&["openid"]).await, service.machine(&["accounts:read"]).await);
-    let code = Browser::new(service).code(&web, "openid", "countess").await;
-    for status in [200, 400] {
-        service.redeem(&web, &code).await.expect(status);
-    }
-    let code = Browser::new(service).code(&web, "openid", "countess").await;
-    service.redeem_with(&web, &code, VERIFIER, "https://evil.example/").await.expect_problem(400, "invalid_grant");
-    let ada = service.sign_in("countess").await;
-    let consent = format!("/api/v1/users/me/consents/{}", web.id);
-    for status in [204, 404] {
-        service.call(Method::DELETE, &consent).by(&ada).send().await.expect(status);
-    }
-    let token = service.own_token(&machine).await.text("/access_token");
-    let revoke = service.call(Method::POST, "/api/v1/auth/revoke").shown_by(&machine).form(&[("token", &token)]);
-    revoke.send().await.expect(200);
-    let thief = Registered { secret: Some("tgc_guessed".to_owned()), ..machine.clone() };
-    for status in [401, 401, 429] {
-        service.own_token(&thief).await.expect(status);
-    }
-    let path = format!("/api/v1/clients/{}", machine.id);
-    let secret = service.call(Method::POST, &format!("{path}/secret")).by(admin).json(&json!({}));
-    secret.send().await.expect(200);
-    service.call(Method::PATCH, &path).by(admin).json(&json!({"disabled": true})).send().await.expect(200);
-    service.call(Method::DELETE, &path).by(admin).send().await.expect(204);
-}
-
-async fn guess(service: &Running, ada: &Person) {
-    let change = async |current: &str| {
-        let body = json!({"current_password": current, "new_password": NEW});
-        service.call(Method::PUT, "/api/v1/users/me/password").by(ada).json(&body).send().await
-    };
-    let step_up = async |password: &str| {
-        let body = json!({"password": password});
-        service.call(Method::POST, "/api/v1/auth/step-up").by(ada).json(&body).send().await
-    };
-    step_up("wrong horse 9").await.expect(422);
-    step_up(PASSWORD).await.expect(204);
-    change(PASSWORD).await.expect(204);
-    for status in [422, 422, 429] {
-        change("wrong horse 9").await.expect(status);
-    }
-    step_up(NEW).await.expect(429);
-    for status in [400, 400, 429] {
-        service.password_grant("countess", "wrong horse 9").await.expect(status);
-    }
-    let nobody = async |number: usize| service.password_grant(&format!("nobody{number}"), "wrong horse 9").await.status;
-    let crowd = join_all((0..20).map(nobody)).await;
-    assert!(crowd.contains(&503), "{crowd:?}");
-}
-
-/// What somebody does about their second factor.
-async fn protect(service: &Running) {
-    let grace = service.person("gracehopper").await;
-    let app = service.enrol(&grace).await;
-    let code = app.recovery_codes[0].as_str();
-    service.sign_in_with(&grace.email, code).await.expect(200);
-    service.post_by(&grace, "/api/v1/users/me/mfa/recovery-codes", None).await.expect(200);
-    service.call(Method::DELETE, "/api/v1/users/me/mfa/totp").by(&grace).send().await.expect(204);
-    let mut device = Device::new();
-    let key = service.add_passkey(&grace, &mut device).await;
-    let path = format!("/api/v1/users/me/passkeys/{key}");
-    service.call(Method::PATCH, &path).by(&grace).json(&json!({"name": "old"})).send().await.expect(200);
-    service.passkey_grant(&mut device).await.expect(200);
-    device.count = 0;
-    service.passkey_grant(&mut device).await.expect_problem(400, "invalid_grant");
-    service.call(Method::DELETE, &path).by(&grace).send().await.expect(204);
-    service.post_by(&grace, "/api/v1/users/me/mfa/totp", None).await.expect(201);
-    for status in [422, 422, 429] {
-        let wrong = json!({"code": "wrong"});
-        service.post_by(&grace, "/api/v1/users/me/mfa/totp/confirm", Some(&wrong)).await.expect(status);
-    }
-    for status in [422, 422, 422, 401] {
-        let wrong = json!({"password": "wrong horse 9"});
-        service.post_by(&grace, "/api/v1/auth/step-up", Some(&wrong)).await.expect(status);
-        service.clock.advance(Duration::from_secs(150));
-    }
-}
-
-/// With the role that an administrator gave them: a token of before they were deleted.
-fn as_support(ada: &Person) -> Person {
-    let mut ada = ada.clone();
-    ada.claims.roles = ada.claims.roles.with(Role::Support);
-    ada
 }
