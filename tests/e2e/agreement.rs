@@ -38,7 +38,9 @@ struct World {
 
 async fn the_gateway_refuses_in_the_services_words(backend: Backend) {
     let start = async |mode: &str| {
-        let stack = Stack::builder(backend).set(Service::Gateway, "validation.mode", mode).start().await;
+        // Whoever asks with every wrong password there is would lose their session to it.
+        let stack = Stack::builder(backend).set(Service::Users, "sessions.wrong_proofs", 1_000);
+        let stack = stack.set(Service::Gateway, "validation.mode", mode).start().await;
         let person = stack.with_roles("all", &["support", "treasurer", "admin"]).await;
         let account = person.client.open("own", "USD").await;
         let victim = stack.register("victim").await.id;

@@ -10,7 +10,7 @@ mod store;
 mod usage;
 
 pub use introspect::introspect;
-pub use store::sweep;
+pub use store::{end_all, sweep};
 pub use usage::{Usage, run};
 
 #[cfg(test)]

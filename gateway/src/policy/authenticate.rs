@@ -279,7 +279,7 @@ impl issuers::Issuer {
             let keys = keys.current().ok_or(Failure::Unavailable(Code::KeysUnavailable))?;
             Ok::<_, Failure>(self.rules.verify(token, &keys, as_of))
         };
-        if keys.current().is_none() {
+        if keys.is_starting() {
             // We have only just started: the first keys are on their way, and no question is asked for anybody.
             let _place = means.admit()?;
             keys.arrival().await;

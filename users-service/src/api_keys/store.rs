@@ -72,6 +72,18 @@ pub(super) async fn revoke(write: &Write, user: UserId, key: ApiKeyId, now: i64)
     Ok(mine.exec(write.transaction()).await?.rows_affected == 1)
 }
 
+/// Ends every key of somebody's, and says which. The caller holds the user's row, and tells the gateways.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn end_all(write: &Write, user: UserId, clock: &Clock) -> Result<Vec<ApiKeyId>, Fault> {
+    let theirs: Vec<ApiKeyId> = all(write.transaction(), user).await?.iter().map(|row| row.id.into()).collect();
+    for key in &theirs {
+        revoke(write, user, *key, clock.now_micros()).await?;
+    }
+    Ok(theirs)
+}
+
 /// Notes that a key was used at `at`, unless a later use is known.
 pub(super) async fn used(write: &Write, key: ApiKeyId, at: i64) -> Result<(), Fault> {
     let row = ActiveModel { last_used_at: Set(Some(at)), ..Default::default() };

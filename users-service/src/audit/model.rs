@@ -42,7 +42,7 @@ pub struct EventView {
     /// `sign_in.shed`, `step_up.succeeded`, `step_up.failed`, `step_up.throttled`, `factor.started`, `factor.added`,
     /// `factor.removed`, `factor.failed`, `factor.throttled`, `passkey.added`, `passkey.renamed`, `passkey.removed`,
     /// `passkey.cloned`, `recovery_codes.made`, `recovery_codes.used`, `role.made`,
-    /// `role.changed`, `role.removed`, `api_key.made`, `api_key.revoked`, `password.reset_sent`, `session.ended`, `session.replayed`,
+    /// `role.changed`, `role.removed`, `api_key.made`, `api_key.revoked`, `password.reset_sent`, `session.ended`, `session.replayed`, `session.guessed_in`,
     /// `signing_key.rotated`, `signing_key.revoked`, `client.registered`,
     /// `client.changed`, `client.removed`, `client.secret_made`, `client.tokens_ended`, `client.refused`, `client.throttled`,
     /// `consent.given`, `consent.withdrawn`, `code.redeemed`, `code.refused`, `code.reused`, `call.refused`.

@@ -8,7 +8,7 @@ use aws_lc_rs::{hmac, rand};
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::OnConflict;
-use shared::clock::to_micros;
+use shared::clock::{Clock, to_micros};
 use shared::domain::{SessionId, UserId};
 use shared::problem::Problem;
 
@@ -80,8 +80,12 @@ fn signed(purpose: Purpose, payload: &[u8]) -> Vec<u8> {
 }
 
 impl Challenge {
-    /// Uses it up: `false` when it was answered before. Who comes at the same time waits for this transaction.
-    pub async fn answer(&self, write: &Write) -> Result<bool, Fault> {
+    /// Uses it up: `false` when it was answered before, or has ended while its answer waited to be looked at. Who comes at the
+    /// same time waits for this transaction.
+    pub async fn answer(&self, write: &Write, clock: &Clock) -> Result<bool, Fault> {
+        if self.expires_at <= clock.now_micros() {
+            return Ok(false);
+        }
         let row = ActiveModel { nonce: Set(self.nonce.clone()), expires_at: Set(self.expires_at) };
         let first = Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned());
         Ok(first.exec_without_returning(write.transaction()).await? == 1)
@@ -90,8 +94,6 @@ impl Challenge {
 
 #[cfg(test)]
 mod tests {
-    use shared::clock::Clock;
-
     use super::*;
     use crate::testing::{Backend, Setup};
 

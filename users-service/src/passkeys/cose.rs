@@ -13,10 +13,10 @@ const RS256: i64 = -257;
 /// What is asked for, what we like best first.
 pub(super) const OFFERED: [i64; 3] = [EDDSA, ES256, RS256];
 
-/// Bytes of a modulus: 2048 to 4096 bits.
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=512;
-/// More bytes than 65537 and its like have.
-const EXPONENT: std::ops::RangeInclusive<usize> = 1..=4;
+/// Bits of a modulus.
+const MODULUS: std::ops::RangeInclusive<usize> = 2048..=4096;
+/// Bits of an exponent: 65537 and its like, but not 1, with which everybody signs.
+const EXPONENT: std::ops::RangeInclusive<usize> = 2..=32;
 
 /// The algorithm of a key that we take; nothing for any other, and for what is no key.
 pub(super) fn algorithm(key: &Value) -> Option<i32> {
@@ -36,12 +36,23 @@ pub(super) fn algorithm(key: &Value) -> Option<i32> {
         RS256 => {
             let (modulus, exponent) = (bytes(key, -1)?, bytes(key, -2)?);
             let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-            let sized = MODULUS.contains(&modulus.len()) && EXPONENT.contains(&exponent.len());
-            kind == 3 && sized && modulus.first() != Some(&0) && odd(modulus) && odd(exponent)
+            kind == 3
+                && MODULUS.contains(&bits(modulus))
+                && EXPONENT.contains(&bits(exponent))
+                && odd(modulus)
+                && odd(exponent)
         }
         _ => false,
     };
     sound.then(|| i32::try_from(algorithm).ok()).flatten()
+}
+
+/// Of a number without zeros in front, as COSE has it; none of any other.
+fn bits(number: &[u8]) -> usize {
+    match number.first() {
+        Some(0) | None => 0,
+        Some(first) => number.len() * 8 - first.leading_zeros() as usize,
+    }
 }
 
 fn member(key: &[(Value, Value)], label: i64) -> Option<&Value> {
@@ -54,4 +65,33 @@ fn number(key: &[(Value, Value)], label: i64) -> Option<i64> {
 
 fn bytes(key: &[(Value, Value)], label: i64) -> Option<&[u8]> {
     member(key, label)?.as_bytes().map(Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_rsa_are_taken_by_their_bits() {
+        let rsa = |modulus: Vec<u8>, exponent: &[u8]| {
+            let entry = |label: i64, value: Value| (Value::from(label), value);
+            algorithm(&Value::Map(vec![
+                entry(1, 3.into()),
+                entry(3, RS256.into()),
+                entry(-1, modulus.into()),
+                entry(-2, Value::Bytes(exponent.to_vec())),
+            ]))
+        };
+        let modulus = |first: u8, bytes: usize| [&[first][..], &vec![0xff; bytes - 1]].concat();
+        assert_eq!(rsa(modulus(0x80, 256), &[1, 0, 1]), Some(-257));
+        assert_eq!(rsa(modulus(0xff, 512), &[3]), Some(-257));
+        for (first, bytes) in [(0x7f, 256), (0x01, 256), (0x80, 255), (0x01, 513), (0x00, 257)] {
+            assert_eq!(rsa(modulus(first, bytes), &[1, 0, 1]), None, "{first} and {bytes} bytes");
+        }
+        let even = [modulus(0x80, 255), vec![0xfe]].concat();
+        assert_eq!(rsa(even, &[1, 0, 1]), None);
+        for exponent in [&[1][..], &[2], &[], &[0, 3], &[1, 0, 0, 0, 1]] {
+            assert_eq!(rsa(modulus(0x80, 256), exponent), None, "{exponent:?}");
+        }
+    }
 }

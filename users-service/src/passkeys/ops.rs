@@ -119,7 +119,7 @@ pub(super) async fn keep(
     if usize::try_from(there).is_ok_and(|there| there >= most(app)) {
         return Err(NO_MORE);
     }
-    if !verified.challenge.answer(write).await? {
+    if !verified.challenge.answer(write, &app.clock).await? {
         return Err(UserError::State("Another passkey was made with these options: ask for them again."));
     }
     let kept = store::insert(write, id, name, &verified.new, &app.clock).await;

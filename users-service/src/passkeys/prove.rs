@@ -130,7 +130,7 @@ async fn using(
 ) -> Result<Used, Fault> {
     let user = row.user_id.into();
     let Some(row) = store::one(write.transaction(), user, row.id.into()).await? else { return Ok(Used::Never) };
-    if !challenge.answer(write).await? {
+    if !challenge.answer(write, &app.clock).await? {
         return Ok(Used::Never);
     }
     let counts = told.sign_count != 0 || row.sign_count != 0;

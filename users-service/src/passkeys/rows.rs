@@ -6,6 +6,9 @@ use shared::domain::UserId;
 use crate::db::entity::passkey;
 use crate::db::{self, Database, Fault, Write};
 
+/// How long an answered challenge is remembered beyond its end, in microseconds: an hour.
+const ENDED: i64 = 3_600_000_000;
+
 /// Somebody's passkeys, the oldest first.
 ///
 /// # Errors
@@ -25,10 +28,11 @@ pub async fn remove_all(write: &Write, user: UserId) -> Result<u64, Fault> {
     Ok(theirs.exec(write.transaction()).await?.rows_affected)
 }
 
-/// Forgets challenges that were answered and have ended since, so that nobody would take an answer to them.
+/// Forgets challenges that were answered and have ended long since, so that nobody would take an answer to them: nor an
+/// instance whose clock is behind.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn sweep(database: &Database, now: i64) -> Result<(), Fault> {
-    db::remove_where(database, ("answered_challenges", "nonce"), "expires_at <= $1", &[now]).await
+    db::remove_where(database, ("answered_challenges", "nonce"), "expires_at <= $1", &[now.saturating_sub(ENDED)]).await
 }

@@ -34,12 +34,14 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
     let user = found.filter(|user| user.status == Status::Active).ok_or(UserError::NotFound)?;
     let new = acceptable(app, &user, &request.new_password)?;
 
-    let counted = step_up::admit(app, caller, Kind::PasswordChangeThrottled).await?;
     let event = |kind| Event::new(kind, caller.into(), &app.clock).about(id);
     let checked =
         users::by_identifier(app.database.read(), &Identifier::of(&user.email)).await?.ok_or(UserError::NotFound)?;
     let current = Secret::from(request.current_password);
+    // What finds no room is not counted: it would be a guess that nobody has looked at.
     let attempt = app.journal.attempt(event(Kind::PasswordChangeFailed))?;
+    app.hasher.has_room()?;
+    let counted = step_up::admit(app, caller, Kind::PasswordChangeThrottled).await?;
     if app.hasher.verify(&current, Some(&checked.password)).await? == Verified::No {
         attempt.record().await?;
         let problem = Problem::new(Code::ValidationFailed);

@@ -201,6 +201,16 @@ impl Hasher {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whether somebody who came now would find a place, for whoever has to know before they count.
+    ///
+    /// # Errors
+    /// 503 when all places are taken.
+    pub fn has_room(&self) -> Result<(), Problem> {
+        let pool = &self.0;
+        let free = pool.permits.available_permits() > 0 || pool.waiting.load(Ordering::Relaxed) < pool.queue;
+        if free { Ok(()) } else { Err(Problem::new(Code::Overloaded).retry_after(RETRY_AFTER)) }
+    }
+
     /// Puts its metrics among those that are shown.
     pub fn register(&self, registry: &mut Registry) {
         self.0.metrics.register(registry);

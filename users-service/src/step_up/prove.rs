@@ -41,8 +41,10 @@ enum Looked {
 /// meanwhile, 503 when there is no room for the hash.
 pub(super) async fn prove(app: &App, caller: &InSession, shown: &Shown) -> Result<(), Problem> {
     let id = caller.user.id;
-    let counted = guesses::admit(app, caller, Kind::StepUpThrottled).await?;
+    // What finds no room is not counted: it would be a guess that nobody has looked at.
     let attempt = app.journal.attempt(Event::new(Kind::StepUpFailed, (&**caller).into(), &app.clock).about(id))?;
+    app.hasher.has_room()?;
+    let counted = guesses::admit(app, caller, Kind::StepUpThrottled).await?;
     let looked = match look(app, caller, shown).await? {
         // The second look decides.
         Looked::Replaced => look(app, caller, shown).await?,

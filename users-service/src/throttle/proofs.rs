@@ -92,11 +92,13 @@ impl Proofs {
         refused(2).map_or(Ok(()), |decision| Err(Held::For(decision.retry_after)))
     }
 
-    /// Forgets what led to a success. What was tried from wherever stays: what a stranger tried is no less for it.
+    /// Forgets what led to a success: also what was counted from wherever, or whoever may prove themselves in one session of
+    /// the user's could keep them from it in all others, by doing so all the time.
     pub async fn forgive(&self, proof: &Proof) {
         self.counting.forget(&proof.session).await;
         if self.paced.is_some() {
             self.counting.forget(&proof.pair).await;
+            self.counting.forget(&proof.user).await;
         }
     }
 }

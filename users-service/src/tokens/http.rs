@@ -88,8 +88,10 @@ pub async fn token(
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
     // The others are put aside, or each request that waits for its password's hash would have room for the largest of them.
     let tokens = match Grant::parse(&form)? {
-        // Gateways count such a request as a client's: nobody tries passwords by way of that.
+        // Gateways count such a request as a client's: nobody signs a user in by way of that.
         Grant::Password { .. } if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
+        #[cfg(feature = "passkeys")]
+        Grant::Passkey(_) if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
         Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens

@@ -18,6 +18,10 @@ use crate::config::Authentication;
 /// The first wait after a failure while there are no keys at all; it doubles up to the cool-down.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
+/// While no more than these were in vain, requests wait for the first keys: about ten seconds. After that nobody knows
+/// whether they will ever come, and places to wait in are few.
+const FIRST_ATTEMPTS: u64 = 8;
+
 /// A JWK set is a few kilobytes, and so is an issuer's metadata; more is not read.
 const MAX_DOCUMENT: usize = 262_144;
 
@@ -162,6 +166,12 @@ impl Jwks {
             self.wanted.notify_one();
         }
         tokio::time::timeout(self.refetch_timeout, attempts.changed()).await.is_ok()
+    }
+
+    /// Whether the first keys may yet come in a moment: they have been asked for, or are about to be, and not often in vain.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.current().is_none() && self.failures.load(Ordering::Relaxed) < FIRST_ATTEMPTS
     }
 
     /// Waits for the first keys, as long as for a fetch: the task that fetches is at it until there are some.

@@ -7,11 +7,12 @@ use serde_json::json;
 use shared::auth::User;
 use shared::domain::ApiKeyId;
 
-use crate::testing::{Backend, Device, PASSWORD, Setup, on_both};
+use crate::testing::{Backend, Device, PASSWORD, Person, Running, Setup, on_both};
 
 on_both! {
     only_a_session_of_ones_own_touches_passkeys,
     an_administrator_takes_them_and_a_new_password_does_not,
+    whoever_shows_first_that_an_address_is_theirs_finds_nobodys_keys,
     an_export_shows_them_and_a_purge_takes_them,
     a_flood_of_challenges_writes_nothing,
 }
@@ -60,15 +61,10 @@ async fn an_administrator_takes_them_and_a_new_password_does_not(backend: Backen
     let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
     let mut device = Device::new();
     service.add_passkey(&ada, &mut device).await;
-    service
-        .call(Method::POST, "/api/v1/auth/password/forgot")
-        .json(&json!({"email": ada.email}))
-        .send()
-        .await
-        .expect(202);
-    let token = service.mail(&ada.email, "Choose").await.token();
-    let body = json!({"token": token, "new_password": "another horse battery 8 staple"});
-    service.call(Method::POST, "/api/v1/auth/password/reset").json(&body).send().await.expect(204);
+    let token = service.mail(&ada.email, "Confirm").await.token();
+    let body = json!({"token": token});
+    service.call(Method::POST, "/api/v1/auth/email/verify").json(&body).send().await.expect(204);
+    choose_another_password(&service, &ada).await;
     let there = service.passkey_grant(&mut device).await.expect(200);
     // Taking one's app away takes no passkey.
     let there = crate::testing::Person::of(&ada.email, &there);
@@ -83,6 +79,32 @@ async fn an_administrator_takes_them_and_a_new_password_does_not(backend: Backen
     service.refresh(&there.refresh_token).await.expect_problem(400, "invalid_grant");
     let removed = "SELECT count(*) FROM audit_events WHERE kind = 'factor.removed'";
     assert_eq!(service.ground.count(removed).await, 2, "the app by its owner, the passkeys by the administrator");
+    service.stop().await;
+}
+
+async fn choose_another_password(service: &Running, whose: &Person) {
+    let forgot = service.call(Method::POST, "/api/v1/auth/password/forgot").json(&json!({"email": whose.email}));
+    forgot.send().await.expect(202);
+    let token = service.mail(&whose.email, "Choose").await.token();
+    let body = json!({"token": token, "new_password": "another horse battery 8 staple"});
+    service.call(Method::POST, "/api/v1/auth/password/reset").json(&body).send().await.expect(204);
+}
+
+async fn whoever_shows_first_that_an_address_is_theirs_finds_nobodys_keys(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    // Registered by a stranger, who keeps what opens it without the password.
+    let stranger = service.person("adalovelace").await;
+    let mut device = Device::new();
+    service.add_passkey(&stranger, &mut device).await;
+    let new = json!({"name": "for later", "scopes": ["users:read"]});
+    service.call(Method::POST, "/api/v1/users/me/api-keys").by(&stranger).json(&new).send().await.expect(201);
+    choose_another_password(&service, &stranger).await;
+    service.passkey_grant(&mut device).await.expect_problem(400, "invalid_grant");
+    service.refresh(&stranger.refresh_token).await.expect_problem(400, "invalid_grant");
+    let living = "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL";
+    assert_eq!(service.ground.count(living).await, 0);
+    let told = "SELECT count(*) FROM revocations WHERE kind = 'api_key'";
+    assert_eq!(service.ground.count(told).await, 1, "and every gateway is told");
     service.stop().await;
 }
 
