@@ -41,7 +41,7 @@ pub struct TokenRequest {
     credential: Option<String>,
     /// The refresh token, for `refresh_token`.
     refresh_token: Option<String>,
-    /// Less than all there is to have.
+    /// Less than all there is to have. A user's own sign-in has `api` and nothing less.
     #[schema(example = "api")]
     scope: Option<String>,
     /// The code, for `authorization_code`.
@@ -50,7 +50,8 @@ pub struct TokenRequest {
     redirect_uri: Option<String>,
     /// What the request's `code_challenge` was made of (RFC 7636), for `authorization_code`.
     code_verifier: Option<String>,
-    /// Who asks, unless that stands in `Authorization: Basic`. A user who signs in with a password needs none.
+    /// Who asks, unless that stands in `Authorization: Basic`. Not where a user signs in with a
+    /// password or a passkey.
     client_id: Option<String>,
     /// A confidential client's secret, unless that stands in `Authorization: Basic`.
     client_secret: Option<String>,
@@ -72,7 +73,7 @@ pub struct RevokeRequest {
 
 /// Signs in, carries a session on, redeems a client's code (with PKCE), or gives a client a token of its own. A client that
 /// has a secret shows it by `Authorization: Basic`, with which it is not counted as somebody who signs in, or in the form, not
-/// both; with that header no password is looked at (400 `unauthorized_client`). Who has the right password of somebody disabled
+/// both; where a client is named, no password and no passkey is looked at (400 `unauthorized_client`). Who has the right password of somebody disabled
 /// or deleted is refused like anybody else, and told why in `error_description`. Attempts are counted, and too many answered
 /// 429 before any work: by identifier and address, by identifier, and by network. A passkey is its own identifier, and counts
 /// for two factors: no code is asked for.
@@ -88,10 +89,10 @@ pub async fn token(
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
     // The others are put aside, or each request that waits for its password's hash would have room for the largest of them.
     let tokens = match Grant::parse(&form)? {
-        // Gateways count such a request as a client's: nobody signs a user in by way of that.
-        Grant::Password { .. } if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
+        // A user signs in for themselves, and by Basic would be counted as a client: one that is named has grants of its own.
+        Grant::Password { .. } if shown.names_somebody() => return Err(GrantError::UnauthorizedClient.into()),
         #[cfg(feature = "passkeys")]
-        Grant::Passkey(_) if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
+        Grant::Passkey(_) if shown.names_somebody() => return Err(GrantError::UnauthorizedClient.into()),
         Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens
