@@ -19,8 +19,9 @@ const MORE_FOLLOWS: u8 = 0x40 | 0x80;
 const FLAGS: usize = 32;
 const HEADER: usize = 37;
 
-/// What a browser has signed, if no other site's page had to do with it (section 5.8.1).
-pub(super) fn own_page(client_data: &str) -> Option<ClientData> {
+/// What a browser has signed (section 5.8.1), read strictly where the library is not: whether there was a frame of another
+/// site is a yes or a no, and only then is there a page around it. That there was none is for whoever verifies.
+pub(super) fn signed_by_browser(client_data: &str) -> Option<ClientData> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Frames {
@@ -29,8 +30,8 @@ pub(super) fn own_page(client_data: &str) -> Option<ClientData> {
         top_origin: Option<String>,
     }
     let frames: Frames = serde_json::from_slice(&Passki::base64_decode(client_data).ok()?).ok()?;
-    let alone = !frames.cross_origin && frames.top_origin.is_none();
-    alone.then(|| ClientData::from_base64(client_data).ok()).flatten()
+    let sound = frames.cross_origin || frames.top_origin.is_none();
+    sound.then(|| ClientData::from_base64(client_data).ok()).flatten()
 }
 
 /// As a browser writes it, without the members that we do not go by: those may be new ones.
@@ -91,7 +92,7 @@ impl Assertion {
         if r#type != "public-key" || !whole {
             return None;
         }
-        let client_data = own_page(&response.client_data)?;
+        let client_data = signed_by_browser(&response.client_data)?;
         let user_handle = response.user_handle.as_deref().map(Passki::base64_decode).transpose().ok()?;
         let (credential_id, challenge) =
             (Passki::base64_decode(&raw_id).ok()?, Passki::base64_decode(&client_data.challenge).ok()?);

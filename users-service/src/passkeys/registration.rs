@@ -6,7 +6,7 @@ use passki::Passki;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::assertion::own_page;
+use super::assertion::signed_by_browser;
 use super::cose;
 
 /// Bytes of what a browser gives. Without a statement about the authenticator's make it is about 2 KiB; browsers may send one
@@ -77,7 +77,7 @@ impl Made {
         let object = whole(&Passki::base64_decode(&response.attestation_object).ok()?)?;
         let authenticator_data = member(&object, "authData")?.as_bytes()?.clone();
         let algorithm = cose::algorithm(&key_in(&authenticator_data)?)?;
-        let challenge = own_page(&response.client_data)?.challenge;
+        let challenge = signed_by_browser(&response.client_data)?.challenge;
         let challenge = Passki::base64_decode(&challenge).ok()?;
         let told = response.transports.unwrap_or_default();
         let transports =

@@ -65,8 +65,13 @@ async fn a_passkey_signs_in_and_a_replayed_assertion_does_not(backend: Backend) 
     let credential = devices[0].get(&service.request_options().await);
     service.passkey_grant_with(&credential).await.expect(200);
     service.clock.advance(Duration::from_secs(300));
+    service.passkey_grant_with(&credential).await.expect_problem(400, "invalid_grant");
     crate::sweeper::sweep(&service.app).await.unwrap();
-    assert_eq!(service.ground.count("SELECT count(*) FROM answered_challenges").await, 0);
+    let answered = "SELECT count(*) FROM answered_challenges";
+    assert_eq!(service.ground.count(answered).await, 10, "an instance's clock may be behind");
+    service.clock.advance(Duration::from_secs(3_600));
+    crate::sweeper::sweep(&service.app).await.unwrap();
+    assert_eq!(service.ground.count(answered).await, 0);
     service.passkey_grant_with(&credential).await.expect_problem(400, "invalid_grant");
     let fields = [("grant_type", GRANT), ("credential", "{}")];
     let call = service.call(Method::POST, "/api/v1/auth/token").form(&fields);

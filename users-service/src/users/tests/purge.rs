@@ -6,7 +6,7 @@ use futures_util::future::join;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::testing::{Backend, Browser, PASSWORD, Person, Running, Setup, database, on_both};
+use crate::testing::{Backend, Browser, Device, PASSWORD, Person, Running, Setup, database, on_both};
 use crate::users::export::schema;
 use crate::users::held::{Holds, Purge, TABLES, Table};
 
@@ -94,6 +94,7 @@ async fn belongings(service: &Running, admin: &Person) {
     let code = Browser::new(service).code(&client, "openid", "zebulon").await;
     service.redeem(&client, &code).await.expect(200);
     Browser::new(service).code(&client, "openid", "zebulon").await;
+    service.add_passkey(&zeb, &mut Device::new()).await;
     service.enrol(&zeb).await;
 }
 
