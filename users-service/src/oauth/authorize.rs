@@ -1,5 +1,5 @@
-//! `/oauth/authorize`, `/oauth/sign-in` and `/oauth/consent`: pages for people, so their refusals are pages too. They are no
-//! part of the OpenAPI document.
+//! `/oauth/authorize`, `/oauth/sign-in` and `/oauth/consent`: pages for people, so their refusals are pages too. The
+//! OpenAPI document has no operations for them; what a client sends here is told where discovery is.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};

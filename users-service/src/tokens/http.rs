@@ -44,7 +44,7 @@ pub struct TokenRequest {
     /// Less than all there is to have. A user's own sign-in has `api` and nothing less.
     #[schema(example = "api")]
     scope: Option<String>,
-    /// The code, for `authorization_code`.
+    /// The code that `/oauth/authorize` has sent the user back with, for `authorization_code`.
     code: Option<String>,
     /// Where the code was sent to, for `authorization_code`.
     redirect_uri: Option<String>,
@@ -142,7 +142,13 @@ pub async fn metadata(app: web::Data<App>, conditions: Conditions) -> Result<Htt
     discovery::answer(&app, &conditions, &Metadata::of(&app.config))
 }
 
-/// The same as OpenID Connect asks for it (Discovery 1.0).
+/// The same as OpenID Connect asks for it (Discovery 1.0). What it names as `authorization_endpoint` is `/oauth/authorize`, the one
+/// thing that stands under no version here, for it answers browsers with pages. A client sends its user there by GET, or by a form:
+/// `response_type=code`, `client_id`, `redirect_uri` (one of those registered), `code_challenge` with `code_challenge_method=S256`
+/// (of every client); perhaps `scope`, `state`, `nonce`, `prompt` (`none`, `login`, `consent`), `max_age`, `login_hint`. The user
+/// signs in and is asked, and comes back (303) to `redirect_uri` with `code`, `state` and `iss`, or `error`, `error_description`,
+/// `state` and `iss`. What is wrong with the client or its address is a page, and nobody is sent anywhere. `request`, `request_uri`
+/// and other response types and modes are refused.
 #[utoipa::path(get, path = "/.well-known/openid-configuration", operation_id = "openid_configuration", tag = "Discovery", security(()),
     params(("If-None-Match" = Option<String>, Header, description = "304 when it has not changed.")),
     responses((status = 200, description = "The metadata.", body = Metadata),
