@@ -14,6 +14,7 @@ run: ## Build and start everything on embedded stores; prints the URLs, Ctrl-C s
 	exec target/local/stack
 
 test: ## All tests, end to end on SQLite + memory and on PostgreSQL + Redis
+	tests/ensure-nextest.sh
 	tests/ensure-backends.sh
 	tests/ensure-oidc-client.sh
 	$(CARGO) build --workspace --bins
@@ -24,6 +25,7 @@ demo: ## A narrated journey in plain curl against a running stack
 	tests/demo.sh
 
 check: fmt-check lint docs audit manifests ## What CI runs before the tests: format, lints, docs, dependencies, layout, manifests
+	tests/ensure-nextest.sh
 	$(CARGO) nextest run --package tests --test tidy
 
 fmt: ## Format the code

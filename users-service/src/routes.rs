@@ -194,7 +194,12 @@ fn power(scope: Scope) -> Scope {
                 .route(web::head().to(api_keys::http::list))
                 .route(web::post().to(api_keys::http::make)),
         )
-        .service(resource("/users/me/api-keys/{id}", "DELETE").route(web::delete().to(api_keys::http::revoke)))
+        .service(
+            resource("/users/me/api-keys/{id}", "GET, HEAD, DELETE")
+                .route(web::get().to(api_keys::http::get))
+                .route(web::head().to(api_keys::http::get))
+                .route(web::delete().to(api_keys::http::revoke)),
+        )
         .service(
             resource("/users/{id}/api-keys", "GET, HEAD")
                 .route(web::get().to(api_keys::http::list_of))

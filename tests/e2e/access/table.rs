@@ -176,6 +176,7 @@ fn keys_and_roles() -> Vec<Row<'static>> {
         signed_in("GET /users/me/api-keys", [200; 5]),
         signed_in("POST /users/me/api-keys", [422; 5]).json(r#"{"name": "", "scopes": []}"#),
         // Nobody has a key of this id.
+        signed_in("GET /users/me/api-keys/{id}", [404; 5]),
         signed_in("DELETE /users/me/api-keys/{id}", [404; 5]),
         signed_in("GET /users/{id}/api-keys", ADMIN),
         signed_in("DELETE /users/{id}/api-keys/{key}", [403, 403, 403, 403, 404]).at("/users/{id}/api-keys/{id}"),

@@ -2,14 +2,15 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{Ready, ready};
 use shared::auth::{CanManageKeys, InSession};
 use shared::domain::{ApiKeyId, UserId};
-use shared::http::{Body, Id};
+use shared::http::{Body, Conditions, Id};
 use shared::problem::{Code, Problem};
 
-use super::model::{ApiKeyRequest, ApiKeysView, NewApiKeyView};
+use super::model::{ApiKeyRequest, ApiKeyView, ApiKeysView, NewApiKeyView};
 use super::ops;
 use crate::app::App;
 use crate::idempotency::{Answer, IdempotencyKey};
@@ -50,6 +51,26 @@ pub async fn make(
     Body(request): Body<ApiKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
     Ok(ops::make(&app, &caller, key, request).await?.into())
+}
+
+/// Shows one of one's own API keys that is not revoked, without what opens anything. Only in a session of one's own.
+#[utoipa::path(get, path = "/api/v1/users/me/api-keys/{id}", operation_id = "get_api_key", tag = "API keys",
+    params(("id" = ApiKeyId, Path, description = "The key's id."),
+           ("If-None-Match" = Option<String>, Header, description = "304 when it has not changed.")),
+    responses((status = 200, description = "The key, with `ETag`.", body = ApiKeyView),
+              (status = 304, description = "It has not changed since the ETag sent.")))]
+pub async fn get(
+    app: web::Data<App>,
+    caller: InSession,
+    Id(id): Id<ApiKeyId>,
+    conditions: Conditions,
+) -> Result<HttpResponse, Problem> {
+    let key = ops::read(&app, caller.user.id, id).await?;
+    let tag = key.tag()?;
+    if conditions.unchanged(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+    }
+    Ok(Answer::json(StatusCode::OK, &key)?.header("etag", tag).into())
 }
 
 /// Revokes one of one's own API keys: nobody takes it any more, within a second.

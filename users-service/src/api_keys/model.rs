@@ -1,8 +1,10 @@
 //! A key that is asked for, and one as it is shown.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use shared::clock::{from_micros, instant, to_micros};
 use shared::domain::ApiKeyId;
+use shared::http::entity_tag;
 use shared::problem::{Code, FieldError, Problem};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -15,6 +17,8 @@ use crate::db::entity::api_key::Model;
 const LONGEST_NAME: usize = 50;
 /// More words than there can be are read no further.
 const MOST_SCOPES: usize = 64;
+/// Bytes of the digest in the tag.
+const TAG: usize = 16;
 
 /// A key to be made.
 #[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -136,6 +140,17 @@ fn expiry(text: &str, settings: &ApiKeys, now: OffsetDateTime) -> Result<i64, (&
         return Err(("too_late", format!("at most {} days from now", longest.as_secs() / 86_400)));
     }
     Ok(to_micros(at))
+}
+
+impl ApiKeyView {
+    /// Its entity tag: whatever it shows may change it.
+    ///
+    /// # Errors
+    /// 500 when it cannot be written as JSON.
+    pub(super) fn tag(&self) -> Result<String, Problem> {
+        let shown = serde_json::to_vec(self).map_err(Problem::internal)?;
+        Ok(entity_tag(hex::encode(&digest(&SHA256, &shown).as_ref()[..TAG])))
+    }
 }
 
 impl From<Model> for ApiKeyView {

@@ -67,6 +67,14 @@ pub(super) async fn list(app: &App, user: UserId) -> Result<ApiKeysView, Fault> 
     Ok(ApiKeysView { data: rows.into_iter().map(ApiKeyView::from).collect() })
 }
 
+/// One of somebody's keys.
+///
+/// # Errors
+/// 404 when they have no such key.
+pub(super) async fn read(app: &App, user: UserId, key: ApiKeyId) -> Result<ApiKeyView, UserError> {
+    Ok(store::one(app.database.read(), user, key).await?.ok_or(UserError::NotFound)?.into())
+}
+
 /// Somebody's keys, for whoever may see anybody's.
 ///
 /// # Errors

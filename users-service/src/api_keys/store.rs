@@ -23,6 +23,11 @@ pub(super) async fn all<C: ConnectionTrait>(db: &C, user: UserId) -> Result<Vec<
     Ok(Entity::find().filter(of(user)).order_by_desc(Column::Id).all(db).await?)
 }
 
+/// One of somebody's keys.
+pub(super) async fn one<C: ConnectionTrait>(db: &C, user: UserId, key: ApiKeyId) -> Result<Option<Model>, Fault> {
+    Ok(Entity::find().filter(of(user)).filter(Column::Id.eq(key.as_uuid())).one(db).await?)
+}
+
 /// How many they have, expired ones among them. The caller holds the user's row, where that matters.
 pub(super) async fn count<C: ConnectionTrait>(db: &C, user: UserId) -> Result<u64, Fault> {
     Ok(Entity::find().filter(of(user)).count(db).await?)

@@ -58,6 +58,13 @@ async fn a_key_is_shown_once_and_nothing_stored_opens_anything(backend: Backend)
     post(&json!({"name": "other", "scopes": ["users:read"]})).await.expect_problem(422, "idempotency_key_reused");
     let listed = service.call(Method::GET, KEYS).by(&ada).send().await.expect(200);
     assert_eq!(listed.json(), json!({"data": [shown]}));
+    let get = |at: &str, by: &Person| service.call(Method::GET, at).by(by);
+    let location = made.header("location");
+    let answer = get(&location, &ada).send().await.expect(200);
+    assert_eq!(answer.json(), shown);
+    get(&location, &ada).header("if-none-match", answer.header("etag")).send().await.expect(304);
+    get(&location, &service.administrator().await).send().await.expect_problem(404, "not_found");
+    get(&format!("{KEYS}/nonsense"), &ada).send().await.expect_problem(404, "not_found");
     // A failure is not kept: the same Idempotency-Key can be used again once it is mended.
     let again = async |body: &Value| service.call(Method::POST, KEYS).by(&ada).key("k2").json(body).send().await;
     again(&body).await.expect_problem(409, "state_conflict");
@@ -135,8 +142,11 @@ async fn a_revoked_key_is_told_to_gateways_at_once(backend: Backend) {
     delete(&path, &eve).await.expect_problem(404, "not_found");
     delete(&format!("{KEYS}/nonsense"), &ada).await.expect_problem(404, "not_found");
     assert!(!list.has_key(id) && service.ask_about(&made.text("/key")).await["active"] == true);
+    let seen = async || service.call(Method::GET, &path).by(&ada).send().await;
+    seen().await.expect(200);
     // Twice at once: one has revoked it.
     let both = join_all([delete(&path, &ada), delete(&path, &ada)]).await;
+    seen().await.expect_problem(404, "not_found");
     let mut statuses: Vec<_> = both.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 404]);

@@ -1,5 +1,5 @@
-//! `/oauth/authorize`, `/oauth/sign-in` and `/oauth/consent`: pages for people, so their refusals are pages too. They are no
-//! part of the OpenAPI document.
+//! `/oauth/authorize`, `/oauth/sign-in` and `/oauth/consent`: pages for people, so their refusals are pages too. The
+//! OpenAPI document has no operations for them; what a client sends here is told where discovery is.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -167,7 +167,8 @@ pub async fn sign_in(
             Err(GrantError::Other(problem)) if problem.code() == Code::InvalidRequest => Err(problem),
             Err(refused) => {
                 let problem = Problem::from(refused);
-                let fault = Some(problem.code().title());
+                let told = page::told(&problem);
+                let fault = Some(told.as_str());
                 let view = SignIn { style: STYLE, client: &asked.client.name, request, username, fault };
                 Ok(page::waiting(page::sign_in(problem.status(), &view, &asked.redirect_uri), &problem))
             }

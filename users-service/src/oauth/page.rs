@@ -70,8 +70,12 @@ pub(super) fn refused(status: StatusCode, text: &str) -> HttpResponse {
 
 /// The same for a problem.
 pub(super) fn failed(problem: &Problem) -> HttpResponse {
-    let told = problem.to_value(&Context::current());
-    waiting(refused(problem.status(), told["detail"].as_str().unwrap_or_default()), problem)
+    waiting(refused(problem.status(), &told(problem)), problem)
+}
+
+/// What a problem says to a person.
+pub(super) fn told(problem: &Problem) -> String {
+    problem.to_value(&Context::current())["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A page with how long to wait, if the problem says so.

@@ -85,13 +85,12 @@ impl Shown {
         }
     }
 
-    /// Whether a client, or something in its place, stands in `Authorization`.
+    /// Whether a client is named, or something in its place, in whatever way.
     #[must_use]
-    pub const fn is_by_header(&self) -> bool {
+    pub const fn names_somebody(&self) -> bool {
         match self {
-            Self::Secret { basic, .. } | Self::Malformed { basic } => *basic,
-            Self::Twice => true,
-            Self::Nothing | Self::Id(_) => false,
+            Self::Id(_) | Self::Secret { .. } | Self::Malformed { .. } | Self::Twice => true,
+            Self::Nothing => false,
         }
     }
 

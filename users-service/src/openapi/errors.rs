@@ -17,6 +17,8 @@ const SIGNED_IN: [Code; 2] = [Code::TokenRequired, Code::TokenInvalid];
 const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
 const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
 const UNTOLD: [Code; 2] = [Code::StepUpRequired, Code::IdempotencyNotReplayable];
+/// Where tokens are signed.
+const SIGNING: [Code; 2] = [Code::Overloaded, Code::KeysUnavailable];
 const TAKEN: [Code; 2] = [Code::EmailTaken, Code::UsernameTaken];
 
 /// Adds them to the document.
@@ -50,19 +52,21 @@ fn of_proof(operation: &str) -> Vec<Code> {
     let once: &[Code] = &[Code::StateConflict, Code::IdempotencyNotReplayable];
     let parts: &[&[Code]] = match operation {
         "register" => &[&BODY, &KEY, &TAKEN, &[Code::Overloaded]],
-        "token" => &[&[
-            Code::InvalidRequest,
-            Code::InvalidGrant,
-            Code::InvalidClient,
-            Code::UnauthorizedClient,
-            Code::EmailNotVerified,
-            Code::MfaRequired,
-            Code::UnsupportedGrantType,
-            Code::InvalidScope,
-            Code::BodyTooLarge,
-            Code::UnsupportedMediaType,
-            Code::Overloaded,
-        ]],
+        "token" => &[
+            &[
+                Code::InvalidRequest,
+                Code::InvalidGrant,
+                Code::InvalidClient,
+                Code::UnauthorizedClient,
+                Code::EmailNotVerified,
+                Code::MfaRequired,
+                Code::UnsupportedGrantType,
+                Code::InvalidScope,
+                Code::BodyTooLarge,
+                Code::UnsupportedMediaType,
+            ],
+            &SIGNING,
+        ],
         "revoke" => &[&[
             Code::InvalidRequest,
             Code::InvalidClient,
@@ -72,10 +76,8 @@ fn of_proof(operation: &str) -> Vec<Code> {
         ]],
         "introspect" => &[&[Code::InvalidRequest, Code::InvalidClient, Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "userinfo" | "userinfo_by_post" => &[&SIGNED_IN, &[Code::Forbidden]],
-        "create_cookie_session" => {
-            &[&BODY, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded]]
-        }
-        "refresh_cookie_session" => &[&SIGNED_IN, &BODY],
+        "create_cookie_session" => &[&BODY, &SIGNING, &[Code::InvalidGrant, Code::EmailNotVerified, Code::MfaRequired]],
+        "refresh_cookie_session" => &[&SIGNED_IN, &BODY, &SIGNING],
         "step_up" => &[&SIGNED_IN, &BODY, &[Code::Forbidden, Code::MfaRequired, Code::StateConflict, Code::Overloaded]],
         "get_factors" => &[&SIGNED_IN, &[Code::Forbidden]],
         "start_totp" | "renew_recovery_codes" => &[&SIGNED_IN, factor, &BODY, &KEY, once],
@@ -107,7 +109,7 @@ fn of_power(operation: &str) -> Vec<Code> {
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
     let parts: &[&[Code]] = match operation {
         "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
-        "get_client" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
+        "get_client" | "get_api_key" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
         "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
         "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
         "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],

@@ -85,7 +85,9 @@ pub(super) async fn change(app: &App, caller: &SignedIn, request: ChangeRequest)
 pub fn acceptable(app: &App, user: &users::User, new: &str) -> Result<Password, Problem> {
     let email = Email::parse(&user.email).ok();
     let local = email.as_ref().map_or("", Email::local);
-    let names = [user.username.as_str(), local, user.name.as_deref().unwrap_or_default()];
+    let given =
+        [&user.name, &user.profile.first_name, &user.profile.last_name].map(|name| name.as_deref().unwrap_or_default());
+    let names = [&[user.username.as_str(), local][..], &given].concat();
     Password::parse(new, &app.config.passwords, &names)
         .map_err(|fault| Problem::new(Code::ValidationFailed).error("/new_password", fault.code, fault.detail))
 }

@@ -1,6 +1,7 @@
 //! What a new password must look like.
 
 use shared::config::Secret;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::blocklist::is_common;
 use crate::config::{PasswordRule, Passwords};
@@ -20,7 +21,7 @@ const MIN_NAME: usize = 3;
 pub struct Password(Secret);
 
 impl Password {
-    /// Reads a password for somebody with these names (user name, local part of the address, name).
+    /// Reads a password for somebody with these names (user name, local part of the address, what they are called).
     ///
     /// # Errors
     /// The rule it breaks.
@@ -30,7 +31,7 @@ impl Password {
             PasswordRule::Composition => (MIN_COMPOSITION, "10 to 128 characters"),
             PasswordRule::Nist => (MIN_NIST, "15 to 128 characters"),
         };
-        let digit = text.chars().any(char::is_numeric);
+        let digit = text.chars().any(is_digit);
         let folded = fold(text);
         // RFC 8265, section 4.2: an OpaqueString has no control characters. A NUL could not even be sent to sign in with.
         let fault = if text.chars().any(char::is_control) {
@@ -56,6 +57,11 @@ impl Password {
     pub const fn secret(&self) -> &Secret {
         &self.0
     }
+}
+
+/// A decimal digit of any script: not a fraction, and no number of another kind.
+fn is_digit(c: char) -> bool {
+    c.general_category() == GeneralCategory::DecimalNumber
 }
 
 fn contains_name(folded: &str, name: &str) -> bool {

@@ -41,16 +41,17 @@ pub struct TokenRequest {
     credential: Option<String>,
     /// The refresh token, for `refresh_token`.
     refresh_token: Option<String>,
-    /// Less than all there is to have.
+    /// Less than all there is to have. A user's own sign-in has `api` and nothing less.
     #[schema(example = "api")]
     scope: Option<String>,
-    /// The code, for `authorization_code`.
+    /// The code that `/oauth/authorize` has sent the user back with, for `authorization_code`.
     code: Option<String>,
     /// Where the code was sent to, for `authorization_code`.
     redirect_uri: Option<String>,
     /// What the request's `code_challenge` was made of (RFC 7636), for `authorization_code`.
     code_verifier: Option<String>,
-    /// Who asks, unless that stands in `Authorization: Basic`. A user who signs in with a password needs none.
+    /// Who asks, unless that stands in `Authorization: Basic`. Not where a user signs in with a
+    /// password or a passkey.
     client_id: Option<String>,
     /// A confidential client's secret, unless that stands in `Authorization: Basic`.
     client_secret: Option<String>,
@@ -72,7 +73,7 @@ pub struct RevokeRequest {
 
 /// Signs in, carries a session on, redeems a client's code (with PKCE), or gives a client a token of its own. A client that
 /// has a secret shows it by `Authorization: Basic`, with which it is not counted as somebody who signs in, or in the form, not
-/// both; with that header no password is looked at (400 `unauthorized_client`). Who has the right password of somebody disabled
+/// both; where a client is named, no password and no passkey is looked at (400 `unauthorized_client`). Who has the right password of somebody disabled
 /// or deleted is refused like anybody else, and told why in `error_description`. Attempts are counted, and too many answered
 /// 429 before any work: by identifier and address, by identifier, and by network. A passkey is its own identifier, and counts
 /// for two factors: no code is asked for.
@@ -88,10 +89,10 @@ pub async fn token(
     let (shown, client_ip) = (Shown::of(&request, &form), caller.client_ip);
     // The others are put aside, or each request that waits for its password's hash would have room for the largest of them.
     let tokens = match Grant::parse(&form)? {
-        // Gateways count such a request as a client's: nobody signs a user in by way of that.
-        Grant::Password { .. } if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
+        // A user signs in for themselves, and by Basic would be counted as a client: one that is named has grants of its own.
+        Grant::Password { .. } if shown.names_somebody() => return Err(GrantError::UnauthorizedClient.into()),
         #[cfg(feature = "passkeys")]
-        Grant::Passkey(_) if shown.is_by_header() => return Err(GrantError::UnauthorizedClient.into()),
+        Grant::Passkey(_) if shown.names_somebody() => return Err(GrantError::UnauthorizedClient.into()),
         Grant::Password { identifier, password, otp } => {
             let agent = Agent::of(request.headers(), Carrier::Token);
             password::sign_in(&app, &identifier, (&password, otp.as_ref()), client_ip, &agent).await?.tokens
@@ -141,7 +142,13 @@ pub async fn metadata(app: web::Data<App>, conditions: Conditions) -> Result<Htt
     discovery::answer(&app, &conditions, &Metadata::of(&app.config))
 }
 
-/// The same as OpenID Connect asks for it (Discovery 1.0).
+/// The same as OpenID Connect asks for it (Discovery 1.0). What it names as `authorization_endpoint` is `/oauth/authorize`, the one
+/// thing that stands under no version here, for it answers browsers with pages. A client sends its user there by GET, or by a form:
+/// `response_type=code`, `client_id`, `redirect_uri` (one of those registered), `code_challenge` with `code_challenge_method=S256`
+/// (of every client); perhaps `scope`, `state`, `nonce`, `prompt` (`none`, `login`, `consent`), `max_age`, `login_hint`. The user
+/// signs in and is asked, and comes back (303) to `redirect_uri` with `code`, `state` and `iss`, or `error`, `error_description`,
+/// `state` and `iss`. What is wrong with the client or its address is a page, and nobody is sent anywhere. `request`, `request_uri`
+/// and other response types and modes are refused.
 #[utoipa::path(get, path = "/.well-known/openid-configuration", operation_id = "openid_configuration", tag = "Discovery", security(()),
     params(("If-None-Match" = Option<String>, Header, description = "304 when it has not changed.")),
     responses((status = 200, description = "The metadata.", body = Metadata),

@@ -15,7 +15,7 @@ use crate::idempotency::Answer;
 /// 1,000. Clients of the operator's own, of which nobody is asked, are among one's sessions only. No API key and no
 /// token of an OAuth client may: 403.
 #[utoipa::path(get, path = "/api/v1/users/me/consents", operation_id = "list_consents", tag = "Sessions",
-    responses((status = 200, description = "All of them.", body = ConsentsView)))]
+    responses((status = 200, description = "The latest first, 1,000 at most.", body = ConsentsView)))]
 pub async fn list(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &super::list(&app, &caller).await?)?.into())
 }

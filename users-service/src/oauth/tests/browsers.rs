@@ -11,6 +11,7 @@ on_both! {
     another_browsers_request_cannot_be_approved,
     a_foreign_page_signs_nobody_in,
     signing_in_is_the_password_grants_own_path,
+    whoever_has_the_password_is_told_on_the_page_why_they_do_not_get_in,
     what_was_allowed_is_not_asked_again,
     who_does_not_allow_it_sends_the_client_away,
     a_request_waits_ten_minutes_and_is_decided_once,
@@ -108,6 +109,41 @@ async fn signing_in_is_the_password_grants_own_path(backend: Backend) {
     service.password_grant(&ada.email, PASSWORD).await.expect_problem(429, "rate_limited");
     service.clock.advance(Duration::from_secs(300));
     attempt(&ada.email, PASSWORD).await.expect(303);
+    service.stop().await;
+}
+
+async fn whoever_has_the_password_is_told_on_the_page_why_they_do_not_get_in(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let (ada, admin) = (service.person("adalovelace").await, service.administrator().await);
+    let client = service.web_client(&["openid"]).await;
+    let mut browser = Browser::new(&service);
+    let page = browser.authorize(&Browser::request(&client, "openid")).await.expect(200);
+    let request = Browser::hidden(&page);
+    let mut attempt = async |password: &str| {
+        let fields = [("request", request.as_str()), ("username", &ada.email), ("password", password)];
+        String::from_utf8(browser.submit("/oauth/sign-in", &fields).await.expect(400).bytes).unwrap()
+    };
+    let path = format!("/api/v1/users/{}", ada.id);
+    for (method, path, told) in [
+        (Method::POST, format!("{path}/disable"), "The account is disabled."),
+        (Method::DELETE, path, "The account is deleted."),
+    ] {
+        let call = service.call(method, &path).by(&admin).send().await;
+        assert!(call.status < 300, "{path}");
+        assert!(attempt(PASSWORD).await.contains(told), "{told}");
+        let wrong = attempt("wrong horse 9").await;
+        assert!(!wrong.contains(told) && wrong.contains("are not valid"), "{wrong}");
+    }
+    service.stop().await;
+
+    let service = Setup::on(backend).set("registration.require_verified_email", "true").start().await;
+    let email = "adalovelace@example.org";
+    service.register(&json!({"email": email, "username": "adalovelace", "password": PASSWORD})).await.expect(201);
+    let client = service.web_client(&["openid"]).await;
+    let mut browser = Browser::new(&service);
+    let page = browser.authorize(&Browser::request(&client, "openid")).await.expect(200);
+    let refused = browser.sign_in(&page, email).await.expect(403);
+    assert!(String::from_utf8_lossy(&refused.bytes).contains("has to be confirmed first"));
     service.stop().await;
 }
 

@@ -9,12 +9,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::store::RevocationList;
 
-use crate::testing::{Backend, Registered, Setup, on_both, until};
+use crate::testing::{Backend, PASSWORD, Registered, Setup, on_both, until};
 use crate::tokens::Claims;
 
 on_both! {
     a_client_gets_a_token_of_its_own,
     a_client_shows_itself_in_one_way,
+    no_client_signs_a_user_in_with_their_password,
     who_is_not_that_client_is_throttled_and_the_client_is_not,
     what_ends_a_client_ends_its_tokens,
 }
@@ -118,19 +119,34 @@ async fn a_client_shows_itself_in_one_way(backend: Backend) {
         let call = service.call(Method::POST, TOKEN).header("authorization", odd).form(&[grant]);
         call.send().await.expect_problem(401, "invalid_client");
     }
-    // A user's own sign-in names no client, whatever else the form says.
-    let own = [
-        ("grant_type", "password"),
-        ("username", "root@example.com"),
-        ("password", crate::testing::PASSWORD),
-        ("client_id", "x"),
+    service.stop().await;
+}
+
+async fn no_client_signs_a_user_in_with_their_password(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let machine = service.machine(&["accounts:read"]).await;
+    let (id, secret) = (machine.id.as_str(), machine.secret.as_deref().unwrap());
+    let own = [("grant_type", "password"), ("username", "root@example.com"), ("password", PASSWORD)];
+    let post = || service.call(Method::POST, TOKEN);
+    // What has no value counts as left out (RFC 6749, section 3.2), and some programs send every field.
+    let with = async |fields: &[(&str, &str)]| post().form(&[&own, fields].concat()).send().await;
+    with(&[("client_id", ""), ("client_secret", "")]).await.expect(200);
+    let named: &[&[(&str, &str)]] = &[
+        &[("client_id", id)],
+        &[("client_id", id), ("client_secret", secret)],
+        &[("client_id", id), ("client_secret", "tgc_x")],
+        &[("client_id", "nobody")],
+        &[("client_secret", secret)],
     ];
-    service.call(Method::POST, TOKEN).form(&own).send().await.expect(200);
+    for fields in named {
+        let refused = with(fields).await.expect_problem(400, "unauthorized_client");
+        assert_eq!(refused.text("/error"), "unauthorized_client", "{fields:?}");
+    }
     // By its header it is counted as a client's, so nobody tries passwords by way of that.
     for odd in [
-        service.call(Method::POST, TOKEN).basic(id, secret),
-        service.call(Method::POST, TOKEN).header("authorization", "bAsIc x"),
-        service.call(Method::POST, TOKEN).header("authorization", "Bearer x").basic(id, secret),
+        post().basic(id, secret),
+        post().header("authorization", "bAsIc x"),
+        post().header("authorization", "Bearer x").basic(id, secret),
     ] {
         let refused = odd.form(&own).send().await.expect_problem(400, "unauthorized_client");
         assert_eq!(refused.text("/error"), "unauthorized_client");

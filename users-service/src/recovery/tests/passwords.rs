@@ -41,6 +41,12 @@ async fn a_reset_ends_everything_and_signs_in(backend: Backend) {
     // What breaks a rule costs no link.
     let weak = reset(&service, &link.token(), "adalovelace 12345").await.expect_problem(422, "validation_failed");
     assert_eq!(weak.text("/errors/0/pointer"), "/new_password");
+    let names = json!({"profile": {"first_name": "Augusta", "last_name": "Byron-King"}});
+    service.call(Method::PATCH, "/api/v2/users/me").by(&ada).json(&names).send().await.expect(200);
+    for own in ["augusta and 12 more", "lord BYRON's horse 8"] {
+        let weak = reset(&service, &link.token(), own).await.expect_problem(422, "validation_failed");
+        assert_eq!(weak.text("/errors/0/code"), "own_name", "{own}");
+    }
     let list = Arc::new(RevocationList::new(service.clock.clone()));
     let _follower = service.stores.revocations.follow(Arc::clone(&list));
     reset(&service, &link.token(), NEW).await.expect(204);

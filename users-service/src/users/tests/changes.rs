@@ -188,6 +188,12 @@ async fn a_password_change_ends_the_other_sessions(backend: Backend) {
     change("not the password 1", new).await.expect_problem(422, "validation_failed");
     change(PASSWORD, "adalovelace 12345").await.expect_problem(422, "validation_failed");
     change(PASSWORD, "another horse\u{0} 8 staple").await.expect_problem(422, "validation_failed");
+    let names = json!({"profile": {"first_name": "Augusta", "last_name": "Byron-King"}});
+    service.call(Method::PATCH, "/api/v2/users/me").by(&here).json(&names).send().await.expect(200);
+    for own in ["augusta and 12 more", "lord BYRON's horse 8", "a king's horse 12345"] {
+        let refused = change(PASSWORD, own).await.expect_problem(422, "validation_failed");
+        assert_eq!(refused.text("/errors/0/code"), "own_name", "{own}");
+    }
     change(PASSWORD, new).await.expect(204);
     service.refresh(&there.refresh_token).await.expect_problem(400, "invalid_grant");
     service.refresh(&here.refresh_token).await.expect(200);
