@@ -81,9 +81,7 @@ pub struct Handle {
 pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<Service, StartError> {
     let verifier = web::Data::new(Verifier::new(&config.identity.secret, AUDIENCE_ACCOUNTS, deps.clock.clone())?);
     let db = Database::connect(config.database.url.expose(), config.database.connections).await?;
-    if config.database.migrate_on_start {
-        db.migrate().await?;
-    }
+    db.prepare(config.database.migrate_on_start).await?;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let limits =

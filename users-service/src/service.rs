@@ -97,9 +97,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let Deps { clock, stores } = deps;
     let verifier = web::Data::new(Verifier::new(&config.identity.secret, AUDIENCE_USERS, clock.clone())?);
     let database = Database::connect(&config.database).await?;
-    if config.database.migrate_on_start {
-        database.migrate().await?;
-    }
+    database.prepare(config.database.migrate_on_start).await?;
     users::fill_looks(&database).await?;
     let keys = keys::load_or_create(&config, &database, &clock).await?;
     let hasher = Hasher::start(&config.hashing)?;

@@ -76,11 +76,15 @@ pub async fn until(holds: impl Fn() -> bool) {
     assert!(holds(), "it did not come to pass within ten seconds");
 }
 
+/// A configuration on the database that a service runs on.
+pub fn config_on(ground: &Ground) -> Config {
+    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", ground.url.clone())];
+    Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap()
+}
+
 /// The database that a service runs on.
 pub async fn database(ground: &Ground) -> Database {
-    let env = [("IDENTITY__SECRET", "x".repeat(32)), ("DATABASE__URL", ground.url.clone())];
-    let config = Config::load(None, &env.map(|(key, value)| (format!("TOLLGATE_USERS__{key}"), value))).unwrap();
-    Database::connect(&config.database).await.unwrap()
+    Database::connect(&config_on(ground).database).await.unwrap()
 }
 
 /// The stored hash of somebody's password.

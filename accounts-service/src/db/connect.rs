@@ -7,10 +7,14 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
+use sea_orm_migration::SchemaManager;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::migration::Migrator;
+
+/// Whose command migrates.
+const SERVICE: &str = "accounts-service";
 
 /// Any number, as long as nobody else on the database uses it for something else: "tollgate" in hexadecimal, cut.
 const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761;
@@ -121,9 +125,22 @@ impl Database {
         Ok(Self { pool, backend })
     }
 
+    /// Brings the schema up to date, or looks whether whoever has to has done so.
+    pub async fn prepare(&self, migrate: bool) -> Result<(), DatabaseError> {
+        if migrate {
+            return self.migrate().await;
+        }
+        let schema = Migrator::look(&SchemaManager::new(&self.pool)).await?;
+        schema.require(SERVICE).map_err(|unready| DbErr::Custom(unready.to_string()).into())
+    }
+
     /// Applies every migration that is missing. On PostgreSQL one instance at a time, by an advisory lock that its
-    /// transaction holds: sea-orm-migration itself takes none.
+    /// transaction holds: sea-orm-migration itself takes none. Where none is missing nothing is locked, and no right is
+    /// needed but that to read.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        if !Migrator::look(&SchemaManager::new(&self.pool)).await?.is_behind() {
+            return Ok(());
+        }
         let transaction = self.write().await?;
         if matches!(self.backend, Backend::Postgres(_)) {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");

@@ -2,22 +2,35 @@
 //! function) is exactly what a schema builder cannot say.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{DatabaseTransaction, DbBackend};
+use sea_orm_migration::sea_orm::{DatabaseTransaction, DbBackend, EntityName, EntityTrait};
+use sea_orm_migration::seaql_migrations;
 use shared::schema::Schema;
 
 /// Every migration, oldest first.
 pub struct Migrator;
 
 impl Migrator {
+    /// How the database stands to this release. It only looks, so that whoever may make nothing there can ask, too.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or is of another line of releases.
+    pub async fn look(manager: &SchemaManager<'_>) -> Result<Schema, DbErr> {
+        let applied = match manager.has_table(seaql_migrations::Entity.table_name()).await? {
+            true => seaql_migrations::Entity::find().all(manager.get_connection()).await?,
+            false => Vec::new(),
+        };
+        let ours = Self::migrations();
+        let names = (ours.iter().map(|step| step.name()), applied.iter().map(|row| row.version.as_str()));
+        Schema::of(names.0, names.1).map_err(|astray| DbErr::Custom(astray.to_string()))
+    }
+
     /// Applies what is missing, if anything is. sea-orm-migration itself would refuse a database that a newer release has
     /// migrated, and so whoever restarts before all are replaced, and whoever goes back a release.
     ///
     /// # Errors
     /// When a statement fails, or the database is of another line of releases.
     pub async fn apply(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        let (ours, applied) = (Self::migrations(), Self::get_migration_models(transaction).await?);
-        let names = (ours.iter().map(|step| step.name()), applied.iter().map(|row| row.version.as_str()));
-        let schema = Schema::of(names.0, names.1).map_err(|astray| DbErr::Custom(astray.to_string()))?;
+        let schema = Self::look(&SchemaManager::new(transaction)).await?;
         if schema.is_behind() { Self::up(transaction, None).await } else { Ok(()) }
     }
 }

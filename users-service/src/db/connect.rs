@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm_migration::SchemaManager;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
@@ -15,6 +16,9 @@ use super::write::Write;
 use crate::audit::Tally;
 use crate::config;
 use crate::users::UserCache;
+
+/// Whose command migrates.
+const SERVICE: &str = "users-service";
 
 /// The advisory lock held while migrating: any number, as long as nobody else on the database uses it.
 const MIGRATION_LOCK: i64 = 0x746f_6c6c_7573;
@@ -124,12 +128,28 @@ impl Database {
         Write::begin(&self.pool, self.kind, self.tally.clone(), self.cache.clone(), turn).await
     }
 
+    /// Brings the schema up to date, or looks whether whoever has to has done so.
+    ///
+    /// # Errors
+    /// When a statement fails, or the schema is not one that this release runs on.
+    pub async fn prepare(&self, migrate: bool) -> Result<(), Fault> {
+        if migrate {
+            return self.migrate().await;
+        }
+        let schema = Migrator::look(&SchemaManager::new(&self.pool)).await?;
+        schema.require(SERVICE).map_err(|unready| DbErr::Custom(unready.to_string()).into())
+    }
+
     /// Applies every migration that is missing, one process at a time: sea-orm-migration itself takes no lock, so on
-    /// PostgreSQL the transaction around it holds an advisory one; on SQLite the write lock does.
+    /// PostgreSQL the transaction around it holds an advisory one; on SQLite the write lock does. Where none is missing
+    /// nothing is locked, and no right is needed but that to read.
     ///
     /// # Errors
     /// When a statement fails; then nothing is changed.
     pub async fn migrate(&self) -> Result<(), Fault> {
+        if !Migrator::look(&SchemaManager::new(&self.pool)).await?.is_behind() {
+            return Ok(());
+        }
         let write = self.write().await?;
         if self.kind == Kind::Postgres {
             // A migration may take its time, and the instances that start meanwhile wait for it.
@@ -196,10 +216,45 @@ async fn sqlite(url: &str, config: &config::Database, access: Access) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Backend, Setup, on_both};
+    use crate::testing::{Backend, Ground, Setup, on_both};
 
     on_both! {
         a_release_starts_on_the_schema_of_a_newer_one,
+        who_does_not_migrate_starts_on_nothing_but_a_whole_schema,
+    }
+
+    async fn who_does_not_migrate_starts_on_nothing_but_a_whole_schema(backend: Backend) {
+        const NEWEST: &str = "DELETE FROM seaql_migrations WHERE version = 'm2026_11_22_000013_passkeys'";
+        let empty = Ground::lay(backend).await;
+        let refused = Setup::on(backend).set("database.migrate_on_start", "false").refused_on(&empty).await;
+        assert!(refused.contains("_identity") && refused.contains("run `users-service migrate` first"), "{refused}");
+        let database = crate::testing::database(&empty).await;
+        let tables = SchemaManager::new(database.read()).has_table("seaql_migrations").await.unwrap();
+        assert!(!tables, "who only looks makes nothing");
+        database.migrate().await.unwrap();
+        database.close().await;
+
+        // As a role that may make nothing: neither way needs more than to read, when nothing is missing.
+        let looking = async |ground: &Ground| {
+            let config = Database::connect_to_read(&crate::testing::config_on(ground).database).await.unwrap();
+            let done = [config.prepare(false).await, config.prepare(true).await];
+            config.close().await;
+            done.map(|done| done.map_err(|fault| fault.to_string()))
+        };
+        assert_eq!(looking(&empty).await, [Ok(()), Ok(())]);
+        let service = Setup::on(backend).set("database.migrate_on_start", "false").start_on(empty).await;
+        service.person("adalovelace").await;
+        let ground = service.halt().await;
+
+        ground.run("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 1)").await;
+        assert_eq!(looking(&ground).await, [Ok(()), Ok(())], "a newer release's");
+        ground.run(NEWEST).await;
+        let refused = Setup::on(backend).set("database.migrate_on_start", "false").refused_on(&ground).await;
+        assert!(refused.contains("does not know (m9999_later)"), "another line's: {refused}");
+        ground.run("DELETE FROM seaql_migrations WHERE version = 'm9999_later'").await;
+        let refused = Setup::on(backend).set("database.migrate_on_start", "false").refused_on(&ground).await;
+        assert!(refused.contains("(m2026_11_22_000013_passkeys)"), "{refused}");
+        ground.clear().await;
     }
 
     async fn a_release_starts_on_the_schema_of_a_newer_one(backend: Backend) {

@@ -95,6 +95,17 @@ impl Setup {
         self.start_on(ground).await
     }
 
+    /// Why it does not start.
+    pub async fn refused_on(self, ground: &Ground) -> String {
+        let Self { clock, stores, settings, .. } = self.set("database.url", &ground.url);
+        let config = Config::load(None, &settings).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        match build(config, Deps { clock, stores }, listener).await {
+            Ok(_) => panic!("it has started"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     pub async fn start_on(self, ground: Ground) -> Running {
         let spool = ground.spool().display().to_string();
         // A test that has chosen a folder of its own keeps it.
@@ -138,7 +149,7 @@ impl Ground {
         Self { url: self.url.clone(), folder: tempfile::tempdir().unwrap(), database: None }
     }
 
-    async fn clear(self) {
+    pub async fn clear(self) {
         if let Some(name) = self.database {
             on_server(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }

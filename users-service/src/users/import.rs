@@ -100,9 +100,7 @@ pub async fn import(
         Dry::Run => Database::connect_to_read(&config.database).await?,
         Dry::No => Database::connect(&config.database).await?,
     };
-    if dry == Dry::No && config.database.migrate_on_start {
-        database.migrate().await?;
-    }
+    database.prepare(dry == Dry::No && config.database.migrate_on_start).await?;
     let customs = Customs::new(&config.hashing)?;
     let mut run = Run { database, clock, customs, dry, tell, seen: HashSet::new(), summary: Summary::default() };
     let mut lines = Lines::of(source);
