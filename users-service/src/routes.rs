@@ -37,14 +37,14 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(
             resource("/oauth/authorize", "GET, HEAD, POST")
                 .route(web::get().to(authorize::ask))
-                .route(web::head().to(authorize::ask))
+                .route(web::head().to(authorize::look))
                 .route(web::post().to(authorize::ask_by_form)),
         )
         .service(resource("/oauth/sign-in", "POST").route(web::post().to(authorize::sign_in)))
         .service(
             resource("/oauth/consent", "GET, HEAD, POST")
                 .route(web::get().to(authorize::question))
-                .route(web::head().to(authorize::question))
+                .route(web::head().to(authorize::glance))
                 .route(web::post().to(authorize::decision)),
         )
         .service(

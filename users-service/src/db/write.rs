@@ -17,9 +17,9 @@ use crate::audit::{self, Event, Tally};
 use crate::users::UserCache;
 
 /// A row that whoever changes something as a whole locks first, until commit. Lock order everywhere: idempotency key,
-/// counter (in the order below), user, OAuth client, sessions and links (whoever changes several of a user holds that user; the
+/// counter (in the order below), user, a passkey's challenge, OAuth client, sessions and links (whoever changes several of a user holds that user; the
 /// sessions and authorizations of a client are many users', so all who change several hold them in the order of their ids
-/// ([`super::hold`]); others hold one at a time, and sweeps wait for none), authorization, consent, a passkey's challenge, and last of all
+/// ([`super::hold`]); others hold one at a time, and sweeps wait for none), authorization, consent, and last of all
 /// the head of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
@@ -27,8 +27,8 @@ pub enum Counter {
     Setup,
     /// Who is an administrator.
     Administrators,
-    /// Numbers users in the order in which their registrations commit, which is what cursors go by. Whoever gives, changes
-    /// or frees a user name holds it, so that no two who look alike get theirs at once.
+    /// Numbers users in the order in which their registrations commit, which is what cursors go by. Whoever gives or changes
+    /// a user name holds it, so that no two who look alike get theirs at once. A sweep that frees held ones need not.
     Users,
     /// Numbers OAuth clients in the same way.
     Clients,

@@ -9,7 +9,6 @@ use shared::store::Revocation;
 
 use super::codes::{Otp, RECOVERY_CODES, RecoveryCode};
 use super::model::{FactorView, Factors, Offer, RecoveryCodes};
-use super::proof::Factor;
 use super::store;
 use super::totp::Totp;
 use crate::app::App;
@@ -19,6 +18,9 @@ use crate::db::{Fault, Write};
 use crate::mail::{self, Owed, Template};
 use crate::users::{self, Status, User, UserError};
 use crate::{passkeys, revocations, roles, sessions, step_up};
+
+/// What a code adds to how a session was opened, whether by a password or by a passkey.
+const ADDED: [&str; 2] = ["otp", "mfa"];
 
 /// What the caller has.
 pub(super) async fn read(app: &App, caller: &InSession) -> Result<Factors, UserError> {
@@ -55,7 +57,7 @@ pub(super) async fn confirm(
     let gone = || Problem::new(Code::TokenInvalid);
     let session = caller.user.session.ok_or_else(gone)?;
     // The gateway has vouched for it before the body came.
-    if !sessions::strengthen(write, session, id, Factor::PasswordAndCode.amr()).await? {
+    if !sessions::strengthen(write, session, id, &ADDED).await? {
         return Err(gone().into());
     }
     let now = app.clock.now();

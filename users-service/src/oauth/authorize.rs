@@ -2,7 +2,7 @@
 //! OpenAPI document has no operations for them; what a client sends here is told where discovery is.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, body, web};
 use shared::auth::Anyone;
 use shared::config::Secret;
 use shared::http::{Form, QueryPairs};
@@ -30,6 +30,26 @@ pub async fn ask(app: web::Data<App>, _: Anyone, request: HttpRequest) -> HttpRe
         Err(unasked) => return instead(&app, unasked),
     };
     answer(&app, &request, asked).await.unwrap_or_else(|problem| page::failed(&problem))
+}
+
+/// What a GET would show somebody who is not signed in here, without its content: nothing is written, and no browser is tied.
+pub async fn look(app: web::Data<App>, _: Anyone, request: HttpRequest) -> HttpResponse {
+    let asked = match Asked::parse(&app, request.query_string()).await {
+        Ok(asked) => asked,
+        Err(unasked) => return instead(&app, unasked),
+    };
+    match asked.prompt {
+        Prompt::Nothing => tell(&app, &asked.refused("login_required", "the user has to sign in")),
+        Prompt::Any | Prompt::Login => {
+            let view = SignIn { style: STYLE, client: &asked.client.name, request: "", username: "", fault: None };
+            bare(page::sign_in(StatusCode::OK, &view, &asked.redirect_uri))
+        }
+    }
+}
+
+/// Without its content, and without a word of how long that would be.
+fn bare(page: HttpResponse) -> HttpResponse {
+    page.set_body(body::None::new()).map_into_boxed_body()
 }
 
 /// The same by a form (OpenID Connect Core, section 3.1.2.1), sent on as a link. With another site's form a browser brings
@@ -186,6 +206,17 @@ pub async fn question(app: web::Data<App>, caller: Anyone, request: HttpRequest)
         show(&app, decide::question(&app, (id, &browser), caller.0.client_ip).await?)
     };
     asked().await.unwrap_or_else(|problem: Problem| page::failed(&problem))
+}
+
+/// The same for who only looks: it decides nothing, so that the code is left for whoever comes after it.
+pub async fn glance(app: web::Data<App>, _: Anyone, request: HttpRequest) -> HttpResponse {
+    let looked = async || {
+        let browser = browser::known(&request)?;
+        let query = QueryPairs::parse(request.query_string()).map_err(|_| browser::lost())?;
+        let id = named(&app, query.get("request"), &browser)?;
+        show(&app, decide::look(&app, (id, &browser)).await?).map(bare)
+    };
+    looked().await.unwrap_or_else(|problem: Problem| page::failed(&problem))
 }
 
 /// The user decides.

@@ -106,6 +106,17 @@ pub(super) async fn question(app: &App, which: Which<'_>, client_ip: Option<IpAd
     if quiet && (client.trusted || found.scope.is_within(&given)) {
         return hand_out(app, which, client_ip, false).await;
     }
+    ask(app, found, client).await
+}
+
+/// What would be asked, if anything were: who only looks decides nothing, and gets no code.
+pub(super) async fn look(app: &App, which: Which<'_>) -> Result<Next, Problem> {
+    let (found, client) = open(app, which).await?;
+    ask(app, found, client).await
+}
+
+async fn ask(app: &App, found: Authorization, client: Client) -> Result<Next, Problem> {
+    let proof = found.proof.as_ref().ok_or_else(lost)?;
     let user = users::find(app.database.read(), proof.user).await?.ok_or_else(lost)?;
     let Authorization { id, scope, redirect_uri, .. } = found;
     Ok(Next::Ask { id, client: client.name, username: user.username, scope, redirect_uri })

@@ -15,12 +15,19 @@ use crate::tokens::{self, GrantError, TokenAnswer};
 /// 401 for who is not the client that they say, 400 for another one, for one that may not refresh any more, or for more than
 /// was given.
 pub async fn refresh(app: &App, token: &str, asking: &Asking) -> Result<TokenAnswer, GrantError> {
+    // A gateway counts as a client whoever says by its header that they are one, so they have to be, whatever the token is.
+    let client = match asking.shown {
+        Shown::Nothing | Shown::Id(_) => None,
+        Shown::Secret { .. } | Shown::Malformed { .. } | Shown::Twice => Some(authenticate(app, asking).await?),
+    };
     // Who shows nothing is a user: a client's session does not go on for them.
     let of_client = match asking.shown {
         Shown::Nothing => None,
         Shown::Id(_) | Shown::Secret { .. } | Shown::Malformed { .. } | Shown::Twice => of_client(app, token).await?,
     };
     let granted = match of_client {
+        // A user's own, or nobody's.
+        None if client.is_some() => return Err(GrantError::Invalid),
         None => {
             if !asking.scope.as_ref().is_none_or(|asked| *asked == Scope::stored(WHOLE)) {
                 return Err(GrantError::Scope);
@@ -28,7 +35,10 @@ pub async fn refresh(app: &App, token: &str, asking: &Asking) -> Result<TokenAns
             tokens::refresh(app, token, Carrier::Token, None, asking.client_ip).await?
         }
         Some((of, given)) => {
-            let client = authenticate(app, asking).await?;
+            let client = match client {
+                Some(client) => client,
+                None => authenticate(app, asking).await?,
+            };
             let scope = allowed(&client, of, &given, asking)?;
             tokens::refresh(app, token, Carrier::Token, Some((of, &scope)), asking.client_ip).await?
         }

@@ -6,6 +6,7 @@ mod codes;
 mod consents;
 mod introspection;
 mod locks;
+mod looking;
 mod machines;
 mod pending;
 mod sessions;

@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 use shared::auth::{Anyone, InSession};
 use shared::domain::PasskeyId;
 use shared::http::{Body, Conditions, Id, NoBody};
@@ -43,24 +42,12 @@ pub async fn own(app: web::Data<App>, caller: InSession, _: NoBody) -> Result<Ht
 }
 
 /// What to ask a browser for so that it makes a passkey: give it to `navigator.credentials.create()`. Asks for a sign-in of a
-/// moment ago; nothing changes until the passkey is sent, in this session, within five minutes.
+/// moment ago; nothing changes until the passkey is sent, in this session, within five minutes. An `Idempotency-Key` is not
+/// looked at: what was drawn before may be over.
 #[utoipa::path(post, path = "/api/v1/users/me/passkeys/options", operation_id = "passkey_options", tag = "Second factors",
-    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "What to ask the browser for.", body = CreationOptions)))]
-pub async fn options(
-    app: web::Data<App>,
-    caller: InSession,
-    key: IdempotencyKey,
-    _: NoBody,
-) -> Result<HttpResponse, Problem> {
-    let claim = key.claim(caller.user.id.to_string(), &json!({}), None);
-    if let Some(first) = replay(&app, claim.as_ref()).await? {
-        return Ok(first.into());
-    }
-    let work = async |write: &Write| -> Result<Answer, UserError> {
-        Ok(Answer::json(StatusCode::OK, &ops::creation(&app, write, &caller).await?)?)
-    };
-    Ok(once(&app, claim.as_ref(), None, work).await?.into())
+pub async fn options(app: web::Data<App>, caller: InSession, _: NoBody) -> Result<HttpResponse, Problem> {
+    Ok(Answer::json(StatusCode::OK, &ops::creation(&app, &caller).await?)?.into())
 }
 
 /// Keeps a passkey that the browser has made: it signs in by itself, and counts for two factors. The password goes on being

@@ -32,10 +32,12 @@ pub(super) struct Verified {
 }
 
 /// What the caller's browser is asked to make.
-pub(super) async fn creation(app: &App, write: &Write, caller: &InSession) -> Result<CreationOptions, UserError> {
-    let user = locked(write, caller).await?;
-    step_up::require(app, write, caller).await?;
+pub(super) async fn creation(app: &App, caller: &InSession) -> Result<CreationOptions, UserError> {
+    let write = app.database.write().await?;
+    let user = locked(&write, caller).await?;
+    step_up::require(app, &write, caller).await?;
     let there = rows::of_user(write.transaction(), user.id).await?;
+    write.rollback().await;
     if there.len() >= most(app) {
         return Err(NO_MORE);
     }

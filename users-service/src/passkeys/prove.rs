@@ -5,7 +5,9 @@
 //! the assertion is for.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use shared::auth::InSession;
 use shared::problem::{Code, Problem};
 
@@ -15,8 +17,10 @@ use super::party::party;
 use super::store;
 use crate::app::App;
 use crate::audit::{By, Event, Kind};
+use crate::db::entity::audit_event;
 use crate::db::entity::passkey::Model;
 use crate::db::{Fault, Write};
+use crate::mail::{self, Owed, Template};
 use crate::sessions::{self, Agent};
 use crate::throttle::Visit;
 use crate::tokens::{self, GrantError, Granted, Proven};
@@ -25,6 +29,9 @@ use crate::users::{self, Status, User};
 /// A key that one has, somebody who is there, and by what the device knows them: two factors (RFC 8176). Nobody has shown
 /// that the key cannot leave its device, so it is not called `hwk`.
 const AMR: &str = "pop user mfa";
+
+/// How long an owner is told of no other copy of the same passkey.
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// What came of using an assertion.
 enum Used {
@@ -135,10 +142,31 @@ async fn using(
     }
     let counts = told.sign_count != 0 || row.sign_count != 0;
     if counts && told.sign_count <= row.sign_count {
+        warn(app, write, &row).await?;
         let event = Event::new(Kind::PasskeyCloned, By::nobody(origin), &app.clock).about(user);
         write.audit(event.with("passkey", row.id.to_string()));
         return Ok(Used::Cloned);
     }
     store::used(write, &row, told, app.clock.now_micros()).await?;
     Ok(Used::Rightly)
+}
+
+/// Tells the owner, who alone can say whose the other one is: once a day and passkey, for whoever has the twin can go on as
+/// long as they like. The caller holds the user's row, so no two are told at once.
+async fn warn(app: &App, write: &Write, row: &Model) -> Result<(), Fault> {
+    const TEXT: &str =
+        "A passkey of yours was refused, because there seems to be a copy of it. Remove it, and make another.";
+    let since = app.clock.now_micros().saturating_sub(i64::try_from(A_DAY.as_micros()).unwrap_or(i64::MAX));
+    let told = audit_event::Entity::find()
+        .filter(audit_event::Column::SubjectId.eq(row.user_id))
+        .filter(audit_event::Column::Kind.eq(Kind::PasskeyCloned.as_str()))
+        .filter(audit_event::Column::At.gt(since))
+        .filter(audit_event::Column::Detail.contains(row.id.to_string()))
+        .count(write.transaction())
+        .await?;
+    if told > 0 {
+        return Ok(());
+    }
+    let mail = Owed { about: Some(TEXT.to_owned()), ..Owed::to_user(Template::FactorChanged, row.user_id.into()) };
+    mail::owe(write, mail, &app.clock).await
 }

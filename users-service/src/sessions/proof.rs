@@ -43,13 +43,20 @@ pub async fn prove(write: &Write, id: SessionId, user: UserId, amr: &str, now: i
     Ok(noted.rows_affected == 1)
 }
 
-/// Adds to how the holder of a session has proved who they are, but not to when; `false` when it has ended or is somebody
-/// else's.
+/// Adds words to how the holder of a session has proved who they are, but nothing to when; `false` when it has ended or is
+/// somebody else's. The caller holds the user's row, as all who write these words do.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn strengthen(write: &Write, id: SessionId, user: UserId, amr: &str) -> Result<bool, Fault> {
-    let row = ActiveModel { amr: Set(amr.to_owned()), ..Default::default() };
+pub async fn strengthen(write: &Write, id: SessionId, user: UserId, amr: &[&str]) -> Result<bool, Fault> {
+    let Some(before) = proof(write.transaction(), id, user).await? else { return Ok(false) };
+    let mut words: Vec<_> = before.amr.split_ascii_whitespace().collect();
+    for word in amr {
+        if !words.contains(word) {
+            words.push(word);
+        }
+    }
+    let row = ActiveModel { amr: Set(words.join(" ")), ..Default::default() };
     let living = Entity::update_many().set(row).filter(Column::Id.eq(id.as_uuid()));
     let living = living.filter(Column::UserId.eq(user.as_uuid())).filter(Column::EndedAt.is_null());
     Ok(living.exec(write.transaction()).await?.rows_affected == 1)

@@ -25,3 +25,6 @@ CREATE TABLE answered_challenges (
     expires_at bigint NOT NULL
 );
 CREATE INDEX answered_challenges_expiry ON answered_challenges (expires_at);
+
+-- User names that are held for a registration of which nobody was told, for whoever frees them.
+CREATE INDEX users_held ON users (purged_at) WHERE email_norm LIKE 'held %';

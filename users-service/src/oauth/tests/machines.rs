@@ -17,6 +17,7 @@ on_both! {
     a_client_shows_itself_in_one_way,
     no_client_signs_a_user_in_with_their_password,
     who_is_not_that_client_is_throttled_and_the_client_is_not,
+    a_made_up_client_reaches_no_users_credentials,
     what_ends_a_client_ends_its_tokens,
 }
 
@@ -169,6 +170,54 @@ async fn who_is_not_that_client_is_throttled_and_the_client_is_not(backend: Back
     for _ in 0..5 {
         service.own_token(&machine).await.expect(200);
     }
+    service.stop().await;
+}
+
+/// A gateway counts as a client whoever names one in its header: there is nothing of a user's to be had by way of that.
+async fn a_made_up_client_reaches_no_users_credentials(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let mut device = crate::testing::Device::new();
+    service.add_passkey(&ada, &mut device).await;
+    let credential = device.get(&service.request_options().await);
+    let text = credential.to_string();
+    let metadata = service.call(Method::GET, "/.well-known/oauth-authorization-server").send().await.expect(200).json();
+    for grant in metadata["grant_types_supported"].as_array().unwrap() {
+        let grant = grant.as_str().unwrap();
+        // A new grant has to be thought about here.
+        let fields: &[(&str, &str)] = match grant {
+            "password" => &[("username", &ada.email), ("password", crate::testing::PASSWORD)],
+            "refresh_token" => &[("refresh_token", &ada.refresh_token)],
+            "client_credentials" => &[],
+            "authorization_code" => &[("code", "tga_x"), ("redirect_uri", "https://x.example"), ("code_verifier", "x")],
+            "urn:tollgate:params:oauth:grant-type:passkey" => &[("credential", &text)],
+            other => panic!("{other} by a made-up client"),
+        };
+        let fields = [&[("grant_type", grant)], fields].concat();
+        let by_header = service.call(Method::POST, TOKEN).basic("made", "up").form(&fields).send().await;
+        let refused = (by_header.status, by_header.text("/error"));
+        let known = [(400, "unauthorized_client".to_owned()), (401, "invalid_client".to_owned())];
+        assert!(known.contains(&refused), "{grant}: {refused:?}");
+    }
+    let refresh = async |fields: &[(&str, &str)]| {
+        let call = service.call(Method::POST, TOKEN);
+        call.form(&[&[("grant_type", "refresh_token")], fields].concat()).send().await
+    };
+    let in_form = [("refresh_token", ada.refresh_token.as_str()), ("client_id", "made"), ("client_secret", "up")];
+    refresh(&in_form).await.expect_problem(401, "invalid_client");
+    let machine = service.machine(&["accounts:read"]).await;
+    for token in [ada.refresh_token.as_str(), "junk"] {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        service.call(Method::POST, TOKEN).basic("made", "up").form(&fields).send().await.expect(401);
+        service.grant(&machine, &fields).await.expect_problem(400, "invalid_grant");
+    }
+    // Each was counted as a client's failure, and nothing of hers was used up.
+    let refused = "SELECT count(*) FROM audit_events WHERE kind = 'client.refused'";
+    assert!(service.ground.count(refused).await >= 5);
+    let failed = "SELECT count(*) FROM audit_events WHERE kind = 'sign_in.failed'";
+    assert_eq!(service.ground.count(failed).await, 0);
+    service.refresh(&ada.refresh_token).await.expect(200);
+    service.passkey_grant_with(&credential).await.expect(200);
     service.stop().await;
 }
 

@@ -176,6 +176,32 @@ async fn hostile_cbor_is_refused_and_harms_nobody(backend: Backend) {
         credential["response"]["attestationObject"] = json!(base64url(&part));
         refused(&service, &ada, &credential, &why).await;
     }
+    // Right in all but how deep it is, or in what follows it: nothing else refuses these.
+    let nested = |levels: usize| (0..levels).fold(Cbor::Integer(0.into()), |inner, _| Cbor::Array(vec![inner]));
+    let bytes_of = |value: &Cbor| {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).unwrap();
+        bytes
+    };
+    let with_key = |levels: usize| {
+        let mut whole = device.cose();
+        whole.as_map_mut().unwrap().push((Cbor::Text("x".to_owned()), nested(levels)));
+        device.data_with("localhost", &bytes_of(&whole))
+    };
+    let with_extension = |levels: usize, rest: &[u8]| {
+        let extension = Cbor::Map(vec![(Cbor::Text("x".to_owned()), nested(levels))]);
+        let mut data = device.data_with("localhost", &[&key[..], &bytes_of(&extension), rest].concat());
+        data[32] |= 0x80;
+        data
+    };
+    for (data, why) in [
+        (with_key(9), "a deep key"),
+        (with_extension(9, &[]), "a deep extension"),
+        (with_extension(1, &[0]), "more behind the extensions"),
+    ] {
+        let options = service.creation_options(&ada).await;
+        refused(&service, &ada, &device.made(options["challenge"].as_str().unwrap(), data), why).await;
+    }
     let options = service.creation_options(&ada).await;
     let challenge = options["challenge"].as_str().unwrap();
     for length in [0, 36, 37, 54, 60] {

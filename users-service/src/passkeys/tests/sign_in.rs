@@ -215,6 +215,9 @@ async fn a_twin_of_a_key_is_found_out(backend: Backend) {
         service.passkey_grant(&mut device).await.expect_problem(400, "invalid_grant");
     }
     assert_eq!(events(&service, "passkey.cloned").await, 3);
+    // Its owner is told, once a day.
+    let told = "SELECT count(*) FROM mails WHERE template = 'factor_changed'";
+    assert_eq!(service.ground.count(told).await, 2, "that it was added, and that it has a twin");
     // Only what is signed rightly says anything.
     device.count = 3;
     let mut credential = device.get(&service.request_options().await);
@@ -231,6 +234,11 @@ async fn a_twin_of_a_key_is_found_out(backend: Backend) {
     statuses.sort_unstable();
     assert_eq!((statuses, events(&service, "passkey.cloned").await), ([200, 400], 4));
     service.passkey_grant(&mut device).await.expect(200);
+    assert_eq!(service.ground.count(told).await, 2);
+    service.clock.advance(Duration::from_hours(24));
+    device.count = 1;
+    service.passkey_grant(&mut device).await.expect_problem(400, "invalid_grant");
+    assert_eq!(service.ground.count(told).await, 3, "the next day");
     service.stop().await;
 }
 

@@ -10,6 +10,20 @@ use crate::testing::{Answer, Backend, Device, PASSWORD, Person, Running, Setup, 
 on_both! {
     a_passkey_proves_what_matters_most,
     a_proof_is_of_one_session_and_good_once,
+    an_app_adds_to_how_a_session_was_opened,
+}
+
+async fn an_app_adds_to_how_a_session_was_opened(backend: Backend) {
+    let service = Setup::on(backend).start().await;
+    let ada = service.person("adalovelace").await;
+    let mut device = Device::new();
+    service.add_passkey(&ada, &mut device).await;
+    let here = Person::of(&ada.email, &service.passkey_grant(&mut device).await.expect(200));
+    service.enrol(&here).await;
+    let with =
+        async |amr: &str| service.ground.count(&format!("SELECT count(*) FROM sessions WHERE amr = '{amr}'")).await;
+    assert_eq!((with("pop user mfa otp").await, with("pwd").await), (1, 1), "no password was shown here");
+    service.stop().await;
 }
 
 const STEP_UP: &str = "/api/v1/auth/step-up";
