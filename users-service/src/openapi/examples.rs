@@ -90,6 +90,7 @@ fn asked(name: &str) -> Option<Value> {
 /// What answers with credentials, or tells of them.
 fn credential(name: &str) -> Option<Value> {
     Some(match name {
+        "ApiKey" => api_key(),
         "ApiKeys" => json!({"data": [api_key()]}),
         "Client" => client(),
         "CursorPage_Client" => json!({"data": [client()], "page": {"next_cursor": CURSOR, "has_more": true}}),
