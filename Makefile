@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 
-.PHONY: help run test demo check bench fmt lint docs audit manifests
+.PHONY: help run test demo check bench chaos fmt lint docs audit manifests
 
 help: ## List every target with one line
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,3 +51,8 @@ manifests: ## Kubernetes manifests, Compose file and Dockerfile against their va
 bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1)
 	$(CARGO) build --release --workspace --bin gateway --bin users-service --bin accounts-service --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+chaos: ## Everything beneath a loaded ledger is killed, stopped, cut and filled; every answer is judged (MINUTES=5 SEED=…)
+	tests/ensure-backends.sh
+	$(CARGO) build --profile local --workspace --bins
+	target/local/chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))

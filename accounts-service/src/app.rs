@@ -14,11 +14,14 @@ use shared::auth::{AUDIENCE_ACCOUNTS, SecretTooShort, Verifier};
 use shared::clock::Clock;
 use tokio::task::JoinSet;
 
-use crate::config::Config;
-use crate::db::{Database, DatabaseError};
+use crate::config::{Config, DatabaseConfig};
+use crate::db::{Database, DatabaseError, keep_near, keep_opening, open_months};
+use crate::history::History;
 use crate::idempotency::{Running, keep_sweeping};
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
-use crate::routes;
+use crate::standing::worker::{self, Worker};
+use crate::statements::{Bounds, Desk};
+use crate::{holds, routes};
 
 /// How long the committer may take over what is still queued when everything else has stopped.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
@@ -34,8 +37,12 @@ pub struct Deps {
 pub struct App {
     /// The database, for everything but posting.
     pub db: Database,
+    /// How the ledger stood.
+    pub history: History,
     /// The posting engine.
     pub engine: Engine,
+    /// Where statements are written.
+    pub statements: Desk,
     /// Keys of other requests that are running now.
     pub running: Running,
     /// Time.
@@ -82,18 +89,41 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let verifier = web::Data::new(Verifier::new(&config.identity.secret, AUDIENCE_ACCOUNTS, deps.clock.clone())?);
     let db = Database::connect(config.database.url.expose(), config.database.connections).await?;
     db.prepare(config.database.migrate_on_start).await?;
+    open_months(&db, &deps.clock).await.map_err(DatabaseError::from)?;
     let mut registry = Registry::default();
+    let DatabaseConfig { replica_url, replica_max_lag, connections, .. } = &config.database;
+    let db = match replica_url.expose() {
+        "" => db,
+        url => db.with_replica(url, *connections, &mut registry)?,
+    };
     let metrics = Metrics::register(&mut registry);
     let limits =
         Limits { queue: config.posting.queue, batch: config.posting.batch, key_wait: config.posting.key_wait.get() };
     let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
+    let written = Bounds {
+        at_once: config.statements.at_once,
+        per_user: config.statements.per_user,
+        patience: config.statements.patience.get(),
+    };
     let mut tasks = JoinSet::new();
+    tasks.spawn(keep_near(db.clone(), deps.clock.clone(), replica_max_lag.get()));
+    tasks.spawn(keep_opening(db.clone(), deps.clock.clone()));
     tasks.spawn(keep_sweeping(db.clone(), deps.clock.clone(), config.retention.sweep_every.get()));
+    tasks.spawn(holds::keep_sweeping(db.clone(), deps.clock.clone(), config.holds.sweep_every.get()));
+    let standing = Worker {
+        db: db.clone(),
+        engine: engine.clone(),
+        clock: deps.clock.clone(),
+        metrics: worker::Metrics::register(&mut registry),
+    };
+    tasks.spawn(standing.run(config.standing.poll.get()));
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());
     let app = web::Data::new(App {
+        history: History::new(db.clone(), deps.clock.clone()),
         db,
         engine,
+        statements: Desk::new(written, &mut registry),
         running: Running::new(config.posting.key_wait.get()),
         clock: deps.clock,
         registry: Mutex::new(registry),

@@ -26,8 +26,14 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Bounds of the engine.
     pub posting: PostingConfig,
+    /// Pending transfers.
+    pub holds: Holds,
+    /// Bounds of statements.
+    pub statements: StatementsConfig,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Payments on dates.
+    pub standing: Standing,
     /// Taken, not needed.
     pub redis: Redis,
     /// Logs and traces.
@@ -64,6 +70,10 @@ pub struct DatabaseConfig {
     pub connections: u32,
     /// Whether to migrate at start.
     pub migrate_on_start: bool,
+    /// A standby for lists; empty: none.
+    pub replica_url: Secret,
+    /// How far behind it may be.
+    pub replica_max_lag: Dur,
 }
 
 /// Bounds of the engine.
@@ -78,12 +88,40 @@ pub struct PostingConfig {
     pub key_wait: Dur,
 }
 
+/// Pending transfers.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holds {
+    /// Time between two sweeps.
+    pub sweep_every: Dur,
+}
+
+/// Bounds of statements.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementsConfig {
+    /// Statements that are written at once.
+    pub at_once: usize,
+    /// Of one user.
+    pub per_user: usize,
+    /// How long one may take.
+    pub patience: Dur,
+}
+
 /// What is kept, and for how long.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// Time between two sweeps.
     pub sweep_every: Dur,
+}
+
+/// Payments on dates.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// Time between two looks.
+    pub poll: Dur,
 }
 
 /// Taken, not needed.
@@ -108,11 +146,28 @@ impl Check for Config {
         if let Err(DatabaseError::Url(why)) = Backend::parse(self.database.url.expose()) {
             report.error("database.url", why);
         }
+        let replica = self.database.replica_url.expose();
+        let both =
+            [replica, self.database.url.expose()].map(|url| matches!(Backend::parse(url), Ok(Backend::Postgres(_))));
+        report.ensure(
+            replica.is_empty() || both == [true, true],
+            "database.replica_url",
+            "postgres://…, of a database that is one, too",
+        );
         report.ensure((1..=1_000).contains(&self.database.connections), "database.connections", "1 to 1000");
         report.ensure((1..=1_000_000).contains(&self.posting.queue), "posting.queue", "1 to 1000000");
         report.ensure((1..=8_000).contains(&self.posting.batch), "posting.batch", "1 to 8000");
-        let sweep = self.retention.sweep_every.get().as_secs();
-        report.ensure(sweep > 0, "retention.sweep_every", "at least 1s");
+        let StatementsConfig { at_once, per_user, patience } = self.statements;
+        report.ensure((1..=10_000).contains(&at_once), "statements.at_once", "1 to 10000");
+        report.ensure((1..=at_once).contains(&per_user), "statements.per_user", "1 to statements.at_once");
+        report.ensure(!patience.get().is_zero(), "statements.patience", "more than 0s");
+        for (sweep, key) in
+            [(self.holds.sweep_every, "holds.sweep_every"), (self.retention.sweep_every, "retention.sweep_every")]
+        {
+            report.ensure(sweep.get().as_secs() > 0, key, "at least 1s");
+        }
+        let poll = self.standing.poll.get();
+        report.ensure(!poll.is_zero() && poll.as_secs() <= 60, "standing.poll", "above 0, at most 60s");
         report.ensure(self.server.workers <= 1_024, "server.workers", "at most 1024");
     }
 }
@@ -131,9 +186,15 @@ mod tests {
         let bad = [
             ("IDENTITY__SECRET", "short"),
             ("DATABASE__URL", "mysql://x"),
+            ("DATABASE__REPLICA_URL", "postgres://localhost/x"),
             ("DATABASE__CONNECTIONS", "0"),
             ("POSTING__BATCH", "0"),
+            ("HOLDS__SWEEP_EVERY", "0s"),
+            ("STATEMENTS__AT_ONCE", "0"),
+            ("STATEMENTS__PER_USER", "0"),
+            ("STATEMENTS__PATIENCE", "0s"),
             ("RETENTION__SWEEP_EVERY", "0s"),
+            ("STANDING__POLL", "0s"),
             ("TELEMETRY__LOG", "info,,=="),
             ("TELEMETRY__OTLP_ENDPOINT", "foo"),
         ];

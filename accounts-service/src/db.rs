@@ -3,10 +3,14 @@
 mod connect;
 pub mod entity;
 pub mod migration;
+mod month;
 mod remedy;
+mod replica;
 
 pub use connect::{Backend, Database, DatabaseError};
+pub use month::{Month, keep_opening, open_months};
 pub use remedy::Remedy;
+pub use replica::{Replica, keep_near};
 
 use std::borrow::Cow;
 

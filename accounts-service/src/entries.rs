@@ -2,6 +2,7 @@
 
 pub mod http;
 mod model;
+mod narrow;
 mod store;
 
 pub use model::EntryBody;

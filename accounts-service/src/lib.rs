@@ -6,10 +6,18 @@ mod config;
 mod cursor;
 pub mod db;
 pub mod entries;
+pub mod events;
+pub mod exchange;
+pub mod history;
+pub mod holds;
 pub mod idempotency;
+pub mod limits;
 pub mod openapi;
 pub mod posting;
+mod query;
 mod routes;
+pub mod standing;
+pub mod statements;
 pub mod transfers;
 
 pub use app::{App, Deps, Handle, Service, StartError, build};

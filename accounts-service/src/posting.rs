@@ -2,29 +2,37 @@
 //! writes it as one transaction (design D4).
 //!
 //! The tree is the path of a transfer: [`queue`] takes it in, [`committer`] drains a commit batch, [`fold`] decides it
-//! through the pure [`mod@apply`] on a [`state`], [`rows`] is what the fold wants written, and [`postgres`] or [`sqlite`]
+//! through the pure [`core`], [`rows`] is what the fold wants written, and [`postgres`] or [`sqlite`]
 //! writes it and answers.
 
-pub mod apply;
 mod chain;
 mod command;
 mod committer;
+pub mod core;
 mod doubt;
 mod error;
+mod exchanges;
 mod fold;
+mod gather;
 mod metrics;
+mod outcome;
+pub mod outside;
 mod postgres;
 mod queue;
+mod rest;
 mod rows;
 mod settle;
 mod sqlite;
-pub mod state;
 
-pub use apply::{Bounds, Decline, Order, Posting, Preconditions, SameAccount, apply, decide};
-pub use command::{Answer, Draft, Failure, KeyDigest, Mode, Outcome, Unit, Work};
+pub use self::core::{
+    Account, Asker, Bounds, Command, Decided, Decline, Draft, Effect, Exchange, Exchanged, Halt, Hold, HoldState, Kind,
+    Limit, Memo, Need, Newest, Order, Pair, Pending, Posting, Preconditions, Record, Recorded, Refusal, SameAccount,
+    Slice, State, Status, Stop, Window, apply, decide, exchange, lapse,
+};
+pub use command::{Answer, Failure, KeyDigest, Mode, Unit, Work};
 pub use committer::{Committer, start};
-pub(crate) use fold::{Decided, atomic_decline, decide_items};
+pub use exchanges::made_exchange;
+pub(crate) use fold::{Judged, atomic_decline};
 pub use metrics::Metrics;
+pub use outcome::{Done, Outcome};
 pub use queue::{Engine, Limits};
-pub use rows::Found;
-pub use state::{Account, Kind, State, Status};

@@ -5,18 +5,15 @@ use std::sync::atomic::Ordering;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, Scope, guard};
-use shared::http::{BodyLimit, method_not_allowed};
+use shared::http::method_not_allowed;
 use shared::problem::{Code, Problem};
 use shared::telemetry::metrics;
 
 use crate::app::App;
-use crate::{accounts, entries, openapi, transfers};
+use crate::{accounts, entries, events, exchange, history, limits, openapi, standing, statements, transfers};
 
 /// Versions that are served, as path prefixes.
 const VERSIONS: [&str; 2] = ["/api/v1", "/api/v2"];
-
-/// The largest batch: 8,000 transfers of about 500 bytes.
-const BATCH_BODY: BodyLimit = BodyLimit(4 * 1024 * 1024);
 
 /// The version prefix that the request came in by, for links in its answer.
 #[must_use]
@@ -39,38 +36,25 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// The versions differ in how accounts are listed.
 fn api(scope: Scope, list_accounts: Route) -> Scope {
-    scope
-        .service(
-            resource("/accounts", "GET, HEAD, POST").route(list_accounts).route(web::post().to(accounts::http::open)),
-        )
-        .service(
-            resource("/accounts/{id}", "GET, HEAD, PATCH")
-                .route(read().to(accounts::http::get))
-                .route(web::patch().to(accounts::http::patch)),
-        )
-        .service(resource("/accounts/{id}/freeze", "POST").route(web::post().to(accounts::http::freeze)))
-        .service(resource("/accounts/{id}/unfreeze", "POST").route(web::post().to(accounts::http::unfreeze)))
-        .service(resource("/accounts/{id}/close", "POST").route(web::post().to(accounts::http::close)))
-        .service(resource("/accounts/{id}/entries", "GET, HEAD").route(read().to(entries::http::list)))
-        .service(
-            resource("/transfers", "GET, HEAD, POST")
-                .route(read().to(transfers::http::list))
-                .route(web::post().to(transfers::http::post)),
-        )
-        .service(
-            resource("/transfers/batch", "POST")
-                .app_data(BATCH_BODY)
-                .route(web::post().to(transfers::http::post_batch)),
-        )
-        .service(resource("/transfers/{id}", "GET, HEAD").route(read().to(transfers::http::get)))
+    let scope = accounts::http::routes(scope, list_accounts);
+    let scope = limits::http::routes(scope);
+    let scope = entries::http::routes(scope);
+    let scope = exchange::http::routes(scope);
+    let scope = history::http::routes(scope);
+    let scope = events::http::routes(scope);
+    let scope = statements::http::routes(scope);
+    let scope = standing::http::routes(scope);
+    let scope = transfers::settlement::http::routes(scope);
+    transfers::http::routes(scope)
 }
 
-fn resource(path: &'static str, methods: &'static str) -> Resource {
+/// A resource of a feature, with the methods that it has.
+pub(crate) fn resource(path: &'static str, methods: &'static str) -> Resource {
     web::resource(path).default_service(method_not_allowed(methods))
 }
 
 /// GET and HEAD go together (RFC 9110, section 9.1); the server leaves the body out.
-fn read() -> Route {
+pub(crate) fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 

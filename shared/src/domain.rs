@@ -6,7 +6,10 @@ pub mod paging;
 mod permission;
 mod role;
 
-pub use id::{AccountId, ApiKeyId, ClientId, EventId, LinkId, MailId, PasskeyId, SessionId, TransferId, UserId};
+pub use id::{
+    AccountId, ApiKeyId, ClientId, EventId, ExchangeId, ExchangeRateId, LinkId, MailId, PasskeyId, SessionId,
+    StandingOrderId, TransferId, UserId,
+};
 pub use money::{Amount, AmountOutOfRange, Currency, MAX_AMOUNT, Money, UnknownCurrency};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use role::{Role, Roles, UnknownRole};

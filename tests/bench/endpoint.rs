@@ -21,7 +21,7 @@ pub struct Endpoint {
     caller: Caller,
     audience: &'static str,
     method: &'static str,
-    path: &'static str,
+    path: String,
     held: RefCell<Option<(String, Instant)>>,
 }
 
@@ -30,7 +30,7 @@ impl Endpoint {
     pub fn new(
         secret: &str,
         audience: &'static str,
-        (method, path): (&'static str, &'static str),
+        (method, path): (&'static str, &str),
         user: Option<Uuid>,
     ) -> Result<Rc<Self>, Failure> {
         let clock = Clock::system();
@@ -46,18 +46,18 @@ impl Endpoint {
         let signer =
             Signer::new(&Secret::from(secret.to_owned()), clock).map_err(|error| Failure::said(error.to_string()))?;
         let caller = Caller { user, ..Caller::default() };
-        Ok(Rc::new(Self { signer, caller, audience, method, path, held: RefCell::new(None) }))
+        Ok(Rc::new(Self { signer, caller, audience, method, path: path.to_owned(), held: RefCell::new(None) }))
     }
 
     /// Writes one request; `headers` are whole lines, each with its end.
     pub fn write(&self, headers: &str, body: &str, buffer: &mut Vec<u8>) {
         let mut held = self.held.borrow_mut();
         let fresh = held.take().filter(|(_, since)| since.elapsed() < REUSE).or_else(|| {
-            let signed = self.signer.sign(self.audience, self.method, self.path, &self.caller).ok()?;
+            let signed = self.signer.sign(self.audience, self.method, &self.path, &self.caller).ok()?;
             Some((signed, Instant::now()))
         });
         let assertion = fresh.as_ref().map_or("", |(assertion, _)| assertion);
-        let (method, path, length) = (self.method, self.path, body.len());
+        let (method, path, length) = (self.method, &self.path, body.len());
         let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{HEADER}: {assertion}\r\n{headers}");
         buffer.extend_from_slice(head.as_bytes());
         buffer.extend_from_slice(format!("content-length: {length}\r\n\r\n{body}").as_bytes());

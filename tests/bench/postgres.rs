@@ -1,6 +1,7 @@
 //! A throw-away PostgreSQL that is as durable as a real one: fsync and synchronous_commit stay on.
 
 use std::fs;
+use std::io::{Seek, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +12,8 @@ use tempfile::TempDir;
 use tests::backends::{Program, free_port};
 
 use crate::failure::Failure;
+use crate::procfs::ProcessTree;
+use crate::report::median;
 use crate::server::Server;
 
 /// The unprivileged user that PostgreSQL's packages create; its server refuses to run as root.
@@ -39,7 +42,7 @@ pub struct Postgres {
     pub url: String,
     /// Its port, for pgbench.
     pub port: u16,
-    _server: Server,
+    server: Server,
     _folder: TempDir,
 }
 
@@ -65,12 +68,8 @@ impl Postgres {
         }
         // SIGQUIT: at once and with its children; there is nothing to save.
         let server = Server::start("postgres", port, command, logs)?.ended_by("QUIT").accepting().await?;
-        let postgres = Self {
-            url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"),
-            port,
-            _server: server,
-            _folder: folder,
-        };
+        let postgres =
+            Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), port, server, _folder: folder };
         postgres.answering().await?;
         Ok(postgres)
     }
@@ -78,6 +77,31 @@ impl Postgres {
     /// A connection to it.
     pub async fn connect(&self) -> Result<PgConnection, Failure> {
         Ok(PgConnection::connect(&self.url).await?)
+    }
+
+    /// Its CPU time and memory, all backends together.
+    pub fn processes(&self) -> Result<ProcessTree, Failure> {
+        self.server.processes()
+    }
+
+    /// Bytes of write-ahead log written so far.
+    pub async fn wal_bytes(&self) -> Result<f64, Failure> {
+        let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.connect().await?).await?)
+    }
+
+    /// How long the disk under it takes to make 8 KiB durable: fdatasync(2), the median of 200, in microseconds.
+    pub fn sync_micros() -> Result<f64, Failure> {
+        let mut file = if Path::new(DISK).is_dir() { tempfile::tempfile_in(DISK)? } else { tempfile::tempfile()? };
+        let mut times = Vec::with_capacity(200);
+        for _ in 0..200 {
+            file.rewind()?;
+            file.write_all(&[0x55; 8192])?;
+            let begun = Instant::now();
+            file.sync_data()?;
+            times.push(begun.elapsed().as_secs_f64() * 1e6);
+        }
+        Ok(median(times))
     }
 
     async fn answering(&self) -> Result<(), Failure> {

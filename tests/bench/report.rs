@@ -1,11 +1,13 @@
 //! The table: printed, and written as Markdown, CSV and a chart under bench-results/.
 
 mod chart;
+mod curve;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+pub use self::curve::{Curve, Line};
 use crate::failure::Failure;
 
 /// Which way a target looks.
@@ -45,6 +47,8 @@ pub struct Detail {
 pub struct Report {
     pub rows: Vec<Row>,
     pub details: Vec<Detail>,
+    /// Charts, by the name of their file.
+    pub charts: Vec<(&'static str, Vec<Curve>)>,
     /// What was left out, and what the reader has to know.
     pub notes: Vec<String>,
 }
@@ -105,6 +109,9 @@ impl Report {
         fs::create_dir_all(folder)?;
         fs::write(folder.join("bench.md"), format!("{opening}\n\n{}", self.markdown()))?;
         fs::write(folder.join("bench.svg"), chart::bars(&self.rows))?;
+        for (name, curves) in &self.charts {
+            fs::write(folder.join(name), curve::chart(curves))?;
+        }
         let mut csv = line(&HEAD.map(str::to_owned));
         csv.extend(self.rows.iter().map(|row| line(&row.cells())));
         fs::write(folder.join("bench.csv"), csv)?;

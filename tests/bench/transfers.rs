@@ -1,7 +1,11 @@
 //! Transfers per second: ours over HTTP against pgbench writing the same rows, on the same PostgreSQL, round by round.
 
+mod known;
 mod ledger;
+mod pace;
+mod pair;
 mod pgbench;
+mod tell;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -9,19 +13,20 @@ use std::rc::Rc;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use tests::say;
 
+use self::known::Known;
 use self::ledger::{Batch, Single};
 use crate::Scale;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::load::{self, Load, Requests};
 use crate::postgres::Postgres;
-use crate::report::{Detail, Report, Row, Target, median};
+use crate::report::{Report, median};
 use crate::server::Server;
 
 /// As many as transfers/accounts.sql makes and the pgbench scripts choose from.
 const ACCOUNTS: u64 = 10_000;
 const PEER_CLIENTS: [usize; 4] = [1, 4, 16, 64];
-const OUR_CLIENTS: [usize; 5] = [1, 4, 16, 64, 256];
+const OUR_CLIENTS: [usize; 6] = [1, 4, 16, 64, 256, 512];
 /// With as few clients as these we must not be slower than pgbench with as many.
 const FEW_CLIENTS: [usize; 3] = [1, 4, 16];
 const BATCH_CLIENTS: usize = 4;
@@ -32,8 +37,10 @@ const BATCH_SIZE: u64 = 1000;
 pub enum Spread {
     /// Any two.
     Uniform,
-    /// From any to one.
+    /// From any to one of them.
     Hot,
+    /// From any to the system account that funded them.
+    System,
 }
 
 /// Who is asked, and how.
@@ -74,6 +81,7 @@ struct Ground<'a> {
     postgres: Postgres,
     service: Server,
     folder: &'a Path,
+    secret: &'a str,
     single: Rc<Endpoint>,
     batch: Rc<Endpoint>,
 }
@@ -85,22 +93,28 @@ struct Series {
     rates: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
+    /// CPU per transfer in microseconds: of the service, and of PostgreSQL.
+    service: Vec<f64>,
+    postgres: Vec<f64>,
+    /// Bytes of write-ahead log per transfer.
+    wal: Vec<f64>,
 }
 
 /// Runs the comparison and adds its rows.
 pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Report) -> Result<(), Failure> {
     let postgres = Postgres::start(folder).await?;
     // It migrates first: its tables are there once it is ready.
-    let service = ledger::start(&postgres, folder, secret).await?;
+    let service = ledger::start(&postgres, folder, secret, "accounts-service").await?;
     let mut connection = postgres.connect().await?;
     for sql in [include_str!("transfers/accounts.sql"), include_str!("transfers/peer.sql")] {
         connection.execute(sqlx::raw_sql(sql)).await?;
     }
     let single = ledger::endpoint(secret, "/api/v1/transfers")?;
     let batch = ledger::endpoint(secret, "/api/v1/transfers/batch")?;
-    let ground = Ground { postgres, service, folder, single, batch };
+    let ground = Ground { postgres, service, folder, secret, single, batch };
     let mut series: Vec<_> = Way::all().into_iter().map(Series::new).collect();
-    let (mut ours, mut theirs) = (0, 0);
+    let (known, mut ours) = Known::post(&ground).await?;
+    let mut theirs = 0;
     // Rounds are many here; three medians are enough.
     for round in 0..scale.rounds.min(3) {
         for one in &mut series {
@@ -113,15 +127,21 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         let best = |peer| best(&series, Spread::Uniform, peer).map_or_else(String::new, Series::shown);
         say(format!("  round {}: ours {}, pgbench {}, uniform, best so far", round + 1, best(false), best(true)));
     }
+    tell::all(&series, report);
+    let most = |spread| best(&series, spread, false).map(|one| (spread, one.rate()));
+    let paces: Vec<_> = [Spread::Uniform, Spread::Hot].into_iter().filter_map(most).collect();
+    ours += pace::compare(&ground, &paces, scale, report).await?;
+    ours += known::compare(&ground, known, scale, report).await?;
+    ours += pair::compare(&ground, folder, scale, report).await?;
     check(&mut connection, "public", ours).await?;
     check(&mut connection, "peer", theirs).await?;
-    tell(&series, report);
-    Ok(())
+    tell::sizes(&mut connection, ours, report).await
 }
 
 impl Series {
     fn new(way: Way) -> Self {
-        Self { way, rates: Vec::new(), p50: Vec::new(), p99: Vec::new() }
+        let none = Vec::new;
+        Self { way, rates: none(), p50: none(), p99: none(), service: none(), postgres: none(), wal: none() }
     }
 
     fn rate(&self) -> f64 {
@@ -139,7 +159,8 @@ impl Series {
         let of = |values: &[f64]| {
             if values.is_empty() { "-".to_owned() } else { format!("{:.0}", median(values.iter().copied())) }
         };
-        let figures = [of(&self.rates), of(&self.p50), of(&self.p99)];
+        let figures =
+            [&self.rates, &self.p50, &self.p99, &self.service, &self.postgres, &self.wal].map(|values| of(values));
         self.way.cells().into_iter().chain(figures).collect()
     }
 }
@@ -156,12 +177,27 @@ impl Ground<'_> {
             Way::Single(spread, clients) => (Rc::new(Single { endpoint: Rc::clone(&self.single), spread }), clients),
             Way::Batch => (Rc::new(Batch { endpoint: Rc::clone(&self.batch), size: BATCH_SIZE }), BATCH_CLIENTS),
         };
+        let (service, postgres) = (self.service.processes()?, self.postgres.processes()?);
+        let before = (service.cpu_seconds(), postgres.cpu_seconds(), self.postgres.wal_bytes().await?);
         let outcome = load::run(&self.service.address(), requests, Load::closed(clients, scale.round)).await;
         let outcome = outcome.map_err(|failure| self.service.failed(&failure.to_string()))?;
+        let each = |amount: f64| amount / outcome.units as f64;
+        series.service.push(1e6 * each(service.cpu_seconds() - before.0));
+        series.postgres.push(1e6 * each(postgres.cpu_seconds() - before.1));
+        series.wal.push(each(self.postgres.wal_bytes().await? - before.2));
         series.rates.push(outcome.rate());
         series.p50.push(outcome.latency(0.5));
         series.p99.push(outcome.latency(0.99));
         Ok(outcome.units)
+    }
+
+    /// CPU per request of service and database together, in microseconds.
+    async fn cpu_micros(&self, requests: &Rc<dyn Requests>, clients: usize, scale: Scale) -> Result<f64, Failure> {
+        let (service, postgres) = (self.service.processes()?, self.postgres.processes()?);
+        let before = service.cpu_seconds() + postgres.cpu_seconds();
+        let outcome = load::run(&self.service.address(), Rc::clone(requests), Load::closed(clients, scale.round)).await;
+        let outcome = outcome.map_err(|failure| self.service.failed(&failure.to_string()))?;
+        Ok(1e6 * (service.cpu_seconds() + postgres.cpu_seconds() - before) / outcome.requests())
     }
 }
 
@@ -189,38 +225,4 @@ fn best(series: &[Series], spread: Spread, peer: bool) -> Option<&Series> {
         Way::Batch => false,
     });
     of_side.max_by(|one, other| one.rate().total_cmp(&other.rate()))
-}
-
-fn tell(series: &[Series], report: &mut Report) {
-    let one = |way: Way| series.iter().find(|one| one.way == way);
-    let peak = |spread| best(series, spread, true);
-    let mut row = |what: String, ours: Option<&Series>, peer: Option<&Series>, least: f64| {
-        let shown = |side: Option<&Series>| side.map_or_else(String::new, Series::shown);
-        let value = ours.zip(peer).map(|(ours, peer)| ours.rate() / peer.rate());
-        report.rows.push(Row {
-            what,
-            ours: shown(ours),
-            peer: shown(peer),
-            value,
-            unit: "x",
-            target: Target::Least(least),
-        });
-    };
-    for (spread, words, least) in [(Spread::Uniform, "uniform", 4.0), (Spread::Hot, "one hot account", 12.0)] {
-        let what = format!("single transfers, {words}, against pgbench's best");
-        row(what, best(series, spread, false), peak(spread), least);
-    }
-    for (spread, words) in [(Spread::Uniform, "uniform"), (Spread::Hot, "one hot account")] {
-        for clients in FEW_CLIENTS {
-            let what = format!("single transfers, {words}, against pgbench with as many clients");
-            row(what, one(Way::Single(spread, clients)), one(Way::Pgbench(spread, clients)), 0.9);
-        }
-    }
-    let batch = format!("batch transfers, {BATCH_SIZE} a request, against pgbench's best");
-    row(batch, one(Way::Batch), peak(Spread::Uniform), 6.0);
-    report.details.push(Detail {
-        title: "Transfers per second on one durable PostgreSQL (medians)".to_owned(),
-        head: vec!["side", "accounts", "clients", "transfers/s", "p50 us", "p99 us"],
-        rows: series.iter().map(Series::cells).collect(),
-    });
 }

@@ -24,6 +24,7 @@ struct Things {
     id: String,
     account: String,
     transfer: String,
+    order: String,
 }
 
 /// A caller, and which of a row's columns is about them.
@@ -150,7 +151,10 @@ fn expected(access: Access, column: Column) -> u16 {
 /// What a row asks for below `base`, by whoever the client is.
 fn ask(row: &Row, base: &str, things: &Things, client: &Client) -> Call {
     let fill = |text: &str| {
-        let text = text.replace("{account}", &things.account).replace("{transfer}", &things.transfer);
+        let text = text
+            .replace("{account}", &things.account)
+            .replace("{transfer}", &things.transfer)
+            .replace("{order}", &things.order);
         text.replace("{id}", &things.id).replace("{new}", &fresh_key())
     };
     let (method, path) = row.call.split_once(' ').expect("method and path");
@@ -170,7 +174,12 @@ fn ask(row: &Row, base: &str, things: &Things, client: &Client) -> Call {
 async fn things(stack: &Stack, owner: &Person) -> Things {
     let (account, other) = (stack.account_with(owner, 1_000).await, owner.client.open("other", "USD").await);
     let paid = owner.client.transfer(&fresh_key(), &Transfer::usd(&account, &other, 1)).await.expect(201);
-    Things { id: owner.id.clone(), account, transfer: paid.text("/id") }
+    let order = json!({
+        "debit_account_id": account, "credit_account_id": other, "amount": 1, "currency": "USD",
+        "rule": {"every": "day"}, "time_zone": "UTC", "starts_on": "2099-01-01",
+    });
+    let order = owner.client.post("/api/v1/standing-orders", order).await.expect(201).text("/id");
+    Things { id: owner.id.clone(), account, transfer: paid.text("/id"), order }
 }
 
 const UNVERIFIED: &str = "unverified";

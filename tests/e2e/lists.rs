@@ -162,9 +162,12 @@ async fn a_cursor_that_is_none(backend: Backend) {
     let stack = Stack::start(backend).await;
     let ann = stack.register("ann").await.client;
     let account = ann.open("a", "USD").await;
-    for list in
-        ["/api/v1/transfers".to_owned(), format!("/api/v1/accounts/{account}/entries"), "/api/v2/accounts".to_owned()]
-    {
+    for list in [
+        "/api/v1/transfers".to_owned(),
+        format!("/api/v1/accounts/{account}/entries"),
+        "/api/v2/accounts".to_owned(),
+        "/api/v1/events".to_owned(),
+    ] {
         for cursor in ["x", "e30", "bnVsbA", "WzEsMl0", "%F0%9F%92%A5", &"A".repeat(5_000)] {
             ann.get(&format!("{list}?cursor={cursor}")).await.problem(400, "invalid_cursor");
         }

@@ -156,7 +156,7 @@ fn named(variable: &str) -> Option<String> {
     env.into_iter().find(|(name, value)| name == variable && !value.is_empty()).map(|(_, value)| value)
 }
 
-async fn connect(server: &str) -> Result<PgConnection, sqlx::Error> {
+pub(crate) async fn connect(server: &str) -> Result<PgConnection, sqlx::Error> {
     let options: sqlx::postgres::PgConnectOptions = server.parse()?;
     options.disable_statement_logging().connect().await
 }

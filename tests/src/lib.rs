@@ -5,8 +5,10 @@ use std::fmt;
 use std::io::Write;
 
 pub mod backends;
+pub mod chaos;
 pub mod client;
 pub mod faults;
+pub mod ledger;
 pub mod mail;
 pub mod stack;
 pub mod wait;

@@ -9,7 +9,7 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("users-service/src/", &["gateway::", "accounts_service::"]),
     ("accounts-service/src/", &["gateway::", "users_service::"]),
     ("/http.rs", &["sea_orm", "sqlx::", "entity::"]),
-    ("/apply.rs", &["sea_orm", "sqlx::", "actix_web", "tokio"]),
+    ("accounts-service/src/posting/core/", &["sea_orm", "sqlx::", "actix_web", "tokio"]),
 ];
 
 /// Imports point from services to `shared`, and from handlers to stores, never back.

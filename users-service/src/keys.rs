@@ -9,7 +9,6 @@ mod orders;
 mod purpose;
 mod ring;
 mod rows;
-mod seal;
 mod settings;
 mod signing;
 mod store;
@@ -19,7 +18,6 @@ pub use keyring::{Keyring, Signer};
 pub use metrics::KeyMetrics;
 pub use orders::{KeyOrder, OrderError, obey};
 pub use purpose::Purpose;
-pub use seal::Seal;
 pub use settings::{LONGEST_LIFETIME, check};
 pub use store::{Keys, KeysError, load_or_create};
 

@@ -20,6 +20,9 @@ pub enum AccountError {
     /// Only an empty account closes.
     #[error("the account is not empty")]
     NotEmpty,
+    /// The balance, or what is available of it, does not keep the bounds that are wished for.
+    #[error("the balance is out of these bounds")]
+    OutOfBounds,
     /// `If-Match` named another version.
     #[error("{0}")]
     Stale(Problem),
@@ -34,6 +37,8 @@ impl From<AccountError> for Problem {
             AccountError::NotFound => Self::new(Code::NotFound),
             AccountError::Forbidden => Self::new(Code::Forbidden),
             AccountError::Closed => Self::new(Code::StateConflict).detail("The account is closed."),
+            AccountError::OutOfBounds => Self::new(Code::StateConflict)
+                .detail("The account's balance or what is available is out of these bounds."),
             AccountError::NotEmpty => Self::new(Code::AccountNotEmpty),
             AccountError::Stale(problem) => problem,
             AccountError::Database(error) => db::problem(error),

@@ -1,7 +1,7 @@
 //! The routes under /accounts.
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, LINK};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Route, Scope, web};
 use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::domain::AccountId;
@@ -12,19 +12,32 @@ use shared::wire::idempotency::Key;
 use uuid::Uuid;
 
 use super::bodiless::Bodiless;
-use super::model::{AccountBody, AccountPatch, NewAccount, new_name, one_of};
+use super::labels::LabelFilter;
+use super::model::{AccountBody, AccountPatch, NewAccount, change, one_of};
 use super::ops::{self, Step};
 use super::store::{self, Filter};
 use crate::app::App;
 use crate::cursor::List;
 use crate::db;
 use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
-use crate::routes::base;
+use crate::routes::{base, read, resource};
 
 const PAGING: [&str; 6] = ["page", "per_page", "skip", "limit", "sort_by", "sort_order"];
 const CURSOR: [&str; 2] = ["cursor", "limit"];
-const FILTERS: [&str; 4] = ["scope", "status", "kind", "currency"];
+const FILTERS: [&str; 6] = ["scope", "status", "kind", "currency", "label", "q"];
+/// Characters of a text that is looked for.
+const MAX_Q: usize = 100;
 const SORTABLE: [&str; 3] = ["created_at", "name", "balance"];
+
+/// Registers them; `list` is what the versions differ in.
+pub fn routes(scope: Scope, list: Route) -> Scope {
+    scope
+        .service(resource("/accounts", "GET, HEAD, POST").route(list).route(web::post().to(open)))
+        .service(resource("/accounts/{id}", "GET, HEAD, PATCH").route(read().to(get)).route(web::patch().to(patch)))
+        .service(resource("/accounts/{id}/freeze", "POST").route(web::post().to(freeze)))
+        .service(resource("/accounts/{id}/unfreeze", "POST").route(web::post().to(unfreeze)))
+        .service(resource("/accounts/{id}/close", "POST").route(web::post().to(close)))
+}
 
 /// Opens an account of the caller's. `kind: "system"` needs the role treasurer.
 #[utoipa::path(
@@ -56,7 +69,7 @@ pub async fn open(
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "Accounts",
-    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, in any case"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountPage)),
 )]
 pub async fn list(
@@ -68,7 +81,9 @@ pub async fn list(
     let query = query.only(&[PAGING.as_slice(), &FILTERS].concat())?;
     let filter = filter(&who, &query)?;
     let page = PageRequest::parse(&query, &SORTABLE, Order::Desc)?;
-    let (rows, total) = store::page(&app.db, &filter, &page).await.map_err(db::problem)?;
+    let now = app.clock.now_micros();
+    let (rows, total) =
+        app.db.list(async |db| store::page(db, &filter, &page, now).await).await.map_err(db::problem)?;
     let bodies = rows.into_iter().map(AccountBody::of).collect::<Result<Vec<_>, _>>()?;
     let paged = Paged::new(bodies, total, &page, request.path(), &query);
     Ok(HttpResponse::Ok()
@@ -80,7 +95,7 @@ pub async fn list(
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/api/v2/accounts", operation_id = "list_accounts", tag = "Accounts",
-    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, in any case"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountCursorPage)),
 )]
 pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {
@@ -89,8 +104,11 @@ pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPair
     let request = CursorRequest::parse(&query)?;
     let accounts = List::new("accounts", &filter);
     let before = accounts.position::<(i64, AccountId)>(&request)?;
-    let rows = store::cursor(&app.db, &filter, before, request.limit).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| accounts.mark((row.created_at, AccountId::from(row.id))));
+    let rows = (request.limit, app.clock.now_micros());
+    let rows = app.db.list(async |db| store::cursor(db, &filter, before, rows).await).await.map_err(db::problem)?;
+    let page = CursorPage::new(rows, request.limit, |row| {
+        accounts.mark((row.account.created_at, AccountId::from(row.account.id)))
+    });
     let data = page.data.into_iter().map(AccountBody::of).collect::<Result<_, _>>()?;
     let page: CursorPage<AccountBody> = CursorPage { data, page: page.page };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
@@ -108,7 +126,7 @@ pub async fn get(
     Id(id): Id<AccountId>,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
-    let body = AccountBody::of(store::visible(&app.db, &who, id).await?)?;
+    let body = AccountBody::of(store::shown(&app.db, &who, id, app.clock.now_micros()).await?)?;
     let etag = body.etag();
     if conditions.unchanged(&etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
@@ -116,7 +134,7 @@ pub async fn get(
     Ok(stored(200, &body).into())
 }
 
-/// Renames an account (RFC 7396 merge patch). The owner only.
+/// Changes an account (RFC 7396 merge patch): its name and labels, which is for the owner, or its floor and ceiling, which is for treasurer and admin. Bounds that the balance does not keep are refused with 409.
 #[utoipa::path(
     patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "Accounts",
     request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),
@@ -130,11 +148,11 @@ pub async fn patch(
     conditions: Conditions,
     Body(patch): Body<AccountPatch>,
 ) -> Result<HttpResponse, Problem> {
-    let name = new_name(patch)?;
-    let renamed = once(&app, None, async |tx| {
-        Ok(stored(200, &ops::rename(tx, &app.clock, &who, (id, &conditions), name).await?))
+    let change = change(patch)?;
+    let changed = once(&app, None, async |tx| {
+        Ok(stored(200, &ops::change(tx, &app.clock, &who, (id, &conditions), change).await?))
     });
-    Ok(renamed.await?.into())
+    Ok(changed.await?.into())
 }
 
 /// What freeze, unfreeze and close all read from their request.
@@ -170,7 +188,7 @@ pub async fn close(asked: Asked) -> Result<HttpResponse, Problem> {
     step(asked, Step::Close).await
 }
 
-async fn step((who, app, Id(id), key, conditions, Bodiless): Asked, step: Step) -> Result<HttpResponse, Problem> {
+async fn step((who, app, Id(id), key, conditions, _): Asked, step: Step) -> Result<HttpResponse, Problem> {
     // No body: which account is what the key stands for.
     let claim = claim(&who, step.route(), key.optional()?, id.as_uuid());
     let stepped =
@@ -196,5 +214,14 @@ fn filter(who: &SignedIn, query: &QueryPairs) -> Result<Filter, Problem> {
         status: one_of("status", query.get("status"), &["open", "frozen", "closed"])?,
         kind: one_of("kind", query.get("kind"), &["user", "system"])?,
         currency: query.get("currency").map(str::to_owned),
+        label: query.get("label").map(LabelFilter::parse).transpose()?,
+        q: query.get("q").map(sought).transpose()?,
     })
+}
+
+fn sought(text: &str) -> Result<String, Problem> {
+    if (1..=MAX_Q).contains(&text.chars().count()) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new(Code::ValidationFailed).error("?q", "length", format!("1 to {MAX_Q} characters")))
 }

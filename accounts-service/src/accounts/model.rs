@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use shared::clock;
-use shared::domain::{AccountId, Currency, UserId};
-use shared::http::entity_tag;
+use shared::domain::{AccountId, Currency, MAX_AMOUNT, UserId};
 use shared::http::patch::Field;
 use shared::problem::{Code, Problem};
+use shared::wire::RawAmount;
 use utoipa::ToSchema;
 
-use crate::db::entity::account;
+use super::labels::{LabelPatch, Labels};
+use super::store::Shown;
 use crate::posting::Kind;
 
 /// Characters of an account's name.
@@ -41,6 +42,46 @@ pub struct AccountPatch {
     #[serde(default)]
     #[schema(value_type = Name, required = false)]
     pub name: Field<Name>,
+    /// A merge patch of the labels: `null` takes one away, or all. Up to 16 remain; names are 1 to 40 of `a-z 0-9 _ . -`,
+    /// values 1 to 100 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>, required = false)]
+    pub labels: Field<LabelPatch>,
+    /// The least that may be available; `null`: no bound. Treasurer or admin.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, required = false, minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
+    pub floor: Field<RawAmount>,
+    /// The most that the balance may be; `null`: no bound. Treasurer or admin.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, required = false, minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
+    pub ceiling: Field<RawAmount>,
+}
+
+/// What a patch asks for: `None` keeps, and inside, `None` clears.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// A new name.
+    pub name: Option<String>,
+    /// Other labels.
+    pub labels: Option<Option<LabelPatch>>,
+    /// Another floor.
+    pub floor: Option<Option<i64>>,
+    /// Another ceiling.
+    pub ceiling: Option<Option<i64>>,
+}
+
+impl Change {
+    /// Whether it is about what only officers change.
+    #[must_use]
+    pub const fn bounds(&self) -> bool {
+        self.floor.is_some() || self.ceiling.is_some()
+    }
+
+    /// Whether it is about what only the owner changes.
+    #[must_use]
+    pub const fn words(&self) -> bool {
+        self.name.is_some() || self.labels.is_some()
+    }
 }
 
 /// An account's name: 1 to 100 characters, no control characters, no blanks around it.
@@ -96,7 +137,7 @@ pub struct AccountBody {
     pub status: String,
     /// Everything posted.
     pub balance: i64,
-    /// What pending debits claim.
+    /// What pending debits claim at this moment.
     pub held: i64,
     /// Balance less held: what can be spent.
     pub available: i64,
@@ -104,6 +145,9 @@ pub struct AccountBody {
     pub floor: Option<i64>,
     /// The most the balance may be; `null`: no bound.
     pub ceiling: Option<i64>,
+    /// Its owner's labels.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub labels: Labels,
     /// Counts every change, postings included; the `ETag` is made of it.
     pub version: i64,
     /// When it was opened.
@@ -112,12 +156,18 @@ pub struct AccountBody {
     /// When it last changed.
     #[schema(format = DateTime)]
     pub updated_at: String,
+    #[serde(skip)]
+    etag: String,
 }
 
 impl AccountBody {
-    /// From its row; a currency that is none of ISO 4217 is a fault of ours.
-    pub fn of(row: account::Model) -> Result<Self, Problem> {
+    /// From its row; a currency that is none of ISO 4217, or labels that are none, are a fault of ours.
+    pub fn of(shown: impl Into<Shown>) -> Result<Self, Problem> {
+        let shown: Shown = shown.into();
+        let (etag, held) = (shown.etag(), shown.held());
+        let row = shown.account;
         let currency: Currency = row.currency.parse().map_err(|_| Problem::internal("accounts.currency"))?;
+        let labels = Labels::read(row.label_text.as_deref()).map_err(|_| Problem::internal("accounts.label_text"))?;
         Ok(Self {
             id: row.id.into(),
             owner_id: row.owner_id.into(),
@@ -127,20 +177,22 @@ impl AccountBody {
             exponent: currency.exponent(),
             status: row.status,
             balance: row.balance,
-            held: row.held,
-            available: row.balance - row.held,
+            held,
+            available: row.balance - held,
             floor: row.floor,
             ceiling: row.ceiling,
+            labels,
             version: row.version,
             created_at: clock::rfc3339(clock::from_micros(row.created_at)),
             updated_at: clock::rfc3339(clock::from_micros(row.updated_at)),
+            etag,
         })
     }
 
     /// Its entity tag.
     #[must_use]
     pub fn etag(&self) -> String {
-        entity_tag(self.version)
+        self.etag.clone()
     }
 
     /// As JSON.
@@ -150,9 +202,21 @@ impl AccountBody {
     }
 }
 
-/// The wish of a patch, `null` refused.
-pub fn new_name(patch: AccountPatch) -> Result<Option<String>, Problem> {
-    Ok(patch.name.required("/name")?.map(Name::into_inner))
+/// The wish of a patch; `null` is refused for what cannot be cleared.
+pub fn change(patch: AccountPatch) -> Result<Change, Problem> {
+    let bound = |pointer: &'static str| {
+        move |value: RawAmount| {
+            let within = i64::try_from(value.get()).ok().filter(|value| (-MAX_AMOUNT..=MAX_AMOUNT).contains(value));
+            let detail = || format!("{} to {MAX_AMOUNT}", -MAX_AMOUNT);
+            within.ok_or_else(|| Problem::new(Code::ValidationFailed).error(pointer, "range", detail()))
+        }
+    };
+    Ok(Change {
+        name: patch.name.required("/name")?.map(Name::into_inner),
+        labels: patch.labels.optional(),
+        floor: patch.floor.try_map(bound("/floor"))?.optional(),
+        ceiling: patch.ceiling.try_map(bound("/ceiling"))?.optional(),
+    })
 }
 
 /// Refuses a word that is none of `allowed`, as a query parameter's value.

@@ -8,9 +8,11 @@ use shared::http::Conditions;
 use shared::problem::Problem;
 
 use super::error::AccountError;
-use super::model::{AccountBody, NewAccount};
-use super::store;
+use super::labels::Labels;
+use super::model::{AccountBody, Change, NewAccount};
+use super::store::{self, Shown};
 use crate::db::entity::account;
+use crate::holds::settle;
 use crate::posting::{Kind, Status};
 
 /// The next step in an account's life.
@@ -86,34 +88,75 @@ pub async fn open(
         ceiling: Set(None),
         seq: Set(0),
         version: Set(1),
+        next_expiry: Set(None),
+        limited: Set(false),
+        label_text: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
     };
     let row = row.insert(tx).await.map_err(AccountError::from)?;
-    tell(tx, clock, "account.opened", row).await
+    tell(tx, clock, "account.opened", row.into()).await
 }
 
-/// Renames an account.
-pub async fn rename(
+/// Changes an account: what is the owner's, what is an officer's, or both for who is both.
+pub async fn change(
     tx: &DatabaseTransaction,
     clock: &Clock,
     who: &SignedIn,
     (id, conditions): (AccountId, &Conditions),
-    name: Option<String>,
+    wish: Change,
 ) -> Result<AccountBody, Problem> {
-    let row = store::locked(tx, who, id).await?;
-    if row.owner_id != who.user.id.as_uuid() {
+    let now = clock.now_micros();
+    let shown = store::locked(tx, who, id, now).await?;
+    let owner = shown.account.owner_id == who.user.id.as_uuid();
+    let words = wish.words() || !wish.bounds();
+    if (words && !owner) || (wish.bounds() && !who.may(Permission::AccountsOperate)) {
         return Err(AccountError::Forbidden.into());
     }
-    check_version(&row, conditions)?;
-    if row.status == Status::Closed.as_str() {
+    check_version(&shown, conditions)?;
+    if shown.account.status == Status::Closed.as_str() {
         return Err(AccountError::Closed.into());
     }
-    let Some(name) = name.filter(|name| *name != row.name) else { return AccountBody::of(row) };
+    let labels = match wish.labels {
+        None => None,
+        Some(patch) => {
+            let known = Labels::read(shown.account.label_text.as_deref());
+            Some(known.map_err(|_| Problem::internal("accounts.label_text"))?.patched(patch)?)
+        }
+    };
+    let row = &shown.account;
+    let name = wish.name.filter(|name| *name != row.name);
+    let labels = labels.filter(|labels| labels.text() != row.label_text);
+    let floor = wish.floor.filter(|floor| *floor != row.floor);
+    let ceiling = wish.ceiling.filter(|ceiling| *ceiling != row.ceiling);
+    let bounds = floor.is_some() || ceiling.is_some();
+    if name.is_none() && labels.is_none() && !bounds {
+        return AccountBody::of(shown);
+    }
+    // The database holds bounds against what is stored.
+    let (row, lapsed) = if bounds { (settle(tx, shown.account, now).await?, 0) } else { (shown.account, shown.lapsed) };
+    let (floor, ceiling) = (floor.unwrap_or(row.floor), ceiling.unwrap_or(row.ceiling));
+    if bounds {
+        check_bounds(&row, floor, ceiling)?;
+    }
+    if let Some(labels) = &labels {
+        store::label(tx, id, labels).await.map_err(AccountError::from)?;
+    }
+    let renamed = name.is_some() && labels.is_none() && !bounds;
     let version = row.version;
     let mut change = row.into_active_model();
-    change.name = Set(name);
-    save(tx, clock, "account.renamed", (change, version)).await
+    name.into_iter().for_each(|name| change.name = Set(name));
+    labels.into_iter().for_each(|labels| change.label_text = Set(labels.text()));
+    (change.floor, change.ceiling) = (Set(floor), Set(ceiling));
+    let event = if renamed { "account.renamed" } else { "account.changed" };
+    save(tx, clock, event, (change, version, lapsed)).await
+}
+
+/// What is there already has to keep new bounds.
+fn check_bounds(row: &account::Model, floor: Option<i64>, ceiling: Option<i64>) -> Result<(), AccountError> {
+    let kept = floor.is_none_or(|floor| row.balance - row.held >= floor)
+        && ceiling.is_none_or(|ceiling| row.balance <= ceiling);
+    if kept { Ok(()) } else { Err(AccountError::OutOfBounds) }
 }
 
 /// Freezes, unfreezes or closes. The row is locked from the check to the commit and every posting checks its version,
@@ -125,50 +168,51 @@ pub async fn step(
     (id, conditions): (AccountId, &Conditions),
     step: Step,
 ) -> Result<AccountBody, Problem> {
-    let row = store::locked(tx, who, id).await?;
-    if !step.allowed(who, &row) {
+    let now = clock.now_micros();
+    let shown = store::locked(tx, who, id, now).await?;
+    if !step.allowed(who, &shown.account) {
         return Err(AccountError::Forbidden.into());
     }
-    check_version(&row, conditions)?;
-    if row.status == step.target().as_str() {
-        return AccountBody::of(row);
+    check_version(&shown, conditions)?;
+    if shown.account.status == step.target().as_str() {
+        return AccountBody::of(shown);
     }
-    if row.status == Status::Closed.as_str() {
+    if shown.account.status == Status::Closed.as_str() {
         return Err(AccountError::Closed.into());
     }
-    if step == Step::Close && (row.balance != 0 || row.held != 0) {
+    if step == Step::Close && (shown.account.balance != 0 || shown.held() != 0) {
         return Err(AccountError::NotEmpty.into());
     }
+    // Nothing is held by now, which the database has to know, too.
+    let (row, lapsed) = match step {
+        Step::Close => (settle(tx, shown.account, now).await?, 0),
+        Step::Freeze | Step::Unfreeze => (shown.account, shown.lapsed),
+    };
     let version = row.version;
     let mut change = row.into_active_model();
     change.status = Set(step.target().as_str().to_owned());
-    save(tx, clock, step.event(), (change, version)).await
+    save(tx, clock, step.event(), (change, version, lapsed)).await
 }
 
-fn check_version(row: &account::Model, conditions: &Conditions) -> Result<(), AccountError> {
-    conditions.require(&shared::http::entity_tag(row.version)).map_err(AccountError::Stale)
+fn check_version(shown: &Shown, conditions: &Conditions) -> Result<(), AccountError> {
+    conditions.require(&shown.etag()).map_err(AccountError::Stale)
 }
 
 async fn save(
     tx: &DatabaseTransaction,
     clock: &Clock,
     event: &str,
-    (mut change, version): (account::ActiveModel, i64),
+    (mut change, version, lapsed): (account::ActiveModel, i64, i64),
 ) -> Result<AccountBody, Problem> {
     change.version = Set(version + 1);
     change.updated_at = Set(clock.now_micros());
-    let row = change.update(tx).await.map_err(AccountError::from)?;
-    tell(tx, clock, event, row).await
+    let account = change.update(tx).await.map_err(AccountError::from)?;
+    tell(tx, clock, event, Shown { account, lapsed }).await
 }
 
-async fn tell(
-    tx: &DatabaseTransaction,
-    clock: &Clock,
-    event: &str,
-    row: account::Model,
-) -> Result<AccountBody, Problem> {
-    let id = row.id.into();
-    let body = AccountBody::of(row)?;
+async fn tell(tx: &DatabaseTransaction, clock: &Clock, event: &str, shown: Shown) -> Result<AccountBody, Problem> {
+    let id = shown.account.id.into();
+    let body = AccountBody::of(shown)?;
     let data = String::from_utf8(body.json()).unwrap_or_default();
     store::record(tx, clock, event, id, &data).await.map_err(AccountError::from)?;
     Ok(body)

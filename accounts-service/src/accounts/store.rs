@@ -1,19 +1,72 @@
 //! Queries on accounts, and the events that go with their changes.
 
-use sea_orm::sea_query::LockType;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LockType, Query, SimpleExpr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Order as Sort,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    FromQueryResult, Order as Sort, PaginatorTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Select,
+    Statement,
 };
 use serde::Serialize;
 use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::domain::paging::{Order, PageRequest};
 use shared::domain::{AccountId, EventId, Permission, UserId};
+use shared::http::entity_tag;
 
 use super::error::AccountError;
-use crate::db::Database;
-use crate::db::entity::{account, outbox_event};
+use super::labels::{LabelFilter, Labels};
+use crate::db::entity::{account, account_label, outbox_event};
+use crate::db::{Backend, Database, Month};
+
+/// An account with what of its `held` has lapsed by now, though nobody has written it down yet.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its row.
+    pub account: account::Model,
+    /// Minor units.
+    pub lapsed: i64,
+}
+
+impl Shown {
+    /// What is held at this moment.
+    #[must_use]
+    pub const fn held(&self) -> i64 {
+        self.account.held - self.lapsed
+    }
+
+    /// Its entity tag: of the row, and of what time has done to it.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        match self.lapsed {
+            0 => entity_tag(self.account.version),
+            lapsed => entity_tag(format_args!("{}-{lapsed}", self.account.version)),
+        }
+    }
+}
+
+/// Where nothing can have lapsed.
+impl From<account::Model> for Shown {
+    fn from(account: account::Model) -> Self {
+        Self { account, lapsed: 0 }
+    }
+}
+
+impl FromQueryResult for Shown {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self { account: account::Model::from_query_result(row, prefix)?, lapsed: row.try_get(prefix, "lapsed")? })
+    }
+}
+
+/// Accounts with what has lapsed by `now`, in one snapshot. Few accounts have anything to look for.
+fn as_of(select: Select<account::Entity>, now: i64) -> Select<account::Entity> {
+    let lapsed = format!(
+        "CASE WHEN accounts.next_expiry <= {now} THEN (\
+         SELECT CAST(coalesce(sum(h.amount - h.posted - h.released), 0) AS bigint) FROM holds h \
+         WHERE h.debit_account_id = accounts.id AND h.state = 'open' AND h.expires_at <= {now}) \
+         ELSE CAST(0 AS bigint) END"
+    );
+    select.column_as(Expr::cust(lapsed), "lapsed")
+}
 
 /// Whether `who` may see all accounts.
 #[must_use]
@@ -33,10 +86,23 @@ pub async fn visible(db: &Database, who: &SignedIn, id: AccountId) -> Result<acc
     row.filter(|row| may_see(who, row.owner_id.into())).ok_or(AccountError::NotFound)
 }
 
+/// The same, as it is shown at `now`.
+pub async fn shown(db: &Database, who: &SignedIn, id: AccountId, now: i64) -> Result<Shown, AccountError> {
+    let select = as_of(account::Entity::find_by_id(id.as_uuid()), now);
+    let row = select.into_model::<Shown>().one(&db.pool).await?;
+    row.filter(|row| may_see(who, row.account.owner_id.into())).ok_or(AccountError::NotFound)
+}
+
 /// The same, locked until the transaction ends: no transfer moves it meanwhile.
-pub async fn locked(tx: &DatabaseTransaction, who: &SignedIn, id: AccountId) -> Result<account::Model, AccountError> {
+pub async fn locked(tx: &DatabaseTransaction, who: &SignedIn, id: AccountId, now: i64) -> Result<Shown, AccountError> {
     let row = account::Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx).await?;
-    row.filter(|row| may_see(who, row.owner_id.into())).ok_or(AccountError::NotFound)
+    let row = row.filter(|row| may_see(who, row.owner_id.into())).ok_or(AccountError::NotFound)?;
+    if row.next_expiry.is_none_or(|next| next > now) {
+        return Ok(row.into());
+    }
+    // In a statement of its own, which sees what the lock had to wait for.
+    let select = as_of(account::Entity::find_by_id(id.as_uuid()), now);
+    select.into_model::<Shown>().one(tx).await?.ok_or(AccountError::NotFound)
 }
 
 /// What a list of accounts is narrowed to.
@@ -50,21 +116,49 @@ pub struct Filter {
     pub kind: Option<String>,
     /// Only in this currency.
     pub currency: Option<String>,
+    /// Only with this label.
+    pub label: Option<LabelFilter>,
+    /// Only with this in the name, in any case.
+    pub q: Option<String>,
 }
 
 impl Filter {
-    fn select(&self) -> Select<account::Entity> {
+    fn select(&self, backend: &Backend) -> Select<account::Entity> {
         let all = Condition::all()
             .add_option(self.owner.map(|owner| account::Column::OwnerId.eq(owner.as_uuid())))
             .add_option(self.status.as_deref().map(|status| account::Column::Status.eq(status)))
             .add_option(self.kind.as_deref().map(|kind| account::Column::Kind.eq(kind)))
-            .add_option(self.currency.as_deref().map(|currency| account::Column::Currency.eq(currency)));
+            .add_option(self.currency.as_deref().map(|currency| account::Column::Currency.eq(currency)))
+            .add_option(self.label.as_ref().map(labelled))
+            .add_option(self.q.as_deref().map(|text| named(text, backend)));
         account::Entity::find().filter(all)
     }
 }
 
+fn labelled(label: &LabelFilter) -> Condition {
+    let (name, value) = label.texts();
+    let with = Query::select()
+        .column(account_label::Column::AccountId)
+        .from(account_label::Entity)
+        .and_where(account_label::Column::Name.eq(name))
+        .and_where(account_label::Column::Value.eq(value))
+        .to_owned();
+    Condition::all().add(account::Column::Id.in_subquery(with))
+}
+
+/// Upper and lower case are the database's own to know, so it is asked about both texts.
+fn named(text: &str, backend: &Backend) -> SimpleExpr {
+    let place = match backend {
+        Backend::Postgres(_) => "strpos",
+        Backend::Sqlite(_) => "instr",
+    };
+    let name = Func::lower(Expr::col((account::Entity, account::Column::Name)));
+    let found = Func::cust(place).args([Expr::from(name), Func::lower(Expr::val(text)).into()]);
+    Expr::from(found).gt(0)
+}
+
 /// One numbered page and the number of all rows.
-pub async fn page(db: &Database, filter: &Filter, page: &PageRequest) -> Result<(Vec<account::Model>, u64), DbErr> {
+pub async fn page(db: &Database, filter: &Filter, page: &PageRequest, now: i64) -> Result<(Vec<Shown>, u64), DbErr> {
     let sort = match page.order {
         Order::Asc => Sort::Asc,
         Order::Desc => Sort::Desc,
@@ -74,9 +168,10 @@ pub async fn page(db: &Database, filter: &Filter, page: &PageRequest) -> Result<
         "balance" => account::Column::Balance,
         _ => account::Column::CreatedAt,
     };
-    let total = filter.select().count(&db.pool).await?;
-    let rows = filter.select().order_by(column, sort.clone()).order_by(account::Column::Id, sort);
-    let rows = rows.offset(page.offset).limit(u64::from(page.limit)).all(&db.pool).await?;
+    let total = filter.select(&db.backend).count(&db.pool).await?;
+    let rows =
+        as_of(filter.select(&db.backend), now).order_by(column, sort.clone()).order_by(account::Column::Id, sort);
+    let rows = rows.offset(page.offset).limit(u64::from(page.limit)).into_model().all(&db.pool).await?;
     Ok((rows, total))
 }
 
@@ -85,16 +180,31 @@ pub async fn cursor(
     db: &Database,
     filter: &Filter,
     before: Option<(i64, AccountId)>,
-    limit: u32,
-) -> Result<Vec<account::Model>, DbErr> {
+    (limit, now): (u32, i64),
+) -> Result<Vec<Shown>, DbErr> {
     use account::Column::{CreatedAt, Id};
     let below = before.map(|(at, id)| {
         let same = Condition::all().add(CreatedAt.eq(at)).add(Id.lt(id.as_uuid()));
         Condition::any().add(CreatedAt.lt(at)).add(same)
     });
-    let rows = filter.select().filter(Condition::all().add_option(below));
+    let rows = as_of(filter.select(&db.backend), now).filter(Condition::all().add_option(below));
     let rows = rows.order_by(CreatedAt, Sort::Desc).order_by(Id, Sort::Desc);
-    rows.limit(u64::from(limit) + 1).all(&db.pool).await
+    rows.limit(u64::from(limit) + 1).into_model().all(&db.pool).await
+}
+
+/// Replaces an account's labels, as they are looked for.
+pub async fn label(tx: &DatabaseTransaction, id: AccountId, labels: &Labels) -> Result<(), DbErr> {
+    account_label::Entity::delete_many().filter(account_label::Column::AccountId.eq(id.as_uuid())).exec(tx).await?;
+    let row = |(name, value): (&str, &str)| account_label::ActiveModel {
+        account_id: Set(id.as_uuid()),
+        name: Set(name.to_owned()),
+        value: Set(value.to_owned()),
+    };
+    let rows: Vec<_> = labels.iter().map(row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    account_label::Entity::insert_many(rows).exec_without_returning(tx).await.map(drop)
 }
 
 /// Writes an event with the change it tells of, at the next position of the order of commit. Takes the chain head's
@@ -106,16 +216,28 @@ pub async fn record(
     of: AccountId,
     data: &str,
 ) -> Result<(), DbErr> {
-    let next = "UPDATE ledger_head SET position = position + 1 WHERE id = 1 RETURNING position";
-    let head = tx.query_one_raw(Statement::from_string(tx.get_database_backend(), next)).await?;
-    let head = head.ok_or_else(|| DbErr::RecordNotFound("ledger_head".to_owned()))?;
+    let now = clock.now_micros();
     let event = outbox_event::ActiveModel {
-        position: Set(head.try_get_by_index(0)?),
+        position: Set(take_positions(tx, 1, now).await?),
         id: Set(EventId::generate(clock).as_uuid()),
         kind: Set(kind.to_owned()),
         subject: Set(of.as_uuid()),
         data: Set(Some(data.to_owned())),
-        recorded_at: Set(clock.now_micros()),
+        recorded_at: Set(now),
     };
     outbox_event::Entity::insert(event).exec_without_returning(tx).await.map(drop)
+}
+
+/// Takes the next `count` positions of the order of commit, and the chain head's lock with them. The last one.
+pub async fn take_positions(tx: &DatabaseTransaction, count: i64, now: i64) -> Result<i64, DbErr> {
+    let backend = tx.get_database_backend();
+    // A month without tables takes its positions from the one before.
+    let from = match backend {
+        DbBackend::Sqlite => "max(position, $1 << 40)",
+        _ => "greatest(position, open_base($1))",
+    };
+    let next = format!("UPDATE ledger_head SET position = {from} + $2 WHERE id = 1 RETURNING position");
+    let next = Statement::from_sql_and_values(backend, next, [Month::at(now).number().into(), count.into()]);
+    let head = tx.query_one_raw(next).await?.ok_or_else(|| DbErr::RecordNotFound("ledger_head".to_owned()))?;
+    head.try_get_by_index(0)
 }

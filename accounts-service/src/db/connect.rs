@@ -1,6 +1,7 @@
 //! From `database.url` to a pool, one back-end or the other.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::migration::Migrator;
+use super::replica::Replica;
 
 /// Whose command migrates.
 const SERVICE: &str = "accounts-service";
@@ -55,6 +57,8 @@ pub struct Database {
     pub pool: DatabaseConnection,
     /// For the posting engine.
     pub backend: Backend,
+    /// For lists, if there is one.
+    pub(super) replica: Option<Arc<Replica>>,
 }
 
 impl Backend {
@@ -91,7 +95,7 @@ impl Backend {
                     .max_connections(size)
                     .test_before_acquire(false)
                     .acquire_timeout(Duration::from_secs(5))
-                    .connect_with(options.clone())
+                    .connect_with(by_index(options))
                     .await?;
                 Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
             }
@@ -110,6 +114,19 @@ impl Backend {
     }
 }
 
+/// What a pool's connections are opened with. Every question there is for rows of an index: planned anew for each one's
+/// values, a plan over the tables of all months takes longer than its answer; and while a month fills, before anything
+/// has counted its rows, a plan that was made when it was empty would read all of them.
+pub(super) fn by_index(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ])
+}
+
 /// Without a file's name, and in memory, the ledger would end with the process.
 fn names_a_file(url: &str) -> bool {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
@@ -122,7 +139,7 @@ impl Database {
     pub async fn connect(url: &str, size: u32) -> Result<Self, DatabaseError> {
         let backend = Backend::parse(url)?;
         let pool = backend.pool(size).await?;
-        Ok(Self { pool, backend })
+        Ok(Self { pool, backend, replica: None })
     }
 
     /// Brings the schema up to date, or looks whether whoever has to has done so.

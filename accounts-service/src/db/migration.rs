@@ -38,25 +38,52 @@ impl Migrator {
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Ledger)]
+        STEPS.iter().map(|step| -> Box<dyn MigrationTrait> { Box::new(*step) }).collect()
     }
 }
 
-/// Accounts, transfers, entries, keys, chain and outbox.
-struct Ledger;
+/// One migration, as it is written for each back-end.
+#[derive(Clone, Copy)]
+struct Step {
+    name: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
 
-impl MigrationName for Ledger {
-    fn name(&self) -> &'static str {
-        "m2026_11_21_000001_ledger"
+/// The step of this name and of these files.
+macro_rules! step {
+    ($name:literal, $file:literal) => {
+        Step {
+            name: $name,
+            postgres: include_str!(concat!("migration/", $file, ".postgres.sql")),
+            sqlite: include_str!(concat!("migration/", $file, ".sqlite.sql")),
+        }
+    };
+}
+
+/// Oldest first. A released step never changes.
+const STEPS: &[Step] = &[
+    step!("m2026_11_21_000001_ledger", "ledger"),
+    step!("m2026_11_22_000002_months", "months"),
+    step!("m2026_11_22_000003_core", "core"),
+    step!("m2026_11_22_000004_commit", "commit"),
+    step!("m2026_11_22_000005_exchange", "exchange"),
+    step!("m2026_11_22_000006_standing", "standing"),
+    step!("m2026_11_22_000008_rest", "rest"),
+];
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
     }
 }
 
 #[async_trait::async_trait]
-impl MigrationTrait for Ledger {
+impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let schema = match manager.get_database_backend() {
-            DbBackend::Postgres => include_str!("migration/ledger.postgres.sql"),
-            DbBackend::Sqlite => include_str!("migration/ledger.sqlite.sql"),
+            DbBackend::Postgres => self.postgres,
+            DbBackend::Sqlite => self.sqlite,
             other => return Err(DbErr::Custom(format!("no ledger schema for {other:?}"))),
         };
         manager.get_connection().execute_unprepared(schema).await.map(drop)

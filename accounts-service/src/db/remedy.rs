@@ -32,7 +32,7 @@ impl Remedy {
 /// PostgreSQL's codes and classes (its appendix A), the narrower before the wider. An answer with an error code is a
 /// transaction that was rolled back, but for those that come as the connection ends: they may cross the commit.
 const POSTGRES: [(&str, Remedy); 15] = [
-    // Our own refusals in `post_batch`: a key, an account, the chain.
+    // Our own refusals in `post_batch` and `commit_batch`: a key, an account, the chain.
     ("TG001", Remedy::FoldAgain),
     ("TG002", Remedy::FoldAgain),
     ("TG003", Remedy::FoldAgain),

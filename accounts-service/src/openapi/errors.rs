@@ -8,6 +8,9 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
+use super::{exchange, settlement, standing};
+use crate::posting::core::checks;
+
 /// What any operation may answer.
 const ANY: [Code; 6] = [
     Code::TokenRequired,
@@ -17,27 +20,14 @@ const ANY: [Code; 6] = [
     Code::InternalError,
     Code::DatabaseUnavailable,
 ];
-const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
-const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
-const LIST: [Code; 2] = [Code::MalformedQuery, Code::ValidationFailed];
-const ONE: [Code; 2] = [Code::NotFound, Code::StalePrecondition];
+pub(super) const BODY: [Code; 4] =
+    [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
+pub(super) const KEY: [Code; 3] =
+    [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
+pub(super) const LIST: [Code; 2] = [Code::MalformedQuery, Code::ValidationFailed];
+pub(super) const ONE: [Code; 2] = [Code::NotFound, Code::StalePrecondition];
 /// What moves money.
-const MONEY: [Code; 3] = [Code::IdempotencyKeyRequired, Code::MalformedQuery, Code::Overloaded];
-/// The order of checks (contract, section 5).
-const TRANSFER: [Code; 12] = [
-    Code::AmountOutOfRange,
-    Code::AccountsMustBeDifferent,
-    Code::DebitAccountNotFound,
-    Code::CreditAccountNotFound,
-    Code::CurrencyMismatch,
-    Code::DebitAccountClosed,
-    Code::CreditAccountClosed,
-    Code::DebitAccountFrozen,
-    Code::PreconditionFailed,
-    Code::LimitExceeded,
-    Code::BalanceOverflow,
-    Code::InsufficientFunds,
-];
+pub(super) const MONEY: [Code; 3] = [Code::IdempotencyKeyRequired, Code::MalformedQuery, Code::Overloaded];
 
 /// Adds them to the document.
 pub(super) struct Errors;
@@ -60,14 +50,17 @@ fn of(operation: &str) -> Vec<Code> {
         "open_account" => &[&BODY, &KEY, &[Code::Forbidden]],
         "list_accounts" if operation.ends_with("_v1") => &[&LIST, &[Code::Forbidden]],
         "list_accounts" | "list_transfers" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
+        "get_balance" => &[&LIST, &[Code::NotFound]],
+        "list_events" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
         "list_entries" => &[&LIST, &[Code::InvalidCursor, Code::NotFound]],
+        "get_statement" => &[&LIST, &ONE, &[Code::Overloaded]],
         "get_account" | "get_transfer" => &[&ONE],
         "rename_account" => &[&BODY, &ONE, &[Code::Forbidden, Code::StateConflict]],
         "freeze_account" | "unfreeze_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict]],
         "close_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict, Code::AccountNotEmpty]],
-        "post_transfer" => &[&BODY, &KEY, &MONEY, &TRANSFER],
+        "post_transfer" => &[&BODY, &KEY, &MONEY, &checks::TRANSFER],
         "post_transfer_batch" => &[&BODY, &KEY, &MONEY, &[Code::BatchDeclined]],
-        _ => &[],
+        other => return [standing::errors(other), settlement::errors(other), exchange::errors(other)].concat(),
     };
     parts.concat()
 }
@@ -77,6 +70,9 @@ fn example(path: &str, code: Code) -> Problem {
     let money = path.contains("/transfers");
     if code == Code::BatchDeclined {
         return problem.extension("results", declined_results(path));
+    }
+    if path.ends_with("/limits") && code == Code::ValidationFailed {
+        return problem.error("/limits/0/window", "range", "60 to 31622400 seconds");
     }
     let fault = [
         (Code::ValidationFailed, true, ("/currency", "required", "this member is required")),

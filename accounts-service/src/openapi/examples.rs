@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-const ACCOUNT: &str = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
-const OTHER: &str = "01936f6e-8c21-7f0a-9b5d-6c4e2a1f7d33";
-const OWNER: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
-const TRANSFER: &str = "01936f70-1e5f-7a68-8d2b-4f6a9c0e3b77";
-const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
-const AT: &str = "2026-11-21T08:00:00.000000Z";
+use super::{exchange, settlement, standing};
+
+pub(super) const ACCOUNT: &str = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
+pub(super) const OTHER: &str = "01936f6e-8c21-7f0a-9b5d-6c4e2a1f7d33";
+pub(super) const OWNER: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
+pub(super) const TRANSFER: &str = "01936f70-1e5f-7a68-8d2b-4f6a9c0e3b77";
+pub(super) const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
+pub(super) const AT: &str = "2026-11-21T08:00:00.000000Z";
 
 /// Adds them to a document. Schemas that come from `shared` keep to the examples they have: one given here would make
 /// two schemas of one where documents are merged.
@@ -25,7 +27,7 @@ pub(super) fn add(document: &mut Value) {
             operation.get_mut("requestBody").into_iter().for_each(|body| contents(body, path));
             let answers = operation["responses"].as_object_mut().into_iter().flatten();
             answers.for_each(|(_, answer)| contents(answer, path));
-            if path.ends_with("/transfers") {
+            if ["/transfers", "/exchanges"].iter().any(|end| path.ends_with(end)) {
                 dry_run(&mut operation["responses"]["200"]["content"]["application/json"]["example"]);
             }
         }
@@ -33,10 +35,16 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn contents(of: &mut Value, path: &str) {
-    for (_, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (kind, content) in of.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+        if let Some(examples) = file(kind) {
+            content["examples"] = examples;
+        }
         let name = content["schema"]["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
         if let Some(example) = name.filter(|_| content.get("examples").is_none()).and_then(of_schema) {
-            content["example"] = in_version_of(path, example);
+            content["example"] = in_version_of(
+                path,
+                if name == Some("Transfer") { settlement::answered(path, example) } else { example },
+            );
         }
     }
 }
@@ -68,9 +76,11 @@ fn parameter(parameter: &mut Value) {
         "Idempotency-Key" => json!("9f2b6c1e-rent-november"),
         "If-Match" | "If-None-Match" => json!("\"3\""),
         "scope" => json!("own"),
+        "status" if parameter.to_string().contains("active") => json!("active"),
         "status" => json!(if parameter.to_string().contains("posted") { "posted" } else { "open" }),
         "kind" => json!("user"),
-        "currency" => json!("USD"),
+        "currency" | "base" => json!("USD"),
+        "quote" => json!("EUR"),
         "page" => json!(1),
         "per_page" | "limit" => json!(20),
         "skip" => json!(0),
@@ -79,7 +89,13 @@ fn parameter(parameter: &mut Value) {
         "cursor" => json!(CURSOR),
         "dry_run" => json!(true),
         "external_ref" => json!("invoice-2041"),
-        "from" | "to" => json!(AT),
+        "label" => json!("shop:Lisbon"),
+        "q" => json!("every"),
+        "from" | "to" | "at" => json!(AT),
+        "pending_of" | "reversal_of" | "transfer_id" => json!(TRANSFER),
+        "direction" => json!("debit"),
+        "types" => json!("transfer.posted,account.frozen"),
+        "format" => json!("csv"),
         _ => return,
     };
     parameter["example"] = example;
@@ -98,13 +114,19 @@ fn of_schema(name: &str) -> Option<Value> {
             },
         }),
         "AccountCursorPage" => json!({"data": [account()], "page": page()}),
-        "AccountPatch" => json!({"name": "Holidays"}),
+        "AccountPatch" => json!({"name": "Holidays", "labels": {"shop": "Lisbon", "old": null}}),
+        "Balance" => json!({
+            "account_id": ACCOUNT, "at": AT, "balance": 248_950, "held": null, "available": null, "currency": "USD",
+            "exponent": 2, "seq": 1,
+        }),
         "BatchResult" => json!({"status": 201, "transfer": transfer()}),
         "BatchResults" => json!({"results": [
             {"status": 201, "transfer": transfer()}, {"status": 422, "problem": problem()},
         ]}),
         "Entry" => entry(),
         "EntryPage" => json!({"data": [entry()], "page": page()}),
+        "Event" => event(),
+        "EventPage" => json!({"data": [event()], "page": page()}),
         "Kind" => json!("user"),
         "Mode" => json!("independent"),
         "Name" => json!("Everyday"),
@@ -113,10 +135,16 @@ fn of_schema(name: &str) -> Option<Value> {
         "NewBounds" => json!({"gte": 0}),
         "NewPreconditions" => json!({"debit_balance": {"gte": 0}, "debit_version": 3}),
         "NewTransfer" => new_transfer(),
+        "Statement" => statement(),
+        "StatementEntry" => statement_entry(),
         "Status" => json!("open"),
         "Transfer" => transfer(),
         "TransferPage" => json!({"data": [transfer()], "page": page()}),
-        _ => return None,
+        other => {
+            return standing::example(other)
+                .or_else(|| settlement::example(other))
+                .or_else(|| exchange::example(other));
+        }
     })
 }
 
@@ -124,7 +152,7 @@ fn account() -> Value {
     json!({
         "id": ACCOUNT, "owner_id": OWNER, "name": "Everyday", "kind": "user", "currency": "USD", "exponent": 2,
         "status": "open", "balance": 250_000, "held": 0, "available": 250_000, "floor": 0, "ceiling": null,
-        "version": 3, "created_at": AT, "updated_at": AT,
+        "labels": {"shop": "Lisbon"}, "version": 3, "created_at": AT, "updated_at": AT,
     })
 }
 
@@ -138,13 +166,54 @@ fn new_transfer() -> Value {
 fn transfer() -> Value {
     json!({
         "id": TRANSFER, "debit_account_id": ACCOUNT, "credit_account_id": OTHER, "amount": 1050, "currency": "USD",
-        "status": "posted", "description": "Rent, November", "external_ref": "invoice-2041", "metadata": null,
+        "status": "posted", "remaining": 1050, "description": "Rent, November", "external_ref": "invoice-2041", "metadata": null,
         "pending_of": null, "reversal_of": null, "expires_at": null, "posted_at": AT, "created_at": AT,
     })
 }
 
 fn entry() -> Value {
     json!({"seq": 1, "transfer_id": TRANSFER, "amount": -1050, "balance_after": 248_950, "posted_at": AT})
+}
+
+fn event() -> Value {
+    json!({
+        "specversion": "1.0", "id": TRANSFER, "source": "urn:tollgate:accounts", "type": "transfer.posted",
+        "subject": TRANSFER, "time": AT, "datacontenttype": "application/json", "data": transfer(),
+    })
+}
+
+fn statement() -> Value {
+    json!({
+        "account_id": ACCOUNT, "name": "Everyday", "currency": "USD", "exponent": 2,
+        "from": "2026-11-01T00:00:00.000000Z", "to": "2026-12-01T00:00:00.000000Z",
+        "opening_balance": 250_000, "closing_balance": 248_950, "entry_count": 1, "entries": [statement_entry()],
+    })
+}
+
+fn statement_entry() -> Value {
+    json!({
+        "seq": 1, "transfer_id": TRANSFER, "amount": -1050, "balance_after": 248_950, "posted_at": AT,
+        "counterparty_account_id": OTHER, "description": "Rent, November", "external_ref": "invoice-2041",
+        "reversal_of": null,
+    })
+}
+
+/// How the forms of a statement look that are no JSON.
+fn file(kind: &str) -> Option<Value> {
+    let text = match kind {
+        "text/csv; charset=utf-8" => format!(
+            "type,seq,posted_at,transfer_id,counterparty_account_id,description,external_ref,reversal_of,amount,balance,currency\r\n\
+             opening,,2026-11-01T00:00:00.000000Z,,,,,,,2500.00,USD\r\n\
+             entry,1,{AT},{TRANSFER},{OTHER},\"Rent, November\",invoice-2041,,-10.50,2489.50,USD\r\n\
+             closing,,2026-12-01T00:00:00.000000Z,,,,,,,2489.50,USD\r\n"
+        ),
+        "application/xml" => "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+             <Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt>…</BkToCstmrStmt></Document>"
+            .to_owned(),
+        "application/pdf" => "%PDF-1.7 …".to_owned(),
+        _ => return None,
+    };
+    Some(json!({"statement": {"summary": "A statement", "value": text}}))
 }
 
 fn problem() -> Value {

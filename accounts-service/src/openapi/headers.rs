@@ -15,9 +15,10 @@ impl Modify for Headers {
 
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = vec!["Cache-Control"];
-    let one = path.contains("{id}") && !path.ends_with("/entries");
+    let one = path.contains("{id}") && !["/entries", "/balance", "/runs"].iter().any(|list| path.ends_with(list));
     // A decline of a transfer is frozen under its key as a success is.
-    let frozen = path.contains("/transfers") && matches!(status, "404" | "409" | "422");
+    let frozen =
+        ["/transfers", "/exchanges"].iter().any(|part| path.contains(part)) && matches!(status, "404" | "409" | "422");
     names.extend((keyed && (status.starts_with('2') || frozen)).then_some("Idempotent-Replayed"));
     match status {
         "200" | "304" if one => names.push("ETag"),

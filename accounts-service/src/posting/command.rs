@@ -2,32 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-use shared::domain::{AccountId, TransferId};
 use shared::problem::{Code, Context, Problem};
 use uuid::Uuid;
 
-use super::apply::Order;
+use super::core::{Draft, Exchange, Need};
+use super::outcome::Outcome;
 
 /// The first 128 bits of SHA-256 over caller, method, route and key: a caller can only ever collide with themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyDigest(pub Uuid);
-
-/// A transfer that may be: the order, its future id, and what is carried along unread.
-#[derive(Debug)]
-pub struct Draft {
-    /// The id it gets if it posts.
-    pub id: TransferId,
-    /// What is decided on.
-    pub order: Order,
-    /// For people.
-    pub description: Option<String>,
-    /// The client's own reference.
-    pub external_ref: Option<String>,
-    /// A JSON object, exactly as the client wrote it.
-    pub metadata: Option<Box<RawValue>>,
-}
 
 /// How the items of a batch hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, utoipa::ToSchema)]
@@ -39,13 +22,15 @@ pub enum Mode {
     Atomic,
 }
 
-/// What one key asks for.
+/// What one request asks for.
 #[derive(Debug)]
 pub enum Work {
     /// A single transfer.
     One(Arc<Draft>),
     /// A batch; items that were refused before any account was looked at carry their problem.
     Many(Mode, Vec<Result<Arc<Draft>, Problem>>),
+    /// An exchange of one currency for another.
+    Exchange(Arc<Exchange>),
 }
 
 impl Work {
@@ -54,13 +39,16 @@ impl Work {
         let (one, many) = match self {
             Self::One(draft) => (Some(draft), [].as_slice()),
             Self::Many(_, items) => (None, items.as_slice()),
+            Self::Exchange(_) => (None, [].as_slice()),
         };
         one.into_iter().chain(many.iter().filter_map(|item| item.as_ref().ok()))
     }
 
-    /// The accounts that deciding it needs, with repeats.
-    pub fn accounts(&self) -> impl Iterator<Item = AccountId> {
-        self.drafts().flat_map(|draft| [draft.order.debit(), draft.order.credit()])
+    /// What deciding it is known to rest on before it is tried, with repeats.
+    pub fn needs(&self) -> impl Iterator<Item = Need> {
+        let exchange = if let Self::Exchange(wish) = self { Some(wish) } else { None };
+        let drafts = self.drafts().flat_map(|draft| draft.command.needs());
+        drafts.chain(exchange.into_iter().flat_map(|wish| wish.needs()))
     }
 
     /// How much of a commit batch it takes.
@@ -69,15 +57,16 @@ impl Work {
         match self {
             Self::One(_) => 1,
             Self::Many(_, items) => items.len().max(1),
+            Self::Exchange(_) => 3,
         }
     }
 }
 
-/// One keyed request in the queue.
+/// One request in the queue.
 #[derive(Debug)]
 pub struct Unit {
-    /// Its key.
-    pub key: KeyDigest,
+    /// Its key; none: work of the service's own, whose outcome nobody waits for.
+    pub key: Option<KeyDigest>,
     /// What was asked under the key.
     pub fingerprint: Uuid,
     /// What to do.
@@ -86,20 +75,13 @@ pub struct Unit {
     pub context: Context,
 }
 
-/// How a keyed request ended, for good.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// A single transfer, posted; its body is rendered from this.
-    Posted(Arc<Draft>, i64),
-    /// Anything else: the status and body as first answered.
-    Stored(u16, Bytes),
-}
-
 /// An outcome, and whether it is the first answer or a replay.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// How it ended.
     pub outcome: Outcome,
+    /// When its transfers were recorded, in microseconds since the epoch.
+    pub at: i64,
     /// Whether it was answered before.
     pub replayed: bool,
 }

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::command::{KeyDigest, Outcome};
+use super::command::KeyDigest;
 use super::error::CommitError;
+use super::outcome::Outcome;
 use super::rows::{Found, KeyRow};
 
 /// What the attempts of one batch wrote whose end is unknown.
@@ -27,13 +28,7 @@ impl Doubt {
 
 /// Transfers have an id of their own; stored bodies hold such ids, or the request's id and the instant.
 fn same(one: &Outcome, other: &Outcome) -> bool {
-    match (one, other) {
-        (Outcome::Posted(one, _), Outcome::Posted(other, _)) => one.id == other.id,
-        (Outcome::Stored(status, body), Outcome::Stored(other_status, other_body)) => {
-            status == other_status && body == other_body
-        }
-        (Outcome::Posted(..), Outcome::Stored(..)) | (Outcome::Stored(..), Outcome::Posted(..)) => false,
-    }
+    one.keep() == other.keep()
 }
 
 #[cfg(test)]
@@ -41,6 +36,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::posting::error::Moved;
+    use crate::posting::outcome::tests::decided;
 
     fn stored(body: &'static str) -> Outcome {
         Outcome::Stored(422, body.into())
@@ -51,15 +48,7 @@ mod tests {
     }
 
     fn posted(id: u128) -> Outcome {
-        let draft = crate::posting::rows::restore(
-            Uuid::from_u128(id),
-            (Uuid::from_u128(1), Uuid::from_u128(2)),
-            5,
-            "USD",
-            Uuid::nil(),
-            (None, None, None),
-        );
-        Outcome::Posted(draft.unwrap().into(), 0)
+        Outcome::Posted(decided(id))
     }
 
     #[test]
@@ -69,8 +58,9 @@ mod tests {
         let mut doubt = Doubt::default();
         doubt.remember(&lost(), vec![row(1, posted(10)), row(2, stored("at 1"))]);
         doubt.remember(&lost(), vec![row(2, stored("at 2"))]);
-        doubt.remember(&CommitError::Stale, vec![row(3, posted(30))]);
-        let wrote = |digest, outcome| doubt.wrote(&Found { digest: key(digest), fingerprint: Uuid::nil(), outcome });
+        doubt.remember(&CommitError::Stale(Moved::Other), vec![row(3, posted(30))]);
+        let wrote =
+            |digest, outcome| doubt.wrote(&Found { digest: key(digest), fingerprint: Uuid::nil(), outcome, at: 0 });
         assert!(wrote(1, posted(10)) && wrote(2, stored("at 1")) && wrote(2, stored("at 2")));
         // Another's, another key's, one that was rolled back for certain, and one never tried.
         assert!(!wrote(1, posted(11)) && !wrote(2, stored("at 3")) && !wrote(2, posted(10)));

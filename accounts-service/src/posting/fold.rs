@@ -1,96 +1,225 @@
-//! Folding a commit batch: every unit through `apply`, in the order of arrival, into the rows to write.
+//! Folding a commit batch: every unit judged by the core, in the order of arrival, into the rows to write.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::domain::AccountId;
+use shared::domain::{AccountId, MAX_AMOUNT};
 use shared::problem::{Code, Context, Problem};
 
-use super::apply::{Posting, apply};
-use super::command::{Draft, Mode, Outcome, Unit, Work};
-use super::rows::{AccountRow, KeyRow, Rows, TransferRow};
-use super::state::{Account, State};
-use crate::transfers::model::Transfer;
+use super::command::{Mode, Unit, Work};
+use super::core::{
+    Account, Bounds, Command, Decided, Draft, Effect, Exchange, Exchanged, Halt, Kind, Need, Preconditions, State,
+    Status, Stop, apply, decide, exchange,
+};
+use super::exchanges::{ExchangeRow, made};
+use super::outcome::{Done, Outcome};
+use super::rest::write::Rest;
+use super::rows::{AccountRow, AddedRow, KeyRow, Rows, TransferRow};
 use crate::transfers::render::{self, Item};
 
-/// Decides `units` on `state`, which afterwards is what the database will be once the rows are written.
-pub(super) fn fold<'a>(state: &mut State, units: impl Iterator<Item = &'a Unit> + Clone, posted_at: i64) -> Rows {
-    let mut accounts: BTreeMap<AccountId, i64> = BTreeMap::new();
-    for id in units.clone().flat_map(|unit| unit.work.accounts()) {
-        if let Some(account) = state.account(id) {
-            accounts.insert(id, account.version);
+/// Decides `units` on `state` at `now`, in microseconds since the epoch. The state is afterwards what the database will
+/// be once the rows are written; when it knows too little it is as before, and what is missing is the answer.
+pub(super) fn fold<'a>(state: &mut State, units: impl Iterator<Item = &'a Unit>, now: i64) -> Result<Rows, Vec<Need>> {
+    let before = state.mark();
+    let mut fold = Fold { state, rows: Rows { asked: now, ..Rows::default() }, leaned: HashSet::new() };
+    let mut missing = Vec::new();
+    for unit in units {
+        match fold.judge_unit(unit) {
+            Ok(outcome) => {
+                let row = |digest| KeyRow { digest, fingerprint: unit.fingerprint, outcome };
+                fold.rows.keys.extend(unit.key.map(row));
+            }
+            Err(needs) => missing.extend(needs),
         }
     }
-    let mut rows = Rows { posted_at, ..Rows::default() };
-    for unit in units {
-        let outcome = decide_unit(state, &mut rows.transfers, unit, posted_at);
-        rows.keys.push(KeyRow { digest: unit.key, fingerprint: unit.fingerprint, outcome });
+    let Fold { mut rows, leaned, .. } = fold;
+    if !missing.is_empty() {
+        state.undo_to(before);
+        return Err(missing);
     }
     rows.keys.sort_unstable_by_key(|key| key.digest);
-    let row = |(id, expected)| state.account(id).map(|after| AccountRow { expected, after: *after });
-    rows.accounts = accounts.into_iter().filter_map(row).collect();
-    rows
+    sort_accounts(&mut rows, state, leaned);
+    let carries = state.carries.changed();
+    rows.carries = carries.into_iter().filter_map(|(id, _)| Some((id, *state.carries.row(&id)?))).collect();
+    if let Some(rest) = Rest::of(state, rows.transfers.len(), now) {
+        (rows.rest, rows.events) = (Some(rest.json()), rest.positions());
+    }
+    Ok(rows)
 }
 
-fn decide_unit(state: &mut State, transfers: &mut Vec<TransferRow>, unit: &Unit, posted_at: i64) -> Outcome {
-    match &unit.work {
-        Work::One(draft) => match apply(state, &draft.order) {
-            Ok(posting) => {
-                transfers.push(TransferRow { draft: Arc::clone(draft), posting });
-                Outcome::Posted(Arc::clone(draft), posted_at)
+/// A fold on its way.
+struct Fold<'a> {
+    state: &'a mut State,
+    rows: Rows,
+    /// Accounts that a decision leans on and that need not change by it; of those that change only the unbounded ones.
+    leaned: HashSet<AccountId>,
+}
+
+impl Fold<'_> {
+    fn judge_unit(&mut self, unit: &Unit) -> Result<Outcome, Vec<Need>> {
+        let now = self.rows.asked;
+        match &unit.work {
+            Work::One(draft) => match judge(self.state, draft, now) {
+                Ok((decided, effect)) => {
+                    self.record(draft, &decided, &effect);
+                    Ok(Outcome::Posted(decided))
+                }
+                Err(Stop::Declined(decline)) => {
+                    self.lean_on(&draft.command);
+                    Ok(stored_problem(&Problem::from(decline), unit))
+                }
+                Err(Stop::Missing(need)) => Err(vec![need]),
+            },
+            Work::Many(mode, items) => {
+                let before = self.state.mark();
+                let judged = judge_items(self.state, items, now)?;
+                if *mode == Mode::Atomic && judged.iter().any(Result::is_err) {
+                    self.state.undo_to(before);
+                    unit.work.drafts().for_each(|draft| self.lean_on(&draft.command));
+                    return Ok(stored_problem(&atomic_decline(&judged, &unit.context), unit));
+                }
+                let done = items.iter().zip(judged).map(|(item, judged)| self.finish_item(item, judged, &unit.context));
+                Ok(Outcome::Results(done.collect()))
             }
-            Err(decline) => stored_problem(&Problem::from(decline), unit),
-        },
-        Work::Many(mode, items) => {
-            let before = snapshot(state, &unit.work);
-            let decided = decide_items(state, items);
-            if *mode == Mode::Atomic && decided.iter().any(Result::is_err) {
-                before.into_iter().for_each(|account| state.put(account));
-                return stored_problem(&atomic_decline(&decided, &unit.context), unit);
-            }
-            let posted = decided.iter().filter_map(|item| item.as_ref().ok());
-            transfers
-                .extend(posted.map(|(draft, posting)| TransferRow { draft: Arc::clone(draft), posting: *posting }));
-            Outcome::Stored(200, render::results(&items_of(&decided, posted_at), &unit.context))
+            // All that it rests on is held still, so nothing has to be looked at once more.
+            Work::Exchange(wish) => match exchange(self.state, wish, now) {
+                Ok(exchanged) => Ok(self.record_exchange(wish, exchanged)),
+                Err(Halt::Refused(refusal)) => Ok(stored_problem(&Problem::from(refusal), unit)),
+                Err(Halt::Missing(need)) => Err(vec![need]),
+            },
         }
     }
+
+    fn finish_item(&mut self, item: &Result<Arc<Draft>, Problem>, judged: Judged, context: &Context) -> Done {
+        match (item, judged) {
+            (Ok(draft), Ok((decided, effect))) => {
+                self.record(draft, &decided, &effect);
+                Done::Posted(decided)
+            }
+            (item, Err(problem)) => {
+                item.iter().for_each(|draft| self.lean_on(&draft.command));
+                Done::refused(&problem, context)
+            }
+            (Err(problem), Ok(_)) => Done::refused(problem, context),
+        }
+    }
+
+    fn record_exchange(&mut self, wish: &Arc<Exchange>, exchanged: Exchanged) -> Outcome {
+        let row = ExchangeRow { wish: Arc::clone(wish), exchanged };
+        self.rows.before(row.not_after());
+        self.rows.transfers.extend(row.transfers());
+        self.rows.exchanges.push(row);
+        Outcome::Stored(201, made(wish.id))
+    }
+
+    fn record(&mut self, draft: &Draft, decided: &Arc<Decided>, effect: &Effect) {
+        for side in [Some(effect.debit), effect.credit].into_iter().flatten() {
+            if is_unbounded(&side) && !is_only_added_to(draft, effect, side.id) {
+                self.leaned.insert(side.id);
+            }
+        }
+        // A hold is judged on a receiver that it leaves as it is.
+        if effect.credit.is_none() {
+            self.lean_on(&draft.command);
+        }
+        self.rows.before(effect.not_after());
+        self.rows.transfers.push(TransferRow { decided: Arc::clone(decided), posting: effect.posting() });
+    }
+
+    /// A decline is as true as what was known of both sides.
+    fn lean_on(&mut self, command: &Command) {
+        let sides = command.needs().flat_map(|need| self.state.accounts_of(&need));
+        self.leaned.extend(sides);
+    }
+}
+
+/// Whether money may come and go without a look at what is there: the commit adds to such an account, whatever another
+/// process has made of it meanwhile. Far enough from the ends of the range for that not to matter.
+fn is_unbounded(account: &Account) -> bool {
+    account.kind == Kind::System
+        && account.status == Status::Open
+        && (account.floor, account.ceiling, account.next_expiry) == (None, None, None)
+        && !account.limited
+        && account.balance.abs() < MAX_AMOUNT / 2
+}
+
+/// Whether nothing but the side's existence was decided on.
+fn is_only_added_to(draft: &Draft, effect: &Effect, side: AccountId) -> bool {
+    let Command::Transfer(order) = &draft.command else { return false };
+    let Preconditions { debit_balance, credit_balance, debit_version } = order.preconditions;
+    let free = if side == order.debit() {
+        debit_balance == Bounds::default() && debit_version.is_none()
+    } else {
+        credit_balance == Bounds::default()
+    };
+    effect.credit.is_some() && free
+}
+
+/// Sorts what changed into accounts whose versions have to hold and accounts that are added to, and names what was
+/// leaned on without being changed.
+fn sort_accounts(rows: &mut Rows, state: &State, leaned: HashSet<AccountId>) {
+    let mut unchanged = leaned.clone();
+    for (id, before) in state.accounts.changed() {
+        unchanged.remove(&id);
+        let (Some(before), Some(after)) = (before.copied(), state.accounts.row(&id).copied()) else { continue };
+        if is_unbounded(&before) && is_unbounded(&after) && !leaned.contains(&id) {
+            rows.added.push(AddedRow { before, after });
+        } else {
+            let expiring = before.next_expiry.is_some() || after.next_expiry.is_some();
+            rows.accounts.push(AccountRow { expected: before.version, after, expiring });
+        }
+    }
+    let unchanged = unchanged.into_iter().filter_map(|id| Some((id, state.accounts.row(&id)?.version)));
+    let mut looked: Vec<_> = unchanged.collect();
+    if !looked.is_empty() {
+        looked.extend(rows.accounts.iter().map(|row| (row.after.id, row.expected)));
+        looked.sort_unstable();
+        rows.looked = Some(looked);
+    }
+}
+
+fn judge(state: &mut State, draft: &Draft, now: i64) -> Result<(Arc<Decided>, Effect), Stop> {
+    let effect = decide(state, draft, now)?;
+    apply(state, &effect);
+    Ok((Arc::new(Decided { record: effect.record, memo: effect.memo(&draft.memo) }), effect))
 }
 
 /// One item of a batch, judged.
-pub(crate) type Decided = Result<(Arc<Draft>, Posting), Problem>;
+pub(crate) type Judged = Result<(Arc<Decided>, Effect), Problem>;
 
-/// Judges the items of a batch one after the other, each on what those before it left.
-pub(crate) fn decide_items(state: &mut State, items: &[Result<Arc<Draft>, Problem>]) -> Vec<Decided> {
-    let decide = |item: &Result<Arc<Draft>, Problem>| {
-        let draft = item.as_ref().map_err(Problem::clone)?;
-        let posting = apply(state, &draft.order).map_err(Problem::from)?;
-        Ok((Arc::clone(draft), posting))
-    };
-    items.iter().map(decide).collect()
-}
-
-fn items_of(decided: &[Decided], posted_at: i64) -> Vec<Item> {
-    let item = |decided: &Decided| match decided {
-        Ok((draft, _)) => Item::Posted(Transfer { draft: Arc::clone(draft), posted_at }),
-        Err(problem) => Item::Refused(problem.clone()),
-    };
-    decided.iter().map(item).collect()
-}
-
-/// The accounts of a batch as they are before it, so that an atomic one can be undone whole.
-fn snapshot(state: &State, work: &Work) -> Vec<Account> {
-    work.accounts().filter_map(|id| state.account(id).copied()).collect()
+/// Judges the items of a batch one after the other, each on what those before it left; or everything that is missing.
+pub(crate) fn judge_items(
+    state: &mut State,
+    items: &[Result<Arc<Draft>, Problem>],
+    now: i64,
+) -> Result<Vec<Judged>, Vec<Need>> {
+    let mut judged = Vec::with_capacity(items.len());
+    let mut missing = Vec::new();
+    for item in items {
+        judged.push(match item {
+            Ok(draft) => match judge(state, draft, now) {
+                Ok(done) => Ok(done),
+                Err(Stop::Declined(decline)) => Err(decline.into()),
+                Err(Stop::Missing(need)) => {
+                    missing.push(need);
+                    continue;
+                }
+            },
+            Err(problem) => Err(problem.clone()),
+        });
+    }
+    if missing.is_empty() { Ok(judged) } else { Err(missing) }
 }
 
 /// 422 with every item's own answer inside; those that would have posted name the link.
-pub(crate) fn atomic_decline(decided: &[Decided], context: &Context) -> Problem {
-    let item = |item: &Decided| match item {
-        Ok(_) => Item::Refused(Problem::new(Code::LinkedItemDeclined)),
-        Err(problem) => Item::Refused(problem.clone()),
+pub(crate) fn atomic_decline(judged: &[Judged], context: &Context) -> Problem {
+    let item = |item: &Judged| match item {
+        Ok(_) => Item::refused(&Problem::new(Code::LinkedItemDeclined), context),
+        Err(problem) => Item::refused(problem, context),
     };
-    let items: Vec<_> = decided.iter().map(item).collect();
-    Problem::new(Code::BatchDeclined).extension("results", render::results_value(&items, context))
+    let items: Vec<_> = judged.iter().map(item).collect();
+    Problem::new(Code::BatchDeclined).extension("results", render::results_value(&items))
 }
 
 fn stored_problem(problem: &Problem, unit: &Unit) -> Outcome {

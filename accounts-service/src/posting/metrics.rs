@@ -1,17 +1,49 @@
 //! What the engine tells of itself.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+/// The parts of a batch's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its first request waited in the queue.
+    Queued,
+    /// It was decided, with what had to be looked up.
+    Folded,
+    /// It was written out for the database.
+    Encoded,
+    /// The database had it.
+    Committed,
+    /// Its requests were answered.
+    Answered,
+}
+
+impl Phase {
+    const ALL: [Self; 5] = [Self::Queued, Self::Folded, Self::Encoded, Self::Committed, Self::Answered];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Folded => "folded",
+            Self::Encoded => "encoded",
+            Self::Committed => "committed",
+            Self::Answered => "answered",
+        }
+    }
+}
+
 /// Counters and distributions of commit batches.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     batch: Histogram,
     commit: Histogram,
+    phases: [Histogram; 5],
     careful: Counter,
+    refolded: Counter,
     failed: Counter,
 }
 
@@ -21,14 +53,22 @@ impl Metrics {
         let metrics = Self {
             batch: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            phases: Phase::ALL.map(|_| Histogram::new(exponential_buckets(0.000_01, 2.0, 18))),
             careful: Counter::default(),
+            refolded: Counter::default(),
             failed: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("posting");
         registry.register("batch_requests", "Requests in a commit batch", metrics.batch.clone());
         let help = "Time from drained to answered";
         registry.register_with_unit("commit", help, Unit::Seconds, metrics.commit.clone());
-        registry.register("careful", "Batches that did not pass at the first attempt", metrics.careful.clone());
+        for (phase, histogram) in Phase::ALL.into_iter().zip(&metrics.phases) {
+            let label = (Cow::Borrowed("phase"), Cow::Borrowed(phase.as_str()));
+            let registry = registry.sub_registry_with_label(label);
+            registry.register_with_unit("phase", "Time in a part of the way", Unit::Seconds, histogram.clone());
+        }
+        registry.register("careful", "Batches that had to be folded under lock", metrics.careful.clone());
+        registry.register("refolded", "Times that a batch was folded again", metrics.refolded.clone());
         registry.register("failed", "Requests that got no outcome", metrics.failed.clone());
         metrics
     }
@@ -39,8 +79,16 @@ impl Metrics {
         self.commit.observe(took.as_secs_f64());
     }
 
+    pub(super) fn phase(&self, phase: Phase, took: Duration) {
+        self.phases.get(phase as usize).into_iter().for_each(|histogram| histogram.observe(took.as_secs_f64()));
+    }
+
     pub(super) fn careful(&self) {
         self.careful.inc();
+    }
+
+    pub(super) fn refolded(&self) {
+        self.refolded.inc();
     }
 
     pub(super) fn failed(&self, requests: usize) {

@@ -1,38 +1,42 @@
 //! PostgreSQL: one connection of the engine's own, and as few round trips as the work allows.
 
-use std::sync::Arc;
+mod bind;
 
-use shared::domain::AccountId;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+pub(super) use bind::Statement;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use uuid::Uuid;
 
-use super::chain;
-use super::command::{KeyDigest, Outcome, Unit};
-use super::error::CommitError;
+use super::command::{KeyDigest, Unit};
+use super::core::{Account, Kind, Need, Status};
+use super::error::{CommitError, Moved};
+use super::exchanges::{self, Rates};
+use super::outcome::Stub;
+use super::rest::read::{self, Looked, NeverWritten, Wanted};
 use super::rows::{
-    AccountRow, Found, KeyRow, Rows, TransferRow, read_account, read_found, restore, sorted_accounts, sorted_keys,
-    stored,
+    Committed, Found, FoundKey, Rows, account_ids, fill, named, read_account, read_key, read_transfer, sorted_keys,
 };
-use super::settle::Held;
-use super::state::{Account, Kind, Status};
+use super::settle::{Held, Loaded};
+use crate::db::Month;
+use crate::db::entity::transfer;
 
-const POST: &str = "SELECT post_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-                    $18, $19, $20, $21, $22, $23, $24, $25, $26)";
+const READ: &str = "SELECT id, owner_id, kind, currency, status, balance, held, next_expiry, floor, ceiling, limited, \
+                    seq, version FROM accounts WHERE id = ANY($1)";
 
-const READ: &str = "SELECT id, owner_id, kind, currency, status, balance, held, floor, ceiling, seq, version \
-                    FROM accounts WHERE id = ANY($1)";
-
-const LOCK: &str = "SELECT id, owner_id, kind, currency, status, balance, held, floor, ceiling, seq, version \
-                    FROM accounts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+/// In the order in which `commit_batch` locks: those that it only adds to come last.
+const LOCK: &str = "SELECT id, owner_id, kind, currency, status, balance, held, next_expiry, floor, ceiling, limited, \
+                    seq, version FROM accounts WHERE id = ANY($1) \
+                    ORDER BY kind = 'system' AND floor IS NULL AND ceiling IS NULL, id FOR NO KEY UPDATE";
 
 const CLAIM: &str = "INSERT INTO transfer_keys (digest, fingerprint) SELECT * FROM unnest($1::uuid[], $2::uuid[]) \
                      ON CONFLICT DO NOTHING RETURNING digest";
 
-const LOOK_UP: &str = "SELECT k.digest, k.fingerprint, k.status::bigint, k.body, t.id, t.debit_account_id, \
-                       t.credit_account_id, t.amount, t.currency, t.created_by, t.description, t.external_ref, \
-                       t.metadata, t.posted_at \
-                       FROM transfer_keys k LEFT JOIN transfers t ON t.id = k.transfer_id WHERE k.digest = ANY($1)";
+const KEYS: &str = "SELECT digest, fingerprint, status::bigint, transfer_id, body FROM transfer_keys \
+                    WHERE digest = ANY($1)";
+
+/// By their months: a search by id alone would look into every month there is.
+const TRANSFERS: &str = "SELECT * FROM transfers WHERE id = ANY($1) AND position >= $2 AND position < $3";
 
 const HEAD: &str = "SELECT committed_at FROM ledger_head WHERE id = 1 FOR UPDATE";
 
@@ -44,10 +48,16 @@ pub(super) struct PostgresLane {
 
 impl PostgresLane {
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        // The arrays' lengths vary with the load: a plan made for this batch is no better for the next. Durable
-        // whatever the server's default is.
         let settings = [
+            // The arrays' lengths vary with the load: a plan made for this batch is no better for the next.
             ("plan_cache_mode", "force_generic_plan"),
+            // Whatever the planner thinks of tables that are small or new: accounts are locked in the order of the
+            // arrays, and a month is read by its indexes from its first row on.
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("enable_material", "off"),
+            ("enable_seqscan", "off"),
+            // Durable whatever the server's default is.
             ("synchronous_commit", "on"),
             ("statement_timeout", "20s"),
             ("idle_in_transaction_session_timeout", "60s"),
@@ -64,37 +74,67 @@ impl PostgresLane {
         Ok(self.connection.insert(connection))
     }
 
-    /// The accounts as last committed, unlocked.
-    pub(super) async fn read(&mut self, ids: &[AccountId]) -> Result<Vec<Account>, CommitError> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    /// What the ledger holds of `needs` as last committed, unlocked.
+    pub(super) async fn load(&mut self, needs: &[Need]) -> Result<Loaded, CommitError> {
+        let ids = account_ids(needs);
         let rows = sqlx::query(READ).bind(ids).fetch_all(self.connection().await?).await?;
-        rows.iter().map(|row| Ok(read_account!(row))).collect()
+        let accounts = rows.iter().map(|row| Ok(read_account!(row))).collect::<Result<_, CommitError>>()?;
+        Ok(Loaded { accounts, rates: Rates::default() })
+    }
+
+    pub(super) async fn open_month(&mut self, month: Month) -> Result<(), CommitError> {
+        sqlx::query("SELECT open_month($1)").bind(month.number()).execute(self.connection().await?).await?;
+        Ok(())
+    }
+
+    /// Those of `keys` that have an outcome.
+    pub(super) async fn look_up(&mut self, keys: &[Uuid]) -> Result<Vec<Found>, CommitError> {
+        look_up(self.connection().await?, keys).await
     }
 
     /// Claims, checks, writes and commits in one statement that is its own transaction.
-    pub(super) async fn post(&mut self, rows: &Rows) -> Result<(), CommitError> {
-        let query = bind(rows, false);
-        self.connection().await?.execute(query).await?;
-        Ok(())
+    pub(super) async fn post(&mut self, statement: Statement) -> Result<Committed, CommitError> {
+        statement.run(self.connection().await?).await
     }
 
-    pub(super) async fn hold(&mut self, units: &[Unit]) -> Result<Held, CommitError> {
+    /// Begins a transaction with the claims of the keys.
+    pub(super) async fn claim(&mut self, units: &[Unit]) -> Result<Vec<Found>, CommitError> {
         let connection = self.connection().await?;
         connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        let taken = claim(connection, units).await?;
-        let ids = sorted_accounts(units, &taken);
-        let rows = sqlx::query(LOCK).bind(ids).fetch_all(&mut *connection).await?;
-        let accounts = rows.iter().map(|row| Ok(read_account!(row))).collect::<Result<_, CommitError>>()?;
-        let head = sqlx::query(HEAD).fetch_one(&mut *connection).await?;
-        Ok(Held { taken, accounts, committed_at: head.try_get(0)? })
+        claim(connection, units).await
     }
 
-    pub(super) async fn finish(&mut self, rows: &Rows) -> Result<(), CommitError> {
-        let query = bind(rows, true);
+    /// Locks the accounts, then the chain's head.
+    pub(super) async fn hold(&mut self, needs: &[Need]) -> Result<Held, CommitError> {
         let connection = self.connection().await?;
-        connection.execute(query).await?;
+        let pairs = exchanges::pairs(needs);
+        let mut rates = Rates { newest: exchanges::postgres::rates(connection, &pairs).await?, carries: Vec::new() };
+        let ids = account_ids(&rates.and(needs));
+        let rows = sqlx::query(LOCK).bind(ids).fetch_all(&mut *connection).await?;
+        let accounts = rows.iter().map(|row| Ok(read_account!(row))).collect::<Result<_, CommitError>>()?;
+        rates.carries = exchanges::postgres::carries(connection, &rates.rounding()).await?;
+        let head = sqlx::query(HEAD).fetch_one(&mut *connection).await?;
+        // Whoever sets a rate holds the head: none is newer than what is there now.
+        if exchanges::postgres::rates(connection, &pairs).await? != rates.newest {
+            return Err(CommitError::Stale(Moved::Other));
+        }
+        Ok(Held { loaded: Loaded { accounts, rates }, committed_at: head.try_get(0)? })
+    }
+
+    pub(super) async fn finish(&mut self, rows: &Rows) -> Result<Committed, CommitError> {
+        let connection = self.connection().await?;
+        let committed = Statement::of(rows, true).run(connection).await?;
+        if !rows.exchanges.is_empty() {
+            exchanges::postgres::write(connection, rows, committed.at.unwrap_or(rows.asked)).await?;
+        }
         connection.execute("COMMIT").await?;
-        Ok(())
+        Ok(committed)
+    }
+
+    /// What decisions rest on besides accounts.
+    pub(super) async fn look(&mut self, wanted: &Wanted) -> Result<Looked, CommitError> {
+        let row = sqlx::query(read::POSTGRES).bind(wanted.json()).fetch_one(self.connection().await?).await?;
+        Looked::parse(row.try_get(0)?).map_err(|NeverWritten(what)| CommitError::Corrupt(what))
     }
 
     pub(super) async fn release(&mut self, error: &CommitError) {
@@ -125,60 +165,27 @@ async fn claim(connection: &mut PgConnection, units: &[Unit]) -> Result<Vec<Foun
     }
     let won = won.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
     let lost: Vec<_> = digests.into_iter().filter(|digest| !won.contains(digest)).collect();
-    let rows = sqlx::query(LOOK_UP).bind(&lost).fetch_all(&mut *connection).await?;
+    let found = look_up(connection, &lost).await?;
     // Fewer than were lost: whoever held one has rolled back since.
-    if rows.len() != lost.len() {
-        return Err(CommitError::Stale);
+    if found.len() == lost.len() { Ok(found) } else { Err(CommitError::Stale(Moved::Key)) }
+}
+
+async fn look_up(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Found>, CommitError> {
+    let rows = sqlx::query(KEYS).bind(keys).fetch_all(&mut *connection).await?;
+    let keys = rows.iter().map(|row| Ok(read_key!(row))).collect::<Result<Vec<_>, CommitError>>()?;
+    let ids = named(&keys);
+    fill(keys, transfers(connection, &ids).await?)
+}
+
+/// Ids name the month of their request, which is that of the commit or the one before; whatever is not found there was
+/// imported, or comes from a clock that was wrong.
+async fn transfers(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<transfer::Model>, CommitError> {
+    let months = || ids.iter().map(|id| Month::of_id(*id));
+    let (Some(first), Some(last)) = (months().min(), months().max()) else { return Ok(Vec::new()) };
+    let near = sqlx::query(TRANSFERS).bind(ids).bind(first.plus(-1).base()).bind(last.plus(2).base());
+    let mut rows = near.fetch_all(&mut *connection).await?;
+    if rows.len() < ids.len() {
+        rows = sqlx::query(TRANSFERS).bind(ids).bind(0_i64).bind(i64::MAX).fetch_all(connection).await?;
     }
-    rows.iter().map(|row| Ok(read_found!(row))).collect()
-}
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
-
-/// The batch as one array per column. Binding encodes at once, so nothing of `rows` stays borrowed.
-fn bind(rows: &Rows, claimed: bool) -> Query<'static> {
-    let query = bind_keys(sqlx::query(POST).bind(claimed), &rows.keys);
-    let query = bind_accounts(query, &rows.accounts);
-    let query = bind_transfers(query, &rows.transfers);
-    let content = if rows.transfers.is_empty() { [0; 32] } else { chain::content(rows) };
-    query.bind(rows.posted_at).bind(content.to_vec())
-}
-
-fn column<'r, R, T>(rows: &'r [R], read: impl Fn(&'r R) -> T) -> Vec<T> {
-    rows.iter().map(read).collect()
-}
-
-fn bind_keys<'q>(query: Query<'q>, keys: &[KeyRow]) -> Query<'q> {
-    query
-        .bind(column(keys, |key| key.digest.0))
-        .bind(column(keys, |key| key.fingerprint))
-        .bind(column(keys, |key| key.columns().0))
-        .bind(column(keys, |key| key.columns().1))
-        .bind(column(keys, |key| key.columns().2.map(<[u8]>::to_vec)))
-}
-
-fn bind_accounts<'q>(query: Query<'q>, accounts: &[AccountRow]) -> Query<'q> {
-    query
-        .bind(column(accounts, |row| row.after.id.as_uuid()))
-        .bind(column(accounts, |row| row.expected))
-        .bind(column(accounts, |row| row.after.balance))
-        .bind(column(accounts, |row| row.after.seq))
-        .bind(column(accounts, |row| row.after.version))
-}
-
-fn bind_transfers<'q>(query: Query<'q>, rows: &[TransferRow]) -> Query<'q> {
-    query
-        .bind(column(rows, |row| row.draft.id.as_uuid()))
-        .bind(column(rows, |row| row.posting.debit.id.as_uuid()))
-        .bind(column(rows, |row| row.posting.credit.id.as_uuid()))
-        .bind(column(rows, |row| row.draft.order.amount.get()))
-        .bind(column(rows, |row| row.draft.order.currency.code()))
-        .bind(column(rows, |row| row.draft.description.clone()))
-        .bind(column(rows, |row| row.draft.external_ref.clone()))
-        .bind(column(rows, |row| row.draft.metadata.as_ref().map(|raw| raw.get().to_owned())))
-        .bind(column(rows, |row| row.draft.order.caller.as_uuid()))
-        .bind(column(rows, |row| row.posting.debit.seq))
-        .bind(column(rows, |row| row.posting.debit.balance))
-        .bind(column(rows, |row| row.posting.credit.seq))
-        .bind(column(rows, |row| row.posting.credit.balance))
+    rows.iter().map(|row| Ok(read_transfer!(row))).collect()
 }

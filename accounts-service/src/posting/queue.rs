@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use shared::problem::Context;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::command::{Answer, Failure, KeyDigest, Unit};
+use super::command::{Answer, Failure, KeyDigest, Unit, Work};
 
 /// Bounds of the engine.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +34,13 @@ struct Running {
 /// The handle that request handlers hold. Cheap to clone; when the last one goes, the committer finishes and stops.
 #[derive(Clone)]
 pub struct Engine {
-    queue: mpsc::Sender<Unit>,
+    queue: mpsc::Sender<Queued>,
     running: Arc<InFlight>,
     key_wait: Duration,
 }
 
 impl Engine {
-    pub(super) fn new(limits: Limits) -> (Self, mpsc::Receiver<Unit>, Arc<InFlight>) {
+    pub(super) fn new(limits: Limits) -> (Self, mpsc::Receiver<Queued>, Arc<InFlight>) {
         let (queue, units) = mpsc::channel(limits.queue);
         let running = Arc::new(InFlight::default());
         (Self { queue, running: Arc::clone(&running), key_wait: limits.key_wait }, units, running)
@@ -50,9 +51,9 @@ impl Engine {
     /// A caller that goes away changes nothing: what was queued is decided, and its key remembers the outcome.
     pub async fn submit(&self, unit: Unit) -> Result<Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let key = unit.key;
+        let Some(key) = unit.key else { return Err(Failure::Internal) };
         if self.running.join(key, unit.fingerprint, reply)? {
-            if self.queue.try_send(unit).is_err() {
+            if self.queue.try_send(unit.into()).is_err() {
                 self.running.settle(key, Err(Failure::Overloaded));
             }
             return answer.await.unwrap_or(Err(Failure::Overloaded));
@@ -61,6 +62,12 @@ impl Engine {
             Ok(answer) => answer.unwrap_or(Err(Failure::Overloaded)),
             Err(_elapsed) => Err(Failure::InProgress),
         }
+    }
+
+    /// Puts work without a client in the queue.
+    pub fn enqueue(&self, work: Work) -> Result<(), Failure> {
+        let unit = Unit { key: None, fingerprint: Uuid::nil(), work, context: Context::current() };
+        self.queue.try_send(unit.into()).map_err(|_full| Failure::Overloaded)
     }
 
     /// What was asked under a key that is running right now.
@@ -79,6 +86,18 @@ impl Engine {
     #[must_use]
     pub fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+/// A unit in the queue, and since when.
+pub(super) struct Queued {
+    pub unit: Unit,
+    pub since: Instant,
+}
+
+impl From<Unit> for Queued {
+    fn from(unit: Unit) -> Self {
+        Self { unit, since: Instant::now() }
     }
 }
 

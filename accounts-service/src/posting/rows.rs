@@ -1,29 +1,60 @@
 //! What a fold wants written, and what a key turns out to hold: the language between the fold and the back-ends.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-use shared::domain::{AccountId, Amount};
+use shared::domain::AccountId;
 use uuid::Uuid;
 
-use super::apply::{Order, Posting};
-use super::command::{Draft, KeyDigest, Outcome, Unit};
+use super::command::{KeyDigest, Unit};
+use super::core::{Account, Decided, Need, Posting, State};
 use super::error::CommitError;
-use super::state::Account;
+use super::exchanges::ExchangeRow;
+use super::outcome::{Outcome, Stub};
+use crate::db::entity::transfer;
+use crate::exchange::rate::Remainder;
+use crate::transfers::model::Transfer;
 
 /// One commit batch, decided.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     /// Sorted by digest: keys are claimed in one order everywhere.
     pub keys: Vec<KeyRow>,
-    /// Every account that was looked at, sorted by id: accounts are locked in one order everywhere.
+    /// Accounts that change, but for those in `added`, sorted by id: accounts are locked in one order everywhere.
     pub accounts: Vec<AccountRow>,
+    /// Accounts without bounds that are only added to, sorted by id: they are locked after the others.
+    pub added: Vec<AddedRow>,
+    /// When something was decided on an account that does not change: every account of the batch that is not in `added`,
+    /// with the version it must have.
+    pub looked: Option<Vec<(AccountId, i64)>>,
     /// In the order they were decided, which is their order of commit.
     pub transfers: Vec<TransferRow>,
-    /// When, in microseconds since the epoch; later than every batch before.
-    pub posted_at: i64,
+    /// Exchanges, whose transfers are among those.
+    pub exchanges: Vec<ExchangeRow>,
+    /// What rounding has gathered, where that has changed.
+    pub carries: Vec<(AccountId, Remainder)>,
+    /// Whatever else, as JSON: an object with a member per part, which `rest_<part>` writes.
+    pub rest: Option<String>,
+    /// How many events there are in it. Their places in the order of commit are those after the transfers'.
+    pub events: i64,
+    /// The instant it was decided at, in microseconds since the epoch. It commits then, or just after the batch before.
+    pub asked: i64,
+    /// The position that the month begins above.
+    pub month_start: i64,
+    /// It may only commit before this instant.
+    pub not_after: Option<i64>,
+}
+
+impl Rows {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.transfers.is_empty() && self.rest.is_none()
+    }
+
+    /// Keeps to the earliest of the instants before which something decided holds.
+    pub fn before(&mut self, not_after: Option<i64>) {
+        self.not_after = [self.not_after, not_after].into_iter().flatten().min();
+    }
 }
 
 /// A key with its frozen outcome.
@@ -34,16 +65,6 @@ pub(super) struct KeyRow {
     pub outcome: Outcome,
 }
 
-impl KeyRow {
-    /// Status, transfer and body as they are stored: a posted single transfer keeps no body.
-    pub fn columns(&self) -> (i16, Option<Uuid>, Option<&[u8]>) {
-        match &self.outcome {
-            Outcome::Posted(draft, _) => (201, Some(draft.id.as_uuid()), None),
-            Outcome::Stored(status, body) => (i16::try_from(*status).unwrap_or(500), None, Some(body)),
-        }
-    }
-}
-
 /// An account before and after the batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AccountRow {
@@ -51,44 +72,113 @@ pub(super) struct AccountRow {
     pub expected: i64,
     /// The account as the batch leaves it.
     pub after: Account,
+    /// Whether it has holds that lapse, or had.
+    pub expiring: bool,
 }
 
-/// A posted transfer with both sides as it left them.
+/// An account that is added to, whatever it is by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddedRow {
+    /// As the fold found it.
+    pub before: Account,
+    /// As the fold leaves it.
+    pub after: Account,
+}
+
+/// A transfer, with both sides as it left them if it moved money.
 #[derive(Clone, Debug)]
 pub(super) struct TransferRow {
-    pub draft: Arc<Draft>,
-    pub posting: Posting,
+    pub decided: Arc<Decided>,
+    pub posting: Option<Posting>,
+}
+
+/// What the database says of a batch that is committed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Committed {
+    /// Its instant; none: it recorded nothing but keys.
+    pub at: Option<i64>,
+    /// Accounts that were added to and were not as the fold had them.
+    pub moved: Vec<Moved>,
+}
+
+/// An account that was added to, as it is now.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+pub(super) struct Moved {
+    pub id: AccountId,
+    pub balance: i64,
+    pub held: i64,
+    pub next_expiry: Option<i64>,
+    pub seq: i64,
+    pub version: i64,
 }
 
 /// A key that was taken before.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(super) struct Found {
     /// Which.
     pub digest: KeyDigest,
     /// What was asked under it.
     pub fingerprint: Uuid,
     /// How that ended.
     pub outcome: Outcome,
+    /// When its transfers were recorded.
+    pub at: i64,
+}
+
+/// A key that was taken before, its transfers yet to be read.
+#[derive(Clone, Debug)]
+pub(super) struct FoundKey {
+    pub digest: KeyDigest,
+    pub fingerprint: Uuid,
+    pub stub: Stub,
+}
+
+/// What was found, whole.
+pub(super) fn fill(keys: Vec<FoundKey>, rows: Vec<transfer::Model>) -> Result<Vec<Found>, CommitError> {
+    let corrupt = || CommitError::Corrupt("transfer_keys");
+    let mut transfers = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id;
+        transfers.insert(id, Transfer::try_from(row).map_err(|_| CommitError::Corrupt("transfers"))?);
+    }
+    let whole = |key: FoundKey| {
+        let first = key.stub.transfers().next().and_then(|id| transfers.get(&id.as_uuid()));
+        let at = first.map(|transfer| transfer.at).unwrap_or_default();
+        let read = |id: shared::domain::TransferId| Some(Arc::clone(&transfers.get(&id.as_uuid())?.decided));
+        let outcome = key.stub.fill(read).ok_or_else(corrupt)?;
+        Ok(Found { digest: key.digest, fingerprint: key.fingerprint, outcome, at })
+    };
+    keys.into_iter().map(whole).collect()
+}
+
+/// The ids of the transfers that `keys` name.
+pub(super) fn named(keys: &[FoundKey]) -> Vec<Uuid> {
+    keys.iter().flat_map(|key| key.stub.transfers()).map(|id| id.as_uuid()).collect()
 }
 
 /// The keys of a batch with what is asked under them, in the order in which keys are claimed everywhere.
 pub(super) fn sorted_keys(units: &[Unit]) -> Vec<(KeyDigest, Uuid)> {
-    let mut keys: Vec<_> = units.iter().map(|unit| (unit.key, unit.fingerprint)).collect();
+    let mut keys: Vec<_> = units.iter().filter_map(|unit| Some((unit.key?, unit.fingerprint))).collect();
     keys.sort_unstable_by_key(|(digest, _)| *digest);
     keys
 }
 
-/// The accounts that the units whose key is free need, in the order in which accounts are locked everywhere.
-pub(super) fn sorted_accounts(units: &[Unit], taken: &[Found]) -> Vec<Uuid> {
-    let taken: HashSet<_> = taken.iter().map(|found| found.digest).collect();
-    let won = units.iter().filter(|unit| !taken.contains(&unit.key));
-    let mut ids: Vec<_> = won.flat_map(|unit| unit.work.accounts()).map(AccountId::as_uuid).collect();
+/// The units whose key is free.
+pub(super) fn free<'a>(units: &'a [Unit], taken: &[Found]) -> impl Iterator<Item = &'a Unit> + Clone + use<'a> {
+    let taken: Arc<HashSet<_>> = Arc::new(taken.iter().map(|found| found.digest).collect());
+    units.iter().filter(move |unit| unit.key.is_none_or(|key| !taken.contains(&key)))
+}
+
+/// The accounts among `needs`, sorted.
+pub(super) fn account_ids(needs: &[Need]) -> Vec<Uuid> {
+    let known = State::default();
+    let mut ids: Vec<_> = needs.iter().flat_map(|need| known.accounts_of(need)).map(AccountId::as_uuid).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
 }
 
-/// Reads an account from a row of either back-end: the columns that `READ` and `LOCK` name, in that order.
+/// Reads an account from a row of either back-end: the columns that `ACCOUNT` names, in that order.
 macro_rules! read_account {
     ($row:expr) => {{
         let row = $row;
@@ -101,64 +191,53 @@ macro_rules! read_account {
             status: Status::parse(&text(4)?).ok_or(CommitError::Corrupt("accounts.status"))?,
             balance: row.try_get(5)?,
             held: row.try_get(6)?,
-            floor: row.try_get(7)?,
-            ceiling: row.try_get(8)?,
-            seq: row.try_get(9)?,
-            version: row.try_get(10)?,
+            next_expiry: row.try_get(7)?,
+            floor: row.try_get(8)?,
+            ceiling: row.try_get(9)?,
+            limited: row.try_get(10)?,
+            seq: row.try_get(11)?,
+            version: row.try_get(12)?,
         }
     }};
 }
 pub(super) use read_account;
 
-/// Reads a taken key, with its transfer if it posted one, from a row of either back-end.
-macro_rules! read_found {
+/// Reads a taken key from a row of either back-end: digest, fingerprint, status, transfer, body.
+macro_rules! read_key {
     ($row:expr) => {{
         let row = $row;
-        let outcome = match row.try_get::<Option<Uuid>, _>(4)? {
-            None => stored(row.try_get(2)?, row.try_get(3)?),
-            Some(id) => {
-                let currency: String = row.try_get(8)?;
-                Outcome::Posted(
-                    Arc::new(restore(
-                        id,
-                        (row.try_get(5)?, row.try_get(6)?),
-                        row.try_get(7)?,
-                        &currency,
-                        row.try_get(9)?,
-                        (row.try_get(10)?, row.try_get(11)?, row.try_get(12)?),
-                    )?),
-                    row.try_get(13)?,
-                )
-            }
-        };
-        Found { digest: KeyDigest(row.try_get(0)?), fingerprint: row.try_get(1)?, outcome }
+        let stub = Stub::read(row.try_get::<i64, _>(2)?, row.try_get(3)?, row.try_get(4)?);
+        FoundKey {
+            digest: KeyDigest(row.try_get(0)?),
+            fingerprint: row.try_get(1)?,
+            stub: stub.ok_or(CommitError::Corrupt("transfer_keys.body"))?,
+        }
     }};
 }
-pub(super) use read_found;
+pub(super) use read_key;
 
-/// A draft as it was when it posted, from its stored transfer.
-pub(super) fn restore(
-    id: Uuid,
-    sides: (Uuid, Uuid),
-    amount: i64,
-    currency: &str,
-    by: Uuid,
-    (description, external_ref, metadata): (Option<String>, Option<String>, Option<String>),
-) -> Result<Draft, CommitError> {
-    let amount = Amount::try_from(amount).map_err(|_| CommitError::Corrupt("transfers.amount"))?;
-    let currency = currency.parse().map_err(|_| CommitError::Corrupt("transfers.currency"))?;
-    let order = Order::new((sides.0.into(), sides.1.into()), amount, currency, by.into());
-    let metadata = metadata.map(RawValue::from_string).transpose();
-    Ok(Draft {
-        id: id.into(),
-        order: order.map_err(|_| CommitError::Corrupt("transfers.credit_account_id"))?,
-        description,
-        external_ref,
-        metadata: metadata.map_err(|_| CommitError::Corrupt("transfers.metadata"))?,
-    })
+/// Reads a transfer from a row of either back-end: all of its columns, by their names.
+macro_rules! read_transfer {
+    ($row:expr) => {{
+        let row = $row;
+        transfer::Model {
+            position: row.try_get("position")?,
+            id: row.try_get("id")?,
+            debit_account_id: row.try_get("debit_account_id")?,
+            credit_account_id: row.try_get("credit_account_id")?,
+            amount: row.try_get("amount")?,
+            currency: row.try_get("currency")?,
+            status: row.try_get("status")?,
+            description: row.try_get("description")?,
+            external_ref: row.try_get("external_ref")?,
+            metadata: row.try_get("metadata")?,
+            pending_of: row.try_get("pending_of")?,
+            reversal_of: row.try_get("reversal_of")?,
+            expires_at: row.try_get("expires_at")?,
+            posted_at: row.try_get("posted_at")?,
+            created_at: row.try_get("created_at")?,
+            created_by: row.try_get("created_by")?,
+        }
+    }};
 }
-
-/// Reads back what [`KeyRow::columns`] wrote, for an answer that stored its body.
-pub(super) fn stored(status: i64, body: Option<Vec<u8>>) -> Outcome {
-    Outcome::Stored(u16::try_from(status).unwrap_or(500), Bytes::from(body.unwrap_or_default()))
-}
+pub(super) use read_transfer;

@@ -12,10 +12,10 @@ use shared::wire::idempotency::Key;
 use super::body::{NewBatch, NewTransfer};
 use super::ops::{key_is_free_for, submit};
 use super::render::{self, Item};
-use super::store;
 use crate::app::App;
 use crate::idempotency::{cut, digest};
-use crate::posting::{Answer, Decided, Draft, Mode, Outcome, Work, atomic_decline, decide_items};
+use crate::posting::outside::try_out_all;
+use crate::posting::{Answer, Draft, Judged, Mode, Outcome, Work, atomic_decline};
 
 /// Transfers in one batch.
 pub const MAX_ITEMS: usize = 8_000;
@@ -57,7 +57,7 @@ pub async fn dry_run(app: &App, who: &SignedIn, key: Option<Key>, new: NewBatch)
 }
 
 fn answer(body: Bytes) -> Answer {
-    Answer { outcome: Outcome::Stored(200, body), replayed: false }
+    Answer { outcome: Outcome::Stored(200, body), at: 0, replayed: false }
 }
 
 /// Every item through the single call's checks of shape and amount; its faults become that item's problem.
@@ -82,17 +82,14 @@ fn read(app: &App, who: &SignedIn, new: NewBatch) -> (Items, uuid::Uuid) {
 }
 
 async fn trial(app: &App, mode: Mode, items: &Items) -> Result<Bytes, Problem> {
-    let drafts = items.iter().filter_map(|item| item.as_ref().ok());
-    let ids = drafts.flat_map(|draft| [draft.order.debit(), draft.order.credit()]);
-    let mut state = store::state(&app.db, ids).await?;
-    let decided = decide_items(&mut state, items);
+    let judged = try_out_all(&app.db.pool, items, app.clock.now_micros()).await?;
     let context = Context::current();
-    if mode == Mode::Atomic && decided.iter().any(Result::is_err) {
-        return Err(atomic_decline(&decided, &context));
+    if mode == Mode::Atomic && judged.iter().any(Result::is_err) {
+        return Err(atomic_decline(&judged, &context));
     }
-    let item = |decided: &Decided| match decided {
-        Ok((draft, _)) => Item::WouldPost(Arc::clone(draft)),
-        Err(problem) => Item::Refused(problem.clone()),
+    let item = |judged: &Judged| match judged {
+        Ok((decided, _)) => Item::WouldPost(Arc::clone(decided)),
+        Err(problem) => Item::refused(problem, &context),
     };
-    Ok(render::results(&decided.iter().map(item).collect::<Vec<_>>(), &context))
+    Ok(render::results(&judged.iter().map(item).collect::<Vec<_>>()))
 }

@@ -6,19 +6,17 @@ use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::domain::{AccountId, Currency, Permission, TransferId};
 use shared::problem::{Code, Problem};
-use shared::wire::{RawAmount, idempotency};
+use shared::wire::RawAmount;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::metadata;
 use super::preconditions::{NewPreconditions, object};
+use super::{memo, metadata};
 use crate::idempotency::cut;
-use crate::posting::{Draft, Mode, Order};
+use crate::posting::{Command, Draft, Memo, Mode, Order, Pending};
 
-/// Characters of a description.
-const MAX_DESCRIPTION: usize = 500;
-/// Characters of an external reference.
-const MAX_EXTERNAL_REF: usize = 128;
+/// Seconds until a pending transfer lets go: a second to 366 days.
+const EXPIRES_IN: std::ops::RangeInclusive<i128> = 1..=31_622_400;
 
 /// An order to move money.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,7 +35,7 @@ pub struct NewTransfer {
     /// For people, up to 500 characters.
     #[serde(default)]
     pub description: Option<String>,
-    /// The client's own reference, up to 128 characters.
+    /// The client's own reference, up to 128 characters: one transfer's only, of all that debit accounts of one owner.
     #[serde(default)]
     pub external_ref: Option<String>,
     /// A JSON object of the client's own, up to 8 KiB and 16 levels, no member twice.
@@ -47,6 +45,13 @@ pub struct NewTransfer {
     /// What must hold of the resulting balances.
     #[serde(default, deserialize_with = "object")]
     pub preconditions: Option<NewPreconditions>,
+    /// Whether the money is only held: it counts as spent, and moves when the transfer is posted.
+    #[serde(default)]
+    pub pending: bool,
+    /// Seconds after which a pending transfer lets go by itself, 1 to 31622400 (366 days); never when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 31_622_400, example = 604_800)]
+    pub expires_in: Option<RawAmount>,
 }
 
 /// Many orders under one key.
@@ -63,22 +68,16 @@ pub struct NewBatch {
 impl NewTransfer {
     /// The rules on texts that their types do not hold: part of the body's shape.
     pub fn check(&self) -> Result<(), Problem> {
-        let texts = [
-            ("/description", self.description.as_deref(), MAX_DESCRIPTION),
-            ("/external_ref", self.external_ref.as_deref(), MAX_EXTERNAL_REF),
-        ];
-        let mut faults = Problem::new(Code::ValidationFailed);
-        let mut sound = true;
-        for (pointer, text, most) in texts {
-            let Some(text) = text else { continue };
-            if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
-                faults = faults.error(pointer, "length", format!("1 to {most} characters, no control characters"));
-                sound = false;
+        let mut faults = memo::faults(self.description.as_deref(), self.external_ref.as_deref());
+        if let Some(seconds) = self.expires_in {
+            if !EXPIRES_IN.contains(&seconds.get()) {
+                let detail = format!("{} to {} seconds", EXPIRES_IN.start(), EXPIRES_IN.end());
+                faults.push(("/expires_in", "range", detail));
+            } else if !self.pending {
+                faults.push(("/expires_in", "pending", "only a pending transfer expires".to_owned()));
             }
         }
-        if !sound {
-            return Err(faults);
-        }
+        memo::refused(faults)?;
         self.metadata.as_deref().map_or(Ok(()), metadata::check)
     }
 
@@ -94,10 +93,8 @@ impl NewTransfer {
         hash.update(self.credit_account_id.as_uuid());
         hash.update(self.amount.get().to_be_bytes());
         hash.update(self.currency.code());
-        for text in [&self.description, &self.external_ref] {
-            hash.update(text.as_ref().map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
-            hash.update(text.as_deref().unwrap_or_default());
-        }
+        memo::feed_text(hash, self.description.as_deref());
+        memo::feed_text(hash, self.external_ref.as_deref());
         let conditions = self.preconditions.unwrap_or_default();
         let (debit, credit) =
             (conditions.debit_balance.unwrap_or_default(), conditions.credit_balance.unwrap_or_default());
@@ -105,11 +102,29 @@ impl NewTransfer {
             hash.update([u8::from(bound.is_some())]);
             hash.update(bound.unwrap_or_default().to_be_bytes());
         }
-        hash.update([u8::from(self.metadata.is_some())]);
-        if let Some(raw) = &self.metadata {
-            match serde_json::from_str(raw.get()) {
-                Ok(value) => hash.update(idempotency::fingerprint(&value)),
-                Err(_number_too_large) => hash.update(raw.get()),
+        memo::feed_metadata(hash, self.metadata.as_deref());
+        self.feed_newer(hash);
+    }
+
+    /// Of what there was not always: a body without it has the fingerprint that it had then.
+    fn feed_newer(&self, hash: &mut Sha256) {
+        let conditions = self.preconditions.unwrap_or_default();
+        let (debit, credit) =
+            (conditions.debit_balance.unwrap_or_default(), conditions.credit_balance.unwrap_or_default());
+        let newer = [
+            self.pending.then_some(1),
+            self.expires_in.map(RawAmount::get),
+            debit.gt.map(Into::into),
+            debit.eq.map(Into::into),
+            debit.lt.map(Into::into),
+            credit.gt.map(Into::into),
+            credit.eq.map(Into::into),
+            credit.lt.map(Into::into),
+        ];
+        if newer.iter().any(Option::is_some) {
+            for member in newer {
+                hash.update([u8::from(member.is_some())]);
+                hash.update(member.unwrap_or_default().to_be_bytes());
             }
         }
     }
@@ -123,6 +138,13 @@ impl NewTransfer {
             .map_err(|_| Problem::new(Code::AccountsMustBeDifferent))?;
         order.treasurer = who.may(Permission::AccountsTreasury);
         order.preconditions = self.preconditions.unwrap_or_default().into();
-        Ok(Draft { id, order, description: self.description, external_ref: self.external_ref, metadata: self.metadata })
+        let micros = |seconds: RawAmount| i64::try_from(seconds.get()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        order.pending = self.pending.then(|| Pending { expires_in: self.expires_in.map(micros) });
+        let memo = Memo {
+            description: self.description.map(Into::into),
+            external_ref: self.external_ref.map(Into::into),
+            metadata: self.metadata.map(Into::into),
+        };
+        Ok(Draft { id, command: Command::Transfer(order), memo })
     }
 }

@@ -2,29 +2,42 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Scope, web};
 use shared::auth::SignedIn;
 use shared::domain::TransferId;
 use shared::domain::paging::{CursorPage, CursorRequest};
-use shared::http::{Body, Conditions, Id, QueryPairs, entity_tag};
+use shared::http::{Body, BodyLimit, Conditions, Id, QueryPairs};
 use shared::problem::{CONTENT_TYPE_PROBLEM, Problem};
 use shared::wire::idempotency::REPLAYED_HEADER;
 
 use super::body::{NewBatch, NewTransfer};
 use super::list::{self, PARAMETERS};
 use super::model::Transfer;
+use super::reading::{self, Window};
 use super::render::TransferBody;
-use super::store::{self, Window};
+use super::shown::{Shown, Standing};
 use super::{batch, ops, render};
 use crate::accounts::may_see_all;
 use crate::app::App;
 use crate::cursor::List;
 use crate::db;
+use crate::history::{Places, places};
 use crate::idempotency::KeyHeader;
 use crate::posting::{Answer, Outcome};
-use crate::routes::base;
+use crate::routes::{base, read, resource};
 
-/// Moves money, durably and at once. Debits an account of the caller's (a treasurer: any system account) and credits any open account of the same currency. `dry_run=true` decides and says (200, with `id` null), changes nothing and needs no key.
+/// The largest batch: 8,000 transfers of about 500 bytes.
+const BATCH_BODY: BodyLimit = BodyLimit(4 * 1024 * 1024);
+
+/// Registers them.
+pub fn routes(scope: Scope) -> Scope {
+    scope
+        .service(resource("/transfers", "GET, HEAD, POST").route(read().to(list)).route(web::post().to(post)))
+        .service(resource("/transfers/batch", "POST").app_data(BATCH_BODY).route(web::post().to(post_batch)))
+        .service(resource("/transfers/{id}", "GET, HEAD").route(read().to(get)))
+}
+
+/// Moves money, durably and at once. Debits an account of the caller's (a treasurer: any system account) and credits any open account of the same currency. `dry_run=true` decides and says (200, with `id` null), changes nothing and needs no key. `pending: true` only holds the money: it counts as spent, and is posted, voided, or free again when `expires_in` is over. An `external_ref` is one transfer's only, of all that debit accounts of one owner: 409 `external_ref_taken`.
 #[utoipa::path(
     post, path = "/transfers", operation_id = "post_transfer", tag = "Transfers",
     request_body = NewTransfer,
@@ -42,8 +55,8 @@ pub async fn post(
     let dry_run = query.only(&["dry_run"])?.flag("dry_run")?;
     new.check()?;
     if dry_run {
-        let draft = ops::dry_run(&app, &who, key.optional()?, new).await?;
-        return Ok(json(StatusCode::OK).body(render::dry_run(&draft)));
+        let decided = ops::dry_run(&app, &who, key.optional()?, new).await?;
+        return Ok(json(StatusCode::OK).body(render::dry_run(&decided)));
     }
     let answer = ops::post(&app, &who, &key.required()?, new).await?;
     Ok(respond(answer, base(&request)))
@@ -77,19 +90,25 @@ pub async fn post_batch(
 /// Lists transfers with a side of the caller's in their order of commit, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/transfers", operation_id = "list_transfers", tag = "Transfers",
-    params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired"), ("external_ref" = Option<String>, Query, description = "With this reference"), ("from" = Option<String>, Query, description = "Posted then or later"), ("to" = Option<String>, Query, description = "Posted before")),
+    params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired by now"), ("external_ref" = Option<String>, Query, description = "With this reference"), ("pending_of" = Option<String>, Query, description = "What posts or voids this pending transfer"), ("reversal_of" = Option<String>, Query, description = "What pays this transfer back"), ("from" = Option<String>, Query, description = "Recorded then or later"), ("to" = Option<String>, Query, description = "Recorded before")),
     responses((status = 200, description = "A page", body = crate::openapi::TransferPage)),
 )]
 pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {
     let query = query.only(&PARAMETERS)?;
     let filter = list::filter(&who, &query)?;
     let request = CursorRequest::parse(&query)?;
-    let descending = list::descending(&query, true)?;
+    let descending = list::descending(&query)?;
     let transfers = List::new("transfers", &(&filter, descending));
-    let window = Window { descending, beyond: transfers.position::<i64>(&request)?, rows: request.limit + 1 };
-    let rows = store::list(&app.db, &filter, window).await.map_err(db::problem)?;
-    let page = CursorPage::new(rows, request.limit, |row| transfers.mark(row.position));
-    let data = page.data.into_iter().map(Transfer::try_from).collect::<Result<Vec<_>, _>>();
+    let beyond = transfers.position::<i64>(&request)?;
+    let now = app.clock.now_micros();
+    let rows = app.db.list(async |db| {
+        let Some(stretch) = places(db, filter.from, filter.to).await? else { return Ok(Vec::new()) };
+        let Places { above, upto } = stretch.beyond(beyond, descending);
+        reading::list(db, &filter, Window { descending, above, upto, rows: request.limit + 1 }, now).await
+    });
+    let rows = rows.await.map_err(db::problem)?;
+    let page = CursorPage::new(rows, request.limit, |row| transfers.mark(row.transfer.position));
+    let data = page.data.into_iter().map(Shown::try_from).collect::<Result<Vec<_>, _>>();
     let page = CursorPage { data: data.map_err(Problem::internal)?, page: page.page };
     Ok(json(StatusCode::OK).json(page))
 }
@@ -97,7 +116,7 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
 /// Shows a transfer to its sides' owners, support, treasurer and admin.
 #[utoipa::path(
     get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "Transfers",
-    params(("id" = TransferId, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304: it never changes")),
+    params(("id" = TransferId, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
     responses((status = 200, description = "The transfer", body = TransferBody), (status = 304, description = "Unchanged")),
 )]
 pub async fn get(
@@ -107,18 +126,13 @@ pub async fn get(
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let reader = (!may_see_all(&who)).then_some(who.user.id);
-    let row = store::visible(&app.db, id, reader).await.map_err(db::problem)?.ok_or_else(ops::not_found)?;
-    let etag = etag(row.id.into());
+    let read = reading::visible(&app.db, id, (reader, app.clock.now_micros())).await.map_err(db::problem)?;
+    let shown = Shown::try_from(read.ok_or_else(ops::not_found)?).map_err(Problem::internal)?;
+    let etag = shown.standing.etag(id);
     if conditions.unchanged(&etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    let transfer = Transfer::try_from(row).map_err(Problem::internal)?;
-    Ok(json(StatusCode::OK).insert_header((ETAG, etag)).body(render::transfer(&transfer)))
-}
-
-/// Of the id alone: a posted transfer never changes.
-fn etag(id: TransferId) -> String {
-    entity_tag(id)
+    Ok(json(StatusCode::OK).insert_header((ETAG, etag)).json(shown))
 }
 
 fn json(status: StatusCode) -> HttpResponseBuilder {
@@ -128,14 +142,15 @@ fn json(status: StatusCode) -> HttpResponseBuilder {
 }
 
 /// The first answer and its replay differ in one header only.
-fn respond(answer: Answer, base: &str) -> HttpResponse {
+pub(super) fn respond(answer: Answer, base: &str) -> HttpResponse {
     let (mut response, body) = match answer.outcome {
-        Outcome::Posted(draft, posted_at) => {
-            let mut response = json(StatusCode::CREATED);
-            response.insert_header((LOCATION, format!("{base}/transfers/{}", draft.id)));
-            response.insert_header((ETAG, etag(draft.id)));
-            (response, render::transfer(&Transfer { draft, posted_at }).into())
+        Outcome::Posted(decided) => {
+            let (mut response, id) = (json(StatusCode::CREATED), decided.record.id);
+            response.insert_header((LOCATION, format!("{base}/transfers/{id}")));
+            response.insert_header((ETAG, Standing::recorded(&decided.record).etag(id)));
+            (response, render::transfer(&Transfer { decided, at: answer.at }).into())
         }
+        Outcome::Results(items) => (json(StatusCode::OK), render::done(&items, answer.at)),
         Outcome::Stored(status, body) => {
             let mut response = json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
             if status >= 400 {

@@ -1,19 +1,28 @@
 //! The query of GET /transfers, parsed.
 
 use shared::auth::SignedIn;
-use shared::clock;
-use shared::domain::AccountId;
 use shared::http::QueryPairs;
 use shared::problem::{Code, Problem};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::store::Filter;
+use super::reading::Filter;
+use super::shown::Status;
 use crate::accounts::{may_see_all, one_of};
+use crate::query;
 
 /// Every parameter of the list.
-pub const PARAMETERS: [&str; 9] =
-    ["cursor", "limit", "sort_order", "scope", "account_id", "status", "external_ref", "from", "to"];
+pub const PARAMETERS: [&str; 11] = [
+    "cursor",
+    "limit",
+    "sort_order",
+    "scope",
+    "account_id",
+    "status",
+    "external_ref",
+    "pending_of",
+    "reversal_of",
+    "from",
+    "to",
+];
 
 /// What the caller may and wants to see.
 pub fn filter(who: &SignedIn, query: &QueryPairs) -> Result<Filter, Problem> {
@@ -21,29 +30,21 @@ pub fn filter(who: &SignedIn, query: &QueryPairs) -> Result<Filter, Problem> {
     if all && !may_see_all(who) {
         return Err(Problem::new(Code::Forbidden).detail("Only support, treasurer and admin list all transfers."));
     }
+    let statuses = Status::ALL.map(Status::as_str);
     Ok(Filter {
         owner: (!all).then_some(who.user.id),
-        account: query.get("account_id").map(account).transpose()?,
+        account: query::id(query, "account_id")?,
         external_ref: query.get("external_ref").map(str::to_owned),
-        status: one_of("status", query.get("status"), &["posted", "pending", "voided", "expired"])?,
-        from: instant(query, "from")?,
-        to: instant(query, "to")?,
+        pending_of: query::id(query, "pending_of")?,
+        reversal_of: query::id(query, "reversal_of")?,
+        status: one_of("status", query.get("status"), &statuses)?.and_then(|word| Status::parse(&word)),
+        from: query::instant(query, "from")?,
+        to: query::instant(query, "to")?,
     })
 }
 
 /// Newest first unless asked otherwise.
-pub fn descending(query: &QueryPairs, by_default: bool) -> Result<bool, Problem> {
+pub fn descending(query: &QueryPairs) -> Result<bool, Problem> {
     let word = one_of("sort_order", query.get("sort_order"), &["asc", "desc"])?;
-    Ok(word.map_or(by_default, |word| word == "desc"))
-}
-
-fn account(text: &str) -> Result<AccountId, Problem> {
-    text.parse().map_err(|_| Problem::new(Code::MalformedQuery).error("?account_id", "uuid", "an account's id"))
-}
-
-fn instant(query: &QueryPairs, name: &'static str) -> Result<Option<i64>, Problem> {
-    let Some(text) = query.get(name) else { return Ok(None) };
-    let at = OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| Problem::new(Code::MalformedQuery).error(format!("?{name}"), "instant", "an RFC 3339 instant"))?;
-    Ok(Some(clock::to_micros(at)))
+    Ok(word.is_none_or(|word| word == "desc"))
 }

@@ -1,4 +1,4 @@
-//! A transfer as it posted, from the engine or from its stored row: both render to the same bytes.
+//! A transfer as it was recorded, from the engine or from its stored row: both render to the same bytes.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use serde_json::value::RawValue;
 use shared::domain::Amount;
 
 use crate::db::entity::transfer;
-use crate::posting::{Draft, Order};
+use crate::posting::{Decided, Memo, Record, Recorded};
 
-/// A posted transfer.
+/// A recorded transfer.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// What was asked for.
-    pub draft: Arc<Draft>,
-    /// When it posted, in microseconds since the epoch.
-    pub posted_at: i64,
+    /// What it is.
+    pub decided: Arc<Decided>,
+    /// When it was recorded, in microseconds since the epoch; one that moved money posted then.
+    pub at: i64,
 }
 
 /// A stored row that only somebody else can have written.
@@ -22,22 +22,36 @@ pub struct Transfer {
 #[error("the transfer at position {0} holds what was never written")]
 pub struct CorruptTransfer(i64);
 
+impl CorruptTransfer {
+    /// That of a row at this position.
+    pub(super) const fn at(position: i64) -> Self {
+        Self(position)
+    }
+}
+
 impl TryFrom<transfer::Model> for Transfer {
     type Error = CorruptTransfer;
 
     fn try_from(row: transfer::Model) -> Result<Self, CorruptTransfer> {
         let corrupt = CorruptTransfer(row.position);
-        let sides = (row.debit_account_id.into(), row.credit_account_id.into());
-        let amount = Amount::try_from(row.amount).map_err(|_| corrupt)?;
-        let currency = row.currency.parse().map_err(|_| corrupt)?;
-        let order = Order::new(sides, amount, currency, row.created_by.into()).map_err(|_| corrupt)?;
-        let draft = Draft {
+        let record = Record {
             id: row.id.into(),
-            order,
-            description: row.description,
-            external_ref: row.external_ref,
-            metadata: row.metadata.map(RawValue::from_string).transpose().map_err(|_| corrupt)?,
+            debit: row.debit_account_id.into(),
+            credit: row.credit_account_id.into(),
+            amount: Amount::try_from(row.amount).map_err(|_| corrupt)?,
+            currency: row.currency.parse().map_err(|_| corrupt)?,
+            by: row.created_by.into(),
+            status: Recorded::parse(&row.status).ok_or(corrupt)?,
+            pending_of: row.pending_of.map(Into::into),
+            reversal_of: row.reversal_of.map(Into::into),
+            expires_at: row.expires_at,
         };
-        Ok(Self { draft: Arc::new(draft), posted_at: row.posted_at.ok_or(corrupt)? })
+        let metadata = row.metadata.map(RawValue::from_string).transpose().map_err(|_| corrupt)?;
+        let memo = Memo {
+            description: row.description.map(Into::into),
+            external_ref: row.external_ref.map(Into::into),
+            metadata: metadata.map(Into::into),
+        };
+        Ok(Self { decided: Arc::new(Decided { record, memo }), at: row.created_at })
     }
 }

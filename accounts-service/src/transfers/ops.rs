@@ -11,7 +11,8 @@ use super::store;
 use crate::app::App;
 use crate::db;
 use crate::idempotency::digest;
-use crate::posting::{Answer, Draft, Failure, KeyDigest, Unit, Work, decide};
+use crate::posting::outside::try_out;
+use crate::posting::{Answer, Decided, Draft, Failure, KeyDigest, Unit, Work};
 
 /// The key scope of a single transfer.
 const ROUTE: &str = "POST /transfers";
@@ -19,7 +20,17 @@ const ROUTE: &str = "POST /transfers";
 /// Posts a transfer whose shape has been checked.
 pub async fn post(app: &App, who: &SignedIn, key: &Key, new: NewTransfer) -> Result<Answer, Problem> {
     let (key, fingerprint) = (digest(who.user.id, ROUTE, key), new.fingerprint());
-    match new.draft(who, TransferId::generate(&app.clock)) {
+    judged(app, key, fingerprint, new.draft(who, TransferId::generate(&app.clock))).await
+}
+
+/// Hands a wish to the engine; one that was refused without looking at any account is so after the key's own checks.
+pub async fn judged(
+    app: &App,
+    key: KeyDigest,
+    fingerprint: Uuid,
+    draft: Result<Draft, Problem>,
+) -> Result<Answer, Problem> {
+    match draft {
         Ok(draft) => submit(app, key, fingerprint, Work::One(draft.into())).await,
         Err(refused) => {
             key_is_free_for(app, key, fingerprint).await?;
@@ -30,19 +41,18 @@ pub async fn post(app: &App, who: &SignedIn, key: &Key, new: NewTransfer) -> Res
 
 /// Hands work to the engine and waits for its outcome.
 pub async fn submit(app: &App, key: KeyDigest, fingerprint: Uuid, work: Work) -> Result<Answer, Problem> {
-    let unit = Unit { key, fingerprint, work, context: Context::current() };
+    let unit = Unit { key: Some(key), fingerprint, work, context: Context::current() };
     app.engine.submit(unit).await.map_err(Problem::from)
 }
 
 /// Decides on what is committed now, and changes nothing. A key is not needed; one that is another request's is refused.
-pub async fn dry_run(app: &App, who: &SignedIn, key: Option<Key>, new: NewTransfer) -> Result<Draft, Problem> {
+pub async fn dry_run(app: &App, who: &SignedIn, key: Option<Key>, new: NewTransfer) -> Result<Decided, Problem> {
     if let Some(key) = key {
         key_is_free_for(app, digest(who.user.id, ROUTE, &key), new.fingerprint()).await?;
     }
     let draft = new.draft(who, TransferId::generate(&app.clock))?;
-    let state = store::state(&app.db, [draft.order.debit(), draft.order.credit()].into_iter()).await?;
-    decide(&state, &draft.order)?;
-    Ok(draft)
+    let effect = try_out(&app.db.pool, &draft, app.clock.now_micros()).await?;
+    Ok(Decided { record: effect.record, memo: draft.memo })
 }
 
 /// A refusal that is decided without accounts still comes after the key's: 422 when the key is another request's.

@@ -25,27 +25,44 @@ pub struct NewPreconditions {
     pub debit_version: Option<i64>,
 }
 
-/// Inclusive bounds in minor units.
+/// Bounds of a balance in minor units; all of them must hold.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBounds {
+    /// More than.
+    #[serde(default)]
+    pub gt: Option<i64>,
     /// At least.
     #[serde(default)]
     pub gte: Option<i64>,
+    /// Exactly.
+    #[serde(default)]
+    pub eq: Option<i64>,
     /// At most.
     #[serde(default)]
     pub lte: Option<i64>,
+    /// Less than.
+    #[serde(default)]
+    pub lt: Option<i64>,
+}
+
+impl From<NewBounds> for Bounds {
+    fn from(new: NewBounds) -> Self {
+        // Balances end long before the range of the type does, so a bound at its end still refuses all of them.
+        let above = new.gt.map(|bound| bound.saturating_add(1));
+        let below = new.lt.map(|bound| bound.saturating_sub(1));
+        Self {
+            gte: [above, new.gte, new.eq].into_iter().flatten().max(),
+            lte: [below, new.lte, new.eq].into_iter().flatten().min(),
+        }
+    }
 }
 
 impl From<NewPreconditions> for Preconditions {
     fn from(new: NewPreconditions) -> Self {
-        let bounds = |new: Option<NewBounds>| {
-            let NewBounds { gte, lte } = new.unwrap_or_default();
-            Bounds { gte, lte }
-        };
         Self {
-            debit_balance: bounds(new.debit_balance),
-            credit_balance: bounds(new.credit_balance),
+            debit_balance: new.debit_balance.unwrap_or_default().into(),
+            credit_balance: new.credit_balance.unwrap_or_default().into(),
             debit_version: new.debit_version,
         }
     }
@@ -72,5 +89,27 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Option<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(members)).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(text: &str) -> (Option<i64>, Option<i64>) {
+        let Bounds { gte, lte } = serde_json::from_str::<NewBounds>(text).unwrap().into();
+        (gte, lte)
+    }
+
+    #[test]
+    fn five_ways_to_bound_come_down_to_two() {
+        assert_eq!(bounds("{}"), (None, None));
+        assert_eq!(bounds(r#"{"gt": 5, "lt": 9}"#), (Some(6), Some(8)));
+        assert_eq!(bounds(r#"{"eq": 7}"#), (Some(7), Some(7)));
+        assert_eq!(bounds(r#"{"gt": 5, "gte": 3, "lte": 20, "lt": 20}"#), (Some(6), Some(19)));
+        assert_eq!(bounds(r#"{"eq": 7, "gte": 8}"#), (Some(8), Some(7)), "nothing is both");
+        let far = format!(r#"{{"gt": {}, "lt": {}}}"#, i64::MAX, i64::MIN);
+        assert_eq!(bounds(&far), (Some(i64::MAX), Some(i64::MIN)), "and never the other way round");
+        assert!(serde_json::from_str::<NewBounds>(r#"{"ne": 1}"#).is_err());
     }
 }

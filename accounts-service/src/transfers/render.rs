@@ -10,7 +10,8 @@ use shared::problem::{Context, Problem};
 use utoipa::ToSchema;
 
 use super::model::Transfer;
-use crate::posting::Draft;
+use super::shown::{Shown, Standing};
+use crate::posting::{Decided, Done, Recorded};
 
 /// A transfer, as the API shows it.
 #[derive(Serialize, ToSchema)]
@@ -28,9 +29,13 @@ pub struct TransferBody<'a> {
     /// ISO 4217.
     #[schema(value_type = String, example = "USD")]
     pub currency: Currency,
-    /// Always `posted`: a transfer that did not post is a problem, not a transfer.
+    /// `posted`, `pending`, `voided` or `expired`: as it was recorded where that is answered, as it is by now where it is
+    /// looked at.
     #[schema(example = "posted")]
     pub status: &'static str,
+    /// What is still held of a pending transfer, and what can still be paid back of a posted one; `null` of others.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1050)]
+    pub remaining: Option<i64>,
     /// For people.
     pub description: Option<&'a str>,
     /// The client's own reference.
@@ -54,43 +59,55 @@ pub struct TransferBody<'a> {
 }
 
 impl<'a> TransferBody<'a> {
-    fn of(draft: &'a Draft, posted_at: Option<&'a str>) -> Self {
+    fn of(decided: &'a Decided, at: Option<&'a str>) -> Self {
+        Self::standing(decided, at, Standing::recorded(&decided.record))
+    }
+
+    fn standing(Decided { record, memo }: &'a Decided, at: Option<&'a str>, standing: Standing) -> Self {
         Self {
-            id: posted_at.map(|_| draft.id),
-            debit_account_id: draft.order.debit(),
-            credit_account_id: draft.order.credit(),
-            amount: draft.order.amount.get(),
-            currency: draft.order.currency,
-            status: "posted",
-            description: draft.description.as_deref(),
-            external_ref: draft.external_ref.as_deref(),
-            metadata: draft.metadata.as_deref(),
-            pending_of: None,
-            reversal_of: None,
-            expires_at: None,
-            posted_at,
-            created_at: posted_at,
+            id: at.map(|_| record.id),
+            debit_account_id: record.debit,
+            credit_account_id: record.credit,
+            amount: record.amount.get(),
+            currency: record.currency,
+            status: standing.status.as_str(),
+            remaining: standing.remaining,
+            description: memo.description.as_deref(),
+            external_ref: memo.external_ref.as_deref(),
+            metadata: memo.metadata.as_deref(),
+            pending_of: record.pending_of,
+            reversal_of: record.reversal_of,
+            expires_at: record.expires_at.map(|at| clock::rfc3339(clock::from_micros(at))),
+            posted_at: at.filter(|_| record.status == Recorded::Posted),
+            created_at: at,
         }
     }
 }
 
 impl Serialize for Transfer {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let posted_at = clock::rfc3339(clock::from_micros(self.posted_at));
-        TransferBody::of(&self.draft, Some(&posted_at)).serialize(to)
+        let at = clock::rfc3339(clock::from_micros(self.at));
+        TransferBody::of(&self.decided, Some(&at)).serialize(to)
     }
 }
 
-/// A posted transfer's body.
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let at = clock::rfc3339(clock::from_micros(self.transfer.at));
+        TransferBody::standing(&self.transfer.decided, Some(&at), self.standing).serialize(to)
+    }
+}
+
+/// A recorded transfer's body.
 #[must_use]
 pub fn transfer(transfer: &Transfer) -> Vec<u8> {
     serde_json::to_vec(transfer).unwrap_or_default()
 }
 
-/// What a draft would become, for a dry run.
+/// What would be recorded, for a dry run.
 #[must_use]
-pub fn dry_run(draft: &Draft) -> Vec<u8> {
-    serde_json::to_vec(&TransferBody::of(draft, None)).unwrap_or_default()
+pub fn dry_run(decided: &Decided) -> Vec<u8> {
+    serde_json::to_vec(&TransferBody::of(decided, None)).unwrap_or_default()
 }
 
 /// One item of a batch's answer.
@@ -99,9 +116,17 @@ pub enum Item {
     /// It posted.
     Posted(Transfer),
     /// It would post: a dry run.
-    WouldPost(std::sync::Arc<Draft>),
-    /// It did not.
-    Refused(Problem),
+    WouldPost(std::sync::Arc<Decided>),
+    /// It did not: status and problem.
+    Refused(u16, Bytes),
+}
+
+impl Item {
+    /// An item that is answered with a problem.
+    #[must_use]
+    pub fn refused(problem: &Problem, context: &Context) -> Self {
+        Self::Refused(problem.code().status(), problem.body(context).into())
+    }
 }
 
 #[derive(Serialize)]
@@ -114,13 +139,11 @@ struct ItemBody {
 }
 
 impl ItemBody {
-    fn of(item: &Item, context: &Context) -> Self {
+    fn of(item: &Item) -> Self {
         match item {
             Item::Posted(posted) => Self { status: 201, transfer: raw(transfer(posted)), problem: None },
-            Item::WouldPost(draft) => Self { status: 200, transfer: raw(dry_run(draft)), problem: None },
-            Item::Refused(problem) => {
-                Self { status: problem.code().status(), transfer: None, problem: raw(problem.body(context)) }
-            }
+            Item::WouldPost(decided) => Self { status: 200, transfer: raw(dry_run(decided)), problem: None },
+            Item::Refused(status, problem) => Self { status: *status, transfer: None, problem: raw(problem.to_vec()) },
         }
     }
 }
@@ -134,16 +157,26 @@ struct Results {
     results: Vec<ItemBody>,
 }
 
+/// The body of a batch that is done.
+#[must_use]
+pub fn done(items: &[Done], at: i64) -> Bytes {
+    let item = |item: &Done| match item {
+        Done::Posted(decided) => Item::Posted(Transfer { decided: decided.clone(), at }),
+        Done::Refused(status, problem) => Item::Refused(*status, problem.clone()),
+    };
+    results(&items.iter().map(item).collect::<Vec<_>>())
+}
+
 /// A batch's body: `{"results": […]}`.
 #[must_use]
-pub fn results(items: &[Item], context: &Context) -> Bytes {
-    let results = items.iter().map(|item| ItemBody::of(item, context)).collect();
+pub fn results(items: &[Item]) -> Bytes {
+    let results = items.iter().map(ItemBody::of).collect();
     serde_json::to_vec(&Results { results }).unwrap_or_default().into()
 }
 
 /// The same array as a value, to lie inside a problem.
 #[must_use]
-pub fn results_value(items: &[Item], context: &Context) -> Value {
-    let bodies: Vec<_> = items.iter().map(|item| ItemBody::of(item, context)).collect();
+pub fn results_value(items: &[Item]) -> Value {
+    let bodies: Vec<_> = items.iter().map(ItemBody::of).collect();
     serde_json::to_value(bodies).unwrap_or(Value::Null)
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::client::{pay, someone, treasurer, user};
-use crate::on_both;
 use crate::stack::Stack;
+use crate::{on_both, on_two_processes};
 use shared::domain::Role;
 
 on_both!(
@@ -16,6 +16,8 @@ on_both!(
     closing_needs_an_empty_account,
     steps_take_no_body,
 );
+
+on_two_processes!(renaming_respects_versions, closing_needs_an_empty_account,);
 
 async fn an_account_shows_what_the_contract_lists(stack: Rc<Stack>) {
     let who = user();

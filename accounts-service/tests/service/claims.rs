@@ -12,10 +12,12 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
 use crate::client::{Answer, treasurer, user};
-use crate::on_both;
 use crate::stack::{Stack, Which, run};
+use crate::{on_both, on_two_processes};
 
 on_both!(all_but_the_first_wait_two_seconds_in_all);
+
+on_two_processes!(all_but_the_first_wait_two_seconds_in_all,);
 
 /// As long as one waits, and less than it would be if one waited twice.
 const TWO_SECONDS: std::ops::Range<Duration> = Duration::from_millis(1_900)..Duration::from_millis(3_500);

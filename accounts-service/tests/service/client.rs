@@ -1,6 +1,8 @@
 //! A client that signs its own assertions, as the gateway would.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +17,9 @@ use crate::stack::SECRET;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    base: String,
+    /// One for each instance; they are asked in turn.
+    bases: Vec<String>,
+    turn: Arc<AtomicUsize>,
     signer: Signer,
 }
 
@@ -77,9 +81,16 @@ pub fn treasurer() -> User {
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl Client {
-    pub fn new(addr: SocketAddr) -> Self {
-        let signer = Signer::new(&Secret::from(SECRET.to_owned()), Clock::system()).unwrap();
-        Self { http: reqwest::Client::new(), base: format!("http://{addr}"), signer }
+    /// A client that asks these instances in turn.
+    pub fn of(addrs: &[SocketAddr]) -> Self {
+        Self::by(addrs, Clock::system())
+    }
+
+    /// Of services that go by `clock`.
+    pub fn by(addrs: &[SocketAddr], clock: Clock) -> Self {
+        let signer = Signer::new(&Secret::from(SECRET.to_owned()), clock).unwrap();
+        let bases = addrs.iter().map(|addr| format!("http://{addr}")).collect();
+        Self { http: reqwest::Client::new(), bases, turn: Arc::default(), signer }
     }
 
     pub async fn raw(
@@ -112,7 +123,8 @@ impl Client {
         let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, method, bare, &caller).unwrap();
         let verb = method;
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).header(HEADER, assertion);
+        let base = &self.bases[self.turn.fetch_add(1, Ordering::Relaxed) % self.bases.len()];
+        let mut request = self.http.request(method, format!("{base}{path}")).header(HEADER, assertion);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -129,8 +141,16 @@ impl Client {
         answer
     }
 
+    /// A GET whose body is still to be read.
+    pub async fn begin(&self, who: &User, path: &str) -> reqwest::Response {
+        let caller = Caller { user: Some(who.clone()), ..Caller::default() };
+        let bare = path.split('?').next().unwrap();
+        let assertion = self.signer.sign(AUDIENCE_ACCOUNTS, "GET", bare, &caller).unwrap();
+        self.http.get(format!("{}{path}", self.bases[0])).header(HEADER, assertion).send().await.unwrap()
+    }
+
     pub fn address(&self) -> &str {
-        &self.base
+        &self.bases[0]
     }
 
     pub async fn get(&self, who: &User, path: &str) -> Answer {

@@ -42,7 +42,7 @@ async fn lost_reply(stack: Rc<Stack>) {
             while running.0.depth() < 5 {
                 tokio::task::yield_now().await;
             }
-            lossy.arm();
+            lossy.arm(2);
             holder.rollback().await.unwrap();
         };
         let ones = join_all([ask(1, 1), ask(2, 1_000), ask(3, 1), ask(4, 1_000)]);
@@ -50,7 +50,7 @@ async fn lost_reply(stack: Rc<Stack>) {
         join3(ones, many, release).await
     };
     let (first, (mut answers, many, ())) = join(ask(9, 1), gathered).await;
-    assert!(lossy.went_off(), "the batch was committed the careful way, and its reply lost");
+    assert!(lossy.went_off(), "the batch was committed, its reply lost, and so was that to the attempt that found out");
     assert_eq!(engine::verdict(first), Ok((true, false)));
     answers.push(many);
     let verdicts: Vec<_> = answers.into_iter().map(|answer| engine::verdict(answer).unwrap()).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use accounts_service::db::Backend;
 use accounts_service::posting::{
-    self, Answer, Committer, Draft, Engine, Failure, KeyDigest, Limits, Metrics, Order, Unit, Work,
+    self, Answer, Command, Committer, Draft, Engine, Failure, KeyDigest, Limits, Memo, Metrics, Order, Unit, Work,
 };
 use prometheus_client::registry::Registry;
 use shared::auth::User;
@@ -15,8 +15,13 @@ use uuid::Uuid;
 
 /// Starts an engine on `backend`.
 pub fn start(backend: &Backend) -> (Engine, Committer) {
+    start_at(backend, Clock::system())
+}
+
+/// Starts one that goes by `clock`.
+pub fn start_at(backend: &Backend, clock: Clock) -> (Engine, Committer) {
     let limits = Limits { queue: 64, batch: 64, key_wait: Duration::from_secs(2) };
-    posting::start(backend, limits, Clock::system(), Metrics::register(&mut Registry::default())).unwrap()
+    posting::start(backend, limits, clock, Metrics::register(&mut Registry::default())).unwrap()
 }
 
 /// Lets the engine commit what is queued, and ends it.
@@ -30,9 +35,9 @@ pub fn unit(who: &User, key: u128, (from, to): (&str, &str), amount: i64) -> Uni
     let sides = (from.parse().unwrap(), to.parse().unwrap());
     let order = Order::new(sides, Amount::try_from(amount).unwrap(), "USD".parse().unwrap(), who.id).unwrap();
     let id = TransferId::generate(&Clock::system());
-    let draft = Draft { id, order, description: None, external_ref: None, metadata: None };
+    let draft = Draft { id, command: Command::Transfer(order), memo: Memo::default() };
     Unit {
-        key: KeyDigest(Uuid::from_u128(key)),
+        key: Some(KeyDigest(Uuid::from_u128(key))),
         fingerprint: Uuid::from_u128(1),
         work: Work::One(draft.into()),
         context: Context::current(),

@@ -13,6 +13,11 @@ fn on_postgres_a_cut_connection_pays_nobody_twice() {
     run(Which::Postgres, cut_connections);
 }
 
+#[test]
+fn on_postgres_a_cut_connection_of_either_process_pays_nobody_twice() {
+    run(Which::Shared, cut_connections);
+}
+
 async fn cut_connections(stack: Rc<Stack>) {
     let who = user();
     let from = stack.client.funded(&who, 10_000).await;

@@ -6,12 +6,21 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::client::{pay, treasurer, user};
-use crate::on_both;
 use crate::stack::Stack;
+use crate::{on_both, on_two_processes};
 
 on_both!(
     hundred_clients_with_one_key_make_one_transfer,
     replays_are_the_same_bytes_even_from_another_instance,
+    declines_are_frozen_and_earlier_refusals_are_not,
+    a_key_of_another_request_is_refused,
+    what_is_made_has_the_tag_that_it_is_shown_with,
+    a_client_that_goes_away_changes_nothing,
+    other_posts_take_keys_too,
+);
+
+on_two_processes!(
+    hundred_clients_with_one_key_make_one_transfer,
     declines_are_frozen_and_earlier_refusals_are_not,
     a_key_of_another_request_is_refused,
     what_is_made_has_the_tag_that_it_is_shown_with,

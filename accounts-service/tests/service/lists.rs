@@ -6,8 +6,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::client::{pay, someone, treasurer, user};
-use crate::on_both;
 use crate::stack::Stack;
+use crate::{on_both, on_two_processes};
 use shared::domain::Role;
 
 on_both!(
@@ -16,6 +16,8 @@ on_both!(
     accounts_are_paged,
     a_cursor_goes_on_only_in_its_own_list,
 );
+
+on_two_processes!(cursors_neither_skip_nor_repeat_while_rows_are_written,);
 
 /// Walks a list to its end, a few rows at a time.
 async fn walk(stack: &Stack, who: &shared::auth::User, path: &str) -> Vec<Value> {

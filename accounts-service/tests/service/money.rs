@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::client::{pay, someone, treasurer, user};
-use crate::on_both;
 use crate::stack::Stack;
+use crate::{on_both, on_two_processes};
 use shared::domain::Role;
 
 on_both!(
@@ -18,6 +18,14 @@ on_both!(
     two_instances_share_one_ledger,
     no_debit_commits_after_a_freeze,
     posted_rows_cannot_be_changed,
+);
+
+on_two_processes!(
+    fifty_debits_of_ten_on_a_hundred_are_ten,
+    opposite_directions_never_fail,
+    a_dry_run_decides_and_changes_nothing,
+    batches_are_independent_or_atomic,
+    no_debit_commits_after_a_freeze,
 );
 
 async fn fifty_debits_of_ten_on_a_hundred_are_ten(stack: Rc<Stack>) {

@@ -71,19 +71,60 @@ impl Database {
     }
 }
 
+/// A primary with a standby that replays what it commits, both this test's own.
+pub struct Pair {
+    pub primary: String,
+    pub standby: String,
+    follower: Cluster,
+    _leader: Cluster,
+}
+
+impl Pair {
+    pub fn start() -> Self {
+        let (leader, port) = Cluster::start();
+        let folder = folder();
+        let data = folder.join("data");
+        let mut copy = unprivileged("pg_basebackup");
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "-N",
+        ]);
+        done(copy.arg("-D").arg(&data));
+        let (follower, other) = Cluster::serve(folder);
+        let url = |port| format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        Self { primary: url(port), standby: url(other), follower, _leader: leader }
+    }
+
+    /// Ends the standby at once.
+    pub fn kill_standby(&mut self) {
+        done(Command::new("kill").args(["-QUIT", &self.follower.postgres.id().to_string()]));
+        self.follower.postgres.wait().unwrap();
+    }
+}
+
 impl Cluster {
     fn start() -> (Self, u16) {
-        let folder = std::env::temp_dir().join(format!("tollgate-pg-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir(&folder).unwrap();
-        if is_root() {
-            done(Command::new("chown").arg("postgres").arg(&folder));
-        }
-        let data = folder.join("data");
-        done(unprivileged("initdb").args(["-U", "postgres", "-A", "trust", "-N", "-D"]).arg(&data));
+        let folder = folder();
+        done(unprivileged("initdb").args(["-U", "postgres", "-A", "trust", "-N", "-D"]).arg(folder.join("data")));
+        Self::serve(folder)
+    }
+
+    /// Serves the data in `folder`.
+    fn serve(folder: PathBuf) -> (Self, u16) {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let postgres = unprivileged("postgres")
             .arg("-D")
-            .arg(&data)
+            .arg(folder.join("data"))
             .args(["-p", &port.to_string(), "-k"])
             .arg(&folder)
             .args(["-c", "max_connections=200", "-c", "fsync=off"])
@@ -113,6 +154,16 @@ impl Drop for Cluster {
         drop(self.postgres.wait());
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+/// A folder that PostgreSQL's user may write in.
+fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tollgate-pg-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&folder).unwrap();
+    if is_root() {
+        done(Command::new("chown").arg("postgres").arg(&folder));
+    }
+    folder
 }
 
 fn ready(port: u16) -> bool {

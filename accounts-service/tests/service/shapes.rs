@@ -35,7 +35,7 @@ async fn every_fault_of_a_transfer_has_its_code_and_its_turn(stack: Rc<Stack>) {
         (with("amount", json!(0)), 422, "amount_out_of_range"),
         (with("amount", huge), 422, "amount_out_of_range"),
         (with("currency", json!("usd")), 422, "validation_failed"),
-        (with("pending", json!(true)), 422, "validation_failed"),
+        (with("expires_in", json!(60)), 422, "validation_failed"),
         (with("description", json!("a\u{0}b")), 422, "validation_failed"),
         (with("metadata", json!([1])), 422, "validation_failed"),
         (with("metadata", deep), 422, "validation_failed"),

@@ -84,7 +84,7 @@ fn on_sqlite_what_may_pass_is_503() {
 
 async fn hindered_file(stack: Rc<Stack>) {
     let write = "UPDATE ledger_head SET position = position";
-    let grow = "INSERT INTO ledger_batches VALUES (1, 1, 1, 1, randomblob(32), randomblob(32)); \
+    let grow = "INSERT INTO ledger_batches VALUES (1, 1, 1, 1, randomblob(32), randomblob(32), 1); \
                 CREATE TABLE large AS SELECT randomblob(100000)";
     // Each with what makes it so: READONLY, FULL, BUSY.
     for (so, statement) in [("query_only = on", write), ("max_page_count = 1", grow), ("busy_timeout = 0", write)] {

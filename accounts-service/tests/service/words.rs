@@ -28,6 +28,16 @@ const INSIDE: [&str; 14] = [
     "unit",
 ];
 
+/// Queries with a fault each.
+const QUERIES: [&str; 6] = [
+    "/api/v1/transfers?account_id=zz",
+    "/api/v1/transfers?from=yesterday",
+    "/api/v1/accounts?page=x",
+    "/api/v1/accounts?kind=bank",
+    "/api/v2/accounts?limit=0",
+    "/api/v1/transfers?sort_order=up",
+];
+
 async fn faults_are_told_in_plain_words(stack: Rc<Stack>) {
     let who = user();
     let id = stack.client.open(&who, "user").await;
@@ -56,8 +66,9 @@ async fn faults_are_told_in_plain_words(stack: Rc<Stack>) {
         transfer("preconditions", json!({"debit_balance": {"gte": 1e30}})),
         transfer("preconditions", json!([])),
         transfer("preconditions", json!({"credit_balance": [1, 2]})),
-        transfer("preconditions", json!({"credit_balance": {"lt": 5}})),
-        transfer("pending", json!(true)),
+        transfer("preconditions", json!({"credit_balance": {"ne": 5}})),
+        transfer("pending", json!("yes")),
+        transfer("expires_in", json!(60)),
         account(json!({"name": "x", "currency": "XXXX"})),
         account(json!({"name": " x", "currency": "USD"})),
         account(json!({"name": ["x"], "currency": "USD"})),
@@ -79,14 +90,7 @@ async fn faults_are_told_in_plain_words(stack: Rc<Stack>) {
         let faults = answer["errors"].as_array().unwrap_or_else(|| panic!("{body} {answer}"));
         told.extend(faults.iter().map(|fault| (body.clone(), fault.clone())));
     }
-    for path in [
-        "/api/v1/transfers?account_id=zz",
-        "/api/v1/transfers?from=yesterday",
-        "/api/v1/accounts?page=x",
-        "/api/v1/accounts?kind=bank",
-        "/api/v2/accounts?limit=0",
-        "/api/v1/transfers?sort_order=up",
-    ] {
+    for path in QUERIES {
         let answer = stack.client.get(&who, path).await.json();
         told.extend(answer["errors"].as_array().unwrap().iter().map(|fault| (json!(path), fault.clone())));
     }

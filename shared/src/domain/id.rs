@@ -77,6 +77,12 @@ id_type! {
     AccountId;
     /// A transfer between two accounts.
     TransferId;
+    /// A standing order.
+    StandingOrderId;
+    /// An exchange of one currency for another.
+    ExchangeId;
+    /// A rate of exchange.
+    ExchangeRateId;
     /// An event of the outbox.
     EventId;
     /// An API key.

@@ -88,6 +88,10 @@ catalogue! {
     DebitAccountClosed "debit_account_closed" 409 false "The account to debit is closed.";
     CreditAccountClosed "credit_account_closed" 409 false "The account to credit is closed.";
     DebitAccountFrozen "debit_account_frozen" 409 false "The account to debit is frozen.";
+    ExternalRefTaken "external_ref_taken" 409 false "Another transfer out of this owner's accounts has this external_ref.";
+    TransferNotPending "transfer_not_pending" 409 false "The transfer was never pending, or is posted or voided.";
+    TransferExpired "transfer_expired" 409 false "The pending transfer has expired: what it held is free.";
+    TransferNotPosted "transfer_not_posted" 409 false "Only a transfer that moved money, and is no reversal, can be reversed.";
     AccountNotEmpty "account_not_empty" 409 false "An account closes only at zero balance with nothing held.";
     VersionGone "version_gone" 410 false "This API version has been switched off.";
     LinkInvalid "link_invalid" 410 false "The link has been used, has expired, or is none of ours.";
@@ -106,6 +110,8 @@ catalogue! {
     PreconditionFailed "precondition_failed" 422 false "A precondition on the resulting balances does not hold.";
     LimitExceeded "limit_exceeded" 422 false "The transfer exceeds a limit of the account.";
     BalanceOverflow "balance_overflow" 422 false "The resulting balance would leave the range of exact integers.";
+    AmountExceedsPending "amount_exceeds_pending" 422 false "The pending transfer holds less than this.";
+    AmountExceedsOriginal "amount_exceeds_original" 422 false "Less than this is left to reverse of the transfer.";
     InsufficientFunds "insufficient_funds" 422 false "The account to debit has too little available.";
     BatchDeclined "batch_declined" 422 false "An item of the atomic batch was declined; nothing was posted.";
     LinkedItemDeclined "linked_item_declined" 422 false "Another item of the atomic batch was declined.";

@@ -18,15 +18,23 @@ use crate::server::{Server, ours};
 /// Who owns all accounts (accounts.sql).
 const OWNER: Uuid = Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001);
 
-/// Starts the service on `postgres`.
-pub async fn start(postgres: &Postgres, folder: &Path, secret: &str) -> Result<Server, Failure> {
+/// Who asks.
+pub const fn owner() -> Uuid {
+    OWNER
+}
+
+/// The system account that funded all others (accounts.sql).
+const SYSTEM: u64 = 999_999_999_999;
+
+/// Starts the service on `postgres`; its log is named by `name`.
+pub async fn start(postgres: &Postgres, folder: &Path, secret: &str, name: &str) -> Result<Server, Failure> {
     let port = free_port()?;
     let mut command = ours("accounts-service")?;
     command.arg("serve");
     command.env("TOLLGATE_ACCOUNTS__SERVER__LISTEN", format!("127.0.0.1:{port}"));
     command.env("TOLLGATE_ACCOUNTS__DATABASE__URL", &postgres.url);
     command.env("TOLLGATE_ACCOUNTS__IDENTITY__SECRET", secret);
-    Server::start("accounts-service", port, command, folder)?.answering("/readyz").await
+    Server::start(name, port, command, folder)?.answering("/readyz").await
 }
 
 /// One of the service's POST endpoints, called by the owner of all accounts.
@@ -35,8 +43,12 @@ pub fn endpoint(secret: &str, path: &'static str) -> Result<Rc<Endpoint>, Failur
 }
 
 fn post(endpoint: &Endpoint, body: &str, buffer: &mut Vec<u8>) {
-    let key = rand::random::<u128>();
-    endpoint.write(&format!("content-type: application/json\r\nidempotency-key: {key:032x}\r\n"), body, buffer);
+    post_under(endpoint, &format!("{:032x}", rand::random::<u128>()), body, buffer);
+}
+
+/// Writes a request under this key.
+pub fn post_under(endpoint: &Endpoint, key: &str, body: &str, buffer: &mut Vec<u8>) {
+    endpoint.write(&format!("content-type: application/json\r\nidempotency-key: {key}\r\n"), body, buffer);
 }
 
 /// One transfer a request.
@@ -90,8 +102,18 @@ fn order(spread: Spread) -> String {
             (from, if other >= from { other + 1 } else { other })
         }
         Spread::Hot => (rand::random_range(2..=ACCOUNTS), 1),
+        Spread::System => (rand::random_range(1..=ACCOUNTS), SYSTEM),
     };
-    let amount = rand::random_range(1..=100);
+    written(from, to, rand::random_range(1..=100))
+}
+
+/// The order of this number: always the same one.
+pub fn order_of(number: u64) -> String {
+    let from = number % ACCOUNTS + 1;
+    written(from, from % ACCOUNTS + 1, 1)
+}
+
+fn written(from: u64, to: u64, amount: u64) -> String {
     let id = |number: u64| format!("00000000-0000-7000-8000-{number:012}");
     format!(
         r#"{{"debit_account_id":"{}","credit_account_id":"{}","amount":{amount},"currency":"USD"}}"#,

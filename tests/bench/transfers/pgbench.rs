@@ -12,6 +12,7 @@ use crate::server::command;
 const TRANSFER: &str = include_str!("transfer.pgbench");
 const UNIFORM: &str = include_str!("uniform.pgbench");
 const HOT: &str = include_str!("hot.pgbench");
+const SYSTEM: &str = include_str!("system.pgbench");
 
 /// What one run of pgbench did.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ pub fn run(postgres: &Postgres, folder: &Path, spread: Spread, clients: usize, t
     let opening = match spread {
         Spread::Uniform => UNIFORM,
         Spread::Hot => HOT,
+        Spread::System => SYSTEM,
     };
     fs::write(&script, format!("{opening}{TRANSFER}"))?;
     let mut pgbench = command("pgbench")?;

@@ -72,10 +72,20 @@ impl Row<'static> {
 
 /// Every operation.
 pub fn rows() -> Vec<Row<'static>> {
-    [discovery(), sign_in(), users(), keys_and_roles(), clients(), accounts(), transfers()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        discovery(),
+        sign_in(),
+        users(),
+        keys_and_roles(),
+        clients(),
+        accounts(),
+        exchanges(),
+        standing_orders(),
+        transfers(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Every page that the gateway leads to: anybody's to open, for what they show is bound to a link or to a browser's cookie, and
@@ -213,9 +223,46 @@ fn accounts() -> Vec<Row<'static>> {
         signed_in("GET /accounts/{id}", [200, 404, 200, 200, 200]).at("/accounts/{account}"),
         signed_in("PATCH /accounts/{id}", [200, 404, 403, 403, 403]).at("/accounts/{account}").patch("{}"),
         signed_in("GET /accounts/{id}/entries", [200, 404, 200, 200, 200]).at("/accounts/{account}/entries"),
+        signed_in("GET /accounts/{id}/balance", [200, 404, 200, 200, 200]).at("/accounts/{account}/balance"),
+        signed_in("GET /events", [200; 5]),
+        signed_in("GET /accounts/{id}/statement", [200, 404, 200, 200, 200]).at("/accounts/{account}/statement"),
+        signed_in("GET /accounts/{id}/limits", [200, 404, 200, 200, 200]).at("/accounts/{account}/limits"),
+        signed_in("PUT /accounts/{id}/limits", [403, 403, 403, 412, 412])
+            .at("/accounts/{account}/limits")
+            .json(r#"{"limits": []}"#)
+            .stale(),
         signed_in("POST /accounts/{id}/freeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/freeze").stale(),
         signed_in("POST /accounts/{id}/unfreeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/unfreeze").stale(),
         signed_in("POST /accounts/{id}/close", [412, 404, 403, 412, 412]).at("/accounts/{account}/close").stale(),
+    ]
+}
+
+fn exchanges() -> Vec<Row<'static>> {
+    const RATE: &str = r#"{"base": "USD", "quote": "EUR", "rate": "0.9", "base_account_id": "{id}",
+        "quote_account_id": "{id}", "rounding_account_id": "{id}"}"#;
+    const EXCHANGE: &str = r#"{"debit_account_id": "{account}", "credit_account_id": "{id}", "amount": 1}"#;
+    vec![
+        signed_in("GET /exchange-rates", [200; 5]),
+        // Of accounts that there are not.
+        signed_in("POST /exchange-rates", [403, 403, 403, 422, 403]).json(RATE),
+        signed_in("GET /exchange-rates/{id}", [404; 5]),
+        signed_in("GET /exchanges", [200; 5]),
+        signed_in("GET /exchanges/{id}", [404; 5]),
+        signed_in("POST /exchanges", [422, 404, 404, 404, 404]).json(EXCHANGE).keyed(),
+    ]
+}
+
+fn standing_orders() -> Vec<Row<'static>> {
+    const ORDER: &str = r#"{"debit_account_id": "{account}", "credit_account_id": "{id}", "amount": 1,
+        "currency": "USD", "rule": {"every": "day"}, "time_zone": "UTC", "starts_on": "2099-01-01"}"#;
+    vec![
+        signed_in("GET /standing-orders", [200; 5]),
+        // As for a transfer: to an account that there is not.
+        signed_in("POST /standing-orders", [422, 404, 404, 404, 404]).json(ORDER),
+        signed_in("GET /standing-orders/{id}", [200, 404, 200, 200, 200]).at("/standing-orders/{order}"),
+        signed_in("PATCH /standing-orders/{id}", [200, 404, 403, 200, 200]).at("/standing-orders/{order}").patch("{}"),
+        signed_in("DELETE /standing-orders/{id}", [412, 404, 403, 412, 412]).at("/standing-orders/{order}").stale(),
+        signed_in("GET /standing-orders/{id}/runs", [200, 404, 200, 200, 200]).at("/standing-orders/{order}/runs"),
     ]
 }
 
@@ -227,6 +274,16 @@ fn transfers() -> Vec<Row<'static>> {
     vec![
         signed_in("GET /transfers", [200; 5]),
         signed_in("GET /transfers/{id}", [200, 404, 200, 200, 200]).at("/transfers/{transfer}"),
+        // Of a payment that is made: whoever may act on it is told that nothing is held, or that this is more than was paid.
+        signed_in("POST /transfers/{id}/post", [409, 404, 403, 409, 403])
+            .at("/transfers/{transfer}/post")
+            .json("{}")
+            .keyed(),
+        signed_in("POST /transfers/{id}/void", [409, 404, 403, 409, 403]).at("/transfers/{transfer}/void").keyed(),
+        signed_in("POST /transfers/{id}/reverse", [422, 404, 403, 422, 403])
+            .at("/transfers/{transfer}/reverse")
+            .json(r#"{"amount": 9000}"#)
+            .keyed(),
         // To an account that there is not: whoever may debit the other one hears of it, everybody else of nothing.
         signed_in("POST /transfers", [422, 404, 404, 404, 404]).json(PAY).keyed(),
         signed_in("POST /transfers/batch", [200; 5]).json(PAY_ALL).keyed(),

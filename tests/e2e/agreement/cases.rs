@@ -116,7 +116,7 @@ impl Maker<'_> {
     fn case(&self, cases: &mut Vec<Case>, path: &str, headers: &[(&'static str, &str)], body: Option<Vec<u8>>) {
         let mut headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         if self.method == Method::POST
-            && path.contains("/transfers")
+            && (path.contains("/transfers") || path.contains("/exchanges"))
             && !headers.iter().any(|(n, _)| *n == "idempotency-key")
         {
             headers.push(("idempotency-key", uuid::Uuid::new_v4().to_string()));
@@ -202,8 +202,6 @@ impl Maker<'_> {
 
 /// A good body, each member as it is written.
 fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
-    const ONE: &str = "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"";
-    const OTHER: &str = "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e12\"";
     match schema {
         "RegisterRequest" => vec![
             ("email", "\"new§@example.com\""),
@@ -241,8 +239,21 @@ fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
         ],
         "ClientPatch" => vec![("name", "\"Books\"")],
         "ClientSecretRequest" => vec![("now", "true")],
+        other => members_of_the_ledger(other),
+    }
+}
+
+fn members_of_the_ledger(schema: &str) -> Vec<(&'static str, &'static str)> {
+    const ONE: &str = "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"";
+    const OTHER: &str = "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e12\"";
+    match schema {
         "NewAccount" => vec![("name", "\"Spare\""), ("currency", "\"USD\""), ("kind", "\"user\"")],
-        "AccountPatch" => vec![("name", "\"Spare\"")],
+        "AccountPatch" => vec![("name", "\"Spare\""), ("labels", "{\"shop\": \"7\", \"old\": null}")],
+        "NewLimits" => vec![("limits", "[{\"window\": 60, \"amount\": 5, \"count\": 5}]")],
+        "NewPosting" => vec![("amount", "5"), ("release_remainder", "true")],
+        "NewReversal" => {
+            vec![("amount", "5"), ("description", "\"Returned\""), ("metadata", "{\"a\": 1}")]
+        }
         "NewTransfer" => vec![
             ("debit_account_id", ONE),
             ("credit_account_id", OTHER),
@@ -250,7 +261,31 @@ fn members(schema: &str) -> Vec<(&'static str, &'static str)> {
             ("currency", "\"USD\""),
             ("metadata", "{\"a\": 1}"),
             ("preconditions", "{\"debit_balance\": {\"gte\": 0}}"),
+            ("pending", "true"),
+            ("expires_in", "60"),
         ],
+        "NewExchange" => {
+            vec![("debit_account_id", ONE), ("credit_account_id", OTHER), ("amount", "5"), ("rate", "\"1.5\"")]
+        }
+        "NewExchangeRate" => vec![
+            ("base", "\"USD\""),
+            ("quote", "\"EUR\""),
+            ("rate", "\"0.9\""),
+            ("base_account_id", ONE),
+            ("quote_account_id", OTHER),
+            ("rounding_account_id", ONE),
+        ],
+        "NewStandingOrder" => vec![
+            ("debit_account_id", ONE),
+            ("credit_account_id", OTHER),
+            ("amount", "5"),
+            ("currency", "\"USD\""),
+            ("rule", "{\"every\": \"month\", \"day\": 1}"),
+            ("time_zone", "\"UTC\""),
+            ("starts_on", "\"2099-01-01\""),
+            ("retries", "{\"times\": 1, \"after\": 3600}"),
+        ],
+        "StandingOrderPatch" => vec![("amount", "5"), ("status", "\"paused\"")],
         "NewBatch" => vec![("mode", "\"independent\""), ("transfers", "[{}]")],
         other => panic!("what does a good {other} look like?"),
     }

@@ -52,6 +52,12 @@ impl AccountsProcess {
         .await;
     }
 
+    /// The process, if it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// `kill -9`.
     ///
     /// # Panics

@@ -3,11 +3,11 @@
 use aws_lc_rs::hmac;
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
+use shared::auth::{Seal, SealError};
 use shared::clock::Clock;
 
 use super::keyring::Keyring;
 use super::purpose::Purpose;
-use super::seal::Seal;
 use super::signing::KeyError;
 use crate::config::Config;
 use crate::db::entity::secret;
@@ -55,6 +55,9 @@ pub enum KeysError {
     /// The crypto library failed.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The same, of the seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// Loads the keys, making those that are missing. The row lock lets one process make them and the other find them.

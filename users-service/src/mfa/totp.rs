@@ -5,12 +5,12 @@ use base32::Alphabet;
 use fast_qr::convert::Builder as _;
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
+use shared::auth::Seal;
 use shared::domain::UserId;
 use shared::problem::Problem;
 use totp_rs::{Algorithm, Builder};
 
 use super::model::Offer;
-use crate::keys::Seal;
 
 /// 160 bits, as RFC 4226 wants them (section 4, R6).
 const SECRET_BYTES: usize = 20;

@@ -19,6 +19,9 @@ pub struct Model {
     pub ceiling: Option<i64>,
     pub seq: i64,
     pub version: i64,
+    pub next_expiry: Option<i64>,
+    pub limited: bool,
+    pub label_text: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

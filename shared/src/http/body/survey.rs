@@ -10,7 +10,8 @@ use super::fault::{Fault, MAX_FAULTS, SURVEYED_BYTES, join};
 use super::read;
 
 /// What a member is replaced with to see what is wrong besides it: one of these is of nearly any type.
-const FILLERS: [&str; 7] = ["\"\"", "0", "[]", "{}", "false", "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"", "\"USD\""];
+const FILLERS: [&str; 8] =
+    ["\"\"", "\"1\"", "0", "[]", "{}", "false", "\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"", "\"USD\""];
 
 /// Every fault of `bytes`, of which `first` is known already: all members that are unknown or missing, and one fault
 /// of each of the others.

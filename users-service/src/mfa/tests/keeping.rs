@@ -41,7 +41,7 @@ async fn a_secret_is_sealed_and_sealed_anew(backend: Backend) {
             }
         })
     };
-    let name_of = |secret: &str| crate::keys::Seal::of(&[secret.as_bytes()]).unwrap().seal(b"", b"").unwrap()[0];
+    let name_of = |secret: &str| shared::auth::Seal::of(&[secret.as_bytes()]).unwrap().seal(b"", b"").unwrap()[0];
     // From the database's own secret to one of the settings, from that to another, and the first is forgotten.
     let clock = service.clock.clone();
     let mut ground = service.halt().await;

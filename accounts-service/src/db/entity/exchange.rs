@@ -1,0 +1,24 @@
+//! An exchange, written once. Instants are microseconds since the Unix epoch.
+#![expect(missing_docs, reason = "the columns are documented in the migration")]
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "exchanges")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub position: i64,
+    pub rate_id: Uuid,
+    pub paid_transfer_id: Uuid,
+    pub received_transfer_id: Uuid,
+    pub rounding_transfer_id: Option<Uuid>,
+    pub remainder: i64,
+    pub created_by: Uuid,
+    pub created_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

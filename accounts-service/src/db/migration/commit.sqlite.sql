@@ -1,0 +1,2 @@
+-- SQLite has no functions: what commits a batch there lies in the engine. The step stands here so that both back-ends
+-- count alike.

@@ -1,0 +1,1 @@
+-- Nothing: what a commit batch changes besides accounts, transfers and entries is written by statements of the engine's.

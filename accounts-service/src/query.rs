@@ -1,0 +1,25 @@
+//! Query parameters that more than one list has.
+
+use std::str::FromStr;
+
+use shared::clock;
+use shared::http::QueryPairs;
+use shared::problem::{Code, Problem};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// An instant in microseconds since the epoch, cut towards the past; 400 when it is none.
+pub fn instant(query: &QueryPairs, name: &'static str) -> Result<Option<i64>, Problem> {
+    let Some(text) = query.get(name) else { return Ok(None) };
+    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| malformed(name, "instant", "an RFC 3339 instant"))?;
+    Ok(Some(clock::to_micros(at)))
+}
+
+/// An id; 400 when it is none.
+pub fn id<T: FromStr>(query: &QueryPairs, name: &'static str) -> Result<Option<T>, Problem> {
+    query.get(name).map(|text| text.parse().map_err(|_| malformed(name, "uuid", "an id"))).transpose()
+}
+
+fn malformed(name: &str, rule: &'static str, detail: &'static str) -> Problem {
+    Problem::new(Code::MalformedQuery).error(format!("?{name}"), rule, detail)
+}

@@ -1,0 +1,78 @@
+//! Lists from a standby: while it is near, never when it is late or away, and never anything that decides.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use crate::client::{pay, user};
+use crate::postgres::Pair;
+use crate::stack::Stack;
+
+/// Asks until it is so; fails when it does not become so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !is_so().await {
+        assert!(Instant::now() < patience, "{what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn lists_come_from_a_standby_while_it_is_near_and_from_the_primary_when_it_is_not() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(follows());
+}
+
+async fn follows() {
+    let mut pair = tokio::task::spawn_blocking(Pair::start).await.unwrap();
+    let settings = [("DATABASE__REPLICA_URL", pair.standby.as_str()), ("DATABASE__REPLICA_MAX_LAG", "3s")];
+    let service = Stack::set(pair.primary.clone(), &settings).await;
+    let (client, owner) = (&service.client, user());
+    let (from, to) = (client.funded(&owner, 100).await, client.open(&owner, "user").await);
+    let count =
+        async |path: String| client.get(&owner, &path).await.expect(200).json()["data"].as_array().unwrap().len();
+    let missed = async || {
+        let metrics = client.get(&owner, "/metrics").await.expect(200);
+        let line = String::from_utf8(metrics.bytes).unwrap();
+        let line = line.lines().find(|line| line.starts_with("replica_missed_total")).map(str::to_owned);
+        line.unwrap().split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let entries = format!("/api/v1/accounts/{from}/entries");
+    let lists = ["/api/v1/accounts", "/api/v2/accounts", "/api/v1/transfers", &entries];
+    // Before it was looked at once, the primary answers; then the standby does.
+    until("the standby is never asked", async || {
+        let before = missed().await;
+        count("/api/v1/transfers".to_owned()).await;
+        missed().await == before
+    })
+    .await;
+    until("the standby has it all", async || count(entries.clone()).await == 1).await;
+    let before = missed().await;
+    for list in lists {
+        count(list.to_owned()).await;
+    }
+    assert_eq!(missed().await, before, "every list is the standby's");
+
+    // It stops replaying: what is posted now it does not know, and everything but lists goes on.
+    let mut standby = PgConnection::connect(&pair.standby).await.unwrap();
+    standby.execute("SELECT pg_wal_replay_pause()").await.unwrap();
+    client.transfer(&owner, "late", &pay(&from, &to, 1)).await.expect(201);
+    assert_eq!(count(entries.clone()).await, 1, "not replayed");
+    assert_eq!(client.balance(&owner, &from).await, 99, "the balance is the primary's");
+    until("a late standby is asked for ever", async || count(entries.clone()).await == 2).await;
+    assert!(missed().await > before);
+    standby.execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    until("a standby that has caught up is not asked again", async || {
+        let before = missed().await;
+        count(entries.clone()).await == 2 && missed().await == before
+    })
+    .await;
+
+    // Nobody who asks while it dies notices.
+    drop(standby);
+    tokio::task::block_in_place(|| pair.kill_standby());
+    for list in lists.repeat(3) {
+        assert!(count(list.to_owned()).await >= 1, "{list}");
+    }
+    service.stop().await;
+}

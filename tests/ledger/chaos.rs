@@ -1,0 +1,23 @@
+//! The short edition of `make chaos`: kills, cuts and lost replies for some seconds, and every answer judged.
+
+use std::time::Duration;
+
+use tests::chaos::{Blow, Plan, run};
+use tests::ledger::Features;
+
+mod real {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whatever_breaks_no_answer_is_wrong() {
+        super::whatever_breaks().await;
+    }
+}
+
+async fn whatever_breaks() {
+    let blows =
+        vec![Blow::KillService, Blow::LoseReply, Blow::Cut, Blow::KillRedis, Blow::LoseReply, Blow::KillPostmaster];
+    let lasts = Duration::from_secs(15);
+    let plan = Plan { seed: rand::random(), lasts, clients: 16, blows, pauses: (1, 2), features: Features::ALL };
+    let outcome = run(&plan).await.expect("everything comes back");
+    assert_eq!(outcome.violations(), 0, "{}", outcome.page());
+    assert_eq!(outcome.void(), None, "{}", outcome.page());
+}

@@ -1,0 +1,122 @@
+//! What a run came to, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::Plan;
+use super::blows::{Blow, Dealt};
+use crate::ledger::history::What;
+use crate::ledger::{History, Report};
+
+/// Everything that a run has shown.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What ran.
+    pub plan: Plan,
+    /// What was done to it.
+    pub blows: Dealt,
+    /// What clients asked and learned.
+    pub history: History,
+    /// What the checker says.
+    pub report: Report,
+    /// How often the total could be read.
+    pub samples: u64,
+    /// Every total that was not nothing.
+    pub wrong_totals: Vec<String>,
+    /// The longest time in which nobody was told that anything was done, in milliseconds.
+    pub outage: u64,
+    /// PostgreSQL's.
+    pub version: String,
+}
+
+impl Outcome {
+    pub(super) fn of(
+        plan: &Plan,
+        blows: Dealt,
+        (history, report): (History, Report),
+        (samples, wrong_totals): (u64, Vec<String>),
+        version: String,
+    ) -> Self {
+        let done = history.events.iter().filter(|event| matches!(event.what, What::Ok { .. })).map(|event| event.at);
+        let outage = done.clone().zip(done.skip(1)).map(|(one, next)| next - one).max().unwrap_or_default();
+        Self { plan: plan.clone(), blows, history, report, samples, wrong_totals, outage: outage / 1_000_000, version }
+    }
+
+    /// How many things were found that must not be.
+    #[must_use]
+    pub fn violations(&self) -> usize {
+        self.report.violations.len() + self.wrong_totals.len()
+    }
+
+    /// Why the run shows nothing, if it does not: too little was done, or too little broke.
+    #[must_use]
+    pub fn void(&self) -> Option<String> {
+        let least = self.plan.lasts.as_secs() * 10;
+        if self.report.ended("ok") < least {
+            return Some(format!("only {} requests were done; {least} would be little", self.report.ended("ok")));
+        }
+        if self.samples == 0 {
+            return Some("the total was never read".to_owned());
+        }
+        let never = |blow: &&Blow| !self.blows.done.contains_key(blow) && !self.blows.not_run.contains_key(blow);
+        self.plan.blows.iter().find(never).map(|blow| format!("never happened: {}", blow.as_str()))
+    }
+
+    /// The report as a page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut lines = vec!["# Chaos run".to_owned(), String::new(), self.summary(), String::new()];
+        lines.extend(["| what broke | times |".to_owned(), "| --- | --- |".to_owned()]);
+        lines.extend(self.plan.blows.iter().map(|blow| {
+            let times = self.blows.done.get(blow).copied().unwrap_or_default();
+            let not = self.blows.not_run.get(blow).map(|why| format!(" (NOT RUN at least once: {why})"));
+            format!("| {} | {times}{} |", blow.as_str(), not.unwrap_or_default())
+        }));
+        lines.extend([String::new(), "| asked and told | times |".to_owned(), "| --- | --- |".to_owned()]);
+        lines.extend(self.report.attempts.iter().map(|(name, count)| format!("| {name} | {count} |")));
+        let unknown = self.report.unknown.iter();
+        lines.extend(unknown.map(|(name, count)| format!("| never known to its client: {name} | {count} |")));
+        lines.extend(self.report.violations.iter().map(|violation| format!("\nVIOLATION {violation}")));
+        lines.extend(self.wrong_totals.iter().map(|total| format!("\nVIOLATION total {total}")));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn summary(&self) -> String {
+        let verdict = match (self.violations(), self.void()) {
+            (0, None) => "No violation.".to_owned(),
+            (0, Some(why)) => format!("Void: {why}."),
+            (found, _) => format!("**{found} violations.**"),
+        };
+        let Plan { seed, lasts, clients, .. } = &self.plan;
+        format!(
+            "{verdict} Seed {seed}, {} s, {clients} clients, two ledger processes behind the gateway, PostgreSQL {} with \
+             fsync on (its write-ahead log on a tmpfs where one can be mounted, so that its disk can be filled), Redis, \
+             one machine. The total was read {} times in one snapshot; the longest time without any success was {} ms.",
+            lasts.as_secs(),
+            self.version,
+            self.samples,
+            self.outage
+        )
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let blows = |(blow, count): (&Blow, &u64)| (blow.as_str().to_owned(), json!(count));
+        let not_run = |(blow, why): (&Blow, &String)| (blow.as_str().to_owned(), json!(why));
+        json!({
+            "seed": self.plan.seed,
+            "seconds": self.plan.lasts.as_secs(),
+            "clients": self.plan.clients,
+            "postgres": self.version,
+            "blows": self.blows.done.iter().map(blows).collect::<serde_json::Map<_, _>>(),
+            "not_run": self.blows.not_run.iter().map(not_run).collect::<serde_json::Map<_, _>>(),
+            "attempts": self.report.attempts,
+            "unknown": self.report.unknown,
+            "total_samples": self.samples,
+            "longest_outage_ms": self.outage,
+            "void": self.void(),
+            "violations": self.report.violations.iter().map(ToString::to_string).chain(self.wrong_totals.iter().cloned()).collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Setting a stage on a fresh ledger: accounts in every state, with money in them.
+
+use serde_json::{Value, json};
+
+use super::Door;
+use crate::ledger::command::{Caller, Command, Order, Request, Step};
+use crate::ledger::generator::{Place, Stage};
+use crate::ledger::model::MOST;
+
+/// Who plays.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// Those who pay one another.
+    pub customers: Vec<Caller>,
+    /// Who debits the bank's accounts.
+    pub treasurer: Caller,
+    /// Who freezes and reads.
+    pub admin: Caller,
+}
+
+/// What may leave the third account within a minute: minor units, transfers.
+const LIMIT: (i64, i64) = (1_500, 60);
+
+/// What each account has to begin with.
+const MONEY: i64 = 2_000;
+
+/// Opens `accounts` accounts of the customers, and one of every other kind.
+///
+/// # Panics
+/// When the ledger refuses.
+pub async fn set(door: &Door, cast: &Cast, accounts: usize) -> Stage {
+    let Cast { customers, treasurer, admin } = cast;
+    let owner = |number: usize| &customers[number % customers.len()];
+    let vault = door.open(treasurer, "USD", "system").await.id;
+    let depth = door.open(treasurer, "USD", "system").await.id;
+    let mut places = Vec::with_capacity(accounts);
+    for number in 0..accounts {
+        places.push(door.open(owner(number), "USD", "user").await);
+    }
+    let (changing, euros) = (door.open(owner(0), "USD", "user").await, door.open(owner(0), "EUR", "user").await);
+    let (closed, full, capped) = (
+        door.open(owner(0), "USD", "user").await,
+        door.open(owner(1), "USD", "user").await,
+        door.open(owner(1), "USD", "user").await,
+    );
+    let mut closing = Vec::new();
+    for number in 0..6 {
+        closing.push(door.open(owner(number), "USD", "user").await);
+    }
+    for place in places.iter().chain([&changing]) {
+        door.pay(treasurer, Order::usd(&vault, &place.id, MONEY)).await;
+    }
+    // From an account of its own: this is also the most that one may owe.
+    door.pay(treasurer, Order::usd(&depth, &full.id, i64::try_from(MOST).expect("2^53 - 1"))).await;
+    let close = Command::Step { account: closed.id.clone(), step: Step::Close };
+    door.must(&Request { who: admin.clone(), key: None, dry_run: false, command: close }).await;
+    door.operate(admin, ("PATCH", &format!("/accounts/{}", capped.id)), json!({"ceiling": 0})).await;
+    let (amount, count) = LIMIT;
+    let limits = json!({"limits": [{"window": 60, "amount": amount, "count": count}]});
+    door.operate(admin, ("PUT", &format!("/accounts/{}/limits", places[2].id)), limits).await;
+    Stage {
+        customers: customers.clone(),
+        treasurer: treasurer.clone(),
+        admin: admin.clone(),
+        places,
+        vault,
+        euros,
+        closed,
+        changing,
+        full,
+        capped,
+        closing,
+        nobodys: "00000000-0000-7000-8000-000000000000".to_owned(),
+    }
+}
+
+impl Door {
+    /// Opens an account of `who`'s.
+    async fn open(&self, who: &Caller, currency: &str, kind: &str) -> Place {
+        let body = json!({"name": "Account", "currency": currency, "kind": kind});
+        let answer = self.call(who, ("POST", "/accounts"), None, Some(body)).await;
+        let (status, _, bytes) = answer.unwrap_or_else(|error| panic!("no account: {error}"));
+        let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        assert_eq!(status, 201, "{json}");
+        Place { id: json["id"].as_str().expect("an id").to_owned(), owner: who.clone() }
+    }
+
+    async fn operate(&self, who: &Caller, call: (&str, &str), body: Value) {
+        let answer = self.call(who, call, None, Some(body)).await;
+        let (status, _, body) = answer.unwrap_or_else(|error| panic!("{call:?}: {error}"));
+        assert_eq!(status, 200, "{call:?}: {}", String::from_utf8_lossy(&body));
+    }
+
+    async fn pay(&self, who: &Caller, order: Order) {
+        let key = Some(format!("fund-{}", order.credit));
+        self.must(&Request { who: who.clone(), key, dry_run: false, command: Command::Transfer(order) }).await;
+    }
+
+    async fn must(&self, request: &Request) {
+        let answer = self.send(request).await;
+        let (status, _, body) = answer.unwrap_or_else(|error| panic!("{request:?}: {error}"));
+        assert!(status < 300, "{request:?}: {status} {}", String::from_utf8_lossy(&body));
+    }
+}

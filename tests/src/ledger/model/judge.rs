@@ -1,0 +1,218 @@
+//! What the ledger would answer, and what becomes of it then.
+
+use super::rules::{Ordered, POST, REVERSE, Settled, VOID};
+use super::{Kind, Ledger, Status, Transfer};
+use crate::ledger::command::{Caller, Command, Mode, Order, Request, Step};
+use crate::ledger::history::{Ended, Verdict};
+
+/// Refusals that rest on what is stored: they are kept under the key.
+const DECIDED: [&str; 19] = [
+    "debit_account_not_found",
+    "credit_account_not_found",
+    "currency_mismatch",
+    "debit_account_closed",
+    "credit_account_closed",
+    "debit_account_frozen",
+    "external_ref_taken",
+    "precondition_failed",
+    "limit_exceeded",
+    "balance_overflow",
+    "insufficient_funds",
+    "not_found",
+    "forbidden",
+    "transfer_not_pending",
+    "transfer_expired",
+    "transfer_not_posted",
+    "amount_exceeds_pending",
+    "amount_exceeds_original",
+    "linked_item_declined",
+];
+
+/// Whether a refusal rests on what is stored.
+#[must_use]
+pub fn is_decided(code: &str) -> bool {
+    DECIDED.contains(&code)
+}
+
+/// Whether an answer is kept under its key for ever.
+#[must_use]
+pub fn is_frozen(request: &Request, verdict: &Verdict) -> bool {
+    if request.only_asks() || request.key.is_none() {
+        return false;
+    }
+    // A step that is refused leaves nothing behind, not even its key.
+    if let Command::Step { .. } = request.command {
+        return *verdict == Verdict::Done;
+    }
+    match verdict {
+        Verdict::Done | Verdict::Each(_) => true,
+        Verdict::Balance(_) => false,
+        Verdict::Linked(codes) => codes.iter().all(|code| is_decided(code)),
+        Verdict::Refused(code) => is_decided(code),
+    }
+}
+
+impl Ledger {
+    /// What may be answered to `request` at `now` (microseconds since the epoch): the first is what the contract says,
+    /// a second one is what a service may say that counts windows in slices. Keys that are taken are none of its business.
+    pub fn judge(&mut self, request: &Request, now: i64) -> Vec<Verdict> {
+        let mut verdicts = vec![self.say(request, now, false)];
+        let strict = self.say(request, now, true);
+        if strict != verdicts[0] {
+            verdicts.push(strict);
+        }
+        verdicts
+    }
+
+    fn say(&mut self, request: &Request, now: i64, strict: bool) -> Verdict {
+        let who = &request.who;
+        let shape = match &request.command {
+            Command::Transfer(order) => order.spoiled.map(|spoiled| spoiled.code()),
+            _ => None,
+        };
+        let keyless = request.key.is_none() && !request.only_asks() && !matches!(request.command, Command::Step { .. });
+        if let Some(code) = shape.or(keyless.then_some("idempotency_key_required")) {
+            return Verdict::Refused(code.to_owned());
+        }
+        match &request.command {
+            Command::Batch { mode, orders } => self.batch(who, *mode, orders, (now, strict)),
+            Command::Balance { account } => match self.visible(who, account) {
+                Some(found) => Verdict::Balance(i64::try_from(found.balance).unwrap_or(i64::MAX)),
+                None => Verdict::Refused("not_found".to_owned()),
+            },
+            Command::Step { account, step } => refused(self.step(who, account, *step, now)),
+            Command::Transfer(order) => refused(self.order(who, order, now, strict)),
+            Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
+                refused(self.settlement(who, &request.command, now))
+            }
+        }
+    }
+
+    /// The code of what is wrong with an order whose body is sound.
+    #[must_use]
+    pub fn order(&self, who: &Caller, order: &Order, now: i64, strict: bool) -> Option<&'static str> {
+        Ordered { ledger: self, who, order, now, strict }.refusal()
+    }
+
+    /// The same, body included.
+    #[must_use]
+    pub fn item(&self, who: &Caller, order: &Order, now: i64, strict: bool) -> Option<&'static str> {
+        order.spoiled.map(|spoiled| spoiled.code()).or_else(|| self.order(who, order, now, strict))
+    }
+
+    fn settlement(&self, who: &Caller, command: &Command, now: i64) -> Option<&'static str> {
+        let case = |of, amount| Settled { ledger: self, who, of, amount, now };
+        match command {
+            Command::Post { of, amount, .. } => case(of, *amount).refusal(POST),
+            Command::Void { of } => case(of, None).refusal(VOID),
+            Command::Reverse { of, amount, .. } => case(of, *amount).refusal(REVERSE),
+            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => None,
+        }
+    }
+
+    fn visible(&self, who: &Caller, account: &str) -> Option<&super::Account> {
+        self.account(account).filter(|found| who.role.reads_all() || found.owner == who.user)
+    }
+
+    fn step(&self, who: &Caller, id: &str, step: Step, now: i64) -> Option<&'static str> {
+        let Some(account) = self.visible(who, id) else { return Some("not_found") };
+        let own = !account.system && account.owner == who.user;
+        if !(who.role.operates() || (step == Step::Close && own)) {
+            return Some("forbidden");
+        }
+        if account.status == target(step) {
+            return None;
+        }
+        if account.status == Status::Closed {
+            return Some("state_conflict");
+        }
+        let empty = account.balance == 0 && self.held(id, now) == 0;
+        (step == Step::Close && !empty).then_some("account_not_empty")
+    }
+
+    /// Each item on what those before it left; then everything is taken back.
+    fn batch(&mut self, who: &Caller, mode: Mode, orders: &[Order], (now, strict): (i64, bool)) -> Verdict {
+        let before = self.transfers().len();
+        let mut items: Vec<Ended> = Vec::with_capacity(orders.len());
+        for (number, order) in orders.iter().enumerate() {
+            let wrong = self.item(who, order, now, strict);
+            if wrong.is_none() {
+                self.enter(self.made(order, format!("item {number}"), now));
+            }
+            items.push(wrong.map(str::to_owned));
+        }
+        while self.transfers().len() > before {
+            self.take_back();
+        }
+        if mode == Mode::Atomic && items.iter().any(Option::is_some) {
+            let linked = |item: Ended| item.unwrap_or_else(|| "linked_item_declined".to_owned());
+            return Verdict::Linked(items.into_iter().map(linked).collect());
+        }
+        Verdict::Each(items)
+    }
+
+    /// The transfer that an order becomes.
+    #[must_use]
+    pub fn made(&self, order: &Order, id: String, at: i64) -> Transfer {
+        let until = |seconds: u32| at.saturating_add(i64::from(seconds) * 1_000_000);
+        let kind = if order.pending { Kind::Pending { expires_at: order.expires_in.map(until) } } else { Kind::Posted };
+        Transfer {
+            id,
+            debit: order.debit.clone(),
+            credit: order.credit.clone(),
+            amount: order.amount.into(),
+            at,
+            reference: order.reference.clone(),
+            kind,
+        }
+    }
+
+    /// The transfer that settles or reverses another one, if there is such a one.
+    #[must_use]
+    pub fn settling(&self, who: &Caller, command: &Command, id: String, at: i64) -> Option<Transfer> {
+        let case = |of, amount| Settled { ledger: self, who, of, amount, now: at };
+        let (of, wish, turned) = match command {
+            Command::Post { of, amount, .. } => (of, case(of, *amount), false),
+            Command::Void { of } => (of, case(of, None), false),
+            Command::Reverse { of, amount, .. } => (of, case(of, *amount), true),
+            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => {
+                return None;
+            }
+        };
+        let (number, original) = self.transfer(of)?;
+        let amount = wish.wanted();
+        let kind = match command {
+            Command::Post { release: true, .. } => Kind::Posting { of: number, released: wish.left() - amount },
+            Command::Post { .. } => Kind::Posting { of: number, released: 0 },
+            Command::Void { .. } => Kind::Voiding { of: number },
+            Command::Reverse { .. } => Kind::Reversal { of: number },
+            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => {
+                return None;
+            }
+        };
+        let (debit, credit) = (original.debit.clone(), original.credit.clone());
+        let (debit, credit) = if turned { (credit, debit) } else { (debit, credit) };
+        Some(Transfer { id, debit, credit, amount, at, reference: None, kind })
+    }
+
+    /// Moves an account through its life, where it is not there already.
+    pub fn move_on(&mut self, account: &str, step: Step) {
+        if self.account(account).is_some_and(|found| found.status != target(step)) {
+            self.change(account, |account| account.status = target(step));
+        }
+    }
+}
+
+/// Where a step leads.
+#[must_use]
+pub const fn target(step: Step) -> Status {
+    match step {
+        Step::Freeze => Status::Frozen,
+        Step::Unfreeze => Status::Open,
+        Step::Close => Status::Closed,
+    }
+}
+
+fn refused(code: Option<&'static str>) -> Verdict {
+    code.map_or(Verdict::Done, |code| Verdict::Refused(code.to_owned()))
+}
