@@ -17,6 +17,7 @@ use super::error::AccountError;
 use super::labels::{LabelFilter, Labels};
 use crate::db::entity::{account, account_label, outbox_event};
 use crate::db::{Backend, Database, Month};
+use crate::events::KINDS;
 
 /// An account with what of its `held` has lapsed by now, though nobody has written it down yet.
 #[derive(Clone, Debug)]
@@ -216,9 +217,22 @@ pub async fn record(
     of: AccountId,
     data: &str,
 ) -> Result<(), DbErr> {
+    let position = take_positions(tx, 1, clock.now_micros()).await?;
+    record_at(tx, clock, position, (kind, of, data)).await
+}
+
+/// The same, at a position that was taken.
+pub async fn record_at(
+    tx: &DatabaseTransaction,
+    clock: &Clock,
+    position: i64,
+    (kind, of, data): (&str, AccountId, &str),
+) -> Result<(), DbErr> {
+    // Else nobody could ask for it by name.
+    debug_assert!(KINDS.contains(&kind), "{kind} is no kind of event");
     let now = clock.now_micros();
     let event = outbox_event::ActiveModel {
-        position: Set(take_positions(tx, 1, now).await?),
+        position: Set(position),
         id: Set(EventId::generate(clock).as_uuid()),
         kind: Set(kind.to_owned()),
         subject: Set(of.as_uuid()),

@@ -117,8 +117,14 @@ impl Backend {
 /// What a pool's connections are opened with. Every question there is for rows of an index: planned anew for each one's
 /// values, a plan over the tables of all months takes longer than its answer; and while a month fills, before anything
 /// has counted its rows, a plan that was made when it was empty would read all of them.
+///
+/// Whoever hangs in the middle of a change must not hold the chain's head for longer than others wait for it, and what was
+/// answered lasts, whatever the server's defaults are.
 pub(super) fn by_index(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
+        ("synchronous_commit", "on"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "10s"),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_bitmapscan", "off"),
@@ -160,6 +166,8 @@ impl Database {
         }
         let transaction = self.write().await?;
         if matches!(self.backend, Backend::Postgres(_)) {
+            // Another instance may be at it for as long as it takes.
+            transaction.execute_unprepared("SET LOCAL lock_timeout = 0").await?;
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             transaction.execute_unprepared(&lock).await?;
         }

@@ -5,7 +5,7 @@ use shared::problem::{Code, Problem};
 
 /// Every kind. Those of transfers are found through the transfer they tell of, by their names here; all others by their
 /// subject, which has to be an account, or nobody but who may read everything is told of them.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 18] = [
     POSTED,
     "transfer.pending",
     "transfer.voided",
@@ -18,6 +18,7 @@ pub const KINDS: [&str; 17] = [
     "account.unfrozen",
     "account.closed",
     "exchange.made",
+    "exchange_rate.set",
     "standing_order.created",
     "standing_order.changed",
     "standing_order.cancelled",

@@ -6,6 +6,7 @@ use shared::domain::UserId;
 use super::kinds::{EXPIRED, KINDS, POSTED};
 use super::model::EventRow;
 use crate::db::entity::ledger_head;
+use crate::db::entity::transfer::transfer_columns;
 use crate::db::{Backend, Database};
 use crate::history::{Concerning, Places, Rows};
 
@@ -13,8 +14,10 @@ use crate::history::{Concerning, Places, Rows};
 const LOOKED_AT: i64 = 10_000;
 
 /// What is shown of an event `o`, with the transfer that it tells of.
-const SHOWN: &str =
-    "SELECT o.position AS place, o.id AS event_id, o.kind, o.subject, o.data AS event_data, o.recorded_at, t.*";
+const SHOWN: &str = concat!(
+    "SELECT o.position AS place, o.id AS event_id, o.kind, o.subject, o.data AS event_data, o.recorded_at, ",
+    transfer_columns!("t.")
+);
 const TOLD_OF: &str = "LEFT JOIN transfers t ON t.position = o.position AND o.data IS NULL";
 const BETWEEN: &str = "o.position > $1 AND o.position <= $2";
 

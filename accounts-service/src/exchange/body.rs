@@ -51,27 +51,14 @@ pub struct NewExchangeRate {
     pub rounding_account_id: AccountId,
     /// When it lapses. Absent: when the next is set.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$")]
-    pub valid_until: Option<Instant>,
+    #[schema(format = DateTime)]
+    pub valid_until: Option<String>,
 }
-
-/// An RFC 3339 instant, in microseconds since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Instant(pub i64);
 
 /// Text that is no instant.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("an RFC 3339 instant")]
 pub struct NoInstant;
-
-impl TryFrom<String> for Instant {
-    type Error = NoInstant;
-
-    fn try_from(text: String) -> Result<Self, NoInstant> {
-        OffsetDateTime::parse(&text, &Rfc3339).map(|at| Self(clock::to_micros(at))).map_err(|_| NoInstant)
-    }
-}
 
 impl NewExchange {
     /// What was asked, whatever the order of members and the spacing of the body.
@@ -88,6 +75,13 @@ impl NewExchange {
 }
 
 impl NewExchangeRate {
+    /// When it lapses, in microseconds since the epoch.
+    pub fn valid_until(&self) -> Result<Option<i64>, NoInstant> {
+        let instant =
+            |text: &String| OffsetDateTime::parse(text, &Rfc3339).map(clock::to_micros).map_err(|_| NoInstant);
+        self.valid_until.as_ref().map(instant).transpose()
+    }
+
     /// What was asked, whatever the order of members and the spacing of the body.
     #[must_use]
     pub fn fingerprint(&self) -> Uuid {
@@ -98,7 +92,8 @@ impl NewExchangeRate {
             hash.update(account.as_uuid());
         }
         hash.update([u8::from(self.valid_until.is_some())]);
-        hash.update(self.valid_until.map_or(0, |at| at.0).to_be_bytes());
+        // Texts of one instant are one wish; what is none is refused under no key.
+        hash.update(self.valid_until().unwrap_or_default().unwrap_or_default().to_be_bytes());
         hash.update(self.rate.to_string());
         cut(hash)
     }

@@ -1,9 +1,7 @@
 //! Setting a rate: under the lock on the chain's head, so that after the answer nothing is exchanged at the old one.
 
-use sea_orm::sea_query::{LockType, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
-};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel};
 use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::domain::{AccountId, Currency, ExchangeRateId, Permission};
@@ -13,7 +11,7 @@ use super::body::NewExchangeRate;
 use super::model::ExchangeRateBody;
 use crate::accounts;
 use crate::db;
-use crate::db::entity::{account, exchange_carry, exchange_rate, ledger_head};
+use crate::db::entity::{account, exchange_carry, exchange_rate};
 use crate::posting::{Kind, Status};
 
 /// Sets a rate from now on. Treasurers only: whoever could name a rate could make money.
@@ -27,33 +25,35 @@ pub async fn set(
         return Err(Problem::new(Code::Forbidden));
     }
     let now = clock.now_micros();
-    check(&new, now)?;
+    let valid_until = check(&new, now)?;
     check_accounts(tx, &new).await?;
     open_carry(tx, new.rounding_account_id).await.map_err(db::problem)?;
-    // From here to the commit nobody exchanges. Its event takes the next place.
-    let head = ledger_head::Entity::find_by_id(1_i16).lock(LockType::Update).one(tx).await.map_err(db::problem)?;
-    let head = head.ok_or_else(|| Problem::internal("ledger_head is empty"))?;
+    // From here to the commit nobody exchanges. The event has the rate's place.
+    let position = accounts::take_positions(tx, 1, now).await.map_err(db::problem)?;
     let row = exchange_rate::Model {
         id: ExchangeRateId::generate(clock).as_uuid(),
-        position: head.position + 1,
+        position,
         base: new.base.code().to_owned(),
         quote: new.quote.code().to_owned(),
         rate: new.rate.to_string(),
         base_account_id: new.base_account_id.as_uuid(),
         quote_account_id: new.quote_account_id.as_uuid(),
         rounding_account_id: new.rounding_account_id.as_uuid(),
-        valid_until: new.valid_until.map(|at| at.0),
+        valid_until,
         created_by: who.user.id.as_uuid(),
         created_at: now,
     };
     let row = row.into_active_model().reset_all().insert(tx).await.map_err(db::problem)?;
     let body = ExchangeRateBody::from(row);
     let data = String::from_utf8(body.json()).unwrap_or_default();
-    accounts::record(tx, clock, "exchange_rate.set", new.base_account_id, &data).await.map_err(db::problem)?;
+    let event = ("exchange_rate.set", new.base_account_id, data.as_str());
+    accounts::record_at(tx, clock, position, event).await.map_err(db::problem)?;
     Ok(body)
 }
 
-fn check(new: &NewExchangeRate, now: i64) -> Result<(), Problem> {
+/// When it lapses; 422 with every fault of values.
+fn check(new: &NewExchangeRate, now: i64) -> Result<Option<i64>, Problem> {
+    let valid_until = new.valid_until();
     let wrong = [
         (new.base == new.quote, "/quote", "one_currency", "another currency than base"),
         (
@@ -62,11 +62,12 @@ fn check(new: &NewExchangeRate, now: i64) -> Result<(), Problem> {
             "one_account",
             "another account than quote_account_id",
         ),
-        (new.valid_until.is_some_and(|at| at.0 <= now), "/valid_until", "past", "an instant to come"),
+        (valid_until.is_err(), "/valid_until", "invalid", "an RFC 3339 instant"),
+        (matches!(valid_until, Ok(Some(at)) if at <= now), "/valid_until", "past", "an instant to come"),
     ];
     let mut wrong = wrong.into_iter().filter(|(is_wrong, ..)| *is_wrong).peekable();
     if wrong.peek().is_none() {
-        return Ok(());
+        return Ok(valid_until.unwrap_or_default());
     }
     let problem = Problem::new(Code::ValidationFailed);
     Err(wrong.fold(problem, |problem, (_, pointer, rule, detail)| problem.error(pointer, rule, detail)))

@@ -15,7 +15,7 @@ use super::core::{
 use super::exchanges::{ExchangeRow, made};
 use super::outcome::{Done, Outcome};
 use super::rest::write::Rest;
-use super::rows::{AccountRow, AddedRow, KeyRow, Rows, TransferRow};
+use super::rows::{ANY_VERSION, AccountRow, AddedRow, KeyRow, Rows, TransferRow};
 use crate::transfers::render::{self, Item};
 
 /// Decides `units` on `state` at `now`, in microseconds since the epoch. The state is afterwards what the database will
@@ -66,8 +66,11 @@ impl Fold<'_> {
                     Ok(Outcome::Posted(decided))
                 }
                 Err(Stop::Declined(decline)) => {
-                    self.lean_on(&draft.command);
-                    Ok(stored_problem(&Problem::from(decline), unit))
+                    let problem = Problem::from(decline);
+                    if rests_on_accounts(&problem) {
+                        self.lean_on(&draft.command);
+                    }
+                    Ok(stored_problem(&problem, unit))
                 }
                 Err(Stop::Missing(need)) => Err(vec![need]),
             },
@@ -98,7 +101,9 @@ impl Fold<'_> {
                 Done::Posted(decided)
             }
             (item, Err(problem)) => {
-                item.iter().for_each(|draft| self.lean_on(&draft.command));
+                if rests_on_accounts(&problem) {
+                    item.iter().for_each(|draft| self.lean_on(&draft.command));
+                }
                 Done::refused(&problem, context)
             }
             (Err(problem), Ok(_)) => Done::refused(problem, context),
@@ -132,6 +137,20 @@ impl Fold<'_> {
         let sides = command.needs().flat_map(|need| self.state.accounts_of(&need));
         self.leaned.extend(sides);
     }
+}
+
+/// Whether what was declined might be allowed a moment later, by what an account holds or whether it is frozen, so that
+/// the accounts must be as they were judged. All else is for ever: owners and currencies do not change, what is closed,
+/// settled, paid back or taken stays so, and whom nobody knows nobody makes wait for a stranger's hot account.
+fn rests_on_accounts(problem: &Problem) -> bool {
+    matches!(
+        problem.code(),
+        Code::DebitAccountFrozen
+            | Code::PreconditionFailed
+            | Code::LimitExceeded
+            | Code::BalanceOverflow
+            | Code::InsufficientFunds
+    )
 }
 
 /// Whether money may come and go without a look at what is there: the commit adds to such an account, whatever another
@@ -170,13 +189,27 @@ fn sort_accounts(rows: &mut Rows, state: &State, leaned: HashSet<AccountId>) {
             rows.accounts.push(AccountRow { expected: before.version, after, expiring });
         }
     }
-    let unchanged = unchanged.into_iter().filter_map(|id| Some((id, state.accounts.row(&id)?.version)));
-    let mut looked: Vec<_> = unchanged.collect();
-    if !looked.is_empty() {
-        looked.extend(rows.accounts.iter().map(|row| (row.after.id, row.expected)));
-        looked.sort_unstable();
-        rows.looked = Some(looked);
+    rows.accounts.sort_unstable_by_key(|row| turn(&row.after));
+    rows.added.sort_unstable_by_key(|row| turn(&row.after));
+    let unchanged = unchanged.into_iter().filter_map(|id| state.accounts.row(&id));
+    let mut looked: Vec<_> = unchanged.map(|account| (turn(account), account.version)).collect();
+    // Those that are added to are locked last, and in the order of all only if no other system account is locked before.
+    let mixed = !rows.added.is_empty() && rows.accounts.iter().any(|row| row.after.kind == Kind::System);
+    if looked.is_empty() && !mixed {
+        return;
     }
+    looked.extend(rows.accounts.iter().map(|row| (turn(&row.after), row.expected)));
+    if looked.iter().any(|((is_system, _), _)| *is_system) {
+        looked.extend(rows.added.iter().map(|row| (turn(&row.after), ANY_VERSION)));
+    }
+    looked.sort_unstable();
+    rows.looked = Some(looked.into_iter().map(|((_, id), version)| (id, version)).collect());
+}
+
+/// The one order in which accounts are locked, by whatever way: system accounts last, because they are the hot ones and
+/// the commit may add to them without a look.
+fn turn(account: &Account) -> (bool, AccountId) {
+    (account.kind == Kind::System, account.id)
 }
 
 fn judge(state: &mut State, draft: &Draft, now: i64) -> Result<(Arc<Decided>, Effect), Stop> {

@@ -17,17 +17,17 @@ use super::rest::read::{self, Looked, NeverWritten, Wanted};
 use super::rows::{
     Committed, Found, FoundKey, Rows, account_ids, fill, named, read_account, read_key, read_transfer, sorted_keys,
 };
-use super::settle::{Held, Loaded};
+use super::settle::{Held, Loaded, within};
 use crate::db::Month;
-use crate::db::entity::transfer;
+use crate::db::entity::transfer::{self, transfer_columns};
 
 const READ: &str = "SELECT id, owner_id, kind, currency, status, balance, held, next_expiry, floor, ceiling, limited, \
                     seq, version FROM accounts WHERE id = ANY($1)";
 
-/// In the order in which `commit_batch` locks: those that it only adds to come last.
+/// In the order in which `commit_batch` locks, whatever it does to them.
 const LOCK: &str = "SELECT id, owner_id, kind, currency, status, balance, held, next_expiry, floor, ceiling, limited, \
                     seq, version FROM accounts WHERE id = ANY($1) \
-                    ORDER BY kind = 'system' AND floor IS NULL AND ceiling IS NULL, id FOR NO KEY UPDATE";
+                    ORDER BY kind = 'system', id FOR NO KEY UPDATE";
 
 const CLAIM: &str = "INSERT INTO transfer_keys (digest, fingerprint) SELECT * FROM unnest($1::uuid[], $2::uuid[]) \
                      ON CONFLICT DO NOTHING RETURNING digest";
@@ -36,7 +36,11 @@ const KEYS: &str = "SELECT digest, fingerprint, status::bigint, transfer_id, bod
                     WHERE digest = ANY($1)";
 
 /// By their months: a search by id alone would look into every month there is.
-const TRANSFERS: &str = "SELECT * FROM transfers WHERE id = ANY($1) AND position >= $2 AND position < $3";
+const TRANSFERS: &str = concat!(
+    "SELECT ",
+    transfer_columns!(""),
+    " FROM transfers WHERE id = ANY($1) AND position >= $2 AND position < $3"
+);
 
 const HEAD: &str = "SELECT committed_at FROM ledger_head WHERE id = 1 FOR UPDATE";
 
@@ -139,7 +143,7 @@ impl PostgresLane {
 
     pub(super) async fn release(&mut self, error: &CommitError) {
         let Some(mut connection) = self.connection.take() else { return };
-        let usable = error.leaves_connection() && connection.execute("ROLLBACK").await.is_ok();
+        let usable = error.leaves_connection() && within(roll_back(&mut connection)).await.is_ok();
         if usable {
             self.connection = Some(connection);
         }
@@ -152,6 +156,11 @@ impl PostgresLane {
             tracing::debug!(%error, "the engine's connection did not close cleanly");
         }
     }
+}
+
+async fn roll_back(connection: &mut PgConnection) -> Result<(), CommitError> {
+    connection.execute("ROLLBACK").await?;
+    Ok(())
 }
 
 /// Inserts the keys that are free and reads those that are not: in a statement of its own, whose snapshot can see what

@@ -20,12 +20,13 @@ use crate::transfers::model::Transfer;
 pub(super) struct Rows {
     /// Sorted by digest: keys are claimed in one order everywhere.
     pub keys: Vec<KeyRow>,
-    /// Accounts that change, but for those in `added`, sorted by id: accounts are locked in one order everywhere.
+    /// Accounts that change, but for those in `added`: user accounts by id, then system accounts by id, because accounts are
+    /// locked in one order everywhere.
     pub accounts: Vec<AccountRow>,
-    /// Accounts without bounds that are only added to, sorted by id: they are locked after the others.
+    /// System accounts without bounds that are only added to, sorted by id: they are locked after the others.
     pub added: Vec<AddedRow>,
-    /// When something was decided on an account that does not change: every account of the batch that is not in `added`,
-    /// with the version it must have.
+    /// When something was decided on an account that does not change, or a system account has to have its version while
+    /// others are added to: every account to be locked, in that order, with the version it must have.
     pub looked: Option<Vec<(AccountId, i64)>>,
     /// In the order they were decided, which is their order of commit.
     pub transfers: Vec<TransferRow>,
@@ -56,6 +57,9 @@ impl Rows {
         self.not_after = [self.not_after, not_after].into_iter().flatten().min();
     }
 }
+
+/// The version of an account that may have any.
+pub(super) const ANY_VERSION: i64 = 0;
 
 /// A key with its frozen outcome.
 #[derive(Debug)]

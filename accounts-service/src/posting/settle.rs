@@ -29,7 +29,7 @@ pub(super) use lane::{Held, Lane, Loaded};
 /// How long the database may take over one step of a commit. Longer counts as a lost connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn within<T>(step: impl Future<Output = Result<T, CommitError>>) -> Result<T, CommitError> {
+pub(super) async fn within<T>(step: impl Future<Output = Result<T, CommitError>>) -> Result<T, CommitError> {
     let elapsed = |_| CommitError::Lost(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
     tokio::time::timeout(PATIENCE, step).await.map_err(elapsed)?
 }
@@ -112,6 +112,10 @@ impl Settler {
         needs.retain(|need| !self.state.knows(need));
         loop {
             self.look_up(&needs, now).await?;
+            // Rates and what they carry are taught where they are locked, and nowhere else.
+            if !needs.iter().all(|need| self.state.knows(need)) {
+                return Err(CommitError::Corrupt("what nobody can look up"));
+            }
             needs = match fold(&mut self.state, units.clone(), now) {
                 Ok(mut rows) => {
                     rows.month_start = self.month.base();

@@ -17,12 +17,16 @@ use super::rows::{
     Committed, Found, FoundKey, Rows, account_ids, fill, named, read_account, read_key, read_transfer, sorted_keys,
 };
 use super::settle::{Held, Loaded};
-use crate::db::entity::transfer;
+use crate::db::entity::transfer::{self, transfer_columns};
 
 const KEYS: &str = "SELECT k.digest, k.fingerprint, k.status, k.transfer_id, k.body \
                     FROM json_each(?1) AS wanted JOIN transfer_keys k ON k.digest = unhex(wanted.value)";
 
-const TRANSFERS: &str = "SELECT t.* FROM json_each(?1) AS wanted JOIN transfers t ON t.id = unhex(wanted.value)";
+const TRANSFERS: &str = concat!(
+    "SELECT ",
+    transfer_columns!("t."),
+    " FROM json_each(?1) AS wanted JOIN transfers t ON t.id = unhex(wanted.value)"
+);
 
 const READ: &str = "SELECT a.id, a.owner_id, a.kind, a.currency, a.status, a.balance, a.held, a.next_expiry, a.floor, \
                     a.ceiling, a.limited, a.seq, a.version \

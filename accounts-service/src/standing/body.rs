@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use shared::domain::{AccountId, Currency};
 use shared::http::patch::Field;
-use shared::problem::{Code, Problem};
+use shared::problem::{Code, FieldError, Problem};
 use shared::wire::RawAmount;
 use utoipa::ToSchema;
 
@@ -41,19 +41,20 @@ pub struct NewStandingOrder {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Box<RawValue>>,
-    /// When it is due.
-    #[serde(deserialize_with = "object")]
-    pub rule: Rule,
     /// Whose clocks the rule means: a name of the IANA time zone database.
-    #[schema(value_type = String, example = "Europe/Madrid")]
-    pub time_zone: Zone,
-    /// The first day on which it may be due.
-    #[schema(value_type = String, format = Date, example = "2026-12-01")]
-    pub starts_on: Day,
+    #[schema(example = "Europe/Madrid")]
+    pub time_zone: String,
+    /// The first day on which it may be due, `YYYY-MM-DD`.
+    #[schema(format = Date, example = "2026-12-01")]
+    pub starts_on: String,
     /// The last. Absent: none.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Date, example = "2027-11-30")]
-    pub ends_on: Option<Day>,
+    #[schema(format = Date, example = "2027-11-30")]
+    pub ends_on: Option<String>,
+    /// When it is due.
+    // The last of those that have to be there: no filler stands for it when the body's other faults are looked for.
+    #[serde(deserialize_with = "object")]
+    pub rule: Rule,
     /// After how many dates it ends, whatever came of them. Absent: never.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 2_147_483_647)]
@@ -91,7 +92,7 @@ pub struct StandingOrderPatch {
     /// The last day on which it may be due.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Date)]
-    pub ends_on: Field<Day>,
+    pub ends_on: Field<String>,
     /// After how many dates it ends.
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 2_147_483_647)]
@@ -117,53 +118,24 @@ pub enum Switch {
     Paused,
 }
 
-/// A day, `YYYY-MM-DD`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Day(pub Date);
-
-/// Text that is no day.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a day is YYYY-MM-DD")]
-pub struct NoDay;
-
-impl TryFrom<String> for Day {
-    type Error = NoDay;
-
-    /// In one spelling only, so that days are in the order of their texts; the calendar's own parser would take times, too.
-    fn try_from(text: String) -> Result<Self, NoDay> {
-        const LENGTH: usize = "YYYY-MM-DD".len();
-        let date = text.parse::<Date>().map_err(|_| NoDay)?;
-        if text.len() == LENGTH && date.to_string() == text { Ok(Self(date)) } else { Err(NoDay) }
-    }
+/// A day, in one spelling only, so that days are in the order of their texts; the calendar's own parser would take times,
+/// too.
+fn day(text: &str) -> Option<Date> {
+    const LENGTH: usize = "YYYY-MM-DD".len();
+    text.parse::<Date>().ok().filter(|date| text.len() == LENGTH && date.to_string() == text)
 }
 
-/// A time zone by its name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Zone(pub TimeZone);
-
-/// A name that no time zone has.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no time zone of the IANA database, such as Europe/Madrid")]
-pub struct NoZone;
-
-impl TryFrom<String> for Zone {
-    type Error = NoZone;
-
-    fn try_from(name: String) -> Result<Self, NoZone> {
-        let zone = TimeZone::get(&name).map_err(|_| NoZone)?;
-        // A zone without a name could not be found again.
-        if zone.iana_name().is_some() { Ok(Self(zone)) } else { Err(NoZone) }
-    }
+/// A time zone by its name. One without a name could not be found again.
+fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some())
 }
 
-impl Zone {
-    /// Its name, as the database spells it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
-    }
+fn invalid(pointer: &'static str, detail: &'static str) -> FieldError {
+    FieldError { pointer: pointer.into(), code: "invalid".into(), detail: detail.into() }
+}
+
+fn no_day(pointer: &'static str) -> FieldError {
+    invalid(pointer, "a day is YYYY-MM-DD")
 }
 
 impl NewStandingOrder {
@@ -187,9 +159,7 @@ impl NewStandingOrder {
     /// Its schedule; 422 with every fault of texts, rule and bounds.
     pub fn check(&self) -> Result<Schedule, Problem> {
         self.payment().check()?;
-        let ends_on = self.ends_on.map(|day| day.0);
-        let schedule = Schedule::new(&self.rule, self.zone(), (self.starts_on.0, ends_on));
-        let bounds = bounds(self.most_runs, self.retries);
+        let (schedule, bounds) = (self.schedule(), bounds(self.most_runs, self.retries));
         match (schedule, bounds) {
             (Ok(schedule), Ok(())) => Ok(schedule),
             (Err(faults), Ok(())) => Err(Problem::new(Code::ValidationFailed).errors(faults)),
@@ -198,8 +168,19 @@ impl NewStandingOrder {
         }
     }
 
-    fn zone(&self) -> TimeZone {
-        self.time_zone.0.clone()
+    fn schedule(&self) -> Result<Schedule, Vec<FieldError>> {
+        let (zone, starts_on) = (zone(&self.time_zone), day(&self.starts_on));
+        let ends_on = self.ends_on.as_deref().map(day);
+        if let (Some(zone), Some(starts_on), None | Some(Some(_))) = (&zone, starts_on, ends_on) {
+            return Schedule::new(&self.rule, zone.clone(), (starts_on, ends_on.flatten()));
+        }
+        let no_zone = || invalid("/time_zone", "no time zone of the IANA database, such as Europe/Madrid");
+        let faults = [
+            zone.is_none().then(no_zone),
+            starts_on.is_none().then(|| no_day("/starts_on")),
+            (ends_on == Some(None)).then(|| no_day("/ends_on")),
+        ];
+        Err(faults.into_iter().flatten().collect())
     }
 }
 
@@ -221,6 +202,11 @@ impl StandingOrderPatch {
         {
             let detail = format!("1 to {MAX_DESCRIPTION} characters, no control characters");
             return Err(Problem::new(Code::ValidationFailed).error("/description", "length", detail));
+        }
+        if let Field::Value(end) = &self.ends_on
+            && day(end).is_none()
+        {
+            return Err(Problem::new(Code::ValidationFailed).errors([no_day("/ends_on")]));
         }
         let of = |field: Field<i32>| if let Field::Value(value) = field { Some(value) } else { None };
         let retries = if let Field::Value(retries) = self.retries { Some(retries) } else { None };

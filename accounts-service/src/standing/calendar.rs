@@ -64,6 +64,12 @@ impl Schedule {
         Ok(Self { pattern: pattern(&rule, starts_on), rule, zone, ends_on })
     }
 
+    /// The name of the zone whose clocks the rule means, as the database spells it.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
     /// The rule, with what `starts_on` has said.
     #[must_use]
     pub const fn rule(&self) -> &Rule {

@@ -183,7 +183,7 @@ fn account(text: &str) -> Result<AccountId, Problem> {
 fn fingerprint(new: &NewStandingOrder) -> uuid::Uuid {
     let mut hash = Sha256::new();
     hash.update(new.payment().fingerprint());
-    let rest = (&new.rule, new.time_zone.name(), new.starts_on.0.to_string(), new.ends_on.map(|end| end.0.to_string()));
+    let rest = (&new.rule, &new.time_zone, &new.starts_on, &new.ends_on);
     hash.update(serde_json::to_vec(&(rest, new.most_runs, new.retries)).unwrap_or_default());
     cut(hash)
 }

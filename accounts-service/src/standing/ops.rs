@@ -50,9 +50,9 @@ pub async fn create(
         description: new.description,
         metadata: new.metadata.map(|raw| raw.get().to_owned()),
         rule: serde_json::to_string(schedule.rule()).map_err(Problem::internal)?,
-        time_zone: new.time_zone.name().to_owned(),
-        starts_on: new.starts_on.0.to_string(),
-        ends_on: new.ends_on.map(|end| end.0.to_string()),
+        time_zone: schedule.zone().to_owned(),
+        starts_on: new.starts_on,
+        ends_on: new.ends_on,
         most_runs: new.most_runs,
         retry_times: retries.times,
         retry_after: retries.after.max(LEAST_RETRY_AFTER),
@@ -136,7 +136,6 @@ fn apply(order: &mut standing_order::Model, patch: StandingOrderPatch) -> Result
         order.description = description;
     }
     if let Some(end) = patch.ends_on.optional() {
-        let end = end.map(|day| day.0.to_string());
         // Days of four-digit years are in the order of their texts.
         if end.as_ref().is_some_and(|end| *end < order.starts_on) {
             let problem = Problem::new(Code::ValidationFailed);

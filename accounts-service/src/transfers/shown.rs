@@ -5,7 +5,7 @@ use shared::domain::TransferId;
 use shared::http::entity_tag;
 
 use super::model::{CorruptTransfer, Transfer};
-use crate::db::entity::transfer;
+use crate::db::entity::transfer::{self, transfer_columns};
 use crate::posting::{Record, Recorded};
 
 /// The status that is shown.
@@ -120,9 +120,9 @@ pub fn status_sql(now: &str) -> String {
 
 /// Everything of [`ShownRow`], of a transfer `t` that [`BESIDE`] was joined to.
 pub fn columns_sql(now: &str) -> String {
-    let status = status_sql(now);
+    let (status, transfer) = (status_sql(now), transfer_columns!("t."));
     format!(
-        "t.*, {status} AS shown, CASE WHEN t.status = 'pending' THEN \
+        "{transfer}, {status} AS shown, CASE WHEN t.status = 'pending' THEN \
          CASE WHEN h.state = 'open' AND (h.expires_at IS NULL OR h.expires_at > {now}) \
          THEN h.amount - h.posted - h.released ELSE 0 END \
          WHEN t.status = 'posted' AND t.reversal_of IS NULL THEN t.amount - coalesce(r.reversed, 0) END AS remaining"

@@ -168,6 +168,52 @@ fn on_postgres_two_processes_share_a_hot_system_account_on_the_fast_way() {
     });
 }
 
+/// A decline rests on the system account that the other process adds to meanwhile: whoever locks both locks the user's first.
+#[test]
+fn on_postgres_declines_and_additions_lock_in_one_order() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let officer = treasurer();
+        let other = Stack::start(stack.url.clone()).await;
+        // Made first, it has the least id of all.
+        let bank = stack.client.open(&officer, "system").await;
+        let who = user();
+        let own = join_all((0..8).map(|_| stack.client.funded(&who, 1_000))).await;
+        let load =
+            own.iter().enumerate().flat_map(|(n, from)| [(n, from, &stack.client, 1), (n, from, &other.client, 9_999)]);
+        let load = load.map(|(n, from, client, amount)| {
+            let (who, order) = (&who, pay(from, &bank, amount));
+            async move {
+                for round in 0..40 {
+                    let answer = client.transfer(who, &format!("{n}-{round}-{amount}"), &order).await;
+                    answer.expect(if amount == 1 { 201 } else { 422 });
+                }
+            }
+        });
+        join_all(load).await;
+        let mut db = PgConnection::connect(&stack.url).await.unwrap();
+        let count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut db).await.unwrap(), 0);
+        other.stop().await;
+    });
+}
+
+/// Anybody may name a stranger's account: what is for ever so does not make the writer look at it again.
+#[test]
+fn on_postgres_what_is_for_ever_declined_rests_on_no_version() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let (who, officer) = (user(), treasurer());
+        let other = Stack::start(stack.url.clone()).await;
+        let (hot, own) = (stack.client.funded(&officer, 1_000).await, stack.client.open(&who, "user").await);
+        for round in 0..10 {
+            other.client.transfer(&officer, &format!("o-{round}"), &pay(&hot, &own, 1)).await.expect(201);
+            let stranger = stack.client.transfer(&who, &format!("s-{round}"), &pay(&hot, &own, 1)).await;
+            assert_eq!(stranger.expect(404).code(), "debit_account_not_found");
+        }
+        assert_eq!((counted(&stack, "refolded").await, counted(&stack, "careful").await), (0, 0));
+        other.stop().await;
+    });
+}
+
 #[test]
 fn on_postgres_a_storm_of_replays_leaves_the_writer_alone() {
     run(Which::Postgres, async |stack: Rc<Stack>| {

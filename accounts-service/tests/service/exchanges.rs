@@ -237,6 +237,8 @@ async fn rates_are_a_treasurers_and_the_newest_counts(stack: Rc<Stack>) {
         (json!({"quote": "USD"}), vec!["/quote"]),
         (json!({"rounding_account_id": quote}), vec!["/rounding_account_id"]),
         (json!({"valid_until": "2020-01-01T00:00:00Z"}), vec!["/valid_until"]),
+        (json!({"valid_until": "2099-02-30T00:00:00Z"}), vec!["/valid_until"]),
+        (json!({"valid_until": "2099-01-01", "quote": "USD"}), vec!["/quote", "/valid_until"]),
         (
             json!({"base_account_id": world.dollars, "quote_account_id": base}),
             vec!["/base_account_id", "/quote_account_id"],
@@ -252,6 +254,10 @@ async fn rates_are_a_treasurers_and_the_newest_counts(stack: Rc<Stack>) {
     let shown = stack.client.get(&world.who, &format!("{RATES}/{id}")).await.expect(200);
     assert_eq!((shown.json(), shown.json()["rate"].clone()), (first.json(), json!("0.5")));
     stack.client.get(&world.who, &format!("{RATES}/01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11")).await.expect(404);
+
+    let feed = "/api/v1/events?scope=all&types=exchange_rate.set";
+    let told = stack.client.get(&world.officer, feed).await.expect(200).json();
+    assert!(told["data"].as_array().unwrap().iter().any(|event| event["data"]["id"] == id.as_str()), "{told}");
 
     let key = [("idempotency-key", "rate")];
     let keyed = stack.client.post(&world.officer, RATES, &key, &world.rate("0.6")).await.expect(201);

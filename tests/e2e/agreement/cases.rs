@@ -175,6 +175,8 @@ impl Maker<'_> {
             with(text(&[(name.as_str(), "\"x\""), (name.as_str(), "\"x\"")]));
         }
         self.case(cases, path, &[], Some(b"{\"name\": \"\xe9\"}".to_vec()));
+        self.case(cases, path, &[], None);
+        self.case(cases, path, &[("content-type", "text/plain")], Some(Vec::new()));
     }
 
     /// OAuth's forms are theirs to judge, in OAuth's words.

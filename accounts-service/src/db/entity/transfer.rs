@@ -3,6 +3,48 @@
 
 use sea_orm::entity::prelude::*;
 
+/// The columns of [`Model`] as SQL, each of them `of` something (`"t."`, or nothing). Named, and not `*`: a statement that
+/// was prepared before a newer release added a column would be refused (0A000) for as long as its connection lives.
+macro_rules! transfer_columns {
+    ($of:literal) => {
+        concat!(
+            $of,
+            "position, ",
+            $of,
+            "id, ",
+            $of,
+            "debit_account_id, ",
+            $of,
+            "credit_account_id, ",
+            $of,
+            "amount, ",
+            $of,
+            "currency, ",
+            $of,
+            "status, ",
+            $of,
+            "description, ",
+            $of,
+            "external_ref, ",
+            $of,
+            "metadata, ",
+            $of,
+            "pending_of, ",
+            $of,
+            "reversal_of, ",
+            $of,
+            "expires_at, ",
+            $of,
+            "posted_at, ",
+            $of,
+            "created_at, ",
+            $of,
+            "created_by",
+        )
+    };
+}
+pub(crate) use transfer_columns;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "transfers")]
 pub struct Model {

@@ -2,7 +2,8 @@
 
 -- Writes one commit batch that the engine folded, after checking under lock that it was folded from the truth.
 --
--- Lock order: keys by digest, bounded accounts by id, accounts that are added to by id, chain head, the rest. The arrays
+-- Lock order: keys by digest, user accounts by id, system accounts by id, chain head, the rest. Accounts that are added to
+-- are system accounts, and last among those too unless another has to have its version: then `looked` has all. The arrays
 -- come sorted, and the statements lock in the order of their arrays: the engine's connection allows nested loops only,
 -- and conditions that are always true have the planner expect few rows, so that even of a small table it never reads the
 -- whole first (the plan would stay when the table has grown).
@@ -45,13 +46,14 @@ BEGIN
         SELECT * FROM unnest(key_digest, key_fingerprint, key_status, key_transfer, key_body);
     END IF;
 
-    -- When something was decided on an account that does not change, all bounded accounts of the batch are locked in
-    -- one order first. Else `looked` is null, and the UPDATE locks in the same order.
+    -- When something was decided on an account that does not change, all accounts that have to have their version are
+    -- locked in one order first, and 0 is any version. Else `looked` is null, and the UPDATEs lock in the same order.
     IF looked IS NOT NULL THEN
         SELECT count(*) INTO touched FROM (
             SELECT FROM accounts a
-            JOIN unnest(looked, looked_version) AS u (id, version) ON a.id = u.id AND a.version = u.version
-            WHERE u.version > 0 AND u.version < 9223372036854775807 ORDER BY a.id FOR NO KEY UPDATE OF a
+            JOIN unnest(looked, looked_version) AS u (id, version) ON a.id = u.id AND (a.version = u.version OR u.version = 0)
+            WHERE u.version >= 0 AND u.version < 9223372036854775807
+            ORDER BY a.kind = 'system', a.id FOR NO KEY UPDATE OF a
         ) AS locked;
         IF touched <> cardinality(looked) THEN
             RAISE EXCEPTION 'an account has moved on' USING ERRCODE = 'TG002';

@@ -22,11 +22,11 @@ impl Settler {
     /// is not, what has moved is read, and the same is tried again: another process may write to the same ledger. `None`
     /// where the back-end has no round trips to save, and where exchanges need locks of their own.
     pub(super) async fn fast(&mut self, units: &[Unit]) -> Result<Option<Done>, CommitError> {
-        if matches!(self.lane, Lane::Sqlite(_)) || units.iter().any(|unit| matches!(unit.work, Work::Exchange(_))) {
-            return Ok(None);
-        }
         if self.state.accounts.len() > REMEMBERED_ACCOUNTS {
             self.state = State::default();
+        }
+        if matches!(self.lane, Lane::Sqlite(_)) || units.iter().any(|unit| matches!(unit.work, Work::Exchange(_))) {
+            return Ok(None);
         }
         let mut taken = if self.replays.expected(self.started) { self.look_up_keys(units).await? } else { Vec::new() };
         for attempt in 1.. {

@@ -34,6 +34,8 @@ pub(super) struct Ours {
 
 #[derive(Debug)]
 struct Body {
+    /// Whether the document says that it may be left out.
+    optional: bool,
     /// Media types and the shape of each that is JSON.
     media: Vec<(String, Option<Id>)>,
 }
@@ -54,13 +56,14 @@ impl Ours {
         }
         let query = of("query").filter_map(|parameter| parameter.text("name")).map(str::to_owned).collect();
         let body = Spot::find(document, at_path(path, Some(method)) + "/requestBody");
+        let optional = body.as_ref().is_some_and(|body| body.value.get("required") == Some(&Value::Bool(false)));
         let content = body.and_then(|body| body.value.get("content")?.as_object());
         let body = content.map(|content| {
             let media = content.iter().map(|(kind, media)| {
                 let schema = media.get("schema").filter(|_| is_json(kind));
                 (kind.to_ascii_lowercase(), schema.map(|schema| compiler.add(schema)))
             });
-            Body { media: media.collect() }
+            Body { optional, media: media.collect() }
         });
         Self { patch: method == "patch", path: in_path, query, body, shapes: compiler.done() }
     }
@@ -84,13 +87,21 @@ impl Ours {
         {
             return Verdict::Wrong(problem);
         }
-        self.body.as_ref().map_or(Verdict::Valid, |body| self.of_media(body, request))
+        // Of one that may be left out nobody knows yet whether it is there.
+        let body = self.body.as_ref().filter(|body| !body.optional);
+        body.map_or(Verdict::Valid, |body| Self::of_media(body, request))
     }
 
     /// Judges the body, and then what a service says of the query once it has read the body.
     pub(super) fn whole(&self, request: &HttpRequest, query: &str, bytes: Option<&[u8]>) -> Verdict {
         let mut unsure = false;
-        if let (Some(body), Some(bytes)) = (&self.body, bytes) {
+        let left_out = |body: &Body| body.optional && bytes.is_none_or(<[u8]>::is_empty);
+        if let (Some(body), Some(bytes)) = (self.body.as_ref().filter(|body| !left_out(body)), bytes) {
+            if body.optional
+                && let early @ (Verdict::Unjudged | Verdict::Wrong(_)) = Self::of_media(body, request)
+            {
+                return early;
+            }
             let Some(shape) = body.shape(request.content_type()) else { return Verdict::Unjudged };
             let found = body::judge(&self.shapes, shape, bytes, self.patch);
             unsure = found.unsure;
@@ -127,7 +138,7 @@ impl Ours {
         decoded.is_ok_and(|text| matches(&self.shapes, shape, &text))
     }
 
-    fn of_media(&self, body: &Body, request: &HttpRequest) -> Verdict {
+    fn of_media(body: &Body, request: &HttpRequest) -> Verdict {
         let headers = request.headers();
         if headers.contains_key(CONTENT_ENCODING) {
             return Verdict::Unjudged;

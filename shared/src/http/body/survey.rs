@@ -25,12 +25,13 @@ pub(super) fn survey<T: DeserializeOwned>(bytes: &[u8], first: Fault) -> Vec<Fau
     while faults.len() < MAX_FAULTS {
         if fault.rule == "unknown_field" && fault.pointer.rfind('/') == Some(0) {
             members.remove_unknown(&fault.known, &mut faults);
-        } else if !members.mend::<T>(&fault) {
-            break;
+        } else {
+            members.mend::<T>(&fault);
         }
         match read::<T>(&members.json()) {
             Ok(_) => break,
-            Err(next) if next.rule.is_empty() => break,
+            // What nothing can stand for was left out, and is missed after all that is written.
+            Err(next) if next.rule.is_empty() || faults.iter().any(|told| told.member() == next.member()) => break,
             Err(next) => fault = next,
         }
         faults.push(fault.clone());
@@ -56,8 +57,8 @@ impl Members {
         });
     }
 
-    /// Makes the member that `fault` lies in one that nothing is wrong with. `false` when that cannot be done.
-    fn mend<T: DeserializeOwned>(&mut self, fault: &Fault) -> bool {
+    /// Makes the member that `fault` lies in one that nothing is wrong with, or leaves it out.
+    fn mend<T: DeserializeOwned>(&mut self, fault: &Fault) {
         let own = fault.member();
         let name = own.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
         self.0.retain(|(other, _)| *other != name);
@@ -75,11 +76,9 @@ impl Members {
                     told |= word.is_some();
                     fillers.extend(word.map(|word| format!("\"{word}\"")));
                 }
-                Ok(_) | Err(_) => return true,
+                Ok(_) | Err(_) => return,
             }
         }
-        // None fits, but it may be one that can be left out.
-        read::<T>(&self.json()).err().is_none_or(|fault| fault.member() != own)
     }
 
     fn json(&self) -> Vec<u8> {

@@ -130,6 +130,28 @@ fn every_fault_is_told_at_once_and_the_first_decides() {
     assert_eq!(told(&format!("{{{}}}", many.join(","))).1.len(), 32);
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its parsing is tested")]
+struct Parcel {
+    weight: u8,
+    to: Home,
+}
+
+#[test]
+fn what_nothing_can_stand_for_hides_no_other_fault() {
+    let table = [
+        ("{\"to\": 5, \"x\": 1, \"weight\": \"a\"}", "/to type, /x unknown_field, /weight type"),
+        ("{\"to\": {\"street\": 1, \"x\": 1}, \"y\": 1}", "/to/street type, /y unknown_field, /weight required"),
+        ("{}", "/weight required, /to required"),
+    ];
+    for (body, faults) in table {
+        let told = survey::<Parcel>(body.as_bytes(), read::<Parcel>(body.as_bytes()).unwrap_err());
+        let told: Vec<_> = told.iter().map(|fault| format!("{} {}", fault.pointer, fault.rule)).collect();
+        assert_eq!(told.join(", "), faults, "{body}");
+    }
+}
+
 #[test]
 fn no_word_of_a_library_is_told() {
     let table = [
