@@ -115,12 +115,32 @@ call 200 GET "/api/v1/accounts/$ada_account" '' "Authorization: Bearer $ada_toke
 call 200 GET "/api/v1/accounts/$ada_account/entries" '' "Authorization: Bearer $ada_token"
 call 200 GET "/api/v1/accounts/$bob_account/entries" '' "Authorization: Bearer $bob_token"
 
-say "9. Bob cannot see Ada's account, and nobody sees anything without a token."
+say "9. A hold: 40.00 for a hotel are set aside for an hour. They count as spent, and are hers until they are posted."
+booking='{"debit_account_id":"'"$ada_account"'","credit_account_id":"'"$bob_account"'","amount":4000,"currency":"USD","description":"hotel","external_ref":"booking-'"$run"'","pending":true,"expires_in":3600}'
+call 201 POST /api/v1/transfers "$booking" "$json" "Authorization: Bearer $ada_token" "Idempotency-Key: hold-$run"
+hold=$(member id)
+call 200 GET "/api/v1/accounts/$ada_account" '' "Authorization: Bearer $ada_token"
+[ "$(member available)" = 93500 ] || fail "available is $(member available), expected 93500"
+call 201 POST "/api/v1/transfers/$hold/post" '{"amount":3500,"release_remainder":true}' "$json" "Authorization: Bearer $ada_token" "Idempotency-Key: post-$run"
+stay=$(member id)
+
+say "10. Bob gives 10.00 of it back: a refund names what it pays back, and never adds up to more."
+call 201 POST "/api/v1/transfers/$stay/reverse" '{"amount":1000,"description":"one night less"}' "$json" "Authorization: Bearer $bob_token" "Idempotency-Key: refund-$run"
+call 422 POST "/api/v1/transfers/$stay/reverse" '{"amount":2501}' "$json" "Authorization: Bearer $bob_token" "Idempotency-Key: too-much-back-$run"
+[ "$(member code)" = amount_exceeds_original ] || fail "expected amount_exceeds_original"
+
+say "11. Her statement of today: opening balance + entries = closing balance. Also as camt.053 and PDF."
+today=$(date -u +%Y-%m-%dT00:00:00Z)
+call 200 GET "/api/v1/accounts/$ada_account/statement?from=$today&format=csv" '' "Authorization: Bearer $ada_token"
+call 200 GET "/api/v1/accounts/$ada_account/statement?from=$today" '' "Authorization: Bearer $ada_token"
+[ "$(member closing_balance)" = 95000 ] || fail "the statement closes with $(member closing_balance), expected 95000"
+
+say "12. Bob cannot see Ada's account, and nobody sees anything without a token."
 call 404 GET "/api/v1/accounts/$ada_account" '' "Authorization: Bearer $bob_token"
 call 401 GET "/api/v1/accounts/$ada_account"
 
-say "10. Version 2 of the same user, and the way out."
+say "13. Version 2 of the same user, and the way out."
 call 200 GET /api/v2/users/me '' "Authorization: Bearer $ada_token"
 [ "$(member id)" = "$ada_id" ] || fail "that is not Ada"
 
-say "Done: registered, signed in, funded, paid once although sent twice, and every cent accounted for."
+say "Done: registered, signed in, funded, paid once although sent twice, held, posted, refunded, and every cent accounted for."

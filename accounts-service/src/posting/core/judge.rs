@@ -46,10 +46,10 @@ pub(super) fn takes(credit: &Account) -> Result<(), Decline> {
     if credit.balance > MAX_AMOUNT { Err(Decline::BalanceOverflow) } else { Ok(()) }
 }
 
-/// Whether an account may be debited so that this is what it is after: what is available has to be exact, too.
+/// Whether an account may be debited so that this is what it is after: what is available has to be exact, and what is held.
 pub(super) fn covers(debit: &Account) -> Result<(), Decline> {
     let available = debit.balance - debit.held;
-    if available < -MAX_AMOUNT {
+    if available < -MAX_AMOUNT || debit.held > MAX_AMOUNT {
         return Err(Decline::BalanceOverflow);
     }
     if debit.floor.is_some_and(|floor| available < floor) { Err(Decline::InsufficientFunds) } else { Ok(()) }

@@ -118,6 +118,19 @@ fn the_table_of_checks_is_the_order_of_the_code() {
 }
 
 #[test]
+fn what_is_held_is_an_exact_integer_too() {
+    let mut state = knowing(&[account(2)]);
+    let house = Account { floor: None, balance: MAX_AMOUNT, held: MAX_AMOUNT - 5, ..account(1) };
+    state.accounts.learn(house.id, Some(house));
+    let hold = |amount| {
+        let pending = Some(Pending { expires_in: None });
+        Draft { command: Command::Transfer(Order { pending, ..order(amount) }), ..draft(&order(amount)) }
+    };
+    assert_eq!(decide(&state, &hold(6), 0).unwrap_err(), Stop::Declined(Decline::BalanceOverflow));
+    assert!(decide(&state, &hold(5), 0).is_ok());
+}
+
+#[test]
 fn what_nobody_looked_up_is_not_declined() {
     let mut state = State::default();
     assert_eq!(run(&mut state, &order(1)), Err(Need::Account(id(1).into()).into()));
