@@ -30,7 +30,9 @@ pub use forwarding::{Forwarding, Tells, Told};
 pub use idempotency::{Idempotency, Keys, KeysDown, OnUnknown};
 pub use policy::{Breaker, Cors, SecurityHeaders, Validation, ValidationMode};
 pub use rate_limit::{LimitKey, Policy, RateLimit, RolePolicies, Window};
-pub use route::{Auth, CrossSite, Fallback, LimiterDown, Mirror, Priority, Route, ServedVersion, Split, Versions};
+pub use route::{
+    Auth, CrossSite, Fallback, LimiterDown, Mirror, Part, Priority, Route, ServedVersion, Split, Versions,
+};
 pub use server::{AccessLog, Admin, Documents, Identity, Limits, Server};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsVersion, UnknownName};
 pub use upstream::{Balance, Concurrency, Ejection, Health, Retry, Service, Services, Upstream, UpstreamSettings};

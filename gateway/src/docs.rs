@@ -1,6 +1,7 @@
 //! What the gateway answers by itself: probes, the merged API document, and the pages that show it.
 
 mod adopt;
+mod composed;
 mod describe;
 mod examine;
 mod fetch;

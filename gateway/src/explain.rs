@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::domain::{Permissions, Roles};
 use shared::problem::Problem;
 
-use crate::config::{Auth, Config, CrossSite, LimiterDown, Priority, ValidationMode};
+use crate::config::{Auth, Config, CrossSite, LimiterDown, Part, Priority, ValidationMode};
 use crate::docs;
 use crate::policy::cache::tags::own_word;
 use crate::policy::idempotency::needs_key;
@@ -108,13 +108,25 @@ fn describe(route: &Route, method: &Method, upstream_path: &str, asked: Question
     if let Some(host) = &route.host {
         lines.say("host", host.clone());
     }
-    lines.say("upstream", format!("{} {}{upstream_path}", route.upstream.name, route.upstream.origin().as_str()));
+    match route.parts.as_slice() {
+        [] => {
+            let upstream = &route.upstream;
+            lines.say("upstream", format!("{} {}{upstream_path}", upstream.name, upstream.origin().as_str()));
+        }
+        parts => lines.say("composed", composed(parts)),
+    }
     who(&mut lines, route, method, tables);
     how_much(&mut lines, route, method, roles);
     by_which_way(&mut lines, route, method, tables);
     lines.say("document", validation(route));
     lines.say("verdict", verdict(route, roles, asked.permissions).to_owned());
     lines.0
+}
+
+/// What is put together.
+fn composed(parts: &[Part]) -> String {
+    let part = |part: &Part| format!("{} of {}", part.name, part.path);
+    parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// Who may.

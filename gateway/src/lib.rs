@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod app;
 pub mod boot;
+mod compose;
 pub mod config;
 pub mod docs;
 pub mod exchange;

@@ -16,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use shared::problem::{Code, Problem};
 
 use crate::app::Worker;
+use crate::compose;
 use crate::config::{LimiterDown, Priority};
 use crate::docs;
 use crate::exchange::{Counted, Exchange};
@@ -116,6 +117,9 @@ async fn forward(
     let deadline = exchange.deadline(route);
     let (request, versions, path, query) = (exchange.request, &tables.versions, &*found.upstream_path, &*found.query);
     let asked = Asked { request, versions, path, query, principal, deadline };
+    if !route.parts.is_empty() {
+        return Box::pin(compose::serve(worker, exchange, (route, query), principal, permit)).await;
+    }
     let upstream = exchange.choose(route, principal);
     validate::check(gateway, route, upstream, &asked, body).await?;
     let again = SecondLook { worker, tables, route, method };

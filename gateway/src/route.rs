@@ -21,7 +21,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use table::{Found, RouteTable, Wanted};
 
 use crate::admin::metrics::Refusals;
-use crate::config::{Auth, CrossSite, LimiterDown, Priority};
+use crate::config::{Auth, CrossSite, LimiterDown, Part, Priority};
 use crate::policy::authenticate::{Accepted, Issuers};
 use crate::policy::authorize::Scopes;
 use crate::policy::cache;
@@ -48,8 +48,10 @@ pub struct Route {
     pub pattern: String,
     /// Empty: every method.
     pub methods: Vec<Method>,
-    /// Who answers.
+    /// Who answers; of a composed row, who answers its first part.
     pub upstream: Arc<Upstream>,
+    /// The answers that it puts together, of other rows; none: an upstream answers.
+    pub parts: Vec<Part>,
     /// Whether a token is needed.
     pub auth: Auth,
     /// At least one of these, unless empty: those that the row names, and those that stand for its permission.

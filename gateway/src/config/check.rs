@@ -2,6 +2,7 @@
 
 mod authentication;
 mod cache;
+mod compose;
 mod compression;
 mod forwarding;
 mod idempotency;
@@ -47,6 +48,7 @@ impl Check for Config {
         for (i, route) in self.routes.iter().enumerate() {
             check_route(route, &format!("routes[{i}]"), &names, report);
             tls::route(route, &format!("routes[{i}]"), self, report);
+            compose::check(route, &format!("routes[{i}]"), self, report);
         }
         duplicates(&self.routes, report);
         idempotency::check(self, report);

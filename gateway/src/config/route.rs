@@ -1,12 +1,14 @@
 //! Settings of routes and versions.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
+use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
 use shared::config::Dur;
 use shared::domain::{Permission, Roles};
 
 use super::ValidationMode;
 use super::idempotency::{Keys, KeysDown, OnUnknown};
+use crate::route::Pattern;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +34,10 @@ pub struct ServedVersion {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     pub path: String,
+    #[serde(default)]
     pub upstream: String,
+    #[serde(default)]
+    pub compose: Vec<Part>,
     #[serde(default)]
     pub host: Option<String>,
     #[serde(default)]
@@ -128,8 +133,31 @@ impl Route {
     pub fn upstreams(&self) -> impl Iterator<Item = &str> {
         let split = self.split.iter().map(|split| &split.upstream);
         let mirror = self.mirror.iter().map(|mirror| &mirror.upstream);
-        [&self.upstream].into_iter().chain(split).chain(mirror).map(String::as_str)
+        let own = [&self.upstream].into_iter().filter(|name| !name.is_empty());
+        own.chain(split).chain(mirror).map(String::as_str)
     }
+
+    /// Whether what it stands for may be a part of a composed answer: GET of this path, by an upstream, under any host.
+    #[must_use]
+    pub fn answers_a_part(&self, path: &str) -> bool {
+        let pattern = self.path.parse::<Pattern>();
+        let stands = pattern.is_ok_and(|pattern| pattern.matches(path));
+        stands && self.reads() && self.host.is_none() && !self.upstream.is_empty()
+    }
+
+    /// Whether it takes GET.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|method| *method == Method::GET.as_str())
+    }
+}
+
+/// One of the answers that a composed answer is made of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub name: String,
+    pub path: String,
 }
 
 const fn yes() -> bool {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::composed;
 use super::describe::{self, DESCRIPTION};
 use super::names::{Renames, components, reference};
 use super::own;
@@ -41,6 +42,7 @@ fn joined(parts: &[(String, Value)], tables: &Tables) -> Value {
             }
         }
     }
+    merged.compose(tables);
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Tollgate API", "version": "all", "description": DESCRIPTION},
@@ -94,6 +96,14 @@ impl Merged {
                     there[key] = value;
                 }
             }
+        }
+    }
+
+    /// Describes what the gateway puts together, of what was described.
+    fn compose(&mut self, tables: &Tables) {
+        for (path, mut operation) in composed::operations(&self.paths, tables) {
+            self.name("gateway", &mut operation);
+            self.paths.insert(path, json!({"get": operation}));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod breaking;
 mod cache;
+mod composed;
 mod compression;
 mod configuration;
 mod corpus;

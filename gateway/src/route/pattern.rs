@@ -22,6 +22,20 @@ pub struct Pattern {
 #[error("{0}")]
 pub struct InvalidPattern(&'static str);
 
+impl Pattern {
+    /// Whether it stands for this path.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let mut left = path.split('/').skip(1);
+        let fits = |segment: &Segment| match (segment, left.next()) {
+            (Segment::Literal(text), Some(here)) => text == here,
+            (Segment::Any, Some(here)) => !here.is_empty(),
+            (_, None) => false,
+        };
+        self.segments.iter().all(fits) && (self.open || left.next().is_none())
+    }
+}
+
 impl FromStr for Pattern {
     type Err = InvalidPattern;
 

@@ -32,13 +32,24 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Whether a row's requests, or those for any of its parts, may come to one of our own services.
+    fn leads_home(&self, row: &config::Route) -> bool {
+        let parts = row
+            .compose
+            .iter()
+            .flat_map(|part| self.config.routes.iter().filter(move |row| row.answers_a_part(&part.path)));
+        std::iter::once(row).chain(parts).any(|row| leads_home(row, self.upstreams))
+    }
+
     pub(super) fn compile(&self, index: usize, row: &config::Route, is_versioned: bool) -> Result<Route, CompileError> {
         let config = self.config;
         let find = |name: &String| {
             let found = self.upstreams.iter().find(|upstream| upstream.name == *name);
             found.cloned().ok_or_else(|| CompileError::Upstream(name.clone()))
         };
-        let upstream = find(&row.upstream)?;
+        let first = row.compose.first();
+        let first = first.and_then(|part| config.routes.iter().find(|row| row.answers_a_part(&part.path)));
+        let upstream = find(first.map_or(&row.upstream, |first| &first.upstream))?;
         let timeout = row.timeout.unwrap_or(config.upstream.timeout).get();
         Ok(Route {
             index,
@@ -51,6 +62,7 @@ impl Rows<'_> {
             split: split(&row.split, find)?,
             mirror: row.mirror.as_ref().map(|mirror| mirror_of(mirror, find)).transpose()?,
             fallback: row.fallback.as_ref().map(Fallback::compile),
+            parts: row.compose.clone(),
             upstream,
             auth: row.auth,
             roles: row
@@ -62,7 +74,7 @@ impl Rows<'_> {
                 .collect(),
             permission: row.permission,
             scopes: Scopes::compile(row),
-            issuers: self.issuers.accepted(&row.issuers, leads_home(row, self.upstreams)),
+            issuers: self.issuers.accepted(&row.issuers, self.leads_home(row)),
             certificate: CertificateRule::compile(row),
             limits: self.policies.of_route(row),
             guesses: self.policies.of_guesses(row),

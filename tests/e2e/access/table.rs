@@ -218,6 +218,7 @@ fn clients() -> Vec<Row<'static>> {
 fn accounts() -> Vec<Row<'static>> {
     const SYSTEM: &str = r#"{"name": "vault", "currency": "USD", "kind": "system"}"#;
     vec![
+        signed_in("GET /me/overview", [200; 5]),
         signed_in("GET /accounts", [200; 5]),
         signed_in("POST /accounts", [403, 403, 403, 201, 403]).json(SYSTEM),
         signed_in("GET /accounts/{id}", [200, 404, 200, 200, 200]).at("/accounts/{account}"),

@@ -24,6 +24,8 @@ struct RouteView<'a> {
     path: &'a str,
     methods: Vec<&'a str>,
     upstream: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    composed_of: Vec<&'a str>,
     auth: &'static str,
     roles: Roles,
     permission: Option<Permission>,
@@ -80,6 +82,7 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         path: &route.pattern,
         methods: route.methods.iter().map(Method::as_str).collect(),
         upstream: &route.upstream.name,
+        composed_of: route.parts.iter().map(|part| part.name.as_str()).collect(),
         auth: auth_word(route.auth),
         roles: route.roles,
         permission: route.permission,

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use shared::config::Report;
 
@@ -93,12 +92,13 @@ pub(super) fn of_route(route: &Route, at: &str, known: &HashSet<&str>, report: &
             report.error(&format!("{at}.{key}"), format!("there is no upstream `{name}`"));
         }
     };
-    exists("upstream", &route.upstream);
+    if route.compose.is_empty() {
+        exists("upstream", &route.upstream);
+    }
     route.split.iter().for_each(|branch| exists("split", &branch.upstream));
     route.mirror.iter().for_each(|mirror| exists("mirror", &mirror.upstream));
     report.ensure(route.retries.unwrap_or(0) <= MOST_RETRIES, &key("retries"), "at most 10");
-    let reads = route.methods.is_empty() || route.methods.iter().any(|method| *method == Method::GET.as_str());
-    report.ensure(route.hedge.is_none() || reads, &key("hedge"), "only a route that takes GET can be hedged");
+    report.ensure(route.hedge.is_none() || route.reads(), &key("hedge"), "only a route that takes GET can be hedged");
     let percent: u32 = route.split.iter().map(|branch| branch.percent.min(1_000)).sum();
     report.ensure(percent <= 100, &key("split"), "the shares come to more than 100 percent");
     report.ensure(
