@@ -82,6 +82,11 @@ struct Header {
 }
 
 #[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[derive(Deserialize)]
 struct AnySet {
     keys: Vec<Value>,
 }
@@ -170,10 +175,6 @@ fn signed(receipt: &str, key: &PublishedKey) -> Result<Claims, Refusal> {
     }
     let payload = receipt.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
     let payload = payload.ok_or(Refusal::Shape)?;
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
     // A later format may say anything.
     match serde_json::from_slice::<Versioned>(&payload) {
         Ok(Versioned { version }) if version != VERSION => Err(Refusal::Version(version)),
