@@ -258,8 +258,7 @@ async fn tags_tell_a_transfer_with_a_receipt_from_one_without(stack: Rc<Stack>) 
     let (client, who) = (&stack.client, user());
     let from = client.funded(&who, 10).await;
     let to = client.open(&who, "user").await;
-    let posted = client.post(&who, "/api/v1/transfers?receipt=true", &[("idempotency-key", "k")], &pay(&from, &to, 5));
-    let posted = posted.await.expect(201);
+    let posted = paid(client, &who, (&from, &to), "k").await.expect(201);
     let location = posted.header("location").unwrap().to_owned();
     let asked = format!("{location}?receipt=true");
     let get = async |path: &str, tag: &str| client.raw(&who, "GET", path, &[("if-none-match", tag)], None).await;
@@ -272,8 +271,8 @@ async fn tags_tell_a_transfer_with_a_receipt_from_one_without(stack: Rc<Stack>) 
     get(&asked, &tag).await.expect(304);
     assert!(get(&location, &tag).await.expect(200).json().get("receipt").is_none());
     assert_eq!(with.header("cache-control"), Some("no-store"));
-    let back = client.post(&who, &format!("{location}/reverse"), &[("idempotency-key", "b")], &json!({"amount": 1}));
-    back.await.expect(201);
+    let reverse = format!("{location}/reverse");
+    client.post(&who, &reverse, &[("idempotency-key", "b")], &json!({"amount": 1})).await.expect(201);
     get(&asked, &tag).await.expect(200);
     let head = client.raw(&who, "HEAD", &asked, &[], None).await.expect(200);
     assert!(head.bytes.is_empty() && head.header("etag") != Some(&tag));
