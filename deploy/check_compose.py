@@ -9,6 +9,7 @@ import yaml
 ISSUERS = {
     "TOLLGATE_GATEWAY": "TOLLGATE_GATEWAY__AUTHENTICATION__ISSUER",
     "TOLLGATE_USERS": "TOLLGATE_USERS__TOKENS__ISSUER",
+    "TOLLGATE_ACCOUNTS": "TOLLGATE_ACCOUNTS__RECEIPTS__ISSUER",
 }
 
 
@@ -50,7 +51,7 @@ def mistakes(compose):
         if key in ISSUERS.values()
     }
     if len(public) != 1:
-        yield f"gateway and users have to be told one public address: {sorted(public)}"
+        yield f"gateway, users and accounts have to be told one public address: {sorted(public)}"
 
 
 def main():

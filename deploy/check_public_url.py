@@ -10,6 +10,7 @@ CONFIG_MAP = "tollgate-public"
 TOLD = {
     "gateway": "TOLLGATE_GATEWAY__AUTHENTICATION__ISSUER",
     "users-service": "TOLLGATE_USERS__TOKENS__ISSUER",
+    "accounts-service": "TOLLGATE_ACCOUNTS__RECEIPTS__ISSUER",
 }
 
 
@@ -20,7 +21,7 @@ def containers(manifest):
 
 
 def mistakes(manifests, wanted):
-    """Everything that would let a token or a mail name an address that nobody chose."""
+    """Everything that would let a token, a mail or a receipt name an address that nobody chose."""
     maps = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "ConfigMap"}
     told = 0
     for manifest in manifests:
@@ -43,8 +44,8 @@ def mistakes(manifests, wanted):
                 url = maps.get(name, {}).get("data", {}).get(key, "")
                 if not url.startswith(("http://", "https://")) or url.endswith("/"):
                     yield f"{place}: {name}/{key} is no public address: {url!r}"
-    if told < 3:
-        yield f"only {told} of gateway, users and users-migrate are there"
+    if told < 5:
+        yield f"only {told} of gateway, users, accounts and what migrates them are there"
 
 
 def main():

@@ -19,6 +19,7 @@ random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 secret assertion "$(random)"
 secret postgres-password "$(random)"
 secret users-seal "$(random)"
+secret accounts-seal "$(random)"
 secret admin-password "Admin-$(random | cut -c1-20)"
 password=$(cat "$folder/postgres-password")
 secret users-database-url "postgres://tollgate:$password@$host:5432/users"

@@ -19,6 +19,7 @@ use crate::db::{Database, DatabaseError, keep_near, keep_opening, open_months};
 use crate::history::History;
 use crate::idempotency::{Running, keep_sweeping};
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
+use crate::receipts::{KeyringError, Receipts};
 use crate::standing::worker::{self, Worker};
 use crate::statements::{Bounds, Desk};
 use crate::{holds, routes};
@@ -43,6 +44,8 @@ pub struct App {
     pub engine: Engine,
     /// Where statements are written.
     pub statements: Desk,
+    /// What signs receipts.
+    pub receipts: Receipts,
     /// Keys of other requests that are running now.
     pub running: Running,
     /// Time.
@@ -65,6 +68,9 @@ pub enum StartError {
     /// The assertion secret is too short.
     #[error(transparent)]
     Secret(#[from] SecretTooShort),
+    /// The keys of receipts cannot be made or opened.
+    #[error(transparent)]
+    Receipts(#[from] KeyringError),
 }
 
 /// A service that listens.
@@ -117,6 +123,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         metrics: worker::Metrics::register(&mut registry),
     };
     tasks.spawn(standing.run(config.standing.poll.get()));
+    let receipts = Receipts::open(&config.receipts, db.clone(), deps.clock.clone(), &mut registry).await?;
+    tasks.spawn(receipts.clone().run());
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());
     let app = web::Data::new(App {
@@ -124,6 +132,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         db,
         engine,
         statements: Desk::new(written, &mut registry),
+        receipts,
         running: Running::new(config.posting.key_wait.get()),
         clock: deps.clock,
         registry: Mutex::new(registry),

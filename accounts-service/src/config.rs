@@ -8,6 +8,7 @@ use shared::config::{self, Check, ConfigErrors, Dur, Report, Secret, Spec};
 use shared::telemetry::TelemetryConfig;
 
 use crate::db::{Backend, DatabaseError};
+use crate::receipts;
 
 const SPEC: Spec = Spec { service: "accounts", defaults: include_str!("../config.default.toml") };
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub retention: Retention,
     /// Payments on dates.
     pub standing: Standing,
+    /// Receipts.
+    pub receipts: ReceiptsConfig,
     /// Taken, not needed.
     pub redis: Redis,
     /// Logs and traces.
@@ -124,6 +127,24 @@ pub struct Standing {
     pub poll: Dur,
 }
 
+/// Receipts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptsConfig {
+    /// Who vouches: the gateway's public address.
+    pub issuer: String,
+    /// How long a key is published before it signs.
+    pub publish_before: Dur,
+    /// How long the published keys may be kept.
+    pub max_age: Dur,
+    /// Time between two looks for new keys.
+    pub reload: Dur,
+    /// What seals private keys; empty: a secret that lies in the database.
+    pub seal_secret: Secret,
+    /// The one before.
+    pub previous_seal_secret: Secret,
+}
+
 /// Taken, not needed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,6 +189,7 @@ impl Check for Config {
         }
         let poll = self.standing.poll.get();
         report.ensure(!poll.is_zero() && poll.as_secs() <= 60, "standing.poll", "above 0, at most 60s");
+        receipts::lint(self, report);
         report.ensure(self.server.workers <= 1_024, "server.workers", "at most 1024");
     }
 }
@@ -195,6 +217,11 @@ mod tests {
             ("STATEMENTS__PATIENCE", "0s"),
             ("RETENTION__SWEEP_EVERY", "0s"),
             ("STANDING__POLL", "0s"),
+            ("RECEIPTS__ISSUER", "bank.example/"),
+            ("RECEIPTS__RELOAD", "0s"),
+            ("RECEIPTS__PUBLISH_BEFORE", "1m"),
+            ("RECEIPTS__SEAL_SECRET", "short"),
+            ("RECEIPTS__PREVIOUS_SEAL_SECRET", "short"),
             ("TELEMETRY__LOG", "info,,=="),
             ("TELEMETRY__OTLP_ENDPOINT", "foo"),
         ];
@@ -210,6 +237,24 @@ mod tests {
             ["sqlite://", "sqlite:", "sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory", "postgres://"]
         {
             assert!(Config::load(None, &env(&[sound[0], ("DATABASE__URL", url)])).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn receipts_name_an_issuer_that_somebody_chose_where_others_than_this_machine_come() {
+        let load = |values: &[(&str, &str)]| {
+            let secret = ("TOLLGATE_ACCOUNTS__IDENTITY__SECRET".to_owned(), "x".repeat(32));
+            let own = values.iter().map(|(key, value)| (format!("TOLLGATE_ACCOUNTS__{key}"), (*value).to_owned()));
+            Config::load(None, &own.chain([secret]).collect::<Vec<_>>())
+        };
+        for listen in ["127.0.0.1:8082", "[::1]:8082"] {
+            assert!(load(&[("SERVER__LISTEN", listen)]).is_ok(), "{listen}");
+        }
+        for listen in ["0.0.0.0:8082", "[::]:8082", "10.0.0.7:8082"] {
+            let said = load(&[("SERVER__LISTEN", listen)]).unwrap_err().to_string();
+            assert!(said.contains("receipts.issuer") && said.contains("public address"), "{listen}: {said}");
+            let chosen = [("SERVER__LISTEN", listen), ("RECEIPTS__ISSUER", "https://bank.example.com")];
+            assert_eq!(load(&chosen).unwrap().receipts.issuer, "https://bank.example.com");
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod openapi;
 pub mod posting;
 mod query;
+pub mod receipts;
 mod routes;
 pub mod standing;
 pub mod statements;

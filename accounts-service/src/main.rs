@@ -1,18 +1,25 @@
 //! The binary: read the configuration, then serve, migrate, or show.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accounts_service::db::Database;
-use accounts_service::{Config, Deps, build, openapi};
+use accounts_service::receipts::{KeyOrder, Unread};
+use accounts_service::{Config, Deps, build, openapi, receipts};
 use clap::{Parser, Subcommand};
 use shared::clock::Clock;
 use shared::{config, telemetry};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How `check-receipt` ends when nobody knows: neither to be believed nor refused.
+const UNCHECKED: u8 = 2;
 
 /// Accounts and transfers.
 #[derive(Parser)]
@@ -35,6 +42,41 @@ enum Command {
     CheckConfig,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the keys that receipts are checked by, as they are published.
+    ReceiptKeys,
+    /// Have another key sign receipts, once everybody may be taken to know it (`receipts.publish_before`).
+    RotateReceiptKey {
+        /// Do not wait.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Believe nothing any more that a receipt key signs or has signed; if it was the one that signs, another does at once.
+    RevokeReceiptKey {
+        /// Its name.
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
+        kid: String,
+        /// Since when somebody else may have it; since now, where nothing is said.
+        #[arg(long, value_name = "RFC 3339", value_parser = instant)]
+        since: Option<OffsetDateTime>,
+    },
+    /// Check a receipt by published keys, without a database: ends with 0 and prints what it says, 1 when it is not to be
+    /// believed, 2 when it could not be checked.
+    CheckReceipt {
+        /// The file with the receipt, or `-` for what is piped in.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// The key set, as the issuer has it at /.well-known/receipt-keys.json.
+        #[arg(long)]
+        keys: PathBuf,
+        /// Who has to have issued it.
+        #[arg(long)]
+        issuer: Option<String>,
+    },
+}
+
+/// An instant on the command line.
+fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "an RFC 3339 instant, as 2026-11-22T10:00:00Z".to_owned())
 }
 
 #[tokio::main]
@@ -52,6 +94,10 @@ async fn main() -> ExitCode {
             say(&openapi::document());
             Ok(())
         }
+        Command::ReceiptKeys => keys(file, KeyOrder::Show).await,
+        Command::RotateReceiptKey { force } => keys(file, KeyOrder::Rotate { force }).await,
+        Command::RevokeReceiptKey { kid, since } => keys(file, KeyOrder::Revoke { kid, since }).await,
+        Command::CheckReceipt { file, keys, issuer } => return checked(&file, &keys, issuer.as_deref()),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -80,6 +126,42 @@ async fn migrate(file: Option<&Path>) -> Result<(), String> {
     let config = load(file)?;
     let db = Database::connect(config.database.url.expose(), 1).await.map_err(|error| error.to_string())?;
     db.migrate().await.map_err(|error| error.to_string())
+}
+
+async fn keys(file: Option<&Path>, order: KeyOrder) -> Result<(), String> {
+    let config = load(file)?;
+    let keys = receipts::obey(&config, &Clock::system(), order).await.map_err(|error| error.to_string())?;
+    say(&keys);
+    Ok(())
+}
+
+/// Checks a receipt, and says what came of it.
+fn checked(receipt: &Path, keys: &Path, issuer: Option<&str>) -> ExitCode {
+    let opened = |path: &Path| -> Result<Box<dyn Read>, Unread> {
+        match path == Path::new("-") {
+            true => Ok(Box::new(std::io::stdin().lock())),
+            false => Ok(Box::new(File::open(path)?)),
+        }
+    };
+    let read = || {
+        let set = opened(keys).and_then(receipts::read_keys).map_err(|error| (keys, error))?;
+        let text = opened(receipt).and_then(receipts::read_text).map_err(|error| (receipt, error))?;
+        Ok::<_, (&Path, Unread)>((set, text))
+    };
+    let (set, text) = match read() {
+        Ok(read) => read,
+        Err((path, error)) => {
+            fail(&format!("{}: {error}", path.display()));
+            return ExitCode::from(UNCHECKED);
+        }
+    };
+    match receipts::check(&text, &set, issuer) {
+        Ok(claims) => {
+            say(&(serde_json::to_string_pretty(&claims).unwrap_or_default() + "\n"));
+            ExitCode::SUCCESS
+        }
+        Err(refusal) => fail(&format!("the receipt is refused: {refusal}")),
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -116,5 +198,19 @@ mod tests {
             let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(arguments.config, Some(PathBuf::from("x.toml")), "{line}");
         }
+    }
+
+    #[test]
+    fn a_key_may_be_named_whose_name_looks_like_a_flag() {
+        let parsed = Arguments::try_parse_from([
+            "accounts-service",
+            "revoke-receipt-key",
+            "-Xyz",
+            "--since",
+            "2026-11-22T10:00:00Z",
+        ]);
+        let Command::RevokeReceiptKey { kid, since } = parsed.unwrap().command else { panic!("another command") };
+        assert_eq!((kid.as_str(), since.is_some()), ("-Xyz", true));
+        assert!(Arguments::try_parse_from(["accounts-service", "revoke-receipt-key", "x", "--since", "noon"]).is_err());
     }
 }

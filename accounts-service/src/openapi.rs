@@ -4,6 +4,7 @@ mod errors;
 mod examples;
 mod exchange;
 mod headers;
+mod receipts;
 mod settlement;
 mod standing;
 
@@ -116,7 +117,7 @@ pub struct BatchResult<'a> {
         crate::standing::http::patch, crate::standing::http::cancel, crate::standing::http::runs,
         entries::http::list, history::http::balance, events::http::list, statements::http::show, transfers::http::list, transfers::http::post,
         transfers::http::post_batch,
-        transfers::http::get,
+        transfers::http::get, crate::receipts::http::jwks,
     ),
     components(schemas(
         NewExchange, NewExchangeRate, ExchangeBody, ExchangeRateBody, ExchangePage, ExchangeRatePage,
@@ -124,6 +125,7 @@ pub struct BatchResult<'a> {
         NewStandingOrder, StandingOrderPatch, StandingOrderBody, StandingOrderPage, RunBody, StandingOrderRunPage,
         NewAccount, AccountPatch, AccountBody, AccountPage, AccountCursorPage, NewTransfer, NewBatch, TransferBody,
         TransferPage, BatchResults, BatchResult, EntryBody, EntryPage, BalanceBody,
+        crate::receipts::KeySet, crate::receipts::PublishedKey, crate::receipts::Revoked,
         EventBody, EventPage, StatementBody, StatementEntryBody, ProblemBody, FieldError,
     )),
     security(("access_token" = [])),
@@ -143,13 +145,14 @@ pub fn document() -> String {
     JSON.clone()
 }
 
-/// Handlers name their paths once, and every version has them all but for those that name their own.
+/// Handlers name their paths once, and every version has them all but for those that name their own, and what has none.
 struct Versioned;
 
 impl Modify for Versioned {
     fn modify(&self, document: &mut Spec) {
-        let named = std::mem::take(&mut document.paths);
+        let mut named = std::mem::take(&mut document.paths);
         let mut paths = Paths::new();
+        let well_known = named.paths.extract_if(.., |path, _| path.starts_with("/.well-known/")).collect::<Vec<_>>();
         for version in VERSIONS {
             let own = named.paths.iter().filter(|(path, _)| path.starts_with(version));
             let common = named.paths.iter().filter(|(path, _)| !path.starts_with("/api/"));
@@ -164,6 +167,7 @@ impl Modify for Versioned {
             let version = path.split('/').nth(2).unwrap_or_default();
             operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_{version}"));
         }
+        document.paths.paths.extend(well_known);
     }
 }
 

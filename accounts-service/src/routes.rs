@@ -10,7 +10,7 @@ use shared::problem::{Code, Problem};
 use shared::telemetry::metrics;
 
 use crate::app::App;
-use crate::{accounts, entries, events, exchange, history, limits, openapi, standing, statements, transfers};
+use crate::{accounts, entries, events, exchange, history, limits, openapi, receipts, standing, statements, transfers};
 
 /// Versions that are served, as path prefixes.
 const VERSIONS: [&str; 2] = ["/api/v1", "/api/v2"];
@@ -30,6 +30,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/livez", "GET, HEAD").route(read().to(live)))
         .service(resource("/readyz", "GET, HEAD").route(read().to(ready)))
         .service(resource("/metrics", "GET, HEAD").route(read().to(scrape)))
+        .service(resource("/.well-known/receipt-keys.json", "GET, HEAD").route(read().to(receipts::http::jwks)))
         .service(resource("/openapi.json", "GET, HEAD").route(read().to(document)));
     shared::http::configure(config);
 }

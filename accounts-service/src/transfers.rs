@@ -11,6 +11,7 @@ mod ops;
 mod preconditions;
 mod reading;
 pub mod render;
+mod respond;
 pub mod settlement;
 mod shown;
 mod store;

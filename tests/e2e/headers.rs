@@ -50,6 +50,7 @@ async fn every_answer_has_them(backend: Backend) {
         visitor.get("/api/v9/users").await.expect(400),
         visitor.call(Method::PUT, "/api/v1/users").send().await.expect(405),
         visitor.get("/.well-known/jwks.json").await.expect(200),
+        visitor.get("/.well-known/receipt-keys.json").await.expect(200),
     ];
     for answer in &others {
         has_them(answer);

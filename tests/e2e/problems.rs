@@ -19,6 +19,7 @@ async fn framework_errors(backend: Backend) {
         (Method::GET, "/api/v1/auth/token", "POST"),
         (Method::PATCH, "/api/v1/transfers", "POST"),
         (Method::DELETE, "/.well-known/jwks.json", "GET"),
+        (Method::DELETE, "/.well-known/receipt-keys.json", "GET"),
     ] {
         let answer = ann.call(method, path).send().await;
         answer.problem(405, "method_not_allowed");

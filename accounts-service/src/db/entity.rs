@@ -14,6 +14,8 @@ pub mod idempotency_key;
 pub mod ledger_batch;
 pub mod ledger_head;
 pub mod outbox_event;
+pub mod receipt_key;
+pub mod receipt_seal;
 pub mod reversal;
 pub mod standing_order;
 pub mod standing_order_run;

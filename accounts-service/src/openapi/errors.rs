@@ -8,7 +8,7 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
-use super::{exchange, settlement, standing};
+use super::{exchange, receipts, settlement, standing};
 use crate::posting::core::checks;
 
 /// What any operation may answer.
@@ -39,7 +39,11 @@ impl Modify for Errors {
 }
 
 fn codes(operation: &Operation) -> Vec<Code> {
-    let mut codes = of(operation.operation_id.as_deref().unwrap_or_default());
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    if id == receipts::KEYS {
+        return receipts::ERRORS.to_vec();
+    }
+    let mut codes = of(id);
     codes.extend(ANY);
     codes
 }
@@ -54,11 +58,12 @@ fn of(operation: &str) -> Vec<Code> {
         "list_events" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
         "list_entries" => &[&LIST, &[Code::InvalidCursor, Code::NotFound]],
         "get_statement" => &[&LIST, &ONE, &[Code::Overloaded]],
-        "get_account" | "get_transfer" => &[&ONE],
+        "get_account" => &[&ONE],
+        "get_transfer" => &[&LIST, &ONE, &[Code::ReceiptsUnavailable]],
         "rename_account" => &[&BODY, &ONE, &[Code::Forbidden, Code::StateConflict]],
         "freeze_account" | "unfreeze_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict]],
         "close_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict, Code::AccountNotEmpty]],
-        "post_transfer" => &[&BODY, &KEY, &MONEY, &checks::TRANSFER],
+        "post_transfer" => &[&BODY, &KEY, &MONEY, &checks::TRANSFER, &[Code::ReceiptsUnavailable]],
         "post_transfer_batch" => &[&BODY, &KEY, &MONEY, &[Code::BatchDeclined]],
         other => return [standing::errors(other), settlement::errors(other), exchange::errors(other)].concat(),
     };

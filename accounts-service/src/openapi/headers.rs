@@ -21,7 +21,7 @@ fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
         ["/transfers", "/exchanges"].iter().any(|part| path.contains(part)) && matches!(status, "404" | "409" | "422");
     names.extend((keyed && (status.starts_with('2') || frozen)).then_some("Idempotent-Replayed"));
     match status {
-        "200" | "304" if one => names.push("ETag"),
+        "200" | "304" if one || path.starts_with("/.well-known/") => names.push("ETag"),
         "200" if path == "/api/v1/accounts" => names.push("Link"),
         "201" => names.extend(["ETag", "Location"]),
         _ => {}

@@ -9,9 +9,9 @@ use crate::posting::core::checks;
 /// The errors of an operation, by its id without the version.
 pub(super) fn errors(operation: &str) -> Vec<Code> {
     let parts: &[&[Code]] = match operation {
-        "post_pending_transfer" => &[&BODY, &KEY, &MONEY, &checks::POST],
-        "void_pending_transfer" => &[&BODY, &KEY, &MONEY, &checks::VOID],
-        "reverse_transfer" => &[&BODY, &KEY, &MONEY, &checks::REVERSE],
+        "post_pending_transfer" => &[&BODY, &KEY, &MONEY, &checks::POST, &[Code::ReceiptsUnavailable]],
+        "void_pending_transfer" => &[&BODY, &KEY, &MONEY, &checks::VOID, &[Code::ReceiptsUnavailable]],
+        "reverse_transfer" => &[&BODY, &KEY, &MONEY, &checks::REVERSE, &[Code::ReceiptsUnavailable]],
         "get_limits" => &[&ONE],
         "put_limits" => &[&BODY, &ONE, &[Code::Forbidden, Code::StateConflict]],
         _ => &[],

@@ -1,21 +1,20 @@
 //! The routes under /transfers.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Scope, web};
 use shared::auth::SignedIn;
 use shared::domain::TransferId;
 use shared::domain::paging::{CursorPage, CursorRequest};
 use shared::http::{Body, BodyLimit, Conditions, Id, QueryPairs};
-use shared::problem::{CONTENT_TYPE_PROBLEM, Problem};
-use shared::wire::idempotency::REPLAYED_HEADER;
+use shared::problem::{Code, Problem};
 
 use super::body::{NewBatch, NewTransfer};
 use super::list::{self, PARAMETERS};
-use super::model::Transfer;
 use super::reading::{self, Window};
 use super::render::TransferBody;
-use super::shown::{Shown, Standing};
+use super::respond::Wanted;
+use super::shown::Shown;
 use super::{batch, ops, render};
 use crate::accounts::may_see_all;
 use crate::app::App;
@@ -23,7 +22,6 @@ use crate::cursor::List;
 use crate::db;
 use crate::history::{Places, places};
 use crate::idempotency::KeyHeader;
-use crate::posting::{Answer, Outcome};
 use crate::routes::{base, read, resource};
 
 /// The largest batch: 8,000 transfers of about 500 bytes.
@@ -38,10 +36,12 @@ pub fn routes(scope: Scope) -> Scope {
 }
 
 /// Moves money, durably and at once. Debits an account of the caller's (a treasurer: any system account) and credits any open account of the same currency. `dry_run=true` decides and says (200, with `id` null), changes nothing and needs no key. `pending: true` only holds the money: it counts as spent, and is posted, voided, or free again when `expires_in` is over. An `external_ref` is one transfer's only, of all that debit accounts of one owner: 409 `external_ref_taken`.
+///
+/// `receipt=true` adds a receipt to the transfer: also to one that a key replays. It is signed after the commit; where that cannot be done (503), the same key has it later. A batch has none, nor has an exchange: get each transfer with `receipt=true`.
 #[utoipa::path(
     post, path = "/transfers", operation_id = "post_transfer", tag = "Transfers",
     request_body = NewTransfer,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Required unless dry_run=true: 1 to 255 visible ASCII characters; kept for ever"), ("dry_run" = Option<bool>, Query, description = "Only decide"), ("receipt" = Option<bool>, Query, description = "With a signed receipt; not in a dry run")),
     responses((status = 201, description = "Posted", body = TransferBody), (status = 200, description = "Would post: a dry run", body = TransferBody)),
 )]
 pub async fn post(
@@ -52,14 +52,21 @@ pub async fn post(
     request: HttpRequest,
     Body(new): Body<NewTransfer>,
 ) -> Result<HttpResponse, Problem> {
-    let dry_run = query.only(&["dry_run"])?.flag("dry_run")?;
+    let query = query.only(&["dry_run", "receipt"])?;
+    let (dry_run, receipt) = (query.flag("dry_run")?, query.flag("receipt")?);
+    if dry_run && receipt {
+        let why = "a dry run has no receipt: nothing has happened";
+        return Err(Problem::new(Code::ValidationFailed).error("?receipt", "dry_run", why));
+    }
     new.check()?;
     if dry_run {
         let decided = ops::dry_run(&app, &who, key.optional()?, new).await?;
         return Ok(json(StatusCode::OK).body(render::dry_run(&decided)));
     }
-    let answer = ops::post(&app, &who, &key.required()?, new).await?;
-    Ok(respond(answer, base(&request)))
+    let key = key.required()?;
+    let wanted = Wanted::if_asked(&app, receipt).await?;
+    let answer = ops::post(&app, &who, &key, new).await?;
+    wanted.respond(answer, base(&request)).await
 }
 
 /// Moves money many times under one key. `independent`: each item on its own. `atomic`: all or none; a failing item answers 422 `batch_declined` with the results inside, the others `linked_item_declined`.
@@ -84,7 +91,7 @@ pub async fn post_batch(
     } else {
         batch::post(&app, &who, &key.required()?, new).await?
     };
-    Ok(respond(answer, base(&request)))
+    Wanted::none(&app).respond(answer, base(&request)).await
 }
 
 /// Lists transfers with a side of the caller's in their order of commit, newest first; `scope=all` for support, treasurer and admin.
@@ -113,54 +120,40 @@ pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Resu
     Ok(json(StatusCode::OK).json(page))
 }
 
-/// Shows a transfer to its sides' owners, support, treasurer and admin.
+/// Shows a transfer to its sides' owners, support, treasurer and admin. `receipt=true` adds a receipt of what was recorded.
 #[utoipa::path(
     get, path = "/transfers/{id}", operation_id = "get_transfer", tag = "Transfers",
-    params(("id" = TransferId, Path, description = "The transfer's id"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
+    params(("id" = TransferId, Path, description = "The transfer's id"), ("receipt" = Option<bool>, Query, description = "With a signed receipt"), ("If-None-Match" = Option<String>, Header, description = "304 when unchanged")),
     responses((status = 200, description = "The transfer", body = TransferBody), (status = 304, description = "Unchanged")),
 )]
 pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<TransferId>,
+    query: QueryPairs,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
+    let receipt = query.only(&["receipt"])?.flag("receipt")?;
     let reader = (!may_see_all(&who)).then_some(who.user.id);
     let read = reading::visible(&app.db, id, (reader, app.clock.now_micros())).await.map_err(db::problem)?;
-    let shown = Shown::try_from(read.ok_or_else(ops::not_found)?).map_err(Problem::internal)?;
-    let etag = shown.standing.etag(id);
+    let read = read.ok_or_else(ops::not_found)?;
+    let position = read.transfer.position;
+    let shown = Shown::try_from(read).map_err(Problem::internal)?;
+    let kid = if receipt { Some(app.receipts.ready().await?) } else { None };
+    let etag = shown.standing.etag_with(id, kid.as_deref());
     if conditions.unchanged(&etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    Ok(json(StatusCode::OK).insert_header((ETAG, etag)).json(shown))
+    if !receipt {
+        return Ok(json(StatusCode::OK).insert_header((ETAG, etag)).json(shown));
+    }
+    let receipt = app.receipts.of(&shown.transfer, Some(position)).await?;
+    let etag = shown.standing.etag_with(id, Some(&receipt.kid));
+    Ok(json(StatusCode::OK).insert_header((ETAG, etag)).body(render::shown(&shown, &receipt.jws)))
 }
 
-fn json(status: StatusCode) -> HttpResponseBuilder {
+pub(super) fn json(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response.insert_header((CONTENT_TYPE, "application/json")).insert_header((CACHE_CONTROL, "no-store"));
     response
-}
-
-/// The first answer and its replay differ in one header only.
-pub(super) fn respond(answer: Answer, base: &str) -> HttpResponse {
-    let (mut response, body) = match answer.outcome {
-        Outcome::Posted(decided) => {
-            let (mut response, id) = (json(StatusCode::CREATED), decided.record.id);
-            response.insert_header((LOCATION, format!("{base}/transfers/{id}")));
-            response.insert_header((ETAG, Standing::recorded(&decided.record).etag(id)));
-            (response, render::transfer(&Transfer { decided, at: answer.at }).into())
-        }
-        Outcome::Results(items) => (json(StatusCode::OK), render::done(&items, answer.at)),
-        Outcome::Stored(status, body) => {
-            let mut response = json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-            if status >= 400 {
-                response.insert_header((CONTENT_TYPE, CONTENT_TYPE_PROBLEM));
-            }
-            (response, body)
-        }
-    };
-    if answer.replayed {
-        response.insert_header((REPLAYED_HEADER, "true"));
-    }
-    response.body(body)
 }

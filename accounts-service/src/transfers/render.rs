@@ -56,6 +56,10 @@ pub struct TransferBody<'a> {
     /// When it was recorded; `null` in a dry run.
     #[schema(format = DateTime)]
     pub created_at: Option<&'a str>,
+    /// Where it was asked for by `receipt=true`: a compact JWS that anybody checks by the keys at `/.well-known/receipt-keys.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "eyJ0eXAiOiJ0b2xsZ2F0ZS1yZWNlaXB0K2p3dCIsImFsZyI6IkVkRFNBIiwia2lkIjoi…")]
+    pub receipt: Option<&'a str>,
 }
 
 impl<'a> TransferBody<'a> {
@@ -80,6 +84,7 @@ impl<'a> TransferBody<'a> {
             expires_at: record.expires_at.map(|at| clock::rfc3339(clock::from_micros(at))),
             posted_at: at.filter(|_| record.status == Recorded::Posted),
             created_at: at,
+            receipt: None,
         }
     }
 }
@@ -96,6 +101,21 @@ impl Serialize for Shown {
         let at = clock::rfc3339(clock::from_micros(self.transfer.at));
         TransferBody::standing(&self.transfer.decided, Some(&at), self.standing).serialize(to)
     }
+}
+
+/// A transfer's body as it stands, with its receipt.
+#[must_use]
+pub fn shown(Shown { transfer, standing }: &Shown, receipt: &str) -> Vec<u8> {
+    let at = clock::rfc3339(clock::from_micros(transfer.at));
+    let body = TransferBody::standing(&transfer.decided, Some(&at), *standing);
+    serde_json::to_vec(&TransferBody { receipt: Some(receipt), ..body }).unwrap_or_default()
+}
+
+/// A recorded transfer's body, with its receipt.
+#[must_use]
+pub fn receipted(transfer: &Transfer, receipt: &str) -> Vec<u8> {
+    let standing = Standing::recorded(&transfer.decided.record);
+    shown(&Shown { transfer: transfer.clone(), standing }, receipt)
 }
 
 /// A recorded transfer's body.

@@ -74,6 +74,17 @@ impl Standing {
             None => entity_tag(format!("{id}-{status}")),
         }
     }
+
+    /// The same, of a transfer that is shown with a receipt by this key. Two receipts differ in when they were signed, so that the
+    /// tag is weak; whoever has one by a key that signs no more gets another.
+    #[must_use]
+    pub fn etag_with(self, id: TransferId, kid: Option<&str>) -> String {
+        let tag = self.etag(id);
+        match kid {
+            None => tag,
+            Some(kid) => format!("W/\"{}-receipt-{kid}\"", tag.trim_matches('"')),
+        }
+    }
 }
 
 /// A transfer as it stands.

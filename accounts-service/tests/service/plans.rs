@@ -110,6 +110,7 @@ async fn ask(stack: &Stack, who: &User, account: &str, transfer: &str) {
         format!("/accounts/{account}/balance?at={later}"),
         format!("/transfers?limit=20&account_id={account}"),
         format!("/transfers/{transfer}"),
+        format!("/transfers/{transfer}?receipt=true"),
         format!("/accounts/{account}/entries?transfer_id={transfer}"),
         format!("/transfers?limit=20&account_id={account}&from={middle}&to={later}&sort_order=asc"),
         "/transfers?limit=20&status=voided".to_owned(),

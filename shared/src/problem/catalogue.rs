@@ -127,6 +127,7 @@ catalogue! {
     RateLimiterUnavailable "rate_limiter_unavailable" 503 true "This route refuses while rate limits cannot be checked.";
     IdempotencyUnavailable "idempotency_unavailable" 503 true "This route refuses while idempotency keys cannot be kept.";
     KeysUnavailable "keys_unavailable" 503 true "Tokens cannot be checked: the signing keys are not available.";
+    ReceiptsUnavailable "receipts_unavailable" 503 true "Receipts cannot be signed now.";
     IssuerUnavailable "issuer_unavailable" 503 true "The credential cannot be checked: its issuer does not answer.";
     ShuttingDown "shutting_down" 503 true "This instance is shutting down.";
     GatewayTimeout "gateway_timeout" 504 true "The service behind the gateway did not answer in time.";

@@ -109,6 +109,7 @@ fn discovery() -> Vec<Row<'static>> {
         public("GET /.well-known/jwks.json", 200),
         public("GET /.well-known/oauth-authorization-server", 200),
         public("GET /.well-known/openid-configuration", 200),
+        public("GET /.well-known/receipt-keys.json", 200),
     ]
 }
 

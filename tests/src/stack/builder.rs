@@ -177,6 +177,7 @@ impl Builder {
             let port = listeners.gateway.local_addr().expect("a bound listener has an address").port();
             let issuer = format!("https://{}:{port}", tls.name);
             settings.set(Service::Users, "tokens.issuer", &issuer);
+            settings.set(Service::Accounts, "receipts.issuer", &issuer);
             settings.set(Service::Gateway, "authentication.issuer", &issuer);
         }
         let local = |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address");

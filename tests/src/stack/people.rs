@@ -94,6 +94,7 @@ pub async fn launch() -> Result<(), LaunchError> {
     settings.upstream(Service::Accounts, accounts);
     // The address that clients see, wherever it was moved to.
     settings.fill(Service::Users, "tokens.issuer", public(gateway));
+    settings.fill(Service::Accounts, "receipts.issuer", public(gateway));
     settings.fill(Service::Gateway, "authentication.issuer", public(gateway));
     let administrator = data.administrator(&mut settings)?;
     let plan = Plan { env: settings.vars(), gateway_file: None, listeners, accounts: true };

@@ -1,0 +1,126 @@
+//! What an operator may order: show the receipt keys, have another one sign, or no longer believe one.
+
+use shared::auth::Seal;
+use shared::clock::{Clock, from_micros, rfc3339};
+use time::OffsetDateTime;
+
+use super::key::{self, KeyError, Made};
+use super::keyring::{KeyringError, prepare};
+use super::ring::{Irrevocable, Ring};
+use super::store;
+use crate::config::Config;
+use crate::db::{Database, DatabaseError};
+
+/// Microseconds in a second.
+const SECOND: i64 = 1_000_000;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// Nothing: show them.
+    Show,
+    /// Have a successor sign, once everybody may be taken to know it. `force`: at once.
+    Rotate {
+        /// Whether to wait for nobody.
+        force: bool,
+    },
+    /// Believe nothing that this key has signed since then, or from now on.
+    Revoke {
+        /// Its name.
+        kid: String,
+        /// Since when.
+        since: Option<OffsetDateTime>,
+    },
+}
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each says what failed")]
+pub enum OrderError {
+    #[error(transparent)]
+    Connect(#[from] DatabaseError),
+    #[error("database: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("a successor is there already: {0} signs from {1} on (--force does not wait)")]
+    Waiting(String, String),
+    #[error("there is no receipt key `{0}`; `accounts-service receipt-keys` shows those there are")]
+    Unknown(String),
+    #[error("the receipt key `{0}` is not believed since then, or since before, already")]
+    Already(String),
+    #[error("{0} is yet to come: a key is revoked from an instant on that has been")]
+    Future(String),
+    #[error("the keys cannot be shown: {0}")]
+    Shown(#[from] serde_json::Error),
+}
+
+/// Does it; the published key set afterwards, as JSON. Running services follow within `receipts.reload`.
+///
+/// # Errors
+/// Why it was not done; then nothing has changed.
+pub async fn obey(config: &Config, clock: &Clock, order: KeyOrder) -> Result<String, OrderError> {
+    let db = Database::connect(config.database.url.expose(), 1).await?;
+    let done = carry_out(config, &db, clock, order).await;
+    db.pool.close().await?;
+    done
+}
+
+async fn carry_out(config: &Config, db: &Database, clock: &Clock, order: KeyOrder) -> Result<String, OrderError> {
+    let now = clock.now_micros();
+    if order != KeyOrder::Show {
+        let seal = prepare(&config.receipts, db, clock).await?;
+        let wait = i64::try_from(config.receipts.publish_before.get().as_micros()).unwrap_or(i64::MAX);
+        let transaction = store::begin(db).await?;
+        let before = store::load(&transaction).await?;
+        let mut after = before.clone();
+        change(&mut after, &seal, &order, (now, wait))?;
+        store::save(&transaction, &before, &after).await?;
+        transaction.commit().await?;
+    }
+    let published = store::load(&db.pool).await?.published(now);
+    Ok(serde_json::to_string_pretty(&published)? + "\n")
+}
+
+fn change(ring: &mut Ring, seal: &Seal, order: &KeyOrder, (now, wait): (i64, i64)) -> Result<(), OrderError> {
+    match order {
+        KeyOrder::Show => {}
+        KeyOrder::Rotate { force: true } => at_once(ring, seal, now)?,
+        KeyOrder::Rotate { force: false } => match ring.next(now) {
+            Some(next) => return Err(OrderError::Waiting(next.kid.clone(), instant(next.signs_from))),
+            // The first whole second by which everybody may be taken to know it.
+            None => ring.succeed(Made::new(seal)?, now, now.saturating_add(wait).saturating_add(SECOND - 1)),
+        },
+        KeyOrder::Revoke { kid, since } => {
+            let since = since.map_or(now, shared::clock::to_micros);
+            if since > now {
+                return Err(OrderError::Future(instant(since)));
+            }
+            let signed = ring.signer(now).is_some_and(|held| held.kid == *kid);
+            ring.revoke(kid, since, now).map_err(|why| match why {
+                Irrevocable::Unknown => OrderError::Unknown(kid.clone()),
+                Irrevocable::Already => OrderError::Already(kid.clone()),
+            })?;
+            if signed {
+                at_once(ring, seal, now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Has the next key sign at once, if it can be opened, and else a new one.
+fn at_once(ring: &mut Ring, seal: &Seal, now: i64) -> Result<(), KeyError> {
+    let opens = ring.next(now).is_some_and(|held| {
+        held.sealed.as_ref().is_some_and(|sealed| key::open(seal, &held.kid, &held.public, sealed).is_ok())
+    });
+    let spare = if opens { None } else { Some(Made::new(seal)?) };
+    ring.take_over(spare, now);
+    Ok(())
+}
+
+fn instant(micros: i64) -> String {
+    rfc3339(from_micros(micros))
+}
