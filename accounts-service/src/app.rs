@@ -19,6 +19,7 @@ use crate::db::{Database, DatabaseError, keep_near, keep_opening, open_months};
 use crate::history::History;
 use crate::idempotency::{Running, keep_sweeping};
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
+use crate::proof;
 use crate::standing::worker::{self, Worker};
 use crate::statements::{Bounds, Desk};
 use crate::{holds, routes};
@@ -117,6 +118,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         metrics: worker::Metrics::register(&mut registry),
     };
     tasks.spawn(standing.run(config.standing.poll.get()));
+    let shown = proof::Metrics::register(&mut registry, &deps.clock);
+    tasks.spawn(proof::Sampler::new(db.clone(), deps.clock.clone(), config.invariants.into(), shown).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());
     let app = web::Data::new(App {
