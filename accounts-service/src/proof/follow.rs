@@ -60,8 +60,9 @@ pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mu
     named.truncate(SETTLED);
     settled::check_some(snapshot, &named, findings).await?;
     exchanges::check_some(snapshot, (from, to), findings).await?;
-    if walk.formats.iter().all(|(_, format)| *format > 1) {
-        references::check_some(snapshot, (from, to), findings).await?;
+    // In the first format references were free to repeat.
+    if let Some((since, 2..)) = walk.formats.last() {
+        references::check_some(snapshot, (*since, to), findings).await?;
     }
     if count == next.len() && next.len() < BATCHES as usize {
         at_the_end(&head(snapshot).await?, &walk.chain, findings);

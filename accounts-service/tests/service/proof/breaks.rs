@@ -24,6 +24,8 @@ const PAID_BACK: &str = "SELECT position FROM transfers WHERE id = (SELECT trans
 const EXCHANGED: &str =
     "SELECT t.position FROM transfers t JOIN exchanges x ON x.paid_transfer_id = t.id ORDER BY x.position LIMIT 1";
 pub const NOWHERE: &str = "";
+/// What stands behind the last batch would belong to the next.
+pub const BEHIND: &str = "behind";
 
 const fn broken(name: &'static str, sql: &'static [&'static str], finds: Invariant, at: &'static str) -> Break {
     Break { name, sql, finds, at }
@@ -45,7 +47,7 @@ pub const CHAIN: [Break; 13] = [
         I::ChainLinks,
         BATCH,
     ),
-    broken("a head", &["UPDATE ledger_head SET hash = {zeros}"], I::ChainLinks, NOWHERE),
+    broken("a head", &["UPDATE ledger_head SET hash = {zeros}"], I::ChainLinks, BEHIND),
     broken(
         "a word",
         &["UPDATE transfers SET description = 'for rent' WHERE position = {plain}"],
@@ -75,7 +77,7 @@ pub const CHAIN: [Break; 13] = [
            FROM transfers t, ledger_head h WHERE t.position = {plain}",
         ],
         I::BatchPlaces,
-        NOWHERE,
+        BEHIND,
     ),
 ];
 
@@ -121,7 +123,7 @@ pub const ENTRIES: [Break; 11] = [
         &["INSERT INTO entries (account_id, seq, position, transfer_id, amount, balance_after, posted_at) \
            SELECT {nobody}, 1, last_position + 1000, {nobody}, 1, 1, posted_at FROM ledger_batches WHERE batch_no = {last}"],
         I::EntryPairs,
-        NOWHERE,
+        BEHIND,
     ),
     broken(
         "a number",
@@ -166,7 +168,7 @@ pub const BESIDE: [Break; 13] = [
         "an account",
         &["DELETE FROM accounts WHERE id = (SELECT debit_account_id FROM transfers WHERE position = {plain})"],
         I::AccountBalances,
-        PLAIN_REFERENCE,
+        NOWHERE,
     ),
     broken(
         "what is held",
@@ -207,9 +209,6 @@ pub const BESIDE: [Break; 13] = [
         PAID_BACK,
     ),
 ];
-
-/// Whose account is gone has no reference of theirs any more, either: that stands where the transfer with it stands.
-const PLAIN_REFERENCE: &str = "SELECT CAST(NULL AS bigint)";
 
 pub const NAMED: [Break; 15] = [
     broken(
