@@ -24,3 +24,5 @@ secret admin-password "Admin-$(random | cut -c1-20)"
 password=$(cat "$folder/postgres-password")
 secret users-database-url "postgres://tollgate:$password@$host:5432/users"
 secret accounts-database-url "postgres://tollgate:$password@$host:5432/accounts"
+# The same role on a machine of one's own, in sessions that only read; in production, one that has nothing but SELECT.
+secret accounts-readonly-database-url "postgres://tollgate:$password@$host:5432/accounts?options[default_transaction_read_only]=on"

@@ -19,6 +19,7 @@ use crate::db::{Database, DatabaseError, keep_near, keep_opening, open_months};
 use crate::history::History;
 use crate::idempotency::{Running, keep_sweeping};
 use crate::posting::{self, Committer, Engine, Limits, Metrics};
+use crate::proof;
 use crate::receipts::{KeyringError, Receipts};
 use crate::standing::worker::{self, Worker};
 use crate::statements::{Bounds, Desk};
@@ -125,6 +126,8 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     tasks.spawn(standing.run(config.standing.poll.get()));
     let receipts = Receipts::open(&config.receipts, db.clone(), deps.clock.clone(), &mut registry).await?;
     tasks.spawn(receipts.clone().run());
+    let shown = proof::Metrics::register(&mut registry, &deps.clock);
+    tasks.spawn(proof::Sampler::new(db.clone(), deps.clock.clone(), config.invariants.into(), shown).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let clock = web::Data::new(deps.clock.clone());
     let app = web::Data::new(App {

@@ -33,6 +33,8 @@ pub struct Config {
     pub statements: StatementsConfig,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Checks of the ledger by itself.
+    pub invariants: Invariants,
     /// Payments on dates.
     pub standing: Standing,
     /// Receipts.
@@ -119,6 +121,18 @@ pub struct Retention {
     pub sweep_every: Dur,
 }
 
+/// Checks of the ledger by itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invariants {
+    /// Time between two rounds; 0: none.
+    pub sample_every: Dur,
+    /// Rows that a round reads, about.
+    pub rows: u32,
+    /// Time between two sums of all balances.
+    pub sums_every: Dur,
+}
+
 /// Payments on dates.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +201,15 @@ impl Check for Config {
         {
             report.ensure(sweep.get().as_secs() > 0, key, "at least 1s");
         }
+        let Invariants { sample_every, rows, sums_every } = self.invariants;
+        let often = sample_every.get();
+        report.ensure(
+            often.is_zero() || (1..=86_400).contains(&often.as_secs()),
+            "invariants.sample_every",
+            "0s (off), or 1s to 24h",
+        );
+        report.ensure((100..=100_000).contains(&rows), "invariants.rows", "100 to 100000");
+        report.ensure(sums_every.get().as_secs() > 0, "invariants.sums_every", "at least 1s");
         let poll = self.standing.poll.get();
         report.ensure(!poll.is_zero() && poll.as_secs() <= 60, "standing.poll", "above 0, at most 60s");
         receipts::lint(self, report);
@@ -216,6 +239,9 @@ mod tests {
             ("STATEMENTS__PER_USER", "0"),
             ("STATEMENTS__PATIENCE", "0s"),
             ("RETENTION__SWEEP_EVERY", "0s"),
+            ("INVARIANTS__SAMPLE_EVERY", "200ms"),
+            ("INVARIANTS__ROWS", "1"),
+            ("INVARIANTS__SUMS_EVERY", "0s"),
             ("STANDING__POLL", "0s"),
             ("RECEIPTS__ISSUER", "bank.example/"),
             ("RECEIPTS__RELOAD", "0s"),

@@ -7,8 +7,8 @@ mod month;
 mod remedy;
 mod replica;
 
-pub use connect::{Backend, Database, DatabaseError};
-pub use month::{Month, keep_opening, open_months};
+pub use connect::{Backend, Database, DatabaseError, reader};
+pub use month::{Month, NoMonth, keep_opening, open_months};
 pub use remedy::Remedy;
 pub use replica::{Replica, keep_near};
 

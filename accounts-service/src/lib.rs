@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod openapi;
 pub mod posting;
+pub mod proof;
 mod query;
 pub mod receipts;
 mod routes;

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use accounts_service::db::Database;
+use accounts_service::db::{Database, Month};
+use accounts_service::proof::{Link, Wanted, command};
 use accounts_service::receipts::{KeyOrder, Unread};
 use accounts_service::{Config, Deps, build, openapi, receipts};
 use clap::{Parser, Subcommand};
@@ -38,6 +39,21 @@ enum Command {
     Serve,
     /// Apply missing migrations and stop.
     Migrate,
+    /// Look whether the whole ledger is sound, and say where it is not: ends with 0 (sound), 1 (violated), 2 (nothing could be said).
+    Verify {
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Begin with this month, as 2026-11, and take what was before as it is; what is not kept by month is looked at whole.
+        #[arg(long, value_name = "YYYY-MM")]
+        from: Option<Month>,
+        /// The link that a batch has to have, as BATCH:HASH: one that was kept elsewhere. The report shows the head's.
+        #[arg(long, value_name = "BATCH:HASH")]
+        expect: Option<Link>,
+        /// Show so many violations; all are counted.
+        #[arg(long, default_value_t = 100, value_name = "COUNT")]
+        most: usize,
+    },
     /// Check the configuration and stop.
     CheckConfig,
     /// Print the OpenAPI document.
@@ -87,6 +103,7 @@ async fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
     let file = config.as_deref();
     let done = match command {
+        Command::Verify { json, from, expect, most } => return verify(file, json, Wanted { from, expect, most }).await,
         Command::Serve => serve(file).await,
         Command::Migrate => migrate(file).await,
         Command::CheckConfig => load(file).map(|_| say("the configuration is sound\n")),
@@ -161,6 +178,23 @@ fn checked(receipt: &Path, keys: &Path, issuer: Option<&str>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(refusal) => fail(&format!("the receipt is refused: {refusal}")),
+    }
+}
+
+async fn verify(file: Option<&Path>, json: bool, wanted: Wanted) -> ExitCode {
+    let run = async {
+        let config = load(file)?;
+        command::run(config.database.url.expose(), wanted).await.map_err(|error| error.to_string())
+    };
+    match run.await {
+        Ok(report) => {
+            say(&if json { format!("{:#}\n", report.json()) } else { report.text() });
+            if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            fail(&error);
+            ExitCode::from(UNCHECKED)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod errors;
 mod examples;
 mod exchange;
 mod headers;
+mod proof;
 mod receipts;
 mod settlement;
 mod standing;
@@ -26,6 +27,7 @@ use crate::events::{self, EventBody};
 use crate::exchange::{ExchangeBody, ExchangeRateBody, NewExchange, NewExchangeRate};
 use crate::history::{self, BalanceBody};
 use crate::limits::{LimitBody, Limits, NewLimit, NewLimits, UsedBody};
+use crate::proof::{ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, ViolationBody};
 use crate::standing::{NewStandingOrder, RunBody, StandingOrderBody, StandingOrderPatch};
 use crate::statements::{self, StatementBody, StatementEntryBody};
 use crate::transfers::render::TransferBody;
@@ -111,6 +113,7 @@ pub struct BatchResult<'a> {
         accounts::http::patch, accounts::http::freeze, accounts::http::unfreeze, accounts::http::close,
         crate::exchange::http::post, crate::exchange::http::list, crate::exchange::http::get,
         crate::exchange::http::set_rate, crate::exchange::http::list_rates, crate::exchange::http::get_rate,
+        crate::proof::http::show, crate::proof::http::acknowledge,
         crate::limits::http::get, crate::limits::http::put, transfers::settlement::http::post,
         transfers::settlement::http::void, transfers::settlement::http::reverse,
         crate::standing::http::create, crate::standing::http::list, crate::standing::http::get,
@@ -121,6 +124,7 @@ pub struct BatchResult<'a> {
     ),
     components(schemas(
         NewExchange, NewExchangeRate, ExchangeBody, ExchangeRateBody, ExchangePage, ExchangeRatePage,
+        ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, ViolationBody,
         NewPosting, NewReversal, NewLimit, NewLimits, LimitBody, Limits, UsedBody,
         NewStandingOrder, StandingOrderPatch, StandingOrderBody, StandingOrderPage, RunBody, StandingOrderRunPage,
         NewAccount, AccountPatch, AccountBody, AccountPage, AccountCursorPage, NewTransfer, NewBatch, TransferBody,

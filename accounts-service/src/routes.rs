@@ -10,7 +10,9 @@ use shared::problem::{Code, Problem};
 use shared::telemetry::metrics;
 
 use crate::app::App;
-use crate::{accounts, entries, events, exchange, history, limits, openapi, receipts, standing, statements, transfers};
+use crate::{
+    accounts, entries, events, exchange, history, limits, openapi, proof, receipts, standing, statements, transfers,
+};
 
 /// Versions that are served, as path prefixes.
 const VERSIONS: [&str; 2] = ["/api/v1", "/api/v2"];
@@ -43,6 +45,7 @@ fn api(scope: Scope, list_accounts: Route) -> Scope {
     let scope = exchange::http::routes(scope);
     let scope = history::http::routes(scope);
     let scope = events::http::routes(scope);
+    let scope = proof::http::routes(scope);
     let scope = statements::http::routes(scope);
     let scope = standing::http::routes(scope);
     let scope = transfers::settlement::http::routes(scope);

@@ -10,7 +10,7 @@ pub use assertion::{
 };
 pub use caller::{
     Anyone, Caller, CanAssignRoles, CanManageClients, CanManageKeys, CanManageRoles, CanManageSessions, CanManageUsers,
-    CanReadAudit, CanSeeRoles, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, User,
+    CanOperateAccounts, CanReadAudit, CanSeeRoles, External, InSession, SIGN_IN, SignedIn, Staff, TheGateway, User,
 };
 pub use seal::{Opened, Seal, SealError};
 

@@ -9,7 +9,7 @@ use tests::Backend;
 use tests::backends::Ground;
 use tests::ledger::driver::{self, Cast, Door, Patience};
 use tests::ledger::generator::Random;
-use tests::ledger::{Caller, Features, Generator, Record, Recorder, Report, Role, check};
+use tests::ledger::{Caller, Features, Generator, Record, Recorder, Report, Role, check, disproved};
 use tests::stack::AccountsProcess;
 
 /// Clients at once, on how many accounts.
@@ -124,6 +124,7 @@ async fn run(backend: Backend, processes: usize, (clients, requests): (u64, u64)
     }
     let closing = Record::read(&ground.accounts).await.expect("the ledger is read");
     drop(running);
+    assert_eq!(disproved(&ground.accounts).await, None);
     ground.clear().await.expect("the ground is cleared");
     let report = check(&opening, &recorder.history(), &closing);
     assert!(report.violations.is_empty(), "seed {seed}\n{report}");

@@ -19,7 +19,7 @@ use self::sampler::Sampler;
 use crate::backends::BackendError;
 use crate::ledger::driver::{self, Door, Patience};
 use crate::ledger::generator::{Random, Stage};
-use crate::ledger::{Command, Features, Generator, Record, Recorder, Request, check};
+use crate::ledger::{Command, Features, Generator, Record, Recorder, Request, check, disproved};
 
 /// What is done to the system, and for how long.
 #[derive(Debug, Clone)]
@@ -73,7 +73,8 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
         ended.expect("clients come to an end when all is well").expect("the client runs");
     }
     read_all(&door, &recorder, &stage).await;
-    let (samples, wrong) = sampler.stop().await;
+    let (samples, mut wrong) = sampler.stop().await;
+    wrong.extend(disproved(fleet.ledger()).await);
     let closing = Record::read(fleet.ledger()).await?;
     let version = fleet.postgres_version().await?;
     let history = recorder.history();

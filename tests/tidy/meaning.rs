@@ -31,7 +31,7 @@ pub fn imports(source: &Source) -> Vec<Finding> {
 }
 
 /// Extractors that decide who may call.
-const EXTRACTORS: [&str; 13] = [
+const EXTRACTORS: [&str; 14] = [
     "Anyone",
     "SignedIn",
     "InSession",
@@ -44,6 +44,7 @@ const EXTRACTORS: [&str; 13] = [
     "CanReadAudit",
     "CanSeeRoles",
     "CanManageKeys",
+    "CanOperateAccounts",
     "TheGateway",
 ];
 

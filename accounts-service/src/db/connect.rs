@@ -114,6 +114,30 @@ impl Backend {
     }
 }
 
+/// One connection that only reads, to a database that is there, for questions about all of it: those are planned freely, and
+/// nothing limits their time.
+///
+/// # Errors
+/// When the URL names no database of ours, or it cannot be reached.
+pub async fn reader(url: &str) -> Result<DatabaseConnection, DatabaseError> {
+    match Backend::parse(url)? {
+        Backend::Postgres(options) => {
+            let options = options.options([
+                ("default_transaction_read_only", "on"),
+                ("statement_timeout", "0"),
+                ("idle_in_transaction_session_timeout", "0"),
+            ]);
+            let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(5));
+            Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_with(options).await?))
+        }
+        Backend::Sqlite(options) => {
+            let options = options.create_if_missing(false).read_only(true);
+            let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(10));
+            Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_with(options).await?))
+        }
+    }
+}
+
 /// What a pool's connections are opened with. Every question there is for rows of an index: planned anew for each one's
 /// values, a plan over the tables of all months takes longer than its answer; and while a month fills, before anything
 /// has counted its rows, a plan that was made when it was empty would read all of them.

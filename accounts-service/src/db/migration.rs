@@ -71,6 +71,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000006_standing", "standing"),
     step!("m2026_11_22_000008_rest", "rest"),
     step!("m2026_11_22_000009_receipts", "receipts"),
+    step!("m2026_11_22_000010_checks", "checks"),
 ];
 
 impl MigrationName for Step {

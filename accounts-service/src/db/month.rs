@@ -62,6 +62,33 @@ impl Month {
     }
 }
 
+/// As `2026-11`.
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", 1970 + self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
+    }
+}
+
+/// Text that names no month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a month is written as 2026-11, from 1970-01 on")]
+pub struct NoMonth;
+
+impl std::str::FromStr for Month {
+    type Err = NoMonth;
+
+    fn from_str(text: &str) -> Result<Self, NoMonth> {
+        let (year, month) = text.split_once('-').ok_or(NoMonth)?;
+        let number = |part: &str, digits: usize| -> Option<i32> {
+            (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse().ok())?
+        };
+        match (number(year, 4), number(month, 2)) {
+            (Some(year @ 1970..), Some(month @ 1..=12)) => Ok(Self((year - 1970) * 12 + month - 1)),
+            _ => Err(NoMonth),
+        }
+    }
+}
+
 /// Makes the tables of this month and the next ones, where they are not there. Nothing to SQLite, whose tables are whole.
 pub async fn open_months(db: &Database, clock: &Clock) -> Result<(), DbErr> {
     if matches!(db.backend, Backend::Sqlite(_)) {
@@ -108,6 +135,10 @@ mod tests {
         assert_eq!((november, november.plus(1)), (Month(56 * 12 + 10), december));
         assert_eq!(november.base(), 682 << 40);
         assert_eq!((Month::of(november.base() + 1), Month::of(december.base())), (november, december));
+        assert_eq!((november.to_string(), "2026-12".parse()), ("2026-11".to_owned(), Ok(december)));
+        for wrong in ["2026-13", "2026-00", "1969-12", "2026-1", "26-01", "2026-+1", "", "2026-11-01"] {
+            assert_eq!(wrong.parse::<Month>(), Err(NoMonth), "{wrong}");
+        }
         assert!(Month::of(7) < november && Month::at(to_micros(datetime!(2652-01-01 00:00 UTC))).base() < 1 << 53);
     }
 }

@@ -8,7 +8,7 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
-use super::{exchange, receipts, settlement, standing};
+use super::{exchange, proof, receipts, settlement, standing};
 use crate::posting::core::checks;
 
 /// What any operation may answer.
@@ -65,7 +65,10 @@ fn of(operation: &str) -> Vec<Code> {
         "close_account" => &[&BODY, &KEY, &ONE, &[Code::Forbidden, Code::StateConflict, Code::AccountNotEmpty]],
         "post_transfer" => &[&BODY, &KEY, &MONEY, &checks::TRANSFER, &[Code::ReceiptsUnavailable]],
         "post_transfer_batch" => &[&BODY, &KEY, &MONEY, &[Code::BatchDeclined]],
-        other => return [standing::errors(other), settlement::errors(other), exchange::errors(other)].concat(),
+        other => {
+            return [standing::errors(other), settlement::errors(other), exchange::errors(other), proof::errors(other)]
+                .concat();
+        }
     };
     parts.concat()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{exchange, receipts, settlement, standing};
+use super::{exchange, proof, receipts, settlement, standing};
 
 pub(super) const ACCOUNT: &str = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
 pub(super) const OTHER: &str = "01936f6e-8c21-7f0a-9b5d-6c4e2a1f7d33";
@@ -144,7 +144,8 @@ fn of_schema(name: &str) -> Option<Value> {
             return standing::example(other)
                 .or_else(|| settlement::example(other))
                 .or_else(|| exchange::example(other))
-                .or_else(|| receipts::example(other));
+                .or_else(|| receipts::example(other))
+                .or_else(|| proof::example(other));
         }
     })
 }

@@ -14,7 +14,8 @@ use crate::stack::Stack;
 
 on_both!(every_link_follows_from_the_rows);
 
-fn leaf(row: &transfer::Model) -> [u8; 32] {
+/// What a transfer contributes to the second format.
+pub fn leaf(row: &transfer::Model) -> [u8; 32] {
     let kind = ["", "posted", "pending", "voided"].iter().position(|kind| *kind == row.status).unwrap();
     let mut bytes = vec![2];
     bytes.extend(row.id.as_bytes());

@@ -27,6 +27,7 @@ mod narrowed;
 mod plans;
 mod postgres;
 mod process;
+mod proof;
 mod receipts;
 mod recorded;
 mod refunds;

@@ -6,3 +6,5 @@ mod read;
 mod read_pdf;
 mod schema;
 mod served;
+
+pub use long::resident;

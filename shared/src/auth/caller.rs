@@ -232,4 +232,6 @@ holders! {
     CanReadAudit: AuditRead;
     /// Whoever may see and revoke anybody's API keys.
     CanManageKeys: KeysManage;
+    /// Whoever may freeze, unfreeze and close any account, and so sees whether the ledger is sound.
+    CanOperateAccounts: AccountsOperate;
 }

@@ -235,6 +235,8 @@ fn accounts() -> Vec<Row<'static>> {
             .stale(),
         signed_in("POST /accounts/{id}/freeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/freeze").stale(),
         signed_in("POST /accounts/{id}/unfreeze", [403, 403, 403, 412, 412]).at("/accounts/{account}/unfreeze").stale(),
+        signed_in("GET /admin/invariants", [403, 403, 403, 200, 200]),
+        signed_in("POST /admin/invariants/acknowledgements", [403, 403, 403, 422, 422]).json(r#"{"violations": []}"#),
         signed_in("POST /accounts/{id}/close", [412, 404, 403, 412, 412]).at("/accounts/{account}/close").stale(),
     ]
 }

@@ -78,7 +78,7 @@ async fn long_account(stack: &Stack, who: &User, count: i64) -> String {
 }
 
 /// Resident memory of this process, which the service is part of, in bytes.
-fn resident() -> u64 {
+pub fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()

@@ -1,0 +1,98 @@
+//! Accounts as they are recorded, against what their entries and their holds make of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{DbErr, FromQueryResult};
+use uuid::Uuid;
+
+use super::finding::{Findings, Place};
+use super::invariant::Invariant;
+use super::snapshot::Snapshot;
+use super::walk::Fold;
+
+/// An account with what its open holds claim, whatever their time.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Recorded {
+    /// Which.
+    pub id: Uuid,
+    /// Its currency.
+    pub currency: String,
+    /// Its balance.
+    pub balance: i64,
+    /// What is held of it.
+    pub held: i64,
+    /// The number of its last entry.
+    pub seq: i64,
+    /// What its open holds claim, if it has any.
+    pub claimed: Option<i64>,
+}
+
+/// Accounts with their open holds.
+pub const RECORDED: &str = "SELECT a.id, a.currency, a.balance, a.held, a.seq, h.claimed FROM accounts a LEFT JOIN \
+                            (SELECT debit_account_id, CAST(sum(amount - posted - released) AS bigint) AS claimed \
+                            FROM holds WHERE state = 'open' GROUP BY debit_account_id) AS h \
+                            ON h.debit_account_id = a.id";
+
+/// Holds every account against its fold. Where a walk did not begin at the beginning, accounts without an entry on its way
+/// have none.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn check_all(
+    snapshot: &Snapshot,
+    mut folds: HashMap<Uuid, Fold>,
+    whole: bool,
+    findings: &mut Findings,
+) -> Result<(), DbErr> {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    snapshot
+        .each(RECORDED, Vec::new(), |account: Recorded| {
+            *sums.entry(account.currency.clone()).or_default() += i128::from(account.balance);
+            check_held(&account, findings);
+            match folds.remove(&account.id) {
+                Some(fold) => check_fold(&account, fold, findings),
+                None if whole => check_fold(&account, Fold { seq: 0, balance: 0, currency: None }, findings),
+                None => {}
+            }
+        })
+        .await?;
+    // What is left are entries of accounts that do not exist.
+    for account in folds.into_keys() {
+        let place = Place::default().of(account);
+        findings.check(Invariant::AccountBalances, &place, false, || "entries of no account".to_owned());
+    }
+    check_sums(&sums, findings);
+    Ok(())
+}
+
+/// What is held is what its open holds claim.
+pub fn check_held(account: &Recorded, findings: &mut Findings) {
+    let claimed = account.claimed.unwrap_or_default();
+    let place = Place::default().of(account.id);
+    findings.check(Invariant::HeldAmounts, &place, account.held == claimed, || {
+        format!("{} is held, and open holds claim {claimed}", account.held)
+    });
+}
+
+/// Its balance is that after its last entry.
+pub fn check_fold(account: &Recorded, fold: Fold, findings: &mut Findings) {
+    let place = Place::default().of(account.id);
+    let same = (account.balance, account.seq) == (fold.balance, fold.seq);
+    findings.check(Invariant::AccountBalances, &place, same, || {
+        format!(
+            "a balance of {} after {} entries is recorded; {} after {} is what entries make",
+            account.balance, account.seq, fold.balance, fold.seq
+        )
+    });
+    let own = fold.currency.is_none_or(|code| code == account.currency.as_bytes());
+    findings.check(Invariant::CurrencySums, &place, own, || "its transfers are in another currency".to_owned());
+}
+
+/// The balances of each currency add up to nothing.
+pub fn check_sums(sums: &BTreeMap<String, i128>, findings: &mut Findings) {
+    for (currency, sum) in sums {
+        findings.check(Invariant::CurrencySums, &Place::default(), *sum == 0, || {
+            format!("all balances in {currency} add up to {sum}")
+        });
+    }
+}

@@ -1,0 +1,161 @@
+//! Keys that name what was made under them: several transfers of a batch, or an exchange.
+
+use std::collections::HashSet;
+
+use sea_orm::{DbErr, FromQueryResult, Value};
+use uuid::Uuid;
+
+use super::finding::{Findings, Place};
+use super::invariant::Invariant;
+use super::snapshot::Snapshot;
+
+/// Keys read at once: a body has at most 8,000 ids.
+const PAGE: usize = 50;
+
+/// Ids asked for at once.
+const IDS: usize = 500;
+
+/// The first bytes of bodies that name something.
+const RESULTS: u8 = 1;
+const EXCHANGE: u8 = 2;
+
+#[derive(Clone, Debug, FromQueryResult)]
+struct Key {
+    digest: Uuid,
+    transfer_id: Option<Uuid>,
+    body: Option<Vec<u8>>,
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+/// What keys name.
+#[derive(Debug, Default)]
+struct Named {
+    transfers: Vec<Uuid>,
+    exchanges: Vec<Uuid>,
+    unreadable: u64,
+}
+
+/// Every key whose body names something. Those that name one transfer are held against it where the transfers are.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn check_all(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), DbErr> {
+    let sql = format!(
+        "SELECT digest, transfer_id, body FROM transfer_keys WHERE digest > $1 AND transfer_id IS NULL \
+         AND substr(body, 1, 1) IN ($2, $3) ORDER BY digest LIMIT {PAGE}"
+    );
+    let mut after = Uuid::nil();
+    loop {
+        let values = vec![Value::from(after), Value::from(vec![RESULTS]), Value::from(vec![EXCHANGE])];
+        let keys: Vec<Key> = snapshot.all(&sql, values).await?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = last.digest;
+        check(snapshot, &keys, findings).await?;
+    }
+}
+
+/// The keys that follow a place among all of them, which are spread evenly; and the place reached, none at the end.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn check_some(snapshot: &Snapshot, after: Uuid, findings: &mut Findings) -> Result<(), DbErr> {
+    let sql =
+        format!("SELECT digest, transfer_id, body FROM transfer_keys WHERE digest > $1 ORDER BY digest LIMIT {PAGE}");
+    let keys: Vec<Key> = snapshot.all(&sql, vec![Value::from(after)]).await?;
+    check(snapshot, &keys, findings).await
+}
+
+async fn check(snapshot: &Snapshot, keys: &[Key], findings: &mut Findings) -> Result<(), DbErr> {
+    let mut named = Named::default();
+    for key in keys {
+        named.read(key);
+    }
+    let missing = |what: &str| format!("a key names {what} that does not exist");
+    for (table, what, ids) in
+        [("transfers", "a transfer", &named.transfers), ("exchanges", "an exchange", &named.exchanges)]
+    {
+        for ids in ids.chunks(IDS) {
+            let list = (1..=ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+            let sql = format!("SELECT id FROM {table} WHERE id IN ({list})");
+            let there: Vec<Id> = snapshot.all(&sql, ids.iter().map(|id| Value::from(*id)).collect()).await?;
+            let there: HashSet<_> = there.into_iter().map(|row| row.id).collect();
+            for id in ids {
+                let place = Place::default().with(*id);
+                findings.check(Invariant::Keys, &place, there.contains(id), || missing(what));
+            }
+        }
+    }
+    for _ in 0..named.unreadable {
+        findings.check(Invariant::Keys, &Place::default(), false, || "what a key keeps cannot be read".to_owned());
+    }
+    Ok(())
+}
+
+impl Named {
+    fn read(&mut self, key: &Key) {
+        self.transfers.extend(key.transfer_id);
+        let body = key.body.as_deref().unwrap_or_default();
+        match body.split_first() {
+            _ if key.transfer_id.is_some() => {}
+            Some((&EXCHANGE, id)) => match Uuid::from_slice(id) {
+                Ok(id) => self.exchanges.push(id),
+                Err(_) => self.unreadable += 1,
+            },
+            Some((&RESULTS, items)) => {
+                if self.results(items).is_none() {
+                    self.unreadable += 1;
+                }
+            }
+            // A refusal, or what a release of before kept: it names nothing by id.
+            Some(_) | None => {}
+        }
+    }
+
+    /// Item by item: 0 and the id of a transfer, or 1, a status, a length and so many bytes of a problem.
+    fn results(&mut self, mut items: &[u8]) -> Option<()> {
+        while let Some((kind, rest)) = items.split_first() {
+            items = match kind {
+                0 => {
+                    let (id, rest) = rest.split_first_chunk::<16>()?;
+                    self.transfers.push(Uuid::from_bytes(*id));
+                    rest
+                }
+                1 => {
+                    let (_status, rest) = rest.split_first_chunk::<2>()?;
+                    let (length, rest) = rest.split_first_chunk::<4>()?;
+                    rest.get(usize::try_from(u32::from_be_bytes(*length)).ok()?..)?
+                }
+                _ => return None,
+            };
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_from_between_refusals_and_nothing_from_what_is_cut_off() {
+        let id = Uuid::from_u128(7);
+        let refused = [&[1, 1, 0x96, 0, 0, 0, 3][..], b"no!"].concat();
+        let body = [&[RESULTS][..], &refused, &[0], id.as_bytes(), &refused].concat();
+        let read = |body: &[u8]| {
+            let mut named = Named::default();
+            named.read(&Key { digest: id, transfer_id: None, body: Some(body.to_vec()) });
+            (named.transfers, named.exchanges, named.unreadable)
+        };
+        assert_eq!(read(&body), (vec![id], Vec::new(), 0));
+        assert_eq!(read(&[&[EXCHANGE][..], id.as_bytes()].concat()), (Vec::new(), vec![id], 0));
+        for cut in [3, 9, 12, 20, body.len() - 1] {
+            assert_eq!(read(&body[..cut]).2, 1, "{cut}");
+        }
+        assert_eq!(read(&[EXCHANGE, 1]).2, 1);
+        assert_eq!(read(br#"{"status": 422}"#), Default::default());
+    }
+}

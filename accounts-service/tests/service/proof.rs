@@ -1,0 +1,10 @@
+//! Proof: what has to hold of the ledger, held against ledgers with everything in them, and against broken ones.
+
+mod breaks;
+mod broken;
+mod command;
+mod long;
+mod sampled;
+mod shown;
+mod sound;
+mod world;
