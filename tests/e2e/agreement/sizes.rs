@@ -24,7 +24,7 @@ fn padded(kind: &str, bytes: usize) -> Vec<u8> {
 async fn a_body_may_be_as_large_as_the_document_says(backend: Backend) {
     let world = World::start(backend, "refuse").await;
     let document = document(&world.stack).await;
-    let mut asked = 0;
+    let (mut asked, mut unread) = (0, std::collections::BTreeSet::new());
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("an item") {
             let Some(kind) = kind(operation).filter(|_| ["post", "put", "patch"].contains(&method.as_str())) else {
@@ -50,14 +50,19 @@ async fn a_body_may_be_as_large_as_the_document_says(backend: Backend) {
                     body: Some(padded(kind, bytes)),
                 };
                 let (direct, through) = (world.directly(&case).await, world.through(&case).await);
-                for (way, answer) in [("the service", direct), ("the gateway", through)] {
-                    assert_eq!(answer.status != 413, fits, "{method} {path} of {bytes} at {way}: {answer}");
+                assert_eq!(through.status != 413, fits, "{method} {path} of {bytes} at the gateway: {through}");
+                if (direct.status != 413) != fits {
+                    assert!(!fits, "{method} {path} of {bytes} at the service: {direct}");
+                    unread.insert(path.clone());
                 }
                 asked += 1;
             }
         }
     }
     assert!(asked > 60, "{asked}");
+    // OpenID Connect has it answer a POST as a GET: whatever comes with it is not read, and so not too large.
+    let known = ["/api/v1/auth/userinfo", "/api/v2/auth/userinfo"].map(str::to_owned);
+    assert!(unread.is_subset(&known.into()), "bodies that are taken and not read: {unread:?}");
 }
 
 async fn eight_thousand_ordinary_transfers_fit_into_a_batch(backend: Backend) {
