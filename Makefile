@@ -52,7 +52,7 @@ bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ra
 	$(CARGO) build --release --workspace --bin gateway --bin users-service --bin accounts-service --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-chaos: ## Everything beneath a loaded ledger is killed, stopped, cut and filled; every answer is judged (MINUTES=5 SEED=…)
+chaos: ## Everything beneath a loaded ledger is killed, stopped, cut and filled; every answer is judged (MINUTES=5 SEED=… WITHOUT=fill-disk)
 	tests/ensure-backends.sh
 	$(CARGO) build --profile local --workspace --bins
-	target/local/chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+	target/local/chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(WITHOUT),--without $(WITHOUT))

@@ -35,7 +35,9 @@ mkdir "$work/deploy/k8s/overlays/with-tls"
 printf 'resources: [../../base]\ncomponents: [../../components/gateway-tls]\n' >"$work/deploy/k8s/overlays/with-tls/kustomization.yaml"
 mkdir "$work/deploy/k8s/overlays/with-smtp"
 printf 'resources: [../../base]\ncomponents: [../../components/users-smtp]\n' >"$work/deploy/k8s/overlays/with-smtp/kustomization.yaml"
-for folder in base overlays/local overlays/with-tls overlays/with-smtp; do
+mkdir "$work/deploy/k8s/overlays/with-replica"
+printf 'resources: [../../base]\ncomponents: [../../components/accounts-replica]\n' >"$work/deploy/k8s/overlays/with-replica/kustomization.yaml"
+for folder in base overlays/local overlays/with-tls overlays/with-smtp overlays/with-replica; do
   rendered="$work/$(basename "$folder").yaml"
   kustomize "$work/deploy/k8s/$folder" >"$rendered"
   "$tools/bin/kubernetes-validate" --strict --quiet "$rendered"

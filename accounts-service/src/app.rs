@@ -97,7 +97,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let db = Database::connect(config.database.url.expose(), config.database.connections).await?;
     db.prepare(config.database.migrate_on_start).await?;
     open_months(&db, &deps.clock).await.map_err(DatabaseError::from)?;
-    let mut registry = Registry::default();
+    let mut registry = Registry::with_prefix("tollgate_accounts");
     let DatabaseConfig { replica_url, replica_max_lag, connections, .. } = &config.database;
     let db = match replica_url.expose() {
         "" => db,

@@ -3,6 +3,7 @@
 mod errors;
 mod examples;
 mod exchange;
+mod faults;
 mod headers;
 mod proof;
 mod receipts;
@@ -107,7 +108,7 @@ pub struct BatchResult<'a> {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Tollgate accounts", version = "1", description = "Accounts, transfers and entries. Money is an integer count of minor units with its ISO 4217 currency."),
+    info(title = "Tollgate accounts", version = "1", description = "Accounts, transfers, holds and refunds, statements, exchanges, standing orders and the change feed. Money is an integer count of minor units with its ISO 4217 currency."),
     paths(
         accounts::http::list, accounts::http::list_by_cursor, accounts::http::open, accounts::http::get,
         accounts::http::patch, accounts::http::freeze, accounts::http::unfreeze, accounts::http::close,
@@ -144,6 +145,7 @@ pub fn document() -> String {
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
         settlement::leave_out_bodies(&mut document);
         examples::add(&mut document);
+        faults::add(&mut document);
         serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     JSON.clone()

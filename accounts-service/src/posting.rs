@@ -26,8 +26,8 @@ mod sqlite;
 
 pub use self::core::{
     Account, Asker, Bounds, Command, Decided, Decline, Draft, Effect, Exchange, Exchanged, Halt, Hold, HoldState, Kind,
-    Limit, Memo, Need, Newest, Order, Pair, Pending, Posting, Preconditions, Record, Recorded, Refusal, SameAccount,
-    Slice, State, Status, Stop, Window, apply, decide, exchange, lapse,
+    Limit, Look, Memo, Need, Newest, Order, Pair, Pending, Posting, Preconditions, Record, Recorded, Refusal,
+    SameAccount, Seen, Slice, State, Status, Stop, Window, apply, decide, exchange, lapse,
 };
 pub use command::{Answer, Failure, KeyDigest, Mode, Unit, Work};
 pub use committer::{Committer, start};

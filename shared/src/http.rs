@@ -20,7 +20,7 @@ pub use context::context;
 pub use etag::{Conditions, entity_tag};
 pub use form::Form;
 pub use path::Id;
-pub use query::QueryPairs;
+pub use query::{NoQuery, QueryPairs, WithoutQuery};
 
 use crate::problem::{Code, Problem};
 

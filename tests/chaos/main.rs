@@ -20,6 +20,9 @@ struct Arguments {
     /// Clients at once.
     #[arg(long, default_value_t = 64)]
     clients: u64,
+    /// What is not to happen; may be given more than once. Whatever else cannot happen here makes the run void.
+    #[arg(long)]
+    without: Vec<Blow>,
     /// Where the report goes.
     #[arg(long, default_value = "bench-results")]
     to: PathBuf,
@@ -34,7 +37,7 @@ async fn main() -> ExitCode {
         seed: arguments.seed.unwrap_or_else(rand::random),
         lasts: Duration::from_secs(arguments.minutes * 60),
         clients: arguments.clients,
-        blows: Blow::ALL.to_vec(),
+        blows: Blow::ALL.into_iter().filter(|blow| !arguments.without.contains(blow)).collect(),
         pauses: (3, 8),
         features: Features::ALL,
     };

@@ -2,6 +2,7 @@
 //! itself, through a gateway that holds requests against the document, and through one that does not.
 
 mod cases;
+mod sizes;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -37,19 +38,7 @@ struct World {
 }
 
 async fn the_gateway_refuses_in_the_services_words(backend: Backend) {
-    let start = async |mode: &str| {
-        // Whoever asks with every wrong password there is would lose their session to it.
-        let stack = Stack::builder(backend).set(Service::Users, "sessions.wrong_proofs", 1_000);
-        // However long it takes: who signed in a second later would still be fresh when the first is not.
-        let stack = stack.set(Service::Users, "sessions.step_up", "1h");
-        let stack = stack.set(Service::Gateway, "validation.mode", mode).start().await;
-        let person = stack.with_roles("all", &["support", "treasurer", "admin"]).await;
-        let account = person.client.open("own", "USD").await;
-        let victim = stack.register("victim").await.id;
-        let signer = Signer::new(&Secret::from(stack.assertion_secret.clone()), Clock::system()).expect("long enough");
-        World { stack, person, account, victim, signer }
-    };
-    let (on, off) = (start("refuse").await, start("off").await);
+    let (on, off) = (World::start(backend, "refuse").await, World::start(backend, "off").await);
     let document = document(&on.stack).await;
     let cases = cases::of(&document);
     let asked: BTreeSet<_> = cases.iter().map(|case| format!("{} {}", case.method, case.template)).collect();
@@ -120,6 +109,21 @@ fn told(answer: &Answer) -> String {
 }
 
 impl World {
+    /// With the gateway's validation in this mode.
+    async fn start(backend: Backend, mode: &str) -> Self {
+        // Whoever asks with every wrong password there is would lose their session to it.
+        let stack = Stack::builder(backend).set(Service::Users, "sessions.wrong_proofs", 1_000);
+        // However long it takes: who signed in a second later would still be fresh, with a good token, when the first is not.
+        let stack =
+            stack.set(Service::Users, "sessions.step_up", "1h").set(Service::Users, "tokens.access_lifetime", "1h");
+        let stack = stack.set(Service::Gateway, "validation.mode", mode).start().await;
+        let person = stack.with_roles("all", &["support", "treasurer", "admin"]).await;
+        let account = person.client.open("own", "USD").await;
+        let victim = stack.register("victim").await.id;
+        let signer = Signer::new(&Secret::from(stack.assertion_secret.clone()), Clock::system()).expect("long enough");
+        Self { stack, person, account, victim, signer }
+    }
+
     async fn through(&self, case: &Case) -> Answer {
         self.send(case, &self.person.client, None).await
     }

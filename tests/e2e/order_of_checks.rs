@@ -1,6 +1,7 @@
 //! The contract's order of checks: the first that fails is the answer, the same alone, dry and in a batch.
 
 mod pairs;
+mod settlements;
 mod wishes;
 
 use reqwest::Method;

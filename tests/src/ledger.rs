@@ -18,13 +18,14 @@ pub use self::history::{Answer, History, Recorder, Verdict};
 pub use self::model::Ledger;
 pub use self::record::Record;
 
-use accounts_service::proof::{Wanted, command};
+use accounts_service::proof::{self, Wanted};
 
 /// What `accounts-service verify` says of the ledger at `url`, if that is not sound.
 ///
 /// # Panics
 /// When it cannot be asked.
 pub async fn disproved(url: &str) -> Option<String> {
-    let report = command::run(url, Wanted { from: None, expect: None, most: 20 }).await.expect("the ledger is read");
+    let report =
+        proof::command::run(url, Wanted { from: None, expect: None, most: 20 }).await.expect("the ledger is read");
     (!report.is_sound()).then(|| report.text())
 }

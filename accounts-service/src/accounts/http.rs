@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::domain::AccountId;
 use shared::domain::paging::{CursorPage, CursorRequest, Order, PageRequest, Paged};
-use shared::http::{Body, Conditions, Id, QueryPairs};
+use shared::http::{Body, Conditions, Id, NoQuery, QueryPairs, WithoutQuery};
 use shared::problem::{Code, Problem};
 use shared::wire::idempotency::Key;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::cursor::List;
 use crate::db;
 use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
+use crate::query::currency;
 use crate::routes::{base, read, resource};
 
 const PAGING: [&str; 6] = ["page", "per_page", "skip", "limit", "sort_by", "sort_order"];
@@ -51,7 +52,7 @@ pub async fn open(
     app: web::Data<App>,
     key: KeyHeader,
     request: HttpRequest,
-    Body(new): Body<NewAccount>,
+    WithoutQuery(Body(new)): WithoutQuery<Body<NewAccount>>,
 ) -> Result<HttpResponse, Problem> {
     let mut hash = Sha256::new();
     hash.update(new.currency.code());
@@ -69,7 +70,7 @@ pub async fn open(
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "Accounts",
-    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, in any case"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, letters of ASCII in any case"), ("page" = Option<u64>, Query, description = "From 1"), ("per_page" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("skip" = Option<u64>, Query, description = "Rows to pass over: with limit, instead of page and per_page"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent: with skip"), ("sort_by" = Option<String>, Query, description = "created_at, name or balance"), ("sort_order" = Option<String>, Query, description = "asc or desc")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountPage)),
 )]
 pub async fn list(
@@ -95,7 +96,7 @@ pub async fn list(
 /// Lists the caller's accounts, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/api/v2/accounts", operation_id = "list_accounts", tag = "Accounts",
-    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, in any case"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
+    params(("scope" = Option<String>, Query, description = "own or all"), ("status" = Option<String>, Query, description = "open, frozen or closed"), ("kind" = Option<String>, Query, description = "user or system"), ("currency" = Option<String>, Query, description = "ISO 4217"), ("label" = Option<String>, Query, description = "With this label: name:value"), ("q" = Option<String>, Query, description = "With this in the name, letters of ASCII in any case"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent")),
     responses((status = 200, description = "A page", body = crate::openapi::AccountCursorPage)),
 )]
 pub async fn list_by_cursor(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {
@@ -124,6 +125,7 @@ pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<AccountId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let body = AccountBody::of(store::shown(&app.db, &who, id, app.clock.now_micros()).await?)?;
@@ -136,7 +138,7 @@ pub async fn get(
 
 /// Changes an account (RFC 7396 merge patch): its name and labels, which is for the owner, or its floor and ceiling, which is for treasurer and admin. Bounds that the balance does not keep are refused with 409.
 #[utoipa::path(
-    patch, path = "/accounts/{id}", operation_id = "rename_account", tag = "Accounts",
+    patch, path = "/accounts/{id}", operation_id = "change_account", tag = "Accounts",
     request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),
     params(("id" = AccountId, Path, description = "The account's id"), ("If-Match" = Option<String>, Header, description = "412 when the account has another version")),
     responses((status = 200, description = "As it is now", body = AccountBody)),
@@ -146,7 +148,7 @@ pub async fn patch(
     app: web::Data<App>,
     Id(id): Id<AccountId>,
     conditions: Conditions,
-    Body(patch): Body<AccountPatch>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<AccountPatch>>,
 ) -> Result<HttpResponse, Problem> {
     let change = change(patch)?;
     let changed = once(&app, None, async |tx| {
@@ -156,7 +158,7 @@ pub async fn patch(
 }
 
 /// What freeze, unfreeze and close all read from their request.
-type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions, Bodiless);
+type Asked = (SignedIn, web::Data<App>, Id<AccountId>, KeyHeader, Conditions, WithoutQuery<Bodiless>);
 
 /// Stops debits. Treasurer or admin; no debit commits after the answer.
 #[utoipa::path(
@@ -213,7 +215,7 @@ fn filter(who: &SignedIn, query: &QueryPairs) -> Result<Filter, Problem> {
         owner: (!all).then_some(who.user.id),
         status: one_of("status", query.get("status"), &["open", "frozen", "closed"])?,
         kind: one_of("kind", query.get("kind"), &["user", "system"])?,
-        currency: query.get("currency").map(str::to_owned),
+        currency: currency(query, "currency")?,
         label: query.get("label").map(LabelFilter::parse).transpose()?,
         q: query.get("q").map(sought).transpose()?,
     })

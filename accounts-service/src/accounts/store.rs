@@ -119,7 +119,7 @@ pub struct Filter {
     pub currency: Option<String>,
     /// Only with this label.
     pub label: Option<LabelFilter>,
-    /// Only with this in the name, in any case.
+    /// Only with this in the name, letters of ASCII in any case.
     pub q: Option<String>,
 }
 
@@ -147,14 +147,15 @@ fn labelled(label: &LabelFilter) -> Condition {
     Condition::all().add(account::Column::Id.in_subquery(with))
 }
 
-/// Upper and lower case are the database's own to know, so it is asked about both texts.
+/// Letters of ASCII in any case, and no others: those the databases fold each in its own way, one not at all and one by its
+/// locale.
 fn named(text: &str, backend: &Backend) -> SimpleExpr {
-    let place = match backend {
-        Backend::Postgres(_) => "strpos",
-        Backend::Sqlite(_) => "instr",
+    let column = Expr::col((account::Entity, account::Column::Name));
+    let (place, name) = match backend {
+        Backend::Postgres(_) => ("strpos", Func::lower(Expr::cust_with_expr("$1 COLLATE \"C\"", column))),
+        Backend::Sqlite(_) => ("instr", Func::lower(column)),
     };
-    let name = Func::lower(Expr::col((account::Entity, account::Column::Name)));
-    let found = Func::cust(place).args([Expr::from(name), Func::lower(Expr::val(text)).into()]);
+    let found = Func::cust(place).args([Expr::from(name), Expr::val(text.to_ascii_lowercase())]);
     Expr::from(found).gt(0)
 }
 

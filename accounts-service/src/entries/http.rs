@@ -28,7 +28,7 @@ const LOOKED_AT: i64 = 10_000;
 /// Lists an account's entries, oldest first; `seq` counts from 1 without gaps. With `direction` a page may have fewer than `limit` entries although more follow: go on for as long as `has_more` is true.
 #[utoipa::path(
     get, path = "/accounts/{id}/entries", operation_id = "list_entries", tag = "Entries",
-    params(("id" = AccountId, Path, description = "The account's id"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("from" = Option<String>, Query, description = "Posted then or later"), ("to" = Option<String>, Query, description = "Posted before"), ("direction" = Option<String>, Query, description = "debit or credit: what the account paid, or received"), ("transfer_id" = Option<String>, Query, description = "The side of this transfer")),
+    params(("id" = AccountId, Path, description = "The account's id"), ("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("from" = Option<String>, Query, description = "Posted then or later"), ("to" = Option<String>, Query, description = "Posted before; not later than from is an empty list"), ("direction" = Option<String>, Query, description = "debit or credit: what the account paid, or received"), ("transfer_id" = Option<String>, Query, description = "The side of this transfer")),
     responses((status = 200, description = "A page", body = crate::openapi::EntryPage)),
 )]
 pub async fn list(

@@ -27,7 +27,8 @@ pub struct EventBody {
     /// What happened.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it happened to: a transfer's id, or an account's.
+    /// What it happened to: a transfer's id, else an account's. Of an exchange and a standing order that is the account that pays, of a
+    /// rate its base account.
     pub subject: Uuid,
     /// When.
     #[schema(format = DateTime)]
@@ -35,7 +36,9 @@ pub struct EventBody {
     /// Of `data`.
     #[schema(example = "application/json")]
     pub datacontenttype: &'static str,
-    /// The transfer as it was recorded, or the account as it was then.
+    /// The transfer as it was recorded; the account, its limits, the rate or the order as it was then. Of a run of an order
+    /// `standing_order_id` and `run`; of an exchange its ids, `rate` and `remainder`; of an expiry `transfer_id`, both
+    /// accounts, `released` and `expires_at`.
     #[schema(value_type = Object)]
     pub data: Box<RawValue>,
 }

@@ -24,7 +24,7 @@ pub struct NewExchange {
     /// What is paid: minor units of the debit account's currency, 1 to 9007199254740991.
     #[schema(value_type = i64, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10_000)]
     pub amount: RawAmount,
-    /// The rate that is counted on: 422 `precondition_failed` when another is in force. Absent: the one that is.
+    /// The rate that is counted on: 422 `exchange_rate_changed` when another is in force. Absent: the one that is.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,12})?$", example = "0.9234")]
     pub rate: Option<Rate>,

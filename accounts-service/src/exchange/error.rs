@@ -9,20 +9,18 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Paid(decline) => decline.into(),
-            Refusal::OneCurrency => Self::new(Code::CurrencyMismatch)
-                .detail("Both accounts have one currency: that is a transfer, and no exchange."),
-            Refusal::OwnAccount => Self::new(Code::AccountsMustBeDifferent)
-                .detail("An account of the exchange is the one that the rate itself pays from or to."),
-            Refusal::NoRate => Self::new(Code::StateConflict).detail("No rate is in force between these currencies."),
+            Refusal::OneCurrency => Self::new(Code::CurrenciesMustBeDifferent),
+            Refusal::OwnAccount => Self::new(Code::ExchangeWithRateAccount),
+            Refusal::NoRate => Self::new(Code::NoExchangeRate),
             Refusal::OtherRate(rate) => {
-                Self::new(Code::PreconditionFailed).detail(format!("Another rate is in force: {rate}."))
+                Self::new(Code::ExchangeRateChanged).detail(format!("Another rate is in force: {rate}."))
             }
             Refusal::Unpayable(unpayable) => {
                 let rule = match unpayable {
                     Unpayable::TooSmall => "too_small",
                     Unpayable::TooLarge => "too_large",
                 };
-                Self::new(Code::ValidationFailed).error("/amount", rule, unpayable.to_string())
+                Self::new(Code::ExchangeAmountUnpayable).error("/amount", rule, unpayable.to_string())
             }
             Refusal::Received(decline) | Refusal::Rounding(decline) => second(decline),
         }

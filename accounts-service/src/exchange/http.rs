@@ -5,8 +5,8 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Scope, web};
 use shared::auth::SignedIn;
 use shared::domain::paging::{CursorPage, CursorRequest};
-use shared::domain::{Currency, ExchangeId, ExchangeRateId, UserId};
-use shared::http::{Body, Conditions, Id, QueryPairs, entity_tag};
+use shared::domain::{ExchangeId, ExchangeRateId, UserId};
+use shared::http::{Body, Conditions, Id, NoQuery, QueryPairs, WithoutQuery, entity_tag};
 use shared::problem::{CONTENT_TYPE_PROBLEM, Code, Problem};
 use shared::wire::idempotency::REPLAYED_HEADER;
 
@@ -20,6 +20,7 @@ use crate::cursor::List;
 use crate::db;
 use crate::idempotency::{Claim, KeyHeader, Stored, digest, once};
 use crate::posting::{Answer, Outcome, made_exchange};
+use crate::query::currency;
 use crate::routes::{base, read, resource};
 
 /// Registers them.
@@ -92,6 +93,7 @@ pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<ExchangeId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let maker = (!may_see_all(&who)).then_some(who.user.id);
@@ -115,7 +117,7 @@ pub async fn set_rate(
     app: web::Data<App>,
     key: KeyHeader,
     request: HttpRequest,
-    Body(new): Body<NewExchangeRate>,
+    WithoutQuery(Body(new)): WithoutQuery<Body<NewExchangeRate>>,
 ) -> Result<HttpResponse, Problem> {
     let claim = key
         .optional()?
@@ -129,7 +131,7 @@ pub async fn set_rate(
     Ok(stored.await?.into())
 }
 
-/// Lists rates, newest first: of each pair the first is the one in force, unless it has lapsed.
+/// Lists rates, newest first: of each pair the first is the one in force, unless it has lapsed, or another was set while the list came from a standby that is a little behind.
 #[utoipa::path(
     get, path = "/exchange-rates", operation_id = "list_exchange_rates", tag = "Exchanges",
     params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("base" = Option<String>, Query, description = "ISO 4217"), ("quote" = Option<String>, Query, description = "ISO 4217")),
@@ -157,6 +159,7 @@ pub async fn get_rate(
     _: SignedIn,
     app: web::Data<App>,
     Id(id): Id<ExchangeRateId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let row = store::rate(&app.db, id).await.map_err(db::problem)?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -205,12 +208,4 @@ async fn respond(app: &App, answer: Answer, base: &str) -> Result<HttpResponse, 
         response.0.insert_header((REPLAYED_HEADER, "true"));
     }
     Ok(response.0.body(response.1))
-}
-
-fn currency(query: &QueryPairs, name: &'static str) -> Result<Option<String>, Problem> {
-    let Some(code) = query.get(name) else { return Ok(None) };
-    let currency = code.parse::<Currency>().map_err(|_| {
-        Problem::new(Code::ValidationFailed).error(format!("?{name}"), "currency", "an ISO 4217 currency")
-    })?;
-    Ok(Some(currency.code().to_owned()))
 }

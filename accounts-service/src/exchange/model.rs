@@ -24,10 +24,10 @@ pub struct ExchangeBody {
     /// The same as a decimal: major units received for one paid.
     #[schema(example = "0.9234")]
     pub rate: String,
-    /// What was paid.
+    /// What was paid, as it was recorded: what has been paid back since is shown by the transfer itself.
     #[schema(value_type = TransferBody)]
     pub paid: Raw,
-    /// What was received.
+    /// What was received, as it was recorded.
     #[schema(value_type = TransferBody)]
     pub received: Raw,
     /// What rounding took: a part of a minor unit of what is received, as a decimal. It is never lost: it is booked in whole

@@ -4,7 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{HttpResponse, Scope, web};
 use shared::auth::SignedIn;
 use shared::domain::AccountId;
-use shared::http::{Body, Conditions, Id};
+use shared::http::{Body, Conditions, Id, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{Limits, NewLimits};
@@ -28,6 +28,7 @@ pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<AccountId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let Shown { body, etag } = ops::show(&app, &who, id).await?;
@@ -53,7 +54,7 @@ pub async fn put(
     app: web::Data<App>,
     Id(id): Id<AccountId>,
     conditions: Conditions,
-    Body(new): Body<NewLimits>,
+    WithoutQuery(Body(new)): WithoutQuery<Body<NewLimits>>,
 ) -> Result<HttpResponse, Problem> {
     let limits = new.read()?;
     let replaced = once(&app, None, async |tx| {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{exchange, proof, receipts, settlement, standing};
+use crate::events::KINDS;
 
 pub(super) const ACCOUNT: &str = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
 pub(super) const OTHER: &str = "01936f6e-8c21-7f0a-9b5d-6c4e2a1f7d33";
@@ -10,6 +11,9 @@ pub(super) const OWNER: &str = "01936f6a-02b4-7d19-b1c8-9e7f5a3d4c55";
 pub(super) const TRANSFER: &str = "01936f70-1e5f-7a68-8d2b-4f6a9c0e3b77";
 pub(super) const CURSOR: &str = "5f1d0c9a5b2233356534386130643763396631326162222c34325d";
 pub(super) const AT: &str = "2026-11-21T08:00:00.000000Z";
+
+/// Ends of the paths whose 200 is a dry run's, or a list's.
+const DRY_RUNS: [&str; 5] = ["/transfers", "/exchanges", "/{id}/post", "/{id}/void", "/{id}/reverse"];
 
 /// Adds them to a document. Schemas that come from `shared` keep to the examples they have: one given here would make
 /// two schemas of one where documents are merged.
@@ -27,7 +31,7 @@ pub(super) fn add(document: &mut Value) {
             operation.get_mut("requestBody").into_iter().for_each(|body| contents(body, path));
             let answers = operation["responses"].as_object_mut().into_iter().flatten();
             answers.for_each(|(_, answer)| contents(answer, path));
-            if ["/transfers", "/exchanges"].iter().any(|end| path.ends_with(end)) {
+            if DRY_RUNS.iter().any(|end| path.ends_with(end)) {
                 dry_run(&mut operation["responses"]["200"]["content"]["application/json"]["example"]);
             }
         }
@@ -68,6 +72,9 @@ fn dry_run(example: &mut Value) {
             example[member] = Value::Null;
         }
     }
+    for side in ["paid", "received"] {
+        example.get_mut(side).into_iter().for_each(dry_run);
+    }
 }
 
 fn parameter(parameter: &mut Value) {
@@ -94,7 +101,13 @@ fn parameter(parameter: &mut Value) {
         "from" | "to" | "at" => json!(AT),
         "pending_of" | "reversal_of" | "transfer_id" => json!(TRANSFER),
         "direction" => json!("debit"),
-        "types" => json!("transfer.posted,account.frozen"),
+        "types" => {
+            // One text in the query, with commas between: a list to whoever makes a client of this.
+            parameter["schema"] = json!({"type": "array", "items": {"type": "string", "enum": KINDS}});
+            parameter["style"] = json!("form");
+            parameter["explode"] = json!(false);
+            json!(["transfer.posted", "account.frozen"])
+        }
         "format" => json!("csv"),
         _ => return,
     };

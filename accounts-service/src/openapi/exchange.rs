@@ -32,7 +32,7 @@ pub struct ExchangeRatePage {
 /// The errors of an operation, by its id without the version.
 pub(super) fn errors(operation: &str) -> Vec<Code> {
     let parts: &[&[Code]] = match operation {
-        "post_exchange" => &[&BODY, &KEY, &MONEY, &checks::TRANSFER, &[Code::StateConflict]],
+        "post_exchange" => &[&BODY, &KEY, &MONEY, &checks::EXCHANGE],
         "list_exchanges" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
         "get_exchange" | "get_exchange_rate" => &[&ONE],
         "set_exchange_rate" => &[&BODY, &KEY, &[Code::Forbidden]],
@@ -54,7 +54,7 @@ pub(super) fn example(name: &str) -> Option<Value> {
     let transfer = |id: &str, (debit, credit): (&str, &str), amount: i64, currency: &str| {
         json!({
             "id": id, "debit_account_id": debit, "credit_account_id": credit, "amount": amount, "currency": currency,
-            "status": "posted", "description": null, "external_ref": null, "metadata": null, "pending_of": null,
+            "status": "posted", "remaining": amount, "description": null, "external_ref": null, "metadata": null, "pending_of": null,
             "reversal_of": null, "expires_at": null, "posted_at": AT, "created_at": AT,
         })
     };

@@ -15,10 +15,12 @@ impl Modify for Headers {
 
 fn of(path: &str, status: &str, keyed: bool) -> Vec<&'static str> {
     let mut names = vec!["Cache-Control"];
-    let one = path.contains("{id}") && !["/entries", "/balance", "/runs"].iter().any(|list| path.ends_with(list));
+    let untagged = ["/entries", "/balance", "/runs", "/post", "/void", "/reverse"];
+    let one = path.contains("{id}") && !untagged.iter().any(|end| path.ends_with(end));
     // A decline of a transfer is frozen under its key as a success is.
-    let frozen =
-        ["/transfers", "/exchanges"].iter().any(|part| path.contains(part)) && matches!(status, "404" | "409" | "422");
+    let money = ["/transfers", "/exchanges"].iter().any(|part| path.contains(part));
+    let named = path.contains("/transfers/{id}/") && matches!(status, "403" | "412");
+    let frozen = money && (named || matches!(status, "404" | "409" | "422"));
     names.extend((keyed && (status.starts_with('2') || frozen)).then_some("Idempotent-Replayed"));
     match status {
         "200" | "304" if one || path.starts_with("/.well-known/") => names.push("ETag"),

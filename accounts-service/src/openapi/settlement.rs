@@ -51,13 +51,15 @@ pub(super) fn leave_out_bodies(document: &mut Value) {
 pub(super) fn answered(path: &str, mut transfer: Value) -> Value {
     let original = transfer["id"].clone();
     let changes = match path.rsplit('/').next() {
-        Some("post") => json!({"amount": 850, "external_ref": null, "pending_of": original}),
+        Some("post") => json!({"amount": 850, "remaining": 850, "external_ref": null, "pending_of": original}),
         Some("void") => {
-            json!({"status": "voided", "external_ref": null, "pending_of": original, "posted_at": null})
+            json!({
+                "status": "voided", "remaining": null, "external_ref": null, "pending_of": original, "posted_at": null,
+            })
         }
         Some("reverse") => json!({
             "debit_account_id": transfer["credit_account_id"], "credit_account_id": transfer["debit_account_id"],
-            "description": "Returned", "external_ref": null, "reversal_of": original,
+            "description": "Returned", "remaining": null, "external_ref": null, "reversal_of": original,
         }),
         _ => return transfer,
     };

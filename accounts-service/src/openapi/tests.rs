@@ -34,7 +34,7 @@ fn every_status_that_can_occur_is_listed_with_an_example() {
         expected.extend(
             (name.contains("{id}")
                 && !["/entries", "/balance", "/runs"].iter().any(|list| name.ends_with(list))
-                && !name.contains("/transfers"))
+                && (name.starts_with("post") || !name.contains("/transfers")))
             .then_some("412"),
         );
         expected.extend(name.contains("{id}").then_some("404"));
@@ -131,4 +131,83 @@ fn each_version_lists_accounts_in_its_own_way() {
     let problem = &document["components"]["schemas"]["Problem"];
     assert!(!problem["required"].as_array().unwrap().contains(&json!("errors")));
     assert_eq!(problem["properties"]["errors"]["type"], "array");
+}
+
+#[test]
+fn a_fault_in_an_example_is_one_that_the_operation_can_have() {
+    let document = read();
+    let mut seen = 0;
+    for (name, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let query: Vec<_> =
+            parameters.filter(|it| it["in"] == "query").map(|it| it["name"].as_str().unwrap()).collect();
+        let contents = operation["requestBody"]["content"].as_object().into_iter().flatten();
+        let schema = contents.filter_map(|(_, content)| content["schema"]["$ref"].as_str()).next();
+        let members = schema.map(|it| &document.pointer(&it[1..]).unwrap()["properties"]);
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let examples =
+                response["content"]["application/problem+json"]["examples"].as_object().into_iter().flatten();
+            for (code, example) in examples {
+                let faults = example["value"]["errors"].as_array();
+                let told = ["validation_failed", "malformed_query"].contains(&code.as_str());
+                assert!(faults.is_some() || !told, "{name} {status} {code} tells no fault");
+                for fault in faults.into_iter().flatten() {
+                    let pointer = fault["pointer"].as_str().unwrap();
+                    let of_none = ["unknown_parameter", "repeated"].contains(&fault["code"].as_str().unwrap());
+                    let known = match pointer.split_at(1) {
+                        ("?", parameter) => query.contains(&parameter) || of_none,
+                        (_, member) => members.is_some_and(|it| it[member.split('/').next().unwrap()].is_object()),
+                    };
+                    assert!(known, "{name} {status} {code}: {pointer}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 64, "{seen}");
+}
+
+/// Every transfer that is shown in `value`, which looks as `schema` says.
+fn transfers<'v>(document: &'v Value, schema: &'v Value, value: &'v Value, found: &mut Vec<&'v Value>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        if reference.ends_with("/Transfer") {
+            return found.push(value);
+        }
+        return transfers(document, document.pointer(&reference[1..]).unwrap(), value, found);
+    }
+    for choice in schema["oneOf"].as_array().into_iter().flatten() {
+        transfers(document, choice, value, found);
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        value.get(name).into_iter().for_each(|value| transfers(document, member, value, found));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        transfers(document, &schema["items"], item, found);
+    }
+}
+
+#[test]
+fn a_transfer_in_an_example_has_every_member_and_adds_up() {
+    let document = read();
+    let members: Vec<_> =
+        document["components"]["schemas"]["Transfer"]["properties"].as_object().unwrap().keys().collect();
+    let mut shown = Vec::new();
+    for (name, operation) in operations(&document) {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let content = &response["content"]["application/json"];
+            let mut found = Vec::new();
+            transfers(&document, &content["schema"], &content["example"], &mut found);
+            shown.extend(found.into_iter().map(|transfer| (format!("{name} {status}"), transfer)));
+        }
+    }
+    assert!(shown.len() > 20, "{}", shown.len());
+    for (name, transfer) in shown {
+        assert_eq!(transfer.as_object().unwrap().keys().collect::<Vec<_>>(), members, "{name}");
+        let (amount, remaining) = (&transfer["amount"], &transfer["remaining"]);
+        let ended = transfer["status"] == "voided" || !transfer["reversal_of"].is_null();
+        assert_eq!(remaining, if ended { &Value::Null } else { amount }, "{name}");
+        let tried = name.ends_with("200") && name.starts_with("post") && !name.contains("/batch");
+        assert_eq!(tried, transfer["id"].is_null(), "{name}");
+        assert!(!tried || transfer["created_at"].is_null(), "{name}");
+    }
 }

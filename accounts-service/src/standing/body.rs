@@ -77,6 +77,21 @@ pub struct Retries {
     pub after: i32,
 }
 
+/// A merge patch of retries: a member that is absent stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StandingOrderRetriesPatch)]
+pub struct RetriesPatch {
+    /// How often.
+    #[serde(default)]
+    #[schema(value_type = i16, required = false, minimum = 0, maximum = 10)]
+    pub times: Field<i16>,
+    /// Seconds between two tries, an hour to a week.
+    #[serde(default)]
+    #[schema(value_type = i32, required = false, minimum = 3_600, maximum = 604_800, example = 86_400)]
+    pub after: Field<i32>,
+}
+
 /// A merge patch of a standing order (RFC 7396). What it is due by is not changed: that is another order.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,10 +112,10 @@ pub struct StandingOrderPatch {
     #[serde(default)]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 2_147_483_647)]
     pub most_runs: Field<i32>,
-    /// What happens when the account has too little.
-    #[serde(default)]
-    #[schema(value_type = Option<Retries>)]
-    pub retries: Field<Retries>,
+    /// What happens when the account has too little; `null`: nothing more on that date.
+    #[serde(default, deserialize_with = "patched")]
+    #[schema(value_type = Option<RetriesPatch>)]
+    pub retries: Field<RetriesPatch>,
     /// `paused` or `active` again: dates that pass meanwhile are not made up for.
     #[serde(default)]
     #[schema(value_type = Switch, required = false)]
@@ -159,7 +174,8 @@ impl NewStandingOrder {
     /// Its schedule; 422 with every fault of texts, rule and bounds.
     pub fn check(&self) -> Result<Schedule, Problem> {
         self.payment().check()?;
-        let (schedule, bounds) = (self.schedule(), bounds(self.most_runs, self.retries));
+        let retries = self.retries.map_or((None, None), |it| (Some(it.times), Some(it.after)));
+        let (schedule, bounds) = (self.schedule(), bounds(self.most_runs, retries));
         match (schedule, bounds) {
             (Ok(schedule), Ok(())) => Ok(schedule),
             (Err(faults), Ok(())) => Err(Problem::new(Code::ValidationFailed).errors(faults)),
@@ -208,17 +224,18 @@ impl StandingOrderPatch {
         {
             return Err(Problem::new(Code::ValidationFailed).errors([no_day("/ends_on")]));
         }
-        let of = |field: Field<i32>| if let Field::Value(value) = field { Some(value) } else { None };
-        let retries = if let Field::Value(retries) = self.retries { Some(retries) } else { None };
-        bounds(of(self.most_runs), retries)
+        let most_runs = if let Field::Value(most) = self.most_runs { Some(most) } else { None };
+        let RetriesPatch { times, after } =
+            if let Field::Value(patch) = self.retries { patch } else { RetriesPatch::default() };
+        bounds(most_runs, (times.required("/retries/times")?, after.required("/retries/after")?))
     }
 }
 
-fn bounds(most_runs: Option<i32>, retries: Option<Retries>) -> Result<(), Problem> {
+fn bounds(most_runs: Option<i32>, (times, after): (Option<i16>, Option<i32>)) -> Result<(), Problem> {
     let wrong = [
         (most_runs.is_some_and(|runs| runs < 1), "/most_runs", "1 or more"),
-        (retries.is_some_and(|it| !(0..=MOST_RETRIES).contains(&it.times)), "/retries/times", "0 to 10"),
-        (retries.is_some_and(|it| !RETRY_AFTER.contains(&it.after)), "/retries/after", "3600 to 604800 seconds"),
+        (times.is_some_and(|times| !(0..=MOST_RETRIES).contains(&times)), "/retries/times", "0 to 10"),
+        (after.is_some_and(|after| !RETRY_AFTER.contains(&after)), "/retries/after", "3600 to 604800 seconds"),
     ];
     let mut wrong = wrong.into_iter().filter(|(is_wrong, ..)| *is_wrong).peekable();
     if wrong.peek().is_none() {
@@ -226,6 +243,11 @@ fn bounds(most_runs: Option<i32>, retries: Option<Retries>) -> Result<(), Proble
     }
     let problem = Problem::new(Code::ValidationFailed);
     Err(wrong.fold(problem, |problem, (_, pointer, detail)| problem.error(pointer, "range", detail)))
+}
+
+/// An object or `null`, as a member of a patch.
+fn patched<'de, D: Deserializer<'de>>(from: D) -> Result<Field<RetriesPatch>, D::Error> {
+    Ok(transfers::object(from)?.map_or(Field::Null, Field::Value))
 }
 
 /// An object: serde would also take an array for a struct, member by member.

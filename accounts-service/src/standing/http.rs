@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::domain::paging::{CursorPage, CursorRequest};
 use shared::domain::{AccountId, StandingOrderId};
-use shared::http::{Body, Conditions, Id, QueryPairs};
+use shared::http::{Body, Conditions, Id, NoQuery, QueryPairs, WithoutQuery};
 use shared::problem::{Code, Problem};
 
 use super::body::{NewStandingOrder, StandingOrderPatch};
@@ -46,7 +46,7 @@ pub async fn create(
     app: web::Data<App>,
     key: KeyHeader,
     request: HttpRequest,
-    Body(new): Body<NewStandingOrder>,
+    WithoutQuery(Body(new)): WithoutQuery<Body<NewStandingOrder>>,
 ) -> Result<HttpResponse, Problem> {
     let schedule = new.check()?;
     let claim = key.optional()?.map(|key| Claim {
@@ -99,6 +99,7 @@ pub async fn get(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<StandingOrderId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let row = store::visible(&app.db, &who, id).await?;
@@ -122,7 +123,7 @@ pub async fn patch(
     app: web::Data<App>,
     Id(id): Id<StandingOrderId>,
     conditions: Conditions,
-    Body(patch): Body<StandingOrderPatch>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<StandingOrderPatch>>,
 ) -> Result<HttpResponse, Problem> {
     patch.check()?;
     let changed = once(&app, None, async |tx| {
@@ -141,6 +142,7 @@ pub async fn cancel(
     who: SignedIn,
     app: web::Data<App>,
     Id(id): Id<StandingOrderId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let tx = app.db.write().await.map_err(db::problem)?;

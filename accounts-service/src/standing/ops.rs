@@ -5,10 +5,11 @@ use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::domain::{AccountId, Permission, StandingOrderId, TransferId};
 use shared::http::Conditions;
+use shared::http::patch::Field;
 use shared::problem::{Code, Problem};
 
 use super::attempt::{Event, touch, withdraw};
-use super::body::{NewStandingOrder, StandingOrderPatch, Switch};
+use super::body::{NewStandingOrder, RetriesPatch, StandingOrderPatch, Switch};
 use super::calendar::Schedule;
 use super::error::StandingError;
 use super::model::{Corrupt, StandingOrderBody, day, schedule};
@@ -146,10 +147,13 @@ fn apply(order: &mut standing_order::Model, patch: StandingOrderPatch) -> Result
     if let Some(most) = patch.most_runs.optional() {
         order.most_runs = most;
     }
-    if let Some(retries) = patch.retries.optional() {
-        let retries = retries.unwrap_or_default();
-        order.retry_times = retries.times;
-        order.retry_after = retries.after.max(LEAST_RETRY_AFTER);
+    match patch.retries {
+        Field::Absent => {}
+        Field::Null => (order.retry_times, order.retry_after) = (0, LEAST_RETRY_AFTER),
+        Field::Value(RetriesPatch { times, after }) => {
+            order.retry_times = times.required("/retries/times")?.unwrap_or(order.retry_times);
+            order.retry_after = after.required("/retries/after")?.unwrap_or(order.retry_after);
+        }
     }
     Ok(())
 }

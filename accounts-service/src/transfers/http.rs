@@ -7,13 +7,13 @@ use shared::auth::SignedIn;
 use shared::domain::TransferId;
 use shared::domain::paging::{CursorPage, CursorRequest};
 use shared::http::{Body, BodyLimit, Conditions, Id, QueryPairs};
-use shared::problem::{Code, Problem};
+use shared::problem::Problem;
 
 use super::body::{NewBatch, NewTransfer};
 use super::list::{self, PARAMETERS};
 use super::reading::{self, Window};
 use super::render::TransferBody;
-use super::respond::Wanted;
+use super::respond::{Wanted, wishes};
 use super::shown::Shown;
 use super::{batch, ops, render};
 use crate::accounts::may_see_all;
@@ -24,7 +24,8 @@ use crate::history::{Places, places};
 use crate::idempotency::KeyHeader;
 use crate::routes::{base, read, resource};
 
-/// The largest batch: 8,000 transfers of about 500 bytes.
+/// The largest batch: 8,000 transfers of 524 bytes on average; an ordinary one with a description and a reference has 300. It
+/// is held in memory several times over.
 const BATCH_BODY: BodyLimit = BodyLimit(4 * 1024 * 1024);
 
 /// Registers them.
@@ -52,12 +53,7 @@ pub async fn post(
     request: HttpRequest,
     Body(new): Body<NewTransfer>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.only(&["dry_run", "receipt"])?;
-    let (dry_run, receipt) = (query.flag("dry_run")?, query.flag("receipt")?);
-    if dry_run && receipt {
-        let why = "a dry run has no receipt: nothing has happened";
-        return Err(Problem::new(Code::ValidationFailed).error("?receipt", "dry_run", why));
-    }
+    let (dry_run, receipt) = wishes(query)?;
     new.check()?;
     if dry_run {
         let decided = ops::dry_run(&app, &who, key.optional()?, new).await?;
@@ -97,7 +93,7 @@ pub async fn post_batch(
 /// Lists transfers with a side of the caller's in their order of commit, newest first; `scope=all` for support, treasurer and admin.
 #[utoipa::path(
     get, path = "/transfers", operation_id = "list_transfers", tag = "Transfers",
-    params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired by now"), ("external_ref" = Option<String>, Query, description = "With this reference"), ("pending_of" = Option<String>, Query, description = "What posts or voids this pending transfer"), ("reversal_of" = Option<String>, Query, description = "What pays this transfer back"), ("from" = Option<String>, Query, description = "Recorded then or later"), ("to" = Option<String>, Query, description = "Recorded before")),
+    params(("cursor" = Option<String>, Query, description = "Where to go on"), ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"), ("sort_order" = Option<String>, Query, description = "asc or desc"), ("scope" = Option<String>, Query, description = "own or all"), ("account_id" = Option<String>, Query, description = "With this account on a side"), ("status" = Option<String>, Query, description = "posted, pending, voided or expired by now"), ("external_ref" = Option<String>, Query, description = "With this reference, on whichever side"), ("pending_of" = Option<String>, Query, description = "What posts or voids this pending transfer"), ("reversal_of" = Option<String>, Query, description = "What pays this transfer back"), ("from" = Option<String>, Query, description = "Recorded then or later"), ("to" = Option<String>, Query, description = "Recorded before; not later than from is an empty list")),
     responses((status = 200, description = "A page", body = crate::openapi::TransferPage)),
 )]
 pub async fn list(who: SignedIn, app: web::Data<App>, query: QueryPairs) -> Result<HttpResponse, Problem> {

@@ -47,12 +47,22 @@ pub async fn submit(app: &App, key: KeyDigest, fingerprint: Uuid, work: Work) ->
 
 /// Decides on what is committed now, and changes nothing. A key is not needed; one that is another request's is refused.
 pub async fn dry_run(app: &App, who: &SignedIn, key: Option<Key>, new: NewTransfer) -> Result<Decided, Problem> {
-    if let Some(key) = key {
-        key_is_free_for(app, digest(who.user.id, ROUTE, &key), new.fingerprint()).await?;
+    let key = key.map(|key| (digest(who.user.id, ROUTE, &key), new.fingerprint()));
+    tried(app, key, || new.draft(who, TransferId::generate(&app.clock))).await
+}
+
+/// What a wish would come to. One that was refused without looking at any account is so after the key's own checks.
+pub async fn tried(
+    app: &App,
+    key: Option<(KeyDigest, Uuid)>,
+    draft: impl FnOnce() -> Result<Draft, Problem>,
+) -> Result<Decided, Problem> {
+    if let Some((key, fingerprint)) = key {
+        key_is_free_for(app, key, fingerprint).await?;
     }
-    let draft = new.draft(who, TransferId::generate(&app.clock))?;
+    let draft = draft()?;
     let effect = try_out(&app.db.pool, &draft, app.clock.now_micros()).await?;
-    Ok(Decided { record: effect.record, memo: draft.memo })
+    Ok(Decided { record: effect.record, memo: effect.memo(&draft.memo) })
 }
 
 /// A refusal that is decided without accounts still comes after the key's: 422 when the key is another request's.

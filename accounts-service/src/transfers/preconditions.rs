@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::posting::{Bounds, Preconditions};
 
-/// Conditions on the balances that would result.
+/// Conditions on the balances that would result: on the balances, not on what is available. A hold leaves both as they are.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPreconditions {

@@ -43,14 +43,15 @@ pub struct TransferBody<'a> {
     /// The client's own data, as it was sent.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<&'a RawValue>,
-    /// The pending transfer that this one posts.
+    /// The pending transfer that this one posts or voids.
     pub pending_of: Option<TransferId>,
     /// The transfer that this one reverses.
     pub reversal_of: Option<TransferId>,
     /// When a pending transfer lets go of its hold.
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
-    /// When it posted; `null` in a dry run.
+    /// When money moved by it: `null` in a dry run, and for ever of pending and voided ones. A pending transfer is shown `posted` once
+    /// something of it was; what posted it is a transfer of its own, which has this.
     #[schema(format = DateTime)]
     pub posted_at: Option<&'a str>,
     /// When it was recorded; `null` in a dry run.

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use shared::problem::{CONTENT_TYPE_PROBLEM, Problem};
+use shared::http::QueryPairs;
+use shared::problem::{CONTENT_TYPE_PROBLEM, Code, Problem};
 use shared::wire::idempotency::REPLAYED_HEADER;
 
 use super::http::json;
@@ -12,6 +13,23 @@ use super::render;
 use super::shown::Standing;
 use crate::app::App;
 use crate::posting::{Answer, Outcome};
+
+/// The query parameters of whatever records a transfer.
+const PARAMETERS: [&str; 2] = ["dry_run", "receipt"];
+
+/// Whether it is only to be tried out, and whether a receipt is wanted.
+///
+/// # Errors
+/// 422 for both, and for whatever else.
+pub(super) fn wishes(query: QueryPairs) -> Result<(bool, bool), Problem> {
+    let query = query.only(&PARAMETERS)?;
+    let (dry_run, receipt) = (query.flag("dry_run")?, query.flag("receipt")?);
+    if dry_run && receipt {
+        let why = "a dry run has no receipt: nothing has happened";
+        return Err(Problem::new(Code::ValidationFailed).error("?receipt", "dry_run", why));
+    }
+    Ok((dry_run, receipt))
+}
 
 /// Whether a receipt is wanted. Made before anything is done, so that who would get none is refused while nothing has happened.
 pub(super) struct Wanted<'a> {

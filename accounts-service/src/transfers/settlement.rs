@@ -17,7 +17,7 @@ use super::{memo, metadata, ops};
 use crate::accounts::may_see_all;
 use crate::app::App;
 use crate::idempotency::{cut, digest};
-use crate::posting::{Answer, Asker, Command, Draft, Memo};
+use crate::posting::{Answer, Asker, Command, Decided, Draft, Memo, Seen};
 
 /// How to post what is held.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -110,18 +110,18 @@ impl Wish {
     }
 
     /// The draft, or 422 `amount_out_of_range`, which no transfer has to be looked at for.
-    fn draft(self, of: TransferId, who: &SignedIn, id: TransferId) -> Result<Draft, Problem> {
+    fn draft(self, Target { of, seen }: Target, who: &SignedIn, id: TransferId) -> Result<Draft, Problem> {
         let by =
             Asker { user: who.user.id, treasurer: who.may(Permission::AccountsTreasury), reads_all: may_see_all(who) };
         let (command, memo) = match self {
             Self::Post(NewPosting { amount, release_remainder: release }) => {
-                (Command::Post { of, amount: within(amount)?, release, by }, Memo::default())
+                (Command::Post { of, amount: within(amount)?, release, by, seen }, Memo::default())
             }
-            Self::Void => (Command::Void { of, by }, Memo::default()),
+            Self::Void => (Command::Void { of, by, seen }, Memo::default()),
             Self::Reverse(NewReversal { amount, description, metadata }) => {
                 let (description, metadata) = (description.map(Into::into), metadata.map(Into::into));
                 (
-                    Command::Reverse { of, amount: within(amount)?, by },
+                    Command::Reverse { of, amount: within(amount)?, by, seen },
                     Memo { description, external_ref: None, metadata },
                 )
             }
@@ -134,8 +134,21 @@ fn within(amount: Option<RawAmount>) -> Result<Option<Amount>, Problem> {
     amount.map(RawAmount::amount).transpose().map_err(|_| Problem::new(Code::AmountOutOfRange))
 }
 
-/// Carries a wish out under a key.
-async fn carry_out(app: &App, who: &SignedIn, key: &Key, of: TransferId, wish: Wish) -> Result<Answer, Problem> {
-    let (key, fingerprint) = (digest(who.user.id, wish.route(), key), wish.fingerprint(of));
-    ops::judged(app, key, fingerprint, wish.draft(of, who, TransferId::generate(&app.clock))).await
+/// Which transfer something is to be done to, and as what the caller has seen it.
+struct Target {
+    of: TransferId,
+    seen: Seen,
+}
+
+/// Carries a wish out under a key. As what the transfer was seen is no part of what is asked under the key: whoever asks
+/// again learns how it ended, although the transfer has changed by it.
+async fn carry_out(app: &App, who: &SignedIn, key: &Key, at: Target, wish: Wish) -> Result<Answer, Problem> {
+    let (key, fingerprint) = (digest(who.user.id, wish.route(), key), wish.fingerprint(at.of));
+    ops::judged(app, key, fingerprint, wish.draft(at, who, TransferId::generate(&app.clock))).await
+}
+
+/// Decides on what is committed now, and changes nothing. A key is not needed; one that is another request's is refused.
+async fn try_out(app: &App, who: &SignedIn, key: Option<Key>, at: Target, wish: Wish) -> Result<Decided, Problem> {
+    let key = key.map(|key| (digest(who.user.id, wish.route(), &key), wish.fingerprint(at.of)));
+    ops::tried(app, key, || wish.draft(at, who, TransferId::generate(&app.clock))).await
 }

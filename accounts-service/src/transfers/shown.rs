@@ -2,11 +2,11 @@
 
 use sea_orm::FromQueryResult;
 use shared::domain::TransferId;
-use shared::http::entity_tag;
+use shared::http::{Conditions, entity_tag};
 
 use super::model::{CorruptTransfer, Transfer};
 use crate::db::entity::transfer::{self, transfer_columns};
-use crate::posting::{Record, Recorded};
+use crate::posting::{HoldState, Look, Record, Recorded, Seen};
 
 /// The status that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -85,6 +85,35 @@ impl Standing {
             Some(kid) => format!("W/\"{}-receipt-{kid}\"", tag.trim_matches('"')),
         }
     }
+}
+
+/// What `If-Match` says of the transfer that something is to be done to: as what the caller has seen it.
+#[must_use]
+pub fn seen(conditions: &Conditions, id: TransferId) -> Seen {
+    let Some(tags) = conditions.if_match() else { return Seen::Anyhow };
+    let tags: Vec<_> = tags.collect();
+    if tags.contains(&"*") {
+        Seen::Anyhow
+    } else {
+        Seen::As(tags.into_iter().filter_map(|tag| look(tag, id)).collect())
+    }
+}
+
+/// What a strong entity tag of the transfer says; `None`: it is none that this transfer ever had.
+fn look(tag: &str, id: TransferId) -> Option<Look> {
+    let said = tag.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(&format!("{id}-"))?;
+    let (status, remaining) = match said.split_once('-') {
+        Some((status, remaining)) => (status, Some(remaining.parse().ok()?)),
+        None => (said, None),
+    };
+    let status = Status::parse(status)?;
+    let state = match status {
+        Status::Posted => HoldState::Posted,
+        Status::Pending => HoldState::Open,
+        Status::Voided => HoldState::Voided,
+        Status::Expired => HoldState::Expired,
+    };
+    (Standing { status, remaining }.etag(id) == tag).then_some(Look { state, remaining })
 }
 
 /// A transfer as it stands.

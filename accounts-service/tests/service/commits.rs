@@ -98,7 +98,8 @@ async fn a_month_begins_in_the_middle(stack: Rc<Stack>) {
 /// A counter of the posting engine's.
 async fn counted(stack: &Stack, name: &str) -> u64 {
     let text = String::from_utf8(stack.client.get(&user(), "/metrics").await.expect(200).bytes).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("posting_{name}_total "))).unwrap();
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(&format!("tollgate_accounts_posting_{name}_total "))).unwrap();
     line.parse().unwrap()
 }
 

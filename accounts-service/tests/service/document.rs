@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::client::Answer;
 
-static DOCUMENT: LazyLock<Value> =
+pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&accounts_service::openapi::document()).unwrap());
 
 /// Headers that an answer may only have where the document says so.

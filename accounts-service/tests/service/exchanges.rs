@@ -162,7 +162,7 @@ async fn a_quote_says_what_would_be_and_changes_nothing(stack: Rc<Stack>) {
     let made = world.exchange("quoted", &order).await.expect(201).json();
     assert_eq!(made["received"]["amount"], quoted["received"]["amount"]);
     world.set("0.9234").await;
-    assert_eq!(quote(&order).await.expect(422).code(), "precondition_failed");
+    assert_eq!(quote(&order).await.expect(422).code(), "exchange_rate_changed");
     order["rate"] = json!("0.92340");
     quote(&order).await.expect(200);
 }
@@ -176,7 +176,7 @@ async fn what_is_refused_is_refused_in_order_and_for_good(stack: Rc<Stack>) {
     };
     let nobody = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
     let refused = world.exchange("no-rate", &world.order(100)).await;
-    assert_eq!(refused.expect(409).code(), "state_conflict");
+    assert_eq!(refused.expect(409).code(), "no_exchange_rate");
     world.set("0.5").await;
     let table = [
         (with(json!({"amount": 0, "credit_account_id": world.dollars})), 422, "amount_out_of_range"),
@@ -184,11 +184,11 @@ async fn what_is_refused_is_refused_in_order_and_for_good(stack: Rc<Stack>) {
         (with(json!({"debit_account_id": nobody, "credit_account_id": world.euros})), 404, "debit_account_not_found"),
         (with(json!({"debit_account_id": world.house[0], "rate": "7"})), 404, "debit_account_not_found"),
         (with(json!({"credit_account_id": nobody})), 422, "credit_account_not_found"),
-        (with(json!({"credit_account_id": world.house[0]})), 422, "currency_mismatch"),
-        (with(json!({"amount": 1_001, "rate": "7"})), 422, "precondition_failed"),
-        (with(json!({"amount": 1})), 422, "validation_failed"),
+        (with(json!({"credit_account_id": world.house[0]})), 422, "currencies_must_be_different"),
+        (with(json!({"amount": 1_001, "rate": "7"})), 422, "exchange_rate_changed"),
+        (with(json!({"amount": 1})), 422, "exchange_amount_unpayable"),
         (with(json!({"amount": 1_001})), 422, "insufficient_funds"),
-        (with(json!({"credit_account_id": world.house[1]})), 422, "accounts_must_be_different"),
+        (with(json!({"credit_account_id": world.house[1], "amount": 1_001})), 422, "exchange_with_rate_account"),
     ];
     for (n, (order, status, code)) in table.iter().enumerate() {
         let key = format!("refused-{n}");
@@ -197,16 +197,23 @@ async fn what_is_refused_is_refused_in_order_and_for_good(stack: Rc<Stack>) {
         assert_eq!(dry.expect(*status).code(), *code, "{order}");
     }
     assert_eq!(world.balances().await, [1_000, 0, 0, 0, 0]);
+    // What is decided against what is stored stays under its key, and nothing else does: a key that was refused before is
+    // good for another try.
+    for (n, (order, _, code)) in table.iter().enumerate() {
+        let again = world.exchange(&format!("refused-{n}"), order).await;
+        assert_eq!((again.code().as_str(), again.replayed()), (*code, n > 1), "{order}");
+    }
+    world.exchange("refused-0", &with(json!({"amount": 2}))).await.expect(201);
     // The answer stays, although there is a rate and money by now.
     let again = world.exchange("no-rate", &world.order(100)).await.expect(409);
-    assert!(again.replayed() && again.code() == "state_conflict");
+    assert!(again.replayed() && again.code() == "no_exchange_rate");
     // The house's own account is frozen: said as what it is.
     let path = format!("/api/v1/accounts/{}/freeze", world.house[1]);
     stack.client.post(&world.officer, &path, &[], &json!({})).await.expect(200);
     let frozen = world.exchange("frozen", &world.order(100)).await.expect(409);
     assert_eq!(frozen.code(), "debit_account_frozen");
     assert!(frozen.json()["detail"].as_str().unwrap().starts_with("What the exchange pays out"));
-    assert_eq!(world.balances().await, [1_000, 0, 0, 0, 0]);
+    assert_eq!(world.balances().await, [998, 1, 2, -1, 0]);
 
     let shapes = [
         (json!({"rate": 1.5}), 400),

@@ -34,7 +34,8 @@ async fn follows() {
     let missed = async || {
         let metrics = client.get(&owner, "/metrics").await.expect(200);
         let line = String::from_utf8(metrics.bytes).unwrap();
-        let line = line.lines().find(|line| line.starts_with("replica_missed_total")).map(str::to_owned);
+        let line =
+            line.lines().find(|line| line.starts_with("tollgate_accounts_replica_missed_total")).map(str::to_owned);
         line.unwrap().split(' ').nth(1).unwrap().parse::<u64>().unwrap()
     };
     let entries = format!("/api/v1/accounts/{from}/entries");

@@ -19,6 +19,7 @@ on_both!(
     others_see_no_orders_and_officers_only_stop_them,
     lists_are_narrowed_and_go_on,
     an_order_is_made_once_under_its_key,
+    retries_are_patched_member_by_member,
 );
 
 const ORDERS: &str = "/api/v1/standing-orders";
@@ -264,4 +265,36 @@ async fn an_order_is_made_once_under_its_key(stack: Rc<Stack>) {
         let refused = stack.client.post(&who, ORDERS, &key, &with(order.clone(), other)).await;
         assert_eq!(refused.expect(422).code(), "idempotency_key_reused");
     }
+}
+
+async fn retries_are_patched_member_by_member(stack: Rc<Stack>) {
+    let who = user();
+    let (from, to) = accounts(&stack, &who).await;
+    let order = with(daily(&from, &to, 5), json!({"retries": {"times": 3, "after": 7_200}}));
+    let made = stack.client.post(&who, ORDERS, &[], &order).await.expect(201).json();
+    let id = made["id"].as_str().unwrap();
+    for (wish, times, after) in [
+        (json!({"times": 5}), 5, 7_200),
+        (json!({"after": 10_800}), 5, 10_800),
+        (json!({}), 5, 10_800),
+        (json!({"times": 1, "after": 3_600}), 1, 3_600),
+        (Value::Null, 0, 3_600),
+        (json!({"times": 2}), 2, 3_600),
+    ] {
+        let changed = patch(&stack, &who, id, &json!({"retries": wish})).await.expect(200).json();
+        assert_eq!(changed["retries"], json!({"times": times, "after": after}), "{wish}");
+    }
+    for (wish, status, pointer) in [
+        (json!({"times": null}), 422, "/retries/times"),
+        (json!({"after": null}), 422, "/retries/after"),
+        (json!({"times": 11}), 422, "/retries/times"),
+        (json!({"after": 3_599}), 422, "/retries/after"),
+        (json!({"every": 1}), 422, "/retries/every"),
+        (json!({"times": "5"}), 400, "/retries/times"),
+        (json!([2, 3_600]), 400, "/retries"),
+    ] {
+        let refused = patch(&stack, &who, id, &json!({"retries": wish})).await.expect(status).json();
+        assert_eq!(refused["errors"][0]["pointer"], json!(pointer), "{wish}");
+    }
+    assert_eq!(show(&stack, &who, id).await["retries"], json!({"times": 2, "after": 3_600}));
 }

@@ -9,7 +9,12 @@ use crate::on_both;
 use crate::stack::Stack;
 use shared::auth::User;
 
-on_both!(labels_are_patched_and_found, a_name_is_found_by_a_part_of_it);
+on_both!(
+    labels_are_patched_and_found,
+    a_name_is_found_by_a_part_of_it,
+    letters_beyond_ascii_are_found_as_they_are_written,
+    a_currency_that_there_is_not_is_refused,
+);
 
 async fn patch(stack: &Stack, who: &User, account: &str, body: Value) -> Answer {
     stack.client.raw(who, "PATCH", &format!("/api/v1/accounts/{account}"), &[], Some(body.to_string())).await
@@ -70,4 +75,30 @@ async fn a_name_is_found_by_a_part_of_it(stack: Rc<Stack>) {
     assert_eq!(found(&stack, &who, "q=%5C").await, [percent]);
     assert!(found(&stack, &who, "q=1%252").await.is_empty());
     stack.client.get(&who, "/api/v1/accounts?q=").await.expect(422);
+}
+
+async fn letters_beyond_ascii_are_found_as_they_are_written(stack: Rc<Stack>) {
+    let who = user();
+    let body = json!({"name": "Ärger und ÖL", "currency": "USD"});
+    let opened = stack.client.post(&who, "/api/v1/accounts", &[], &body).await.expect(201).json();
+    let id = opened["id"].as_str().unwrap().to_owned();
+    // As every database folds them, which is not at all.
+    for (q, there) in
+        [("%C3%84RGER", true), ("%C3%84rger%20UND", true), ("%C3%A4rger", false), ("%C3%96l", true), ("%C3%B6l", false)]
+    {
+        let found = found(&stack, &who, &format!("q={q}")).await;
+        assert_eq!(found, if there { vec![id.clone()] } else { Vec::new() }, "{q}");
+    }
+}
+
+async fn a_currency_that_there_is_not_is_refused(stack: Rc<Stack>) {
+    let who = user();
+    stack.client.open(&who, "user").await;
+    for list in ["/api/v1/accounts?currency=", "/api/v2/accounts?currency=", "/api/v1/exchange-rates?base="] {
+        stack.client.get(&who, &format!("{list}USD")).await.expect(200);
+        for none in ["usd", "XXY", "US", ""] {
+            let refused = stack.client.get(&who, &format!("{list}{none}")).await.expect(422).json();
+            assert_eq!(refused["errors"][0]["code"], "currency", "{list}{none}");
+        }
+    }
 }

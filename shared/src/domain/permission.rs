@@ -59,11 +59,11 @@ permissions! {
     AuditRead "audit:read";
     /// Sees and revokes anybody's API keys.
     KeysManage "keys:manage";
-    /// Reads every account and transfer.
+    /// Reads every account, transfer, entry and statement, everybody's exchanges and standing orders, and the change feed of all.
     AccountsRead "accounts:read";
-    /// Freezes, unfreezes and closes any account.
+    /// Freezes, unfreezes and closes any account, sets floors, ceilings and velocity limits, and pauses and cancels standing orders.
     AccountsOperate "accounts:operate";
-    /// Opens system accounts, funds from them, and posts, voids and reverses any transfer.
+    /// Opens system accounts, funds from them, posts, voids and reverses any transfer, and sets exchange rates: whoever has this can make money.
     AccountsTreasury "accounts:treasury";
 }
 

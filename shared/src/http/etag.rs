@@ -27,7 +27,8 @@ impl Conditions {
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let joined = |name: HeaderName| {
-            let values: Vec<_> = headers.get_all(name).filter_map(|value| value.to_str().ok()).collect();
+            // A tag of other bytes is none of ours, and a condition all the same.
+            let values: Vec<_> = headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             (!values.is_empty()).then(|| values.join(","))
         };
         Self { if_match: joined(IF_MATCH), if_none_match: joined(IF_NONE_MATCH) }
@@ -50,6 +51,12 @@ impl Conditions {
         self.if_none_match
             .as_ref()
             .is_some_and(|tags| tags_of(tags).any(|tag| tag == "*" || weak(tag) == weak(current)))
+    }
+
+    /// The tags of `If-Match`, for whoever compares them with something that has yet to be looked up.
+    #[must_use]
+    pub fn if_match(&self) -> Option<impl Iterator<Item = &str>> {
+        self.if_match.as_deref().map(tags_of)
     }
 
     /// Whether the client sent `If-Match` at all.

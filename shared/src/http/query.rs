@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::future::{Ready, ready};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 
 use crate::problem::{Code, Problem};
 
@@ -66,6 +66,39 @@ impl QueryPairs {
     /// All pairs in the order sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// Of a request without a body that has no query parameters. `version` passes, as everywhere; anything else is refused as
+/// [`QueryPairs::only`] refuses it: whoever tries something out with a parameter that is not there must not do it.
+#[derive(Clone, Copy, Debug)]
+pub struct NoQuery;
+
+/// What `T` reads of a request that has no query parameters. Those are refused once the body is read, which is the order
+/// that the gateway keeps, too.
+#[derive(Debug)]
+pub struct WithoutQuery<T>(pub T);
+
+impl FromRequest for NoQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(QueryPairs::parse(request.query_string()).and_then(|query| query.only(&[])).map(|_| Self))
+    }
+}
+
+impl<T: FromRequest<Error = Problem> + 'static> FromRequest for WithoutQuery<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (read, query) = (T::from_request(request, payload), NoQuery::from_request(request, &mut Payload::None));
+        Box::pin(async move {
+            let read = read.await?;
+            query.await?;
+            Ok(Self(read))
+        })
     }
 }
 

@@ -88,6 +88,7 @@ catalogue! {
     DebitAccountClosed "debit_account_closed" 409 false "The account to debit is closed.";
     CreditAccountClosed "credit_account_closed" 409 false "The account to credit is closed.";
     DebitAccountFrozen "debit_account_frozen" 409 false "The account to debit is frozen.";
+    NoExchangeRate "no_exchange_rate" 409 false "No rate is in force between the currencies of the two accounts.";
     ExternalRefTaken "external_ref_taken" 409 false "Another transfer out of this owner's accounts has this external_ref.";
     TransferNotPending "transfer_not_pending" 409 false "The transfer was never pending, or is posted or voided.";
     TransferExpired "transfer_expired" 409 false "The pending transfer has expired: what it held is free.";
@@ -107,6 +108,10 @@ catalogue! {
     AccountsMustBeDifferent "accounts_must_be_different" 422 false "Debit and credit account must be different.";
     CreditAccountNotFound "credit_account_not_found" 422 false "The account to credit does not exist.";
     CurrencyMismatch "currency_mismatch" 422 false "The transfer and both accounts must have one currency.";
+    CurrenciesMustBeDifferent "currencies_must_be_different" 422 false "Both accounts have one currency: that is a transfer, and no exchange.";
+    ExchangeRateChanged "exchange_rate_changed" 422 false "Another rate is in force than the one that is counted on.";
+    ExchangeAmountUnpayable "exchange_amount_unpayable" 422 false "At the rate in force less than a minor unit would arrive, or more than an amount may be.";
+    ExchangeWithRateAccount "exchange_with_rate_account" 422 false "An account of the exchange is one that the rate itself pays from or to.";
     PreconditionFailed "precondition_failed" 422 false "A precondition on the resulting balances does not hold.";
     LimitExceeded "limit_exceeded" 422 false "The transfer exceeds a limit of the account.";
     BalanceOverflow "balance_overflow" 422 false "The resulting balance would leave the range of exact integers.";

@@ -84,6 +84,10 @@ impl Maker<'_> {
                 self.case(cases, &format!("{path}{query}"), &[], broken);
             }
         }
+        // A good body, and a parameter that there is not: users-service looks at none where it has none.
+        if let Some(members) = &body {
+            self.case(cases, &format!("{}?nope=1", good[0]), &[], Some(text(members).into_bytes()));
+        }
         self.media(cases, &good[0]);
         match (name, body) {
             (Some(name), Some(members)) => self.bodies(cases, &good[0], name, &members),

@@ -1,4 +1,4 @@
-//! All pairs of faults, alone, dry, in a batch and in a dry batch: the one that is looked for first is the answer.
+//! All pairs of faults, alone, dry, in a batch, all or none, and in dry batches: the one that is looked for first is the answer.
 
 use std::collections::BTreeMap;
 
@@ -142,6 +142,8 @@ async fn of_two_faults_the_first_is_the_answer(backend: Backend) {
     let (batch, dry_batch) = (batch(&accounts, &cases, false).await, batch(&accounts, &cases, true).await);
     // Of 153 pairs five cannot be. A dry run needs no key; the key of a batch is none of its items' business.
     assert_eq!((alone, dry, batch, dry_batch), (148, 132, 116, 116));
+    let (atomic, dry_atomic) = (atomic(&mut accounts, &cases, false).await, atomic(&mut accounts, &cases, true).await);
+    assert_eq!((atomic, dry_atomic), (116, 116));
 }
 
 /// A key of Ann's and one of the treasurer's that belong to other requests, which have taken the reference, too.
@@ -187,12 +189,46 @@ async fn dry(accounts: &Accounts, cases: &[Case], used: &[String; 2]) -> usize {
     seen
 }
 
-/// All of them as items of two batches, Ann's and the treasurer's.
-async fn batch(accounts: &Accounts, cases: &[Case], dry: bool) -> usize {
+/// Those without a fault of their key, Ann's or the treasurer's.
+fn items(cases: &[Case], treasurer: bool) -> Vec<&Case> {
     let keyless = |case: &&Case| !case.has("idempotency_key_required") && !case.has("idempotency_key_reused");
+    cases.iter().filter(keyless).filter(|case| case.treasurer == treasurer).collect()
+}
+
+/// All of them as items of two atomic batches, each with a good order at its end that is declined with them.
+async fn atomic(accounts: &mut Accounts, cases: &[Case], dry: bool) -> usize {
     let mut seen = 0;
     for treasurer in [false, true] {
-        let cases: Vec<_> = cases.iter().filter(keyless).filter(|case| case.treasurer == treasurer).collect();
+        let cases = items(cases, treasurer);
+        let good = Wish::good();
+        let (body, _) = accounts.body(&good).await;
+        let good = Traits { owner: if treasurer { Owner::Bank } else { Owner::Caller }, ..good.debit };
+        let (payer, mut linked) = (accounts.of(true, good).await, body);
+        linked["debit_account_id"] = json!(payer);
+        let client = accounts.caller(treasurer).await;
+        let before = client.balance(&payer).await;
+        let transfers: Vec<_> = cases.iter().map(|case| &case.body).chain([&linked]).collect();
+        let path = if dry { "/api/v2/transfers/batch?dry_run=true" } else { "/api/v2/transfers/batch" };
+        let call = client.call(Method::POST, path).key(&fresh_key());
+        let answer = call.json(json!({"mode": "atomic", "transfers": transfers})).send().await;
+        let declined = answer.problem(422, "batch_declined");
+        let results = declined["results"].as_array().expect("results");
+        assert_eq!(results.len(), cases.len() + 1);
+        for (case, result) in cases.iter().zip(results) {
+            case.judge("in an atomic batch", &result["status"], &result["problem"]["code"]);
+        }
+        assert_eq!(results[cases.len()]["problem"]["code"], "linked_item_declined");
+        assert_eq!(client.balance(&payer).await, before);
+        seen += cases.len();
+    }
+    seen
+}
+
+/// All of them as items of two batches, Ann's and the treasurer's.
+async fn batch(accounts: &Accounts, cases: &[Case], dry: bool) -> usize {
+    let mut seen = 0;
+    for treasurer in [false, true] {
+        let cases = items(cases, treasurer);
         let items: Vec<_> = cases.iter().map(|case| &case.body).collect();
         let path = if dry { "/api/v1/transfers/batch?dry_run=true" } else { "/api/v1/transfers/batch" };
         let call = accounts.caller(treasurer).await.call(Method::POST, path).key(&fresh_key());

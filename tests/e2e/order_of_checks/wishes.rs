@@ -196,7 +196,8 @@ pub fn pairs() -> (Vec<Pair>, Vec<(&'static str, &'static str)>) {
 }
 
 impl Wish {
-    fn good() -> Self {
+    /// One without any fault.
+    pub fn good() -> Self {
         let open =
             Traits { owner: Owner::Caller, status: Status::Open, money: Money::Some, capped: false, limited: false };
         Self {

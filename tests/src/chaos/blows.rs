@@ -14,7 +14,7 @@ use crate::ledger::generator::Random;
 use crate::wait::try_until;
 
 /// Something that goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Blow {
     /// `kill -9` of a ledger process.
     KillService,

@@ -57,8 +57,12 @@ impl Outcome {
         if self.samples == 0 {
             return Some("the total was never read".to_owned());
         }
-        let never = |blow: &&Blow| !self.blows.done.contains_key(blow) && !self.blows.not_run.contains_key(blow);
-        self.plan.blows.iter().find(never).map(|blow| format!("never happened: {}", blow.as_str()))
+        // Whatever was asked for: a fault that could not be brought about here was not survived here, either.
+        let never = self.plan.blows.iter().find(|blow| !self.blows.done.contains_key(blow))?;
+        Some(match self.blows.not_run.get(never) {
+            Some(why) => format!("could not happen here: {} ({why})", never.as_str()),
+            None => format!("never happened: {}", never.as_str()),
+        })
     }
 
     /// The report as a page.
@@ -118,5 +122,40 @@ impl Outcome {
             "void": self.void(),
             "violations": self.report.violations.iter().map(ToString::to_string).chain(self.wrong_totals.iter().cloned()).collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ledger::Features;
+
+    fn outcome(done: &[Blow], not_run: &[Blow]) -> Outcome {
+        let (lasts, pauses) = (Duration::from_secs(1), (1, 2));
+        let blows = vec![Blow::KillRedis, Blow::FillDisk];
+        let plan = Plan { seed: 1, lasts, clients: 1, blows, pauses, features: Features::ALL };
+        let dealt = Dealt {
+            done: done.iter().map(|blow| (*blow, 1)).collect(),
+            not_run: not_run.iter().map(|blow| (*blow, "no tmpfs".to_owned())).collect(),
+        };
+        let mut report = Report::default();
+        report.attempts.insert("transfer ok".to_owned(), 1_000);
+        Outcome::of(&plan, dealt, (History::default(), report), (1, Vec::new()), "15".to_owned())
+    }
+
+    #[test]
+    fn a_fault_that_was_asked_for_and_did_not_happen_makes_a_run_void() {
+        assert_eq!(outcome(&[Blow::KillRedis, Blow::FillDisk], &[]).void(), None);
+        let tried = outcome(&[Blow::KillRedis], &[Blow::FillDisk]);
+        let why = "could not happen here: disk of the write-ahead log full (no tmpfs)";
+        assert_eq!(tried.void().as_deref(), Some(why));
+        assert!(tried.page().contains(&format!("Void: {why}.")), "the reason is printed");
+        assert_eq!(tried.json()["void"], why);
+        let never = outcome(&[Blow::FillDisk], &[]).void();
+        assert_eq!(never.as_deref(), Some("never happened: kill -9 of Redis"));
+        // It could not be once, and was at another time.
+        assert_eq!(outcome(&[Blow::KillRedis, Blow::FillDisk], &[Blow::FillDisk]).void(), None);
     }
 }

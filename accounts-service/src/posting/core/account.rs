@@ -6,7 +6,7 @@ use shared::domain::{AccountId, Currency, UserId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A customer's: never below its floor of zero.
+    /// A customer's: what is available never goes below its floor, which is zero unless an officer has set another.
     User,
     /// The bank's own side of the books: has no floor, so that money can enter.
     System,

@@ -3,6 +3,7 @@
 use shared::domain::{Amount, TransferId, UserId};
 
 use super::order::Order;
+use super::seen::Seen;
 use super::state::Need;
 
 /// Who asks for something to be done to a transfer.
@@ -31,6 +32,8 @@ pub enum Command {
         release: bool,
         /// Who asks.
         by: Asker,
+        /// As what they have seen it.
+        seen: Seen,
     },
     /// Let go of what a pending transfer holds.
     Void {
@@ -38,6 +41,8 @@ pub enum Command {
         of: TransferId,
         /// Who asks.
         by: Asker,
+        /// As what they have seen it.
+        seen: Seen,
     },
     /// Pay a posted transfer back, or a part of it.
     Reverse {
@@ -47,6 +52,8 @@ pub enum Command {
         amount: Option<Amount>,
         /// Who asks.
         by: Asker,
+        /// As what they have seen it.
+        seen: Seen,
     },
 }
 

@@ -32,9 +32,11 @@ pub fn apply(state: &mut State, effect: &Effect) {
 pub fn decide(state: &State, draft: &Draft, now: i64) -> Result<Effect, Stop> {
     match &draft.command {
         Command::Transfer(order) => transfer(state, draft.id, (order, &draft.memo), now),
-        Command::Post { of, amount, release, by } => post(state, draft.id, (*of, *by), (*amount, *release), now),
-        Command::Void { of, by } => void(state, draft.id, (*of, *by), now),
-        Command::Reverse { of, amount, by } => reverse(state, draft.id, (*of, *by), *amount, now),
+        Command::Post { of, amount, release, by, seen } => {
+            post(state, draft.id, (*of, *by, seen), (*amount, *release), now)
+        }
+        Command::Void { of, by, seen } => void(state, draft.id, (*of, *by, seen), now),
+        Command::Reverse { of, amount, by, seen } => reverse(state, draft.id, (*of, *by, seen), *amount, now),
     }
 }
 

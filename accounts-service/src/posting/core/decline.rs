@@ -11,6 +11,8 @@ pub enum Decline {
     TransferNotFound,
     /// The caller may read the transfer, but not do this to it.
     Forbidden,
+    /// The transfer no longer stands as the caller has seen it.
+    Stale,
     /// The transfer was never pending, or is settled.
     TransferNotPending,
     /// The transfer has let go of its hold.
@@ -52,6 +54,7 @@ impl Decline {
         match self {
             Self::TransferNotFound => Code::NotFound,
             Self::Forbidden => Code::Forbidden,
+            Self::Stale => Code::StalePrecondition,
             Self::TransferNotPending => Code::TransferNotPending,
             Self::TransferExpired => Code::TransferExpired,
             Self::TransferNotPosted => Code::TransferNotPosted,

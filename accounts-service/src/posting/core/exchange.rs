@@ -73,7 +73,7 @@ pub struct Exchanged {
     pub carry: Remainder,
 }
 
-/// Why an exchange is not made, in the order of its checks.
+/// Why an exchange is not made: those of one transfer in the order of its checks, see [`super::checks::EXCHANGE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// What is paid cannot be paid: all that a transfer can be declined for.
@@ -145,6 +145,9 @@ pub fn exchange(state: &mut State, wish: &Exchange, now: i64) -> Result<Exchange
 fn attempt(state: &mut State, wish: &Exchange, now: i64) -> Result<Exchanged, Halt> {
     let (pair, newest) = rate(state, wish, now)?;
     let worth = newest.rate.worth(wish.amount, pair).map_err(Refusal::Unpayable)?;
+    if wish.debit == newest.base || wish.credit == newest.quote {
+        return Err(Refusal::OwnAccount.into());
+    }
     let Worth { received, remainder } = worth;
     let carried = state.carry(newest.rounding)?.copied().unwrap_or_default();
     let (gathered, carry) = carried.and(remainder);

@@ -7,6 +7,7 @@ use super::command::Asker;
 use super::decline::{Decline, Stop};
 use super::effect::{Effect, Record, Recorded};
 use super::judge::{acts_for, can_move, covers, named, takes};
+use super::seen::Seen;
 use super::state::State;
 
 /// Pays back `amount`, or all that is left. Whoever received pays, out of what is available to them; a velocity limit
@@ -14,7 +15,7 @@ use super::state::State;
 pub(super) fn reverse(
     state: &State,
     id: TransferId,
-    (of, by): (TransferId, Asker),
+    (of, by, seen): (TransferId, Asker, &Seen),
     amount: Option<Amount>,
     now: i64,
 ) -> Result<Effect, Stop> {
@@ -22,6 +23,7 @@ pub(super) fn reverse(
     if !acts_for(by, &received) {
         return Err(Decline::Forbidden.into());
     }
+    seen.judge(state, original, now)?;
     let (status, back) = (original.record.status, original.record.reversal_of);
     if status != Recorded::Posted || back.is_some() {
         return Err(Decline::TransferNotPosted.into());

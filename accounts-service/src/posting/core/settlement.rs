@@ -10,13 +10,14 @@ use super::draft::Decided;
 use super::effect::{Effect, Record, Recorded};
 use super::holds::{Hold, Standing};
 use super::judge::{acts_for, can_move, named, takes};
+use super::seen::Seen;
 use super::state::State;
 
 /// Books `amount` of what is held, or all that is left; with `release` the rest is let go.
 pub(super) fn post(
     state: &State,
     id: TransferId,
-    (of, by): (TransferId, Asker),
+    (of, by, seen): (TransferId, Asker, &Seen),
     (amount, release): (Option<Amount>, bool),
     now: i64,
 ) -> Result<Effect, Stop> {
@@ -24,6 +25,7 @@ pub(super) fn post(
     if !acts_for(by, &payer) {
         return Err(Decline::Forbidden.into());
     }
+    seen.judge(state, original, now)?;
     let (hold, left) = open(state, original, now)?;
     let amount = amount.unwrap_or(left);
     if amount > left {
@@ -44,11 +46,17 @@ pub(super) fn post(
 }
 
 /// Lets go of all that is left.
-pub(super) fn void(state: &State, id: TransferId, (of, by): (TransferId, Asker), now: i64) -> Result<Effect, Stop> {
+pub(super) fn void(
+    state: &State,
+    id: TransferId,
+    (of, by, seen): (TransferId, Asker, &Seen),
+    now: i64,
+) -> Result<Effect, Stop> {
     let (original, payer, receiver) = named(state, of, by)?;
     if !acts_for(by, &payer) && !acts_for(by, &receiver) {
         return Err(Decline::Forbidden.into());
     }
+    seen.judge(state, original, now)?;
     let (hold, left) = open(state, original, now)?;
 
     let mut besides = settling(original, hold);

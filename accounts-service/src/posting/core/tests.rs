@@ -124,7 +124,9 @@ fn what_is_held_is_an_exact_integer_too() {
     state.accounts.learn(house.id, Some(house));
     let hold = |amount| {
         let pending = Some(Pending { expires_in: None });
-        Draft { command: Command::Transfer(Order { pending, ..order(amount) }), ..draft(&order(amount)) }
+        let mut order = order(amount);
+        order.pending = pending;
+        draft(&order)
     };
     assert_eq!(decide(&state, &hold(6), 0).unwrap_err(), Stop::Declined(Decline::BalanceOverflow));
     assert!(decide(&state, &hold(5), 0).is_ok());

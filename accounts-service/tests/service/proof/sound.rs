@@ -85,7 +85,7 @@ async fn beside_writers(stack: Rc<Stack>) {
         }
         done.store(true, Ordering::Relaxed);
     };
-    let (written, ()) = join(join_all((0..4).map(|n| writer(n))), look).await;
+    let (written, ()) = join(join_all((0..4).map(writer)), look).await;
     assert!(written.iter().sum::<u64>() > 0);
 }
 

@@ -151,7 +151,7 @@ async fn what_does_not_add_up_is_cut_off(stack: Rc<Stack>) {
     let metrics = stack.client.get(&who, "/metrics").await;
     let metrics = String::from_utf8(metrics.bytes).unwrap();
     for format in ["json", "csv", "camt053", "pdf"] {
-        let line = format!("statements_total{{format=\"{format}\",outcome=\"broken\"}} 1");
+        let line = format!("tollgate_accounts_statements_total{{format=\"{format}\",outcome=\"broken\"}} 1");
         assert!(metrics.contains(&line), "{metrics}");
     }
     // What comes before the fault is sound.
@@ -188,14 +188,14 @@ async fn whoever_does_not_read_hinders_nobody(stack: Rc<Stack>) {
     assert_eq!(patient.client.balance(&who, &account).await, 100_001);
     // The place of whoever goes away is free again.
     drop(reading);
-    counted(&patient, "statements_total{format=\"json\",outcome=\"left\"} 2").await;
+    counted(&patient, "tollgate_accounts_statements_total{format=\"json\",outcome=\"left\"} 2").await;
     patient.client.get(&who, &path(&account, "csv")).await.expect(200);
     patient.stop().await;
 
     let settings = [("STATEMENTS__PATIENCE", "500ms")];
     let hurried = Stack::set(stack.url.clone(), &settings).await;
     let answer = idle(&hurried).await;
-    counted(&hurried, "statements_total{format=\"json\",outcome=\"late\"} 1").await;
+    counted(&hurried, "tollgate_accounts_statements_total{format=\"json\",outcome=\"late\"} 1").await;
     let pieces: Vec<_> = answer.bytes_stream().collect().await;
     assert!(pieces.last().unwrap().is_err(), "what took too long ends as if it were whole");
     hurried.stop().await;

@@ -26,7 +26,8 @@ pub(super) struct Ours {
     patch: bool,
     /// Place of the segment in the path, and its shape.
     path: Vec<(usize, Id)>,
-    /// The names of the query's parameters, if there are any.
+    /// The names of the query's parameters. Where there are none the query is the service's to judge: accounts-service
+    /// refuses whatever stands in it, once it has read the body, and users-service looks at none of it.
     query: Vec<String>,
     body: Option<Body>,
     shapes: Shapes,

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 use shared::clock::Clock;
 use shared::domain::MAX_AMOUNT;
+use shared::problem::Problem;
 use uuid::Uuid;
 
 use super::*;
 use crate::exchange::rate::GRAINS;
-use crate::posting::core::{Account, Kind, Status};
+use crate::posting::core::{Account, Kind, Status, checks};
 
 const NOW: i64 = 1_000;
 
@@ -101,10 +102,12 @@ fn both_sides_move_and_whole_units_of_what_rounding_took_are_booked() {
 type Change = fn(&mut State, &mut Exchange);
 
 /// In the order of checks: each hides those after it.
-fn faults() -> [(Change, Refusal); 11] {
+fn faults() -> [(Change, Refusal); 13] {
     [
         (|_, wish| wish.debit = id(3), Refusal::Paid(Decline::DebitAccountNotFound)),
         (|state, _| state.accounts.learn(id(2), None), Refusal::Paid(Decline::CreditAccountNotFound)),
+        (|state, _| edit(state, 2, |it| it.currency = "USD".parse().unwrap()), Refusal::OneCurrency),
+        (|state, _| state.rates.learn(pair(), None), Refusal::NoRate),
         (|_, wish| wish.asked = Some("2".parse().unwrap()), Refusal::OtherRate("0.5".parse().unwrap())),
         (|_, wish| wish.amount = Amount::try_from(1_i64).unwrap(), Refusal::Unpayable(Unpayable::TooSmall)),
         (|state, _| close(state, 1), Refusal::Paid(Decline::DebitAccountClosed)),
@@ -141,6 +144,15 @@ fn of_two_faults_the_first_is_the_answer_and_nothing_is_done() {
             assert_eq!(format!("{state:?}"), before, "{expected:?}");
         }
     }
+}
+
+#[test]
+fn every_refusal_has_its_code_and_the_table_has_them_in_order() {
+    let own = faults().map(|(_, refusal)| Problem::from(refusal).code());
+    let own = own[..9].iter().map(|code| checks::EXCHANGE.iter().position(|listed| listed == code).unwrap());
+    assert!(own.is_sorted(), "what is refused of what is paid, and before");
+    let unpayable = Problem::from(Refusal::OwnAccount).code();
+    assert!(checks::EXCHANGE.contains(&unpayable));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::{
     Account, Asker, Command, Decided, Decline, Draft, Effect, Hold, HoldState, Kind, Lapsed, Limit, Memo, Order,
-    Pending, State, Status, Stop, Window, apply, checks, decide, lapse,
+    Pending, Seen, State, Status, Stop, Window, apply, checks, decide, lapse,
 };
 
 const MINUTE: i64 = 60_000_000;
@@ -94,15 +94,15 @@ impl World {
     }
 
     fn post(&mut self, of: Uuid, count: Option<i64>, release: bool) -> Result<Effect, Decline> {
-        self.run(Command::Post { of: of.into(), amount: count.map(amount), release, by: asker(1) })
+        self.run(Command::Post { of: of.into(), amount: count.map(amount), release, by: asker(1), seen: Seen::Anyhow })
     }
 
     fn void(&mut self, of: Uuid, by: u8) -> Result<Effect, Decline> {
-        self.run(Command::Void { of: of.into(), by: asker(by) })
+        self.run(Command::Void { of: of.into(), by: asker(by), seen: Seen::Anyhow })
     }
 
     fn reverse(&mut self, of: Uuid, count: Option<i64>) -> Result<Effect, Decline> {
-        self.run(Command::Reverse { of: of.into(), amount: count.map(amount), by: asker(2) })
+        self.run(Command::Reverse { of: of.into(), amount: count.map(amount), by: asker(2), seen: Seen::Anyhow })
     }
 
     fn account(&self, n: u8) -> Account {
@@ -218,13 +218,17 @@ fn system_accounts_act_through_treasurers_only() {
     assert_eq!(world.post(hold, None, false).unwrap_err(), Decline::Forbidden);
     assert_eq!(world.void(hold, 2).unwrap_err(), Decline::Forbidden);
     let by = Asker { treasurer: true, ..asker(9) };
-    let posted = world.run(Command::Post { of: hold.into(), amount: None, release: false, by }).unwrap();
+    let posted =
+        world.run(Command::Post { of: hold.into(), amount: None, release: false, by, seen: Seen::Anyhow }).unwrap();
     assert_eq!(world.reverse(posted.record.id.as_uuid(), None).unwrap_err(), Decline::Forbidden);
-    world.run(Command::Reverse { of: posted.record.id, amount: None, by }).unwrap();
+    world.run(Command::Reverse { of: posted.record.id, amount: None, by, seen: Seen::Anyhow }).unwrap();
     assert_eq!(world.sums(), (100, 0, 100));
     // Reading is not acting.
     let reader = Asker { reads_all: true, ..asker(9) };
-    assert_eq!(world.run(Command::Void { of: hold.into(), by: reader }).unwrap_err(), Decline::Forbidden);
+    assert_eq!(
+        world.run(Command::Void { of: hold.into(), by: reader, seen: Seen::Anyhow }).unwrap_err(),
+        Decline::Forbidden
+    );
 }
 
 #[test]
@@ -239,7 +243,7 @@ fn refunds_never_exceed_the_original() {
     assert_eq!((last.record.amount.get(), last.record.reversal_of), (10, Some(paid.into())));
     assert_eq!(world.reverse(paid, None).unwrap_err(), Decline::AmountExceedsOriginal);
     assert_eq!(world.sums(), (100, 0, 100));
-    let again = Command::Reverse { of: last.record.id, amount: None, by: asker(1) };
+    let again = Command::Reverse { of: last.record.id, amount: None, by: asker(1), seen: Seen::Anyhow };
     assert_eq!(world.run(again).unwrap_err(), Decline::TransferNotPosted);
 }
 
@@ -257,12 +261,13 @@ type Fault<T> = (Decline, fn(&mut World, &mut T));
 
 #[test]
 fn of_two_faults_of_a_post_the_earlier_is_the_answer() {
-    const FAULTS: [Fault<(Asker, i64, Uuid)>; 9] = [
+    const FAULTS: [Fault<(Asker, i64, Uuid, Seen)>; 10] = [
         (Decline::TransferNotFound, |_, (by, ..)| *by = asker(9)),
         (Decline::Forbidden, |_, (by, ..)| *by = if by.user == asker(9).user { *by } else { asker(2) }),
-        (Decline::TransferNotPending, |world, (_, _, of)| drop(world.void(*of, 1))),
+        (Decline::Stale, |_, (.., seen)| *seen = Seen::As([].into())),
+        (Decline::TransferNotPending, |world, (_, _, of, _)| drop(world.void(*of, 1))),
         (Decline::TransferExpired, |world, _| world.now = MINUTE),
-        (Decline::AmountExceedsPending, |_, (_, amount, _)| *amount = 61),
+        (Decline::AmountExceedsPending, |_, (_, amount, ..)| *amount = 61),
         (Decline::CreditAccountClosed, |world, _| world.change(2, |account| account.status = Status::Closed)),
         (Decline::DebitAccountFrozen, |world, _| world.change(1, |account| account.status = Status::Frozen)),
         (Decline::LimitExceeded, |world, _| world.change(2, |account| account.ceiling = Some(100))),
@@ -272,11 +277,11 @@ fn of_two_faults_of_a_post_the_earlier_is_the_answer() {
     for (first, (earlier, bring_first)) in FAULTS.iter().enumerate() {
         for (later, bring_second) in &FAULTS[first..] {
             let mut world = World::new();
-            let mut wish = (asker(1), 60, world.hold(60, Some(MINUTE)));
+            let mut wish = (asker(1), 60, world.hold(60, Some(MINUTE)), Seen::Anyhow);
             bring_first(&mut world, &mut wish);
             bring_second(&mut world, &mut wish);
-            let (by, count, of) = wish;
-            let command = Command::Post { of: of.into(), amount: Some(amount(count)), release: false, by };
+            let (by, count, of, seen) = wish;
+            let command = Command::Post { of: of.into(), amount: Some(amount(count)), release: false, by, seen };
             assert_eq!(world.run(command).unwrap_err(), *earlier, "{earlier:?} hides {later:?}");
         }
     }
@@ -284,11 +289,12 @@ fn of_two_faults_of_a_post_the_earlier_is_the_answer() {
 
 #[test]
 fn of_two_faults_of_a_reversal_the_earlier_is_the_answer() {
-    const FAULTS: [Fault<(Asker, i64, Uuid)>; 10] = [
+    const FAULTS: [Fault<(Asker, i64, Uuid, Seen)>; 11] = [
         (Decline::TransferNotFound, |_, (by, ..)| *by = asker(9)),
         (Decline::Forbidden, |_, (by, ..)| *by = if by.user == asker(9).user { *by } else { asker(1) }),
-        (Decline::TransferNotPosted, |world, (_, _, of)| *of = world.hold(10, None)),
-        (Decline::AmountExceedsOriginal, |_, (_, amount, _)| *amount = 61),
+        (Decline::Stale, |_, (.., seen)| *seen = Seen::As([].into())),
+        (Decline::TransferNotPosted, |world, (_, _, of, _)| *of = world.hold(10, None)),
+        (Decline::AmountExceedsOriginal, |_, (_, amount, ..)| *amount = 61),
         (Decline::DebitAccountClosed, |world, _| world.change(2, |account| account.status = Status::Closed)),
         (Decline::CreditAccountClosed, |world, _| world.change(1, |account| account.status = Status::Closed)),
         (Decline::DebitAccountFrozen, |world, _| {
@@ -304,11 +310,11 @@ fn of_two_faults_of_a_reversal_the_earlier_is_the_answer() {
     for (first, (earlier, bring_first)) in FAULTS.iter().enumerate() {
         for (later, bring_second) in &FAULTS[first..] {
             let mut world = World::new();
-            let mut wish = (asker(2), 60, world.order(60, None).unwrap().record.id.as_uuid());
+            let mut wish = (asker(2), 60, world.order(60, None).unwrap().record.id.as_uuid(), Seen::Anyhow);
             bring_first(&mut world, &mut wish);
             bring_second(&mut world, &mut wish);
-            let (by, count, of) = wish;
-            let command = Command::Reverse { of: of.into(), amount: Some(amount(count)), by };
+            let (by, count, of, seen) = wish;
+            let command = Command::Reverse { of: of.into(), amount: Some(amount(count)), by, seen };
             assert_eq!(world.run(command).unwrap_err(), *earlier, "{earlier:?} hides {later:?}");
         }
     }

@@ -1,0 +1,80 @@
+//! Which fault the example of a refusal shows: one that the operation's own body or parameters can have.
+
+use serde_json::{Value, json};
+
+/// A place, the rule and what is said of it.
+type Fault = (String, &'static str, &'static str);
+
+/// Puts a fault into every example that has to have one.
+pub(super) fn add(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (_, operation) in item.as_object_mut().into_iter().flatten().filter(|(_, it)| it.is_object()) {
+            for (status, code) in [("400", "malformed_body"), ("422", "validation_failed"), ("400", "malformed_query")]
+            {
+                let fault = match code {
+                    "malformed_body" => malformed(body(operation, &schemas)),
+                    "validation_failed" => Some(refused(operation, &schemas)),
+                    _ => Some(unreadable(operation)),
+                };
+                let examples = &mut operation["responses"][status]["content"]["application/problem+json"]["examples"];
+                let example = examples.get_mut(code).and_then(|example| example.get_mut("value"));
+                if let (Some(example), Some((pointer, rule, detail))) = (example, fault) {
+                    example["errors"] = json!([{"pointer": pointer, "code": rule, "detail": detail}]);
+                }
+            }
+        }
+    }
+}
+
+/// The name and schema of the operation's body.
+fn body<'s>(operation: &Value, schemas: &'s Value) -> Option<(String, &'s Value)> {
+    let contents = operation["requestBody"]["content"].as_object()?;
+    let reference = contents.values().find_map(|content| content["schema"]["$ref"].as_str())?;
+    let name = reference.rsplit('/').next()?;
+    Some((name.to_owned(), &schemas[name]))
+}
+
+/// A member of another type; nothing where the body has no members, and only its syntax can be wrong.
+fn malformed(body: Option<(String, &Value)>) -> Option<Fault> {
+    let (_, schema) = body?;
+    let members = schema["properties"].as_object()?;
+    if members.contains_key("amount") {
+        return Some(("/amount".to_owned(), "type", "an integer of minor units is wanted"));
+    }
+    let (name, member) = members.iter().next()?;
+    let detail = match member["type"].as_str() {
+        Some("array") => "an array is wanted",
+        Some("boolean") => "true or false is wanted",
+        _ => "text is wanted",
+    };
+    Some((format!("/{name}"), "type", detail))
+}
+
+/// A value that is refused: of the body where it has any that can be, else a parameter that there is not.
+fn refused(operation: &Value, schemas: &Value) -> Fault {
+    let unknown = || ("?dryrun".to_owned(), "unknown_parameter", "this resource has no such parameter");
+    let Some((name, schema)) = body(operation, schemas) else { return unknown() };
+    if let Some(member) = schema["required"].as_array().and_then(|names| names.first()?.as_str()) {
+        return (format!("/{member}"), "required", "this member is required");
+    }
+    match name.as_str() {
+        "AccountPatch" => ("/name".to_owned(), "required", "cannot be cleared"),
+        "StandingOrderPatch" => ("/amount".to_owned(), "required", "cannot be cleared"),
+        "NewReversal" => ("/description".to_owned(), "length", "1 to 500 characters, no control characters"),
+        _ => unknown(),
+    }
+}
+
+/// A parameter that cannot be read as what it is, or that stands twice.
+fn unreadable(operation: &Value) -> Fault {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let names: Vec<_> = parameters.filter(|it| it["in"] == "query").filter_map(|it| it["name"].as_str()).collect();
+    if names.contains(&"dry_run") {
+        return ("?dry_run".to_owned(), "boolean", "true or false");
+    }
+    if names.contains(&"limit") {
+        return ("?limit".to_owned(), "integer", "an integer");
+    }
+    (format!("?{}", names.first().unwrap_or(&"dryrun")), "repeated", "give it once")
+}
