@@ -145,7 +145,7 @@ impl Way<'_> {
     }
 
     async fn settle(self, hold: &Value, how: &str) -> Heard {
-        self.from.door.post(&format!("/transfers/{}/{how}", text(hold, "id")), None).await
+        self.from.door.post(&format!("/transfers/{}/{how}", text(hold, "id")), &json!({})).await
     }
 
     /// Every posted transfer into the clearing account that nobody has seen end yet.
@@ -192,7 +192,7 @@ impl Way<'_> {
     async fn pay(self, unit: &Value) {
         let Some(payee) = destination(unit, &self.to.side.cell) else { return };
         let payment = self.referring(self.payment(unit, payee, &unit["amount"]), unit);
-        match self.to.door.post("/transfers", Some(&payment)).await {
+        match self.to.door.post("/transfers", &payment).await {
             Heard::Done(paid) => self.to.note_end(&paid),
             Heard::Refused(code) if PAYEES.contains(&code.as_str()) => self.refuse(unit).await,
             // Under its reference there is what somebody else did; the next look finds it.
@@ -204,7 +204,7 @@ impl Way<'_> {
     async fn refuse(self, unit: &Value) {
         let hold = self.referring(self.payment(unit, &self.to.side.unclaimed, &unit["amount"]), unit);
         let hold = with(hold, json!({"pending": true, "expires_in": TOMBSTONE}));
-        if let Heard::Done(there) = self.to.door.post("/transfers", Some(&hold)).await {
+        if let Heard::Done(there) = self.to.door.post("/transfers", &hold).await {
             self.go_on_from(unit, &there).await;
         }
     }
@@ -232,7 +232,7 @@ impl Way<'_> {
                 "currency": unit["currency"], "external_ref": reference, "description": "Could not be delivered",
                 "metadata": {"returns": {"transfer_id": unit["id"]}},
             });
-            match self.from.door.post("/transfers", Some(&back)).await {
+            match self.from.door.post("/transfers", &back).await {
                 Heard::Done(back) => return self.from.note_end(&back),
                 Heard::Refused(code) if PAYEES.contains(&code.as_str()) => {}
                 Heard::Refused(_) | Heard::Unknown => return,
@@ -249,7 +249,8 @@ impl Way<'_> {
 
     fn referring(self, payment: Value, unit: &Value) -> Value {
         let (cell, id) = (&self.from.side.cell, text(unit, "id"));
-        let source = json!({"external_ref": reference(cell, id), "metadata": {"from": {"cell": cell, "transfer_id": id}}});
+        let source =
+            json!({"external_ref": reference(cell, id), "metadata": {"from": {"cell": cell, "transfer_id": id}}});
         with(payment, source)
     }
 }

@@ -53,15 +53,15 @@ impl Door {
     }
 
     /// Asks for something to be done, under a key of its own, again while nobody knows.
-    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Heard {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Heard {
         let key = format!("{}-{}", self.name, self.next.fetch_add(1, Ordering::Relaxed));
         for _ in 1..TRIES {
-            match self.ask(Method::POST, path, Some(&key), body).await {
+            match self.ask(Method::POST, path, Some(&key), Some(body)).await {
                 Heard::Unknown => tokio::time::sleep(PAUSE).await,
                 heard => return heard,
             }
         }
-        self.ask(Method::POST, path, Some(&key), body).await
+        self.ask(Method::POST, path, Some(&key), Some(body)).await
     }
 
     async fn ask(&self, method: Method, path: &str, key: Option<&str>, body: Option<&Value>) -> Heard {

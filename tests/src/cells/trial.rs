@@ -75,12 +75,18 @@ impl Outcome {
     #[must_use]
     pub fn void(&self) -> Option<String> {
         let Verdict { paid, returned, released, .. } = self.verdict;
-        let enough = [("paid", paid, 30), ("given back", returned, 1), ("released", released, 3), ("meddled with", self.meddled, 3)];
+        let enough = [
+            ("paid", paid, 30),
+            ("given back", returned, 1),
+            ("released", released, 3),
+            ("meddled with", self.meddled, 3),
+        ];
         let little = enough.into_iter().find(|(_, there, least)| there < least);
         if let Some((what, there, least)) = little {
             return Some(format!("only {there} payments were {what}; {least} would be little"));
         }
         let never = Blow::ALL.into_iter().find(|blow| self.dealt.count(*blow) < blow.least());
-        never.map(|blow| format!("{blow:?} happened {} times; {} would be little", self.dealt.count(blow), blow.least()))
+        never
+            .map(|blow| format!("{blow:?} happened {} times; {} would be little", self.dealt.count(blow), blow.least()))
     }
 }

@@ -28,6 +28,8 @@ pub struct Verdict {
     pub released: u64,
     /// Units that were taken from their payer and have not ended.
     pub in_flight: u64,
+    /// Which they are, and where they stand.
+    pub open: Vec<String>,
     /// What must not be.
     pub faults: Vec<String>,
 }
@@ -49,6 +51,13 @@ pub(super) fn judge(records: &[Record; 2], names: &[Names; 2], log: &Log) -> Ver
     verdict
 }
 
+impl Verdict {
+    fn still(&mut self, what: String) {
+        self.in_flight += 1;
+        self.open.push(what);
+    }
+}
+
 /// One way between the cells.
 #[derive(Debug, Clone, Copy)]
 struct Way<'a> {
@@ -61,7 +70,8 @@ struct Way<'a> {
 
 impl Way<'_> {
     fn judge(self, verdict: &mut Verdict) {
-        let (ends, backs) = (self.under(self.to, &reference(&self.here.cell, "")), self.under(self.from, &returned("")));
+        let (ends, backs) =
+            (self.under(self.to, &reference(&self.here.cell, "")), self.under(self.from, &returned("")));
         let into = |status: &str| {
             let made = self.from.transfers().filter(|made| made.credit == self.here.clearing);
             made.filter(|made| made.status == status).collect::<Vec<_>>()
@@ -102,8 +112,10 @@ impl Way<'_> {
             made.debit == debit && made.credit == credit && made.amount == unit.amount && made.currency == unit.currency
         };
         match (ends, backs) {
-            ([], []) => verdict.in_flight += 1,
-            ([end], []) if end.status == "pending" && end.debit == self.there.clearing => verdict.in_flight += 1,
+            ([], []) => verdict.still(format!("{} of {}: paid by its payer", unit.id, self.here.cell)),
+            ([end], []) if end.status == "pending" && end.debit == self.there.clearing => {
+                verdict.still(format!("{} of {}: refused", unit.id, self.here.cell));
+            }
             ([end], []) if end.status == "posted" && fits(end, &self.there.clearing, &sent.payee) => verdict.paid += 1,
             ([end], [back]) if end.status == "pending" && back.status == "posted" => {
                 if fits(back, &self.here.clearing, &unit.debit) {

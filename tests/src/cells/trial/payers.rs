@@ -111,7 +111,8 @@ impl Payer {
                 Ok(answer) if answer.status == 201 => return Some(answer.text("/id")),
                 Ok(answer) if answer.code().as_deref() == Some("insufficient_funds") => return None,
                 Ok(answer) => assert!(
-                    [502, 503, 504].contains(&answer.status) || answer.code().as_deref() == Some("idempotency_in_progress"),
+                    [502, 503, 504].contains(&answer.status)
+                        || answer.code().as_deref() == Some("idempotency_in_progress"),
                     "a crash behind the gateway is no other error: {answer}"
                 ),
                 Err(error) => panic!("the gateway itself stays up: {error}"),

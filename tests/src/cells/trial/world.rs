@@ -11,7 +11,7 @@ use crate::client::{Person, fresh_key};
 use crate::faults::{Fault, Proxy};
 use crate::ledger::Record;
 use crate::stack::{AccountsProcess, Service, Stack};
-use crate::wait_until;
+use crate::wait::try_until;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 /// What each payer's account has to begin with, in cents.
@@ -158,8 +158,11 @@ impl World {
             cell.way.set(Fault::None);
             cell.way.lose_answer(0);
         }
+        let rests = try_until(REST, async || self.is_at_rest(log).await.then_some(())).await;
+        let open = judge(&self.records().await?, &self.names(), log).open;
         let [a, b] = &self.0;
-        wait_until("nothing is under way", REST, async || self.is_at_rest(log).await.then_some(())).await;
+        let held = [a.is_settled().await, b.is_settled().await];
+        assert!(rests.is_some(), "after {REST:?} something is under way: {open:?}; holds are settled: {held:?}");
         assert_eq!(a.held().await + b.held().await, 0, "no payer's money is held when nothing is under way");
         Ok(())
     }
