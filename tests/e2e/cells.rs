@@ -24,12 +24,10 @@ async fn each_answer_lost_once(backend: Backend) {
     let (struck, verdict) = trial::each_answer_lost(backend).await.expect("everything comes back");
     tests::say(format_args!("{struck:?} {verdict:?}"));
     assert!(verdict.faults.is_empty() && verdict.in_flight == 0, "{verdict:#?}");
-    // Each way of ending was met, and each from the middle of its steps.
-    let ended = [verdict.paid, verdict.released, verdict.returned, verdict.unclaimed];
-    assert!(ended.into_iter().all(|count| count >= 4), "{verdict:#?}");
-    for (errand, least) in [(Errand::Pay, 5), (Errand::Release, 3), (Errand::GiveBack, 6), (Errand::Keep, 7)] {
-        assert!(struck.get(&errand).is_some_and(|times| *times >= least), "{errand:?}: {struck:?}");
-    }
+    // Each way of ending was met, as often as a coordinator died on it, and mostly before its end.
+    assert_eq!([verdict.paid, verdict.released, verdict.returned, verdict.unclaimed], [6, 4, 8, 12], "{verdict:#?}");
+    assert!(Errand::ALL.iter().all(|errand| struck.get(errand).is_some_and(|times| *times > 0)), "{struck:?}");
+    assert!(struck.values().sum::<u32>() >= 12, "{struck:?}");
 }
 
 /// `TOLLGATE_SEED` runs the same again, as far as processes can.
