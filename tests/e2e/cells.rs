@@ -25,9 +25,9 @@ async fn each_answer_lost_once(backend: Backend) {
     tests::say(format_args!("{struck:?} {verdict:?}"));
     assert!(verdict.faults.is_empty() && verdict.in_flight == 0, "{verdict:#?}");
     // Each way of ending was met, as often as a coordinator died on it, and mostly before its end.
-    assert_eq!([verdict.paid, verdict.released, verdict.returned, verdict.unclaimed], [6, 4, 8, 12], "{verdict:#?}");
+    assert_eq!([verdict.paid, verdict.released, verdict.returned, verdict.unclaimed], [6, 4, 4, 12], "{verdict:#?}");
     assert!(Errand::ALL.iter().all(|errand| struck.get(errand).is_some_and(|times| *times > 0)), "{struck:?}");
-    assert!(struck.values().sum::<u32>() >= 12, "{struck:?}");
+    assert!(struck.values().sum::<u32>() >= 10, "{struck:?}");
 }
 
 /// `TOLLGATE_SEED` runs the same again, as far as processes can.

@@ -33,12 +33,12 @@ impl Errand {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Pay, Self::Release, Self::GiveBack, Self::Keep];
 
-    /// The answers of either cell that it takes until its end: its own, and those to looks at lists.
+    /// The answers of either cell that it takes until its end, about: its own, and those to looks at lists. What is kept goes
+    /// through every step of what is given back, and one more.
     const fn answers(self) -> u32 {
         match self {
             Self::Pay => 3,
-            Self::Release => 2,
-            Self::GiveBack => 4,
+            Self::Release | Self::GiveBack => 2,
             Self::Keep => 6,
         }
     }
