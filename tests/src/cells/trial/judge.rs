@@ -96,7 +96,7 @@ impl Way<'_> {
         let sent = self.log.iter().filter(|(_, sent)| sent.from == self.here.cell);
         for (id, sent) in sent {
             let found = holds.iter().find(|hold| hold.id == *id);
-            if !found.is_some_and(|hold| (&hold.debit, hold.amount) == (&sent.debit, sent.amount)) {
+            if found.is_none_or(|hold| (&hold.debit, hold.amount) != (&sent.debit, sent.amount)) {
                 verdict.faults.push(format!("{id} was answered, and is not there as it was asked: {found:?}"));
             }
         }

@@ -71,7 +71,7 @@ impl Cell {
         let (closed, full) = (payer.client.open("closed", "USD").await, payer.client.open("full", "USD").await);
         drop(payer.client.post(&format!("/api/v1/accounts/{closed}/close"), json!({})).await.expect(200));
         drop(treasurer.patch(&format!("/api/v1/accounts/{full}"), json!({"ceiling": 0})).await.expect(200));
-        let unable = vec![closed, full, uuid::Uuid::now_v7().to_string(), payer.client.open("euros", "EUR").await];
+        let unable = vec![closed, full, uuid::Uuid::new_v4().to_string(), payer.client.open("euros", "EUR").await];
         Ok(Self { stack, accounts, way, name, database, clearing, unclaimed, second, payer, places, unable })
     }
 
