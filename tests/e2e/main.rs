@@ -27,6 +27,7 @@ mod avatars;
 mod breaker;
 mod browser;
 mod cache;
+mod cells;
 mod configuration;
 mod contention;
 mod crash;

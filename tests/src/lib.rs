@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Write;
 
 pub mod backends;
+pub mod cells;
 pub mod chaos;
 pub mod client;
 pub mod faults;

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// What the proxy does to connections, old and new, from the moment it is set.
@@ -38,6 +38,9 @@ struct Shared {
     target: Mutex<Option<SocketAddr>>,
     fault: watch::Sender<Fault>,
     accepted: AtomicU64,
+    /// Pieces of answers until the one that is lost; not above zero: none is.
+    until_lost: AtomicI64,
+    lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,8 @@ impl Proxy {
             target: Mutex::new(None),
             fault: watch::Sender::new(Fault::None),
             accepted: AtomicU64::new(0),
+            until_lost: AtomicI64::new(0),
+            lost: AtomicU64::new(0),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { addr, shared, _task: Arc::new(Task(task.abort_handle())) })
@@ -74,6 +79,18 @@ impl Proxy {
     /// Switches the fault, for open connections as well.
     pub fn set(&self, fault: Fault) {
         self.shared.fault.send_replace(fault);
+    }
+
+    /// Of the pieces of answers that come from now on the `nth` (from 1) is lost, and its connection with it: what was
+    /// asked has been done, and whoever asked does not know.
+    pub fn lose_answer(&self, nth: u32) {
+        self.shared.until_lost.store(i64::from(nth), Ordering::SeqCst);
+    }
+
+    /// How many answers were lost so.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::SeqCst)
     }
 
     /// How many connections were ever accepted.
@@ -90,12 +107,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let faults = shared.fault.subscribe();
         let cut = *faults.borrow() == Fault::Cut;
         if let (Some(target), false) = (target, cut) {
-            tokio::spawn(join(inbound, target, faults));
+            tokio::spawn(join(inbound, target, faults, Arc::clone(&shared)));
         }
     }
 }
 
-async fn join(inbound: TcpStream, target: SocketAddr, mut faults: watch::Receiver<Fault>) {
+async fn join(inbound: TcpStream, target: SocketAddr, mut faults: watch::Receiver<Fault>, shared: Arc<Shared>) {
     let mut cut = faults.clone();
     let forward = async {
         // A hanging proxy does not even reach its target.
@@ -104,7 +121,21 @@ async fn join(inbound: TcpStream, target: SocketAddr, mut faults: watch::Receive
         }
         let Ok(outbound) = TcpStream::connect(target).await else { return };
         let ((from, to), (back, out)) = (inbound.into_split(), outbound.into_split());
-        tokio::join!(pump(from, out, faults.clone()), pump(back, to, faults));
+        let over = Notify::new();
+        let asked = || true;
+        let answered = || {
+            let lost = shared.until_lost.fetch_sub(1, Ordering::SeqCst) == 1;
+            if lost {
+                shared.lost.fetch_add(1, Ordering::SeqCst);
+                over.notify_one();
+            }
+            !lost
+        };
+        let both = async { tokio::join!(pump(from, out, faults.clone(), asked), pump(back, to, faults, answered)) };
+        tokio::select! {
+            _ = both => {}
+            () = over.notified() => {}
+        }
     };
     tokio::select! {
         () = forward => {}
@@ -116,6 +147,7 @@ async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut faults: watch::Receiver<Fault>,
+    passes: impl Fn() -> bool,
 ) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
@@ -126,7 +158,7 @@ async fn pump(
         if let Fault::Delay(delay) = fault {
             tokio::time::sleep(delay).await;
         }
-        if to.write_all(&chunk[..read]).await.is_err() {
+        if !passes() || to.write_all(&chunk[..read]).await.is_err() {
             return;
         }
     }
