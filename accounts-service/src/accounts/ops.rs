@@ -134,7 +134,11 @@ pub async fn change(
         return AccountBody::of(shown);
     }
     // The database holds bounds against what is stored.
-    let (row, lapsed) = if bounds { (settle(tx, shown.account, now).await?, 0) } else { (shown.account, shown.lapsed) };
+    let (row, lapsed) = if bounds {
+        (settle(tx, shown.account, now).await?.account, 0)
+    } else {
+        (shown.account, shown.lapsed)
+    };
     let (floor, ceiling) = (floor.unwrap_or(row.floor), ceiling.unwrap_or(row.ceiling));
     if bounds {
         check_bounds(&row, floor, ceiling)?;
@@ -185,7 +189,7 @@ pub async fn step(
     }
     // Nothing is held by now, which the database has to know, too.
     let (row, lapsed) = match step {
-        Step::Close => (settle(tx, shown.account, now).await?, 0),
+        Step::Close => (settle(tx, shown.account, now).await?.account, 0),
         Step::Freeze | Step::Unfreeze => (shown.account, shown.lapsed),
     };
     let version = row.version;

@@ -57,12 +57,14 @@ impl FromQueryResult for Shown {
     }
 }
 
-/// Accounts with what has lapsed by `now`, in one snapshot. Few accounts have anything to look for.
+/// Accounts with what of `held` has lapsed by `now`, in one snapshot. Few accounts have anything to look for; what lapsed
+/// before `next_expiry` is in `held` no more.
 fn as_of(select: Select<account::Entity>, now: i64) -> Select<account::Entity> {
     let lapsed = format!(
         "CASE WHEN accounts.next_expiry <= {now} THEN (\
          SELECT CAST(coalesce(sum(h.amount - h.posted - h.released), 0) AS bigint) FROM holds h \
-         WHERE h.debit_account_id = accounts.id AND h.state = 'open' AND h.expires_at <= {now}) \
+         WHERE h.debit_account_id = accounts.id AND h.state = 'open' \
+         AND h.expires_at >= accounts.next_expiry AND h.expires_at <= {now}) \
          ELSE CAST(0 AS bigint) END"
     );
     select.column_as(Expr::cust(lapsed), "lapsed")
