@@ -70,6 +70,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000005_exchange", "exchange"),
     step!("m2026_11_22_000006_standing", "standing"),
     step!("m2026_11_22_000008_rest", "rest"),
+    step!("m2026_11_22_000009_pause", "pause"),
 ];
 
 impl MigrationName for Step {

@@ -69,7 +69,9 @@ impl TryFrom<String> for Instant {
     type Error = NoInstant;
 
     fn try_from(text: String) -> Result<Self, NoInstant> {
-        OffsetDateTime::parse(&text, &Rfc3339).map(|at| Self(clock::to_micros(at))).map_err(|_| NoInstant)
+        let micros = OffsetDateTime::parse(&text, &Rfc3339).map(clock::to_micros).map_err(|_| NoInstant)?;
+        // In UTC it may lie beyond the last year that can be shown.
+        if clock::to_micros(clock::from_micros(micros)) == micros { Ok(Self(micros)) } else { Err(NoInstant) }
     }
 }
 
@@ -101,5 +103,19 @@ impl NewExchangeRate {
         hash.update(self.valid_until.map_or(0, |at| at.0).to_be_bytes());
         hash.update(self.rate.to_string());
         cut(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_shown_is_no_instant() {
+        let parse = |text: &str| Instant::try_from(text.to_owned());
+        assert!(parse("9999-12-31T23:59:59Z").is_ok() && parse("2026-11-22T10:00:00.000001+02:00").is_ok());
+        for beyond in ["9999-12-31T23:59:59-01:00", "tomorrow"] {
+            assert!(parse(beyond).is_err(), "{beyond}");
+        }
     }
 }

@@ -61,9 +61,9 @@ permissions! {
     KeysManage "keys:manage";
     /// Reads every account and transfer.
     AccountsRead "accounts:read";
-    /// Freezes, unfreezes and closes any account.
+    /// Freezes, unfreezes and closes any account, and bounds anybody else's.
     AccountsOperate "accounts:operate";
-    /// Opens system accounts, funds from them, and posts, voids and reverses any transfer.
+    /// Opens system accounts, funds from them, lets accounts go below zero, and posts, voids and reverses any transfer.
     AccountsTreasury "accounts:treasury";
 }
 

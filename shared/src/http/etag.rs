@@ -27,8 +27,10 @@ impl Conditions {
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let joined = |name: HeaderName| {
-            let values: Vec<_> = headers.get_all(name).filter_map(|value| value.to_str().ok()).collect();
-            (!values.is_empty()).then(|| values.join(","))
+            let mut values = headers.get_all(name).peekable();
+            // One that cannot be read names nothing; it is a condition all the same.
+            values.peek()?;
+            Some(values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(","))
         };
         Self { if_match: joined(IF_MATCH), if_none_match: joined(IF_NONE_MATCH) }
     }
@@ -79,6 +81,19 @@ mod tests {
 
     fn conditions(if_match: Option<&str>, if_none_match: Option<&str>) -> Conditions {
         Conditions { if_match: if_match.map(str::to_owned), if_none_match: if_none_match.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_read_is_one_that_nothing_meets() {
+        let value = actix_web::http::header::HeaderValue::from_bytes(b"\xff").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(IF_MATCH, value.clone());
+        headers.append(IF_NONE_MATCH, value);
+        let unread = Conditions::of(&headers);
+        assert!(unread.require("\"1\"").is_err() && unread.has_if_match() && !unread.unchanged("\"1\""));
+        headers.append(IF_MATCH, "\"1\"".parse().unwrap());
+        assert!(Conditions::of(&headers).require("\"1\"").is_ok());
+        assert!(Conditions::of(&HeaderMap::new()).require("\"1\"").is_ok());
     }
 
     #[test]
