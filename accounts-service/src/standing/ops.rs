@@ -11,7 +11,7 @@ use super::attempt::{Event, touch, withdraw};
 use super::body::{NewStandingOrder, StandingOrderPatch, Switch};
 use super::calendar::Schedule;
 use super::error::StandingError;
-use super::model::{Corrupt, StandingOrderBody, day, schedule};
+use super::model::{StandingOrderBody, day, schedule};
 use super::progress::{FINISHED, end, rest};
 use super::store;
 use crate::db::entity::{account, standing_order};
@@ -126,7 +126,7 @@ pub async fn change(
         Some(Switch::Active) => resume(tx, &mut order, now).await?,
         None => {}
     }
-    refit(&mut order).map_err(StandingError::from)?;
+    refit(&mut order);
     if order == before {
         return Ok(StandingOrderBody::try_from(order).map_err(StandingError::from)?);
     }
@@ -201,8 +201,7 @@ async fn resume(tx: &DatabaseTransaction, order: &mut standing_order::Model, now
 }
 
 /// Ends it when none of its dates is left by what was changed.
-fn refit(order: &mut standing_order::Model) -> Result<(), Corrupt> {
-    schedule(order)?;
+fn refit(order: &mut standing_order::Model) {
     let next = order.next_due_on.as_deref().and_then(day);
     let last = order.ends_on.as_deref().and_then(day);
     let past = next.zip(last).is_some_and(|(next, last)| next > last);
@@ -210,7 +209,6 @@ fn refit(order: &mut standing_order::Model) -> Result<(), Corrupt> {
     if order.status != "ended" && (past || enough) {
         end(order, FINISHED);
     }
-    Ok(())
 }
 
 /// Ends an order for good; no payment of it comes after the answer. Once more changes nothing.
