@@ -243,9 +243,9 @@ impl<'a> Replay<'a> {
                 found.push(Violation::new("not_as_the_model", format!("{id}: {account:?} instead of {there:?}")));
             }
             // Of very many that lapse at once the account counts none from then on; their rows follow.
-            let counted = |hold: &Transfer| match hold.kind {
-                Kind::Pending { expires_at: Some(end) } => stored.next_expiry.is_some_and(|next| end >= next),
-                _ => true,
+            let counted = |hold: &Transfer| {
+                let off = |end: i64| stored.next_expiry.is_none_or(|next| end < next);
+                !matches!(hold.kind, Kind::Pending { expires_at: Some(end) } if off(end))
             };
             let open = self.ledger.open_holds(id).filter(|(_, hold)| !self.settled.contains(&hold.id) && counted(hold));
             let held: i128 = open.map(|(number, _)| self.ledger.left(number)).sum();
