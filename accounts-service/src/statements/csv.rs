@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_compute_stays_text() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"] {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "＝1"] {
             assert_eq!(text(Some(formula)), format!("'{formula}"));
         }
         // Where the list separator is another, a text in the middle of a line begins a cell.
@@ -124,6 +124,7 @@ mod tests {
             ("a,+1", "a,'+1"),
             ("a;\"=1", "a;'\"=1"),
             ("=1;=2", "'=1;'=2"),
+            ("\t=1", "'\t'=1"),
             ("é;=1", "é;'=1"),
         ] {
             assert_eq!(text(Some(formula)), safe);
