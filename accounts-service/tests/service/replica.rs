@@ -101,7 +101,7 @@ impl Frozen {
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                         // Both ends stay open until the test is over.
-                        _ = hung.wait_for(|hangs| *hangs) => std::future::pending().await,
+                        () = async { drop(hung.wait_for(|hangs| *hangs).await) } => std::future::pending::<()>().await,
                     }
                 });
             }

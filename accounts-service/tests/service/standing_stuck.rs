@@ -6,7 +6,7 @@ use std::time::Duration;
 use accounts_service::db::entity::standing_order_run;
 use accounts_service::standing::worker::Metrics;
 use prometheus_client::registry::Registry;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use shared::domain::Role;
 
