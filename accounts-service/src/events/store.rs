@@ -47,8 +47,7 @@ pub struct Page {
 pub async fn page(db: &Database, wanted: &Wanted, stretch: Places, limit: u32) -> Result<Page, DbErr> {
     let upto = match (wanted.owner, &wanted.kinds) {
         (None, Some(_)) => looked_at(db, stretch).await?,
-        (Some(_), Some(_)) => own_looked_at(db, wanted, stretch).await?,
-        (Some(_), None) | (None, None) => stretch.upto,
+        (Some(_), _) | (None, None) => stretch.upto,
     };
     let values = vec![stretch.above.into(), upto.into(), (i64::from(limit) + 1).into()];
     let (sql, values) = Query { wanted, values }.build(Concerning { backend: &db.backend, descending: false });
@@ -66,35 +65,6 @@ async fn looked_at(db: &Database, stretch: Places) -> Result<i64, DbErr> {
     let last = "SELECT o.position FROM outbox_events o WHERE o.position > $1 AND o.position <= $2 \
                 ORDER BY o.position LIMIT 1 OFFSET $3";
     let values = [stretch.above.into(), stretch.upto.into(), (LOOKED_AT - 1).into()];
-    let last = Statement::from_sql_and_values(db.pool.get_database_backend(), last, values);
-    let last = db.pool.query_one_raw(last).await?.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(last.unwrap_or(stretch.upto))
-}
-
-/// The same among the events of one's own that no index tells apart by kind: somebody may have any number of pending
-/// transfers and look for those that were voided.
-async fn own_looked_at(db: &Database, wanted: &Wanted, stretch: Places) -> Result<i64, DbErr> {
-    let Some(owner) = wanted.owner else { return Ok(stretch.upto) };
-    let way = Concerning { backend: &db.backend, descending: false };
-    let query = Query { wanted, values: Vec::new() };
-    let mut parts = Vec::new();
-    if query.wants("transfer.pending") != query.wants("transfer.voided") {
-        for column in ["t.debit_account_id", "t.credit_account_id"] {
-            parts.push(way.rows(of_each("transfers t", "t", column, "own.id", "t.status <> 'posted'")));
-        }
-    }
-    if KINDS.into_iter().any(|kind| !kind.starts_with("transfer.") && query.wants(kind)) {
-        parts.push(way.rows(of_each("outbox_events o", "o", "o.subject", "own.id", "o.data IS NOT NULL")));
-    }
-    if parts.is_empty() {
-        return Ok(stretch.upto);
-    }
-    let (own, parts) = (way.own("a.owner_id = $4"), parts.join(" UNION ALL "));
-    let last = format!(
-        "WITH {own} SELECT n.position FROM ({parts}) AS n ORDER BY n.position LIMIT 1 OFFSET {}",
-        LOOKED_AT - 1
-    );
-    let values = [stretch.above.into(), stretch.upto.into(), LOOKED_AT.into(), owner.as_uuid().into()];
     let last = Statement::from_sql_and_values(db.pool.get_database_backend(), last, values);
     let last = db.pool.query_one_raw(last).await?.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(last.unwrap_or(stretch.upto))

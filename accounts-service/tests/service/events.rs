@@ -22,7 +22,6 @@ on_both!(
     everybody_is_told_of_their_own,
     no_event_is_skipped_while_two_processes_write,
     a_feed_goes_on_from_any_place,
-    of_very_many_of_ones_own_a_page_looks_at_some,
 );
 
 fn kinds(events: &[Value]) -> Vec<&str> {
@@ -178,27 +177,4 @@ async fn a_feed_goes_on_from_any_place(stack: Rc<Stack>) {
     assert_eq!(refused.expect(400).code(), "invalid_cursor");
     let head = stack.client.raw(&who, "HEAD", "/api/v1/events", &[], None).await.expect(200);
     assert!(head.bytes.is_empty());
-}
-
-async fn of_very_many_of_ones_own_a_page_looks_at_some(stack: Rc<Stack>) {
-    let (client, who) = (&stack.client, user());
-    let (from, to) = (client.funded(&who, 10_100).await, client.open(&user(), "user").await);
-    let mut hold = pay(&from, &to, 1);
-    hold["pending"] = json!(true);
-    let mut last = String::new();
-    for part in 0..2 {
-        let batch = json!({"mode": "atomic", "transfers": vec![hold.clone(); 5_050]});
-        let key = format!("batch-{part}");
-        let made = client.post(&who, "/api/v1/transfers/batch", &[("idempotency-key", &key)], &batch).await.expect(200);
-        last = made.json()["results"][5_049]["transfer"]["id"].as_str().unwrap().to_owned();
-    }
-    let void = format!("/api/v1/transfers/{last}/void");
-    client.post(&who, &void, &[("idempotency-key", "void")], &json!({})).await.expect(201);
-    // The first page finds none among what it looked at, and says that more follows.
-    let page = client.get(&who, "/api/v2/events?types=transfer.voided&limit=5").await.expect(200).json();
-    assert_eq!((page["data"].as_array().unwrap().len(), &page["page"]["has_more"]), (0, &json!(true)));
-    let found = walk(&stack, &who, "/api/v2/events?types=transfer.voided&", 5).await;
-    assert_eq!(kinds(&found), ["transfer.voided"]);
-    let renamed = walk(&stack, &who, "/api/v2/events?types=account.opened&", 5).await;
-    assert_eq!(kinds(&renamed), ["account.opened"]);
 }
