@@ -43,6 +43,8 @@ pub struct App {
     pub history: History,
     /// The posting engine.
     pub engine: Engine,
+    /// User accounts that one user may have.
+    pub accounts_per_user: u32,
     /// Where statements are written.
     pub statements: Desk,
     /// What signs receipts.
@@ -111,6 +113,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         at_once: config.statements.at_once,
         per_user: config.statements.per_user,
         patience: config.statements.patience.get(),
+        page_patience: config.statements.page_patience.get(),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_near(db.clone(), deps.clock.clone(), replica_max_lag.get()));
@@ -134,6 +137,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         history: History::new(db.clone(), deps.clock.clone()),
         db,
         engine,
+        accounts_per_user: config.accounts.per_user,
         statements: Desk::new(written, &mut registry),
         receipts,
         running: Running::new(config.posting.key_wait.get()),

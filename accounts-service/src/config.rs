@@ -27,6 +27,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Bounds of the engine.
     pub posting: PostingConfig,
+    /// Bounds of accounts.
+    pub accounts: Accounts,
     /// Pending transfers.
     pub holds: Holds,
     /// Bounds of statements.
@@ -93,6 +95,14 @@ pub struct PostingConfig {
     pub key_wait: Dur,
 }
 
+/// Bounds of accounts.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// User accounts of one user.
+    pub per_user: u32,
+}
+
 /// Pending transfers.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +121,8 @@ pub struct StatementsConfig {
     pub per_user: usize,
     /// How long one may take.
     pub patience: Dur,
+    /// How long a page of one may take.
+    pub page_patience: Dur,
 }
 
 /// What is kept, and for how long.
@@ -192,10 +204,12 @@ impl Check for Config {
         report.ensure((1..=1_000).contains(&self.database.connections), "database.connections", "1 to 1000");
         report.ensure((1..=1_000_000).contains(&self.posting.queue), "posting.queue", "1 to 1000000");
         report.ensure((1..=8_000).contains(&self.posting.batch), "posting.batch", "1 to 8000");
-        let StatementsConfig { at_once, per_user, patience } = self.statements;
+        report.ensure((1..=1_000_000).contains(&self.accounts.per_user), "accounts.per_user", "1 to 1000000");
+        let StatementsConfig { at_once, per_user, patience, page_patience } = self.statements;
         report.ensure((1..=10_000).contains(&at_once), "statements.at_once", "1 to 10000");
         report.ensure((1..=at_once).contains(&per_user), "statements.per_user", "1 to statements.at_once");
         report.ensure(!patience.get().is_zero(), "statements.patience", "more than 0s");
+        report.ensure(!page_patience.get().is_zero(), "statements.page_patience", "more than 0s");
         for (sweep, key) in
             [(self.holds.sweep_every, "holds.sweep_every"), (self.retention.sweep_every, "retention.sweep_every")]
         {
@@ -234,10 +248,12 @@ mod tests {
             ("DATABASE__REPLICA_URL", "postgres://localhost/x"),
             ("DATABASE__CONNECTIONS", "0"),
             ("POSTING__BATCH", "0"),
+            ("ACCOUNTS__PER_USER", "0"),
             ("HOLDS__SWEEP_EVERY", "0s"),
             ("STATEMENTS__AT_ONCE", "0"),
             ("STATEMENTS__PER_USER", "0"),
             ("STATEMENTS__PATIENCE", "0s"),
+            ("STATEMENTS__PAGE_PATIENCE", "0s"),
             ("RETENTION__SWEEP_EVERY", "0s"),
             ("INVARIANTS__SAMPLE_EVERY", "200ms"),
             ("INVARIANTS__ROWS", "1"),

@@ -24,7 +24,7 @@ pub fn problem(error: DbErr) -> Problem {
     if is_passing(&error) { Problem::unavailable(Code::DatabaseUnavailable, error) } else { Problem::internal(error) }
 }
 
-fn is_passing(error: &DbErr) -> bool {
+pub(crate) fn is_passing(error: &DbErr) -> bool {
     let cause = match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,

@@ -18,6 +18,7 @@ use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 
 use self::seal::Sealer;
+pub(crate) use self::seal::seal_within;
 use crate::db::{self, Database};
 
 pub use balance::BalanceBody;

@@ -4,5 +4,5 @@
 mod lapse;
 mod sweep;
 
-pub use lapse::settle;
+pub use lapse::{Settled, settle};
 pub use sweep::{keep_sweeping, sweep};

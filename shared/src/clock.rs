@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 const NANOS_PER_MICRO: i128 = 1_000;
 
@@ -107,11 +107,12 @@ pub fn to_micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos().div_euclid(NANOS_PER_MICRO)).unwrap_or(i64::MAX)
 }
 
-/// The instant that many microseconds after the Unix epoch; values past year 9999 become the epoch's end of range.
+/// The instant that many microseconds after the Unix epoch; values out of range become the end of range on their side,
+/// in the years 9999 and -9999.
 #[must_use]
 pub fn from_micros(micros: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * NANOS_PER_MICRO)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .unwrap_or(if micros < 0 { PrimitiveDateTime::MIN } else { PrimitiveDateTime::MAX }.assume_utc())
 }
 
 /// RFC 3339 in UTC with `Z` and exactly six decimals, the form every answer uses.
@@ -192,6 +193,14 @@ mod tests {
         let steady = system.steady();
         let (first, second) = (steady.micros(), steady.micros());
         assert!(before <= first && first <= second);
+    }
+
+    #[test]
+    fn what_no_calendar_has_is_shown_at_its_end_and_not_as_the_epoch() {
+        assert_eq!(from_micros(i64::MAX).year(), 9_999);
+        assert_eq!(from_micros(i64::MIN).year(), -9_999);
+        let end = to_micros(from_micros(i64::MAX));
+        assert_eq!((to_micros(from_micros(end)), to_micros(from_micros(end + 1))), (end, end));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Mirror {
         let (mut ledger, mut opening) = (Ledger::default(), Record::default());
         for (id, account) in accounts(stage) {
             ledger.open(&id, account.clone());
-            opening.accounts.insert(id, Stored { account, held: 0 });
+            opening.accounts.insert(id, Stored { account, held: 0, next_expiry: Some(BEGAN) });
         }
         let history = History { began: BEGAN, events: Vec::new() };
         let (keys, record) = (HashMap::new(), Record::default());
@@ -293,7 +293,7 @@ impl Mirror {
         if self.ledger.account(id).is_none() {
             let account = Account::system(&who.user, "USD");
             self.ledger.open(id, account.clone());
-            self.opening.accounts.insert(id.to_owned(), Stored { account, held: 0 });
+            self.opening.accounts.insert(id.to_owned(), Stored { account, held: 0, next_expiry: Some(BEGAN) });
         }
     }
 }

@@ -23,6 +23,9 @@ pub enum AccountError {
     /// The balance, or what is available of it, does not keep the bounds that are wished for.
     #[error("the balance is out of these bounds")]
     OutOfBounds,
+    /// The caller has as many accounts as one may have.
+    #[error("the caller has {0} accounts")]
+    TooMany(u32),
     /// `If-Match` named another version.
     #[error("{0}")]
     Stale(Problem),
@@ -40,6 +43,8 @@ impl From<AccountError> for Problem {
             AccountError::OutOfBounds => Self::new(Code::StateConflict)
                 .detail("The account's balance or what is available is out of these bounds."),
             AccountError::NotEmpty => Self::new(Code::AccountNotEmpty),
+            AccountError::TooMany(most) => Self::new(Code::TooManyAccounts)
+                .detail(format!("A user may have {most} accounts, closed ones included.")),
             AccountError::Stale(problem) => problem,
             AccountError::Database(error) => db::problem(error),
         }

@@ -40,7 +40,7 @@ pub fn routes(scope: Scope, list: Route) -> Scope {
         .service(resource("/accounts/{id}/close", "POST").route(web::post().to(close)))
 }
 
-/// Opens an account of the caller's. `kind: "system"` needs the role treasurer.
+/// Opens an account of the caller's. `kind: "system"` needs the role treasurer. Of user accounts one has a bounded number (1,000 unless it is set otherwise), closed ones included: 409 `too_many_accounts`.
 #[utoipa::path(
     post, path = "/accounts", operation_id = "open_account", tag = "Accounts",
     request_body = NewAccount,
@@ -61,7 +61,7 @@ pub async fn open(
     let claim = claim(&who, "POST /accounts", key.optional()?, cut(hash));
     let base = base(&request);
     let stored = once(&app, claim, async |tx| {
-        let body = ops::open(tx, &app.clock, &who, new).await?;
+        let body = ops::open(tx, &app.clock, (&who, app.accounts_per_user), new).await?;
         Ok(Stored { location: Some(format!("{base}/accounts/{}", body.id)), ..stored(201, &body) })
     });
     Ok(stored.await?.into())
@@ -136,7 +136,7 @@ pub async fn get(
     Ok(stored(200, &body).into())
 }
 
-/// Changes an account (RFC 7396 merge patch): its name and labels, which is for the owner, or its floor and ceiling, which is for treasurer and admin. Bounds that the balance does not keep are refused with 409.
+/// Changes an account (RFC 7396 merge patch): its name and labels, which is for the owner, or its floor and ceiling, which is for treasurer and admin, and not on a user account of their own; a floor below zero, or none, for treasurers only. Bounds that the balance does not keep are refused with 409.
 #[utoipa::path(
     patch, path = "/accounts/{id}", operation_id = "change_account", tag = "Accounts",
     request_body(content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json"))),

@@ -47,7 +47,7 @@ pub struct AccountPatch {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Option<String>>>, required = false)]
     pub labels: Field<LabelPatch>,
-    /// The least that may be available; `null`: no bound. Treasurer or admin.
+    /// The least that may be available; `null`: no bound. Treasurer or admin; below zero and `null`: treasurer.
     #[serde(default)]
     #[schema(value_type = Option<i64>, required = false, minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
     pub floor: Field<RawAmount>,

@@ -64,15 +64,21 @@ impl Step {
     }
 }
 
-/// Opens an account of the caller's.
+/// Opens an account of the caller's, who may have `most` user accounts.
 pub async fn open(
     tx: &DatabaseTransaction,
     clock: &Clock,
-    who: &SignedIn,
+    (who, most): (&SignedIn, u32),
     new: NewAccount,
 ) -> Result<AccountBody, Problem> {
-    if new.kind == Kind::System && !who.may(Permission::AccountsTreasury) {
-        return Err(AccountError::Forbidden.into());
+    match new.kind {
+        Kind::System if !who.may(Permission::AccountsTreasury) => return Err(AccountError::Forbidden.into()),
+        Kind::System => {}
+        // Those that are opened at the same moment may be a few more.
+        Kind::User if store::has(tx, who.user.id, most).await.map_err(AccountError::from)? => {
+            return Err(AccountError::TooMany(most).into());
+        }
+        Kind::User => {}
     }
     let now = clock.now_micros();
     let row = account::ActiveModel {
@@ -110,7 +116,7 @@ pub async fn change(
     let shown = store::locked(tx, who, id, now).await?;
     let owner = shown.account.owner_id == who.user.id.as_uuid();
     let words = wish.words() || !wish.bounds();
-    if (words && !owner) || (wish.bounds() && !who.may(Permission::AccountsOperate)) {
+    if (words && !owner) || (wish.bounds() && !sets_bounds(who, &shown.account, wish.floor)) {
         return Err(AccountError::Forbidden.into());
     }
     check_version(&shown, conditions)?;
@@ -134,7 +140,8 @@ pub async fn change(
         return AccountBody::of(shown);
     }
     // The database holds bounds against what is stored.
-    let (row, lapsed) = if bounds { (settle(tx, shown.account, now).await?, 0) } else { (shown.account, shown.lapsed) };
+    let (row, lapsed) =
+        if bounds { (settle(tx, shown.account, now).await?.account, 0) } else { (shown.account, shown.lapsed) };
     let (floor, ceiling) = (floor.unwrap_or(row.floor), ceiling.unwrap_or(row.ceiling));
     if bounds {
         check_bounds(&row, floor, ceiling)?;
@@ -150,6 +157,21 @@ pub async fn change(
     (change.floor, change.ceiling) = (Set(floor), Set(ceiling));
     let event = if renamed { "account.renamed" } else { "account.changed" };
     save(tx, clock, event, (change, version, lapsed)).await
+}
+
+/// Whether `who` sets bounds of this account, and this floor. Below zero money is made that nobody has paid in, which is
+/// for whoever has the treasury.
+fn sets_bounds(who: &SignedIn, row: &account::Model, floor: Option<Option<i64>>) -> bool {
+    let makes_money = floor.is_some_and(|floor| floor.is_none_or(|floor| floor < 0));
+    may_bound(who, row) && (!makes_money || who.may(Permission::AccountsTreasury))
+}
+
+/// Whether `who` sets bounds and limits of this account: an officer, and of a user's account one who is not that user.
+/// Whoever has opened a system account has no more of it than any other treasurer.
+#[must_use]
+pub fn may_bound(who: &SignedIn, row: &account::Model) -> bool {
+    let own = row.kind == Kind::User.as_str() && row.owner_id == who.user.id.as_uuid();
+    who.may(Permission::AccountsOperate) && !own
 }
 
 /// What is there already has to keep new bounds.
@@ -185,7 +207,7 @@ pub async fn step(
     }
     // Nothing is held by now, which the database has to know, too.
     let (row, lapsed) = match step {
-        Step::Close => (settle(tx, shown.account, now).await?, 0),
+        Step::Close => (settle(tx, shown.account, now).await?.account, 0),
         Step::Freeze | Step::Unfreeze => (shown.account, shown.lapsed),
     };
     let version = row.version;

@@ -58,12 +58,14 @@ impl FromQueryResult for Shown {
     }
 }
 
-/// Accounts with what has lapsed by `now`, in one snapshot. Few accounts have anything to look for.
+/// Accounts with what of `held` has lapsed by `now`, in one snapshot. Few accounts have anything to look for; what lapsed
+/// before `next_expiry` is in `held` no more.
 fn as_of(select: Select<account::Entity>, now: i64) -> Select<account::Entity> {
     let lapsed = format!(
         "CASE WHEN accounts.next_expiry <= {now} THEN (\
          SELECT CAST(coalesce(sum(h.amount - h.posted - h.released), 0) AS bigint) FROM holds h \
-         WHERE h.debit_account_id = accounts.id AND h.state = 'open' AND h.expires_at <= {now}) \
+         WHERE h.debit_account_id = accounts.id AND h.state = 'open' \
+         AND h.expires_at >= accounts.next_expiry AND h.expires_at <= {now}) \
          ELSE CAST(0 AS bigint) END"
     );
     select.column_as(Expr::cust(lapsed), "lapsed")
@@ -96,7 +98,11 @@ pub async fn shown(db: &Database, who: &SignedIn, id: AccountId, now: i64) -> Re
 
 /// The same, locked until the transaction ends: no transfer moves it meanwhile.
 pub async fn locked(tx: &DatabaseTransaction, who: &SignedIn, id: AccountId, now: i64) -> Result<Shown, AccountError> {
-    let row = account::Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx).await?;
+    // Whose it is never changes: nobody waits for a row, or has others wait for it, that is none of their business.
+    let find = account::Entity::find_by_id(id.as_uuid());
+    let row = find.clone().one(tx).await?;
+    row.filter(|row| may_see(who, row.owner_id.into())).ok_or(AccountError::NotFound)?;
+    let row = find.lock(LockType::NoKeyUpdate).one(tx).await?;
     let row = row.filter(|row| may_see(who, row.owner_id.into())).ok_or(AccountError::NotFound)?;
     if row.next_expiry.is_none_or(|next| next > now) {
         return Ok(row.into());
@@ -104,6 +110,14 @@ pub async fn locked(tx: &DatabaseTransaction, who: &SignedIn, id: AccountId, now
     // In a statement of its own, which sees what the lock had to wait for.
     let select = as_of(account::Entity::find_by_id(id.as_uuid()), now);
     select.into_model::<Shown>().one(tx).await?.ok_or(AccountError::NotFound)
+}
+
+/// Whether `owner` has as many user accounts as `most`. Closed ones count: lists walk them, too.
+pub async fn has(tx: &DatabaseTransaction, owner: UserId, most: u32) -> Result<bool, DbErr> {
+    let own = account::Entity::find().select_only().column(account::Column::Id);
+    let own = own.filter(account::Column::OwnerId.eq(owner.as_uuid())).filter(account::Column::Kind.eq("user"));
+    let own: Vec<uuid::Uuid> = own.limit(u64::from(most)).into_tuple().all(tx).await?;
+    Ok(u32::try_from(own.len()).is_ok_and(|own| own >= most))
 }
 
 /// What a list of accounts is narrowed to.

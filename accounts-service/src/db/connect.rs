@@ -21,6 +21,10 @@ const SERVICE: &str = "accounts-service";
 /// Any number, as long as nobody else on the database uses it for something else: "tollgate" in hexadecimal, cut.
 const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761;
 
+/// How long a statement of a pool may run on PostgreSQL: whoever asked has been told 504 by then, or nearly, and others
+/// wait for the connection.
+const STATEMENT_PATIENCE: &str = "20s";
+
 /// How long a SQLite writer waits for another.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 
@@ -149,6 +153,7 @@ pub(super) fn by_index(options: &PgConnectOptions) -> PgConnectOptions {
         ("synchronous_commit", "on"),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "10s"),
+        ("statement_timeout", STATEMENT_PATIENCE),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_bitmapscan", "off"),
@@ -190,7 +195,8 @@ impl Database {
         }
         let transaction = self.write().await?;
         if matches!(self.backend, Backend::Postgres(_)) {
-            // Another instance may be at it for as long as it takes.
+            // A migration takes what it takes, and so does waiting for somebody else's.
+            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
             transaction.execute_unprepared("SET LOCAL lock_timeout = 0").await?;
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             transaction.execute_unprepared(&lock).await?;

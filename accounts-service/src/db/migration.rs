@@ -72,6 +72,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000008_rest", "rest"),
     step!("m2026_11_22_000009_receipts", "receipts"),
     step!("m2026_11_22_000010_checks", "checks"),
+    step!("m2026_11_22_000011_pause", "pause"),
 ];
 
 impl MigrationName for Step {

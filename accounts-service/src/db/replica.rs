@@ -13,13 +13,16 @@ use shared::clock::Clock;
 use sqlx::postgres::PgPoolOptions;
 
 use super::connect::by_index;
-use super::{Backend, Database, DatabaseError, is_passing};
+use super::{Backend, Database, DatabaseError};
 
 /// Between two looks at how far it is behind.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A replica that does not answer at once is no gain over the primary.
+/// A replica that does not answer at once is no gain over the primary: to be connected to, and to be looked at.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it may take over a list. One that hangs looks like one that is busy; the primary then has time to answer.
+const LIST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Places of the primary that the replica has not reached yet and that are kept: more than an hour of looks.
 const PLACES: usize = 4_096;
@@ -30,6 +33,8 @@ pub struct Replica {
     database: Database,
     near: AtomicBool,
     lag: Gauge<f64, AtomicU64>,
+    /// The same as `near`, for whoever watches.
+    shown: Gauge,
     missed: Counter,
 }
 
@@ -71,6 +76,7 @@ impl Database {
             database: Self { pool, backend, replica: None },
             near: AtomicBool::new(false),
             lag: Gauge::default(),
+            shown: Gauge::default(),
             missed: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("replica");
@@ -80,21 +86,27 @@ impl Database {
             Unit::Seconds,
             replica.lag.clone(),
         );
+        registry.register("near", "Whether lists are read from it", replica.shown.clone());
         registry.register("missed", "Lists that the primary answered in its place", replica.missed.clone());
         Ok(Self { replica: Some(Arc::new(replica)), ..self })
     }
 
-    /// Asks for a list: the replica, if there is one and it is near enough, else the primary. What the replica cannot
-    /// answer now the primary does.
+    /// Asks for a list: the replica, if there is one and it is near enough, else the primary. Whatever keeps the replica
+    /// from answering, and be it that it lacks what a migration has made, the primary is asked then, and tells the truth.
     ///
     /// # Errors
-    /// As `query` ends on the primary, or for good on the replica.
+    /// As `query` ends on the primary.
     pub async fn list<T>(&self, query: impl AsyncFn(&Self) -> Result<T, DbErr>) -> Result<T, DbErr> {
         let Some(replica) = &self.replica else { return query(self).await };
         if replica.near.load(Ordering::Relaxed) {
-            match query(&replica.database).await {
-                Err(error) if is_passing(&error) => tracing::debug!(%error, "the replica cannot answer now"),
-                answered => return answered,
+            match tokio::time::timeout(LIST_PATIENCE, query(&replica.database)).await {
+                Ok(Ok(list)) => return Ok(list),
+                Ok(Err(error)) => tracing::debug!(%error, "the replica cannot answer"),
+                Err(_elapsed) => {
+                    // Nobody else waits for it before it has been looked at again.
+                    replica.near.store(false, Ordering::Relaxed);
+                    tracing::warn!("the replica does not answer");
+                }
             }
         }
         replica.missed.inc();
@@ -108,7 +120,7 @@ pub async fn keep_near(db: Database, clock: Clock, most: Duration) {
     let (steady, mut trail, mut ticks) = (clock.steady(), Trail::default(), tokio::time::interval(EVERY));
     loop {
         ticks.tick().await;
-        let near = match (place(&db).await, place(&replica.database).await) {
+        let near = match (place(&db).await, in_time(place(&replica.database)).await) {
             (Ok(primary), Ok(there)) => {
                 let behind = trail.behind(steady.micros(), primary, there);
                 let behind = Duration::from_micros(u64::try_from(behind).unwrap_or_default());
@@ -122,10 +134,17 @@ pub async fn keep_near(db: Database, clock: Clock, most: Duration) {
                 false
             }
         };
+        replica.shown.set(i64::from(near));
         if replica.near.swap(near, Ordering::Relaxed) != near {
             tracing::info!(near, "whether lists are read from the replica has changed");
         }
     }
+}
+
+/// What it comes to, or that it took too long.
+async fn in_time<T>(look: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    let late = |_elapsed| DbErr::Custom("it does not answer in time".to_owned());
+    tokio::time::timeout(PATIENCE, look).await.map_err(late)?
 }
 
 /// The end of the order of commit, as seen there.

@@ -77,8 +77,11 @@ impl NewExchange {
 impl NewExchangeRate {
     /// When it lapses, in microseconds since the epoch.
     pub fn valid_until(&self) -> Result<Option<i64>, NoInstant> {
-        let instant =
-            |text: &String| OffsetDateTime::parse(text, &Rfc3339).map(clock::to_micros).map_err(|_| NoInstant);
+        let instant = |text: &String| {
+            let micros = OffsetDateTime::parse(text, &Rfc3339).map(clock::to_micros).map_err(|_| NoInstant)?;
+            // In UTC it may lie beyond the last year that can be shown.
+            if clock::to_micros(clock::from_micros(micros)) == micros { Ok(micros) } else { Err(NoInstant) }
+        };
         self.valid_until.as_ref().map(instant).transpose()
     }
 
@@ -96,5 +99,19 @@ impl NewExchangeRate {
         hash.update(self.valid_until().unwrap_or_default().unwrap_or_default().to_be_bytes());
         hash.update(self.rate.to_string());
         cut(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_shown_is_no_instant() {
+        let parse = |text: &str| Instant::try_from(text.to_owned());
+        assert!(parse("9999-12-31T23:59:59Z").is_ok() && parse("2026-11-22T10:00:00.000001+02:00").is_ok());
+        for beyond in ["9999-12-31T23:59:59-01:00", "tomorrow"] {
+            assert!(parse(beyond).is_err(), "{beyond}");
+        }
     }
 }

@@ -22,11 +22,13 @@ impl Concerning<'_> {
     }
 
     /// `own`: the accounts that `condition` picks among `accounts a`, each with its last entry at the end that the page
-    /// begins from.
+    /// begins from. Where there is no entry yet, nothing is looked for.
     pub fn own(self, condition: &str) -> String {
         let end = if self.descending { "$2" } else { "$1" };
         let mark = seq_at_sql(self.backend, "a.id", end);
-        format!("own AS MATERIALIZED (SELECT a.id, {mark} AS mark FROM accounts a WHERE {condition})")
+        format!(
+            "own AS MATERIALIZED (SELECT a.id, CASE WHEN a.seq = 0 THEN 0 ELSE {mark} END AS mark FROM accounts a WHERE {condition})"
+        )
     }
 
     /// `found`: each place of `parts` once, although a transfer may have both of its sides among the accounts.

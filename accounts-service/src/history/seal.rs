@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -16,6 +16,11 @@ const APART: Duration = Duration::from_millis(10);
 /// Only forward, and only where nothing has posted or been sealed beyond. It waits for a batch that holds the head, and
 /// looks at what that leaves.
 const SEAL: &str = "UPDATE ledger_head SET committed_at = $1 WHERE id = 1 AND committed_at < $1";
+
+/// The same within a transaction, which has the chain head's lock from then on: it comes last there.
+pub(crate) async fn seal_within(tx: &DatabaseTransaction, at: i64) -> Result<(), DbErr> {
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), SEAL, [at.into()])).await.map(drop)
+}
 
 /// The seals of one process.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, IntoActiv
 use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::clock::Clock;
-use shared::domain::{AccountId, Permission};
+use shared::domain::AccountId;
 use shared::http::{Conditions, entity_tag};
 use shared::problem::Problem;
 
@@ -51,7 +51,7 @@ pub async fn replace(
 ) -> Result<Shown, Problem> {
     let now = clock.now_micros();
     let row = accounts::locked(tx, who, id, now).await?.account;
-    if !who.may(Permission::AccountsOperate) {
+    if !accounts::may_bound(who, &row) {
         return Err(AccountError::Forbidden.into());
     }
     let before = store::windows(tx, id, now).await?;

@@ -60,7 +60,7 @@ fn codes(operation: &Operation) -> Vec<Code> {
 /// The errors of an operation, by its id.
 fn of(operation: &str) -> Vec<Code> {
     let parts: &[&[Code]] = match operation.rsplit_once("_v").map_or(operation, |(id, _)| id) {
-        "open_account" => &[&BODY, &KEY, &[Code::Forbidden]],
+        "open_account" => &[&BODY, &KEY, &[Code::Forbidden, Code::TooManyAccounts]],
         "list_accounts" if operation.ends_with("_v1") => &[&LIST, &[Code::Forbidden]],
         "list_accounts" | "list_transfers" => &[&LIST, &[Code::InvalidCursor, Code::Forbidden]],
         "get_balance" => &[&LIST, &[Code::NotFound]],

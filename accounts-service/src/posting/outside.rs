@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::core::{Account, Draft, Effect, Kind, Need, State, Status, Stop, decide};
 use super::fold::{Judged, judge_items};
+pub(crate) use super::rest::read::LAPSED_AT_ONCE;
 use super::rest::read::{self, Looked, Wanted};
 use super::rest::write::{self, Rest};
 use crate::db;

@@ -112,10 +112,7 @@ impl Settler {
         needs.retain(|need| !self.state.knows(need));
         loop {
             self.look_up(&needs, now).await?;
-            // Rates and what they carry are taught where they are locked, and nowhere else.
-            if !needs.iter().all(|need| self.state.knows(need)) {
-                return Err(CommitError::Corrupt("what nobody can look up"));
-            }
+            let looked = needs;
             needs = match fold(&mut self.state, units.clone(), now) {
                 Ok(mut rows) => {
                     rows.month_start = self.month.base();
@@ -125,7 +122,8 @@ impl Settler {
                 Err(missing) => missing,
             };
             needs.retain(|need| !self.state.knows(need));
-            if needs.is_empty() {
+            // What was just looked up and is as unknown as before would be looked for without end.
+            if needs.is_empty() || needs == looked {
                 return Err(CommitError::Corrupt("what is known and missing"));
             }
         }

@@ -131,7 +131,8 @@ pub async fn conclude(
     };
     let run = store::finish(tx, run, ended, now).await?;
     if is_next {
-        advance(order, outcome, now)?;
+        let declined = store::declined(tx, order.id, &run.due_on).await?;
+        advance(order, outcome, (declined, now))?;
     } else {
         // Paused or cancelled meanwhile, and still there was a payment.
         order.runs = order.runs.saturating_add(i32::from(matches!(outcome, Outcome::Posted(_))));

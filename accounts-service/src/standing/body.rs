@@ -44,10 +44,10 @@ pub struct NewStandingOrder {
     /// Whose clocks the rule means: a name of the IANA time zone database.
     #[schema(example = "Europe/Madrid")]
     pub time_zone: String,
-    /// The first day on which it may be due, `YYYY-MM-DD`.
+    /// The first day that the rule may name, `YYYY-MM-DD`; a weekend rule may move the payment before it.
     #[schema(format = Date, example = "2026-12-01")]
     pub starts_on: String,
-    /// The last. Absent: none.
+    /// The last day that the rule may name; a weekend rule may move the payment past it. Absent: none.
     #[serde(default)]
     #[schema(format = Date, example = "2027-11-30")]
     pub ends_on: Option<String>,
@@ -104,7 +104,7 @@ pub struct StandingOrderPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub description: Field<String>,
-    /// The last day on which it may be due.
+    /// The last day that the rule may name; a weekend rule may move the payment past it.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Date)]
     pub ends_on: Field<String>,

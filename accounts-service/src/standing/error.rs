@@ -15,6 +15,9 @@ pub enum StandingError {
     /// The caller sees the order, but may not do this to it.
     #[error("not allowed")]
     Forbidden,
+    /// An officer has paused it, and only one of them lifts that.
+    #[error("paused by an officer")]
+    OfficersPause,
     /// It has ended or was cancelled, for ever.
     #[error("the standing order is over")]
     Over,
@@ -40,6 +43,9 @@ impl From<StandingError> for Problem {
         match error {
             StandingError::NotFound => Self::new(Code::NotFound),
             StandingError::Forbidden => Self::new(Code::Forbidden),
+            StandingError::OfficersPause => {
+                Self::new(Code::Forbidden).detail("An officer has paused the standing order, and lifts that.")
+            }
             StandingError::Over => Self::new(Code::StateConflict).detail("The standing order is over."),
             StandingError::TooMany => Self::new(Code::StateConflict).detail("There are too many standing orders."),
             StandingError::NoDate => Self::new(Code::ValidationFailed).error(

@@ -12,7 +12,7 @@ use super::attempt::{Event, touch, withdraw};
 use super::body::{NewStandingOrder, RetriesPatch, StandingOrderPatch, Switch};
 use super::calendar::Schedule;
 use super::error::StandingError;
-use super::model::{Corrupt, StandingOrderBody, day, schedule};
+use super::model::{StandingOrderBody, day, schedule};
 use super::progress::{FINISHED, end, rest};
 use super::store;
 use crate::db::entity::{account, standing_order};
@@ -59,6 +59,7 @@ pub async fn create(
         retry_after: retries.after.max(LEAST_RETRY_AFTER),
         status: "active".to_owned(),
         ended_by: None,
+        officers_pause: false,
         next_due_on: Some(first.on.to_string()),
         next_at: Some(first.at),
         next_attempt: 1,
@@ -110,15 +111,23 @@ pub async fn change(
     if is_over(&order) {
         return Err(StandingError::Over.into());
     }
+    let switch = patch.status.required("/status")?;
+    if owner && order.officers_pause && switch == Some(Switch::Active) {
+        return Err(StandingError::OfficersPause.into());
+    }
     let before = order.clone();
     let now = clock.now_micros();
     let mut events = withdraw(tx, &mut order, now).await?;
     if is_over(&order) {
         return Err(StandingError::Over.into());
     }
-    let switch = patch.status.required("/status")?;
     apply(&mut order, patch)?;
-    refit(&mut order, switch, now).map_err(StandingError::from)?;
+    match switch {
+        Some(Switch::Paused) => pause(&mut order, !owner),
+        Some(Switch::Active) => resume(tx, &mut order, now).await?,
+        None => {}
+    }
+    refit(&mut order);
     if order == before {
         return Ok(StandingOrderBody::try_from(order).map_err(StandingError::from)?);
     }
@@ -158,25 +167,44 @@ fn apply(order: &mut standing_order::Model, patch: StandingOrderPatch) -> Result
     Ok(())
 }
 
-/// Puts what comes next in line with what was changed: nothing while it is paused, the first date that is still to come when
-/// it goes on, and the end when none is left.
-fn refit(order: &mut standing_order::Model, switch: Option<Switch>, now: i64) -> Result<(), Corrupt> {
-    let schedule = schedule(order)?;
-    match (order.status.as_str(), switch) {
-        ("active", Some(Switch::Paused)) => {
-            order.status = "paused".to_owned();
-            rest(order);
-        }
-        ("paused", Some(Switch::Active)) => match schedule.coming(now) {
-            Some(next) => {
-                order.status = "active".to_owned();
-                order.next_due_on = Some(next.on.to_string());
-                order.next_at = Some(next.at);
-            }
-            None => end(order, FINISHED),
-        },
-        _ => {}
+/// Nothing is due while it is paused; an officer's pause is theirs to lift.
+fn pause(order: &mut standing_order::Model, by_officer: bool) {
+    order.officers_pause |= by_officer;
+    if order.status == "active" {
+        order.status = "paused".to_owned();
+        rest(order);
     }
+}
+
+/// Goes on at the first date that is still to come, and that nothing has come of: by another process's clock a date may be
+/// over that is still to come by this one's.
+async fn resume(tx: &DatabaseTransaction, order: &mut standing_order::Model, now: i64) -> Result<(), StandingError> {
+    order.officers_pause = false;
+    if order.status != "paused" {
+        return Ok(());
+    }
+    let schedule = schedule(order)?;
+    let done = store::last_date(tx, order.id).await?.as_deref().and_then(day);
+    let mut next = schedule.coming(now);
+    if let (Some(done), Some(coming)) = (done, &next)
+        && coming.on <= done
+    {
+        next = schedule.after(Some(done));
+    }
+    let Some(next) = next else {
+        end(order, FINISHED);
+        return Ok(());
+    };
+    order.status = "active".to_owned();
+    let on = next.on.to_string();
+    order.next_attempt = store::last_attempt(tx, order.id, &on).await?.saturating_add(1);
+    order.next_due_on = Some(on);
+    order.next_at = Some(next.at);
+    Ok(())
+}
+
+/// Ends it when none of its dates is left by what was changed.
+fn refit(order: &mut standing_order::Model) {
     let next = order.next_due_on.as_deref().and_then(day);
     let last = order.ends_on.as_deref().and_then(day);
     let past = next.zip(last).is_some_and(|(next, last)| next > last);
@@ -184,7 +212,6 @@ fn refit(order: &mut standing_order::Model, switch: Option<Switch>, now: i64) ->
     if order.status != "ended" && (past || enough) {
         end(order, FINISHED);
     }
-    Ok(())
 }
 
 /// Ends an order for good; no payment of it comes after the answer. Once more changes nothing.

@@ -30,15 +30,15 @@ pub enum Outcome {
     Declined(String),
 }
 
-/// Moves an active order on from an attempt at its next date.
-pub fn advance(order: &mut Model, outcome: &Outcome, now: i64) -> Result<(), Corrupt> {
+/// Moves an active order on from an attempt at its next date, of whose attempts `declined` were, this one included.
+pub fn advance(order: &mut Model, outcome: &Outcome, (declined, now): (u64, i64)) -> Result<(), Corrupt> {
     let schedule = schedule(order)?;
     match outcome {
         Outcome::Declined(code) if FOR_EVER.contains(&code.as_str()) => {
             order.runs = order.runs.saturating_add(1);
             end(order, code);
         }
-        Outcome::Declined(code) if code == FOR_NOW && retries(order, &schedule, now)? => {
+        Outcome::Declined(code) if code == FOR_NOW && retries(order, &schedule, (declined, now))? => {
             order.next_attempt = order.next_attempt.saturating_add(1);
             order.next_at = Some(retry_at(order, now));
         }
@@ -79,8 +79,9 @@ pub fn rest(order: &mut Model) {
 }
 
 /// Whether another try is left, and lies before the next date: two dates are never open at once.
-fn retries(order: &Model, schedule: &Schedule, now: i64) -> Result<bool, Corrupt> {
-    if order.next_attempt > i32::from(order.retry_times) {
+/// What was withdrawn was no try.
+fn retries(order: &Model, schedule: &Schedule, (declined, now): (u64, i64)) -> Result<bool, Corrupt> {
+    if i64::try_from(declined).unwrap_or(i64::MAX) > i64::from(order.retry_times) {
         return Ok(false);
     }
     let on = order.next_due_on.as_deref().and_then(day).ok_or(Corrupt("next_due_on"))?;

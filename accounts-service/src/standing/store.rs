@@ -31,6 +31,9 @@ pub async fn locked(
     who: &SignedIn,
     id: StandingOrderId,
 ) -> Result<standing_order::Model, StandingError> {
+    // Whose it is never changes: nobody waits for a row, or has others wait for it, that is none of their business.
+    let row = standing_order::Entity::find_by_id(id.as_uuid()).one(tx).await?;
+    row.filter(|row| may_see(who, row.owner_id.into())).ok_or(StandingError::NotFound)?;
     let row = lock(tx, id.as_uuid()).await?;
     row.filter(|row| may_see(who, row.owner_id.into())).ok_or(StandingError::NotFound)
 }
@@ -131,6 +134,27 @@ pub async fn running(tx: &DatabaseTransaction, id: Uuid) -> Result<Option<standi
     let running = Expr::cust("state = 'running'");
     let of_order = standing_order_run::Column::OrderId.eq(id);
     standing_order_run::Entity::find().filter(of_order).filter(running).one(tx).await
+}
+
+/// How many attempts at a date were declined.
+pub async fn declined(tx: &DatabaseTransaction, id: Uuid, on: &str) -> Result<u64, DbErr> {
+    use standing_order_run::Column::{DueOn, OrderId, State};
+    let of_date = standing_order_run::Entity::find().filter(OrderId.eq(id)).filter(DueOn.eq(on));
+    of_date.filter(State.eq("declined")).count(tx).await
+}
+
+/// The last attempt at a date; 0 when there was none.
+pub async fn last_attempt(tx: &DatabaseTransaction, id: Uuid, on: &str) -> Result<i32, DbErr> {
+    use standing_order_run::Column::{Attempt, DueOn, OrderId};
+    let of_date = standing_order_run::Entity::find().filter(OrderId.eq(id)).filter(DueOn.eq(on));
+    Ok(of_date.order_by(Attempt, Sort::Desc).one(tx).await?.map_or(0, |run| run.attempt))
+}
+
+/// The latest date that anything came of.
+pub async fn last_date(tx: &DatabaseTransaction, id: Uuid) -> Result<Option<String>, DbErr> {
+    use standing_order_run::Column::{DueOn, OrderId, State};
+    let runs = standing_order_run::Entity::find().filter(OrderId.eq(id)).filter(State.ne("withdrawn"));
+    Ok(runs.order_by(DueOn, Sort::Desc).one(tx).await?.map(|run| run.due_on))
 }
 
 /// Writes a new run.

@@ -11,7 +11,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::{DatabaseTransaction, EntityTrait, TransactionTrait};
 use shared::clock::Clock;
 
 use super::attempt::{Attempt, conclude, outcome};
@@ -19,8 +19,8 @@ use super::error::StandingError;
 use super::model::{day, schedule};
 use super::progress::{Outcome, pass};
 use super::store;
-use crate::db::Database;
 use crate::db::entity::{standing_order, standing_order_run};
+use crate::db::{Database, is_passing};
 use crate::posting::Engine;
 
 /// Orders taken at once, and paid side by side.
@@ -28,6 +28,9 @@ const AT_ONCE: u64 = 16;
 
 /// How long an order is nobody else's, in microseconds: longer than the engine takes over a payment when all is well.
 const LEASE: i64 = 60_000_000;
+
+/// How long an order that fails waits at most, in microseconds; at first as long as a lease.
+const LONGEST_PAUSE: i64 = 3_600_000_000;
 
 /// Dates that are made up for after a time in which nobody was there; older ones are skipped.
 const MOST_MISSED: usize = 31;
@@ -103,36 +106,61 @@ impl Worker {
         let paid = iter(begun.attempts).map(|attempt| async move { self.carry_out(&attempt).await });
         let paid: Vec<_> = paid.buffer_unordered(usize::try_from(AT_ONCE).unwrap_or(1)).collect().await;
         for concluded in paid {
-            moved |= concluded?;
+            match concluded {
+                Ok(concluded) => moved |= concluded,
+                Err(StandingError::Database(error)) if is_passing(&error) => return Err(error.into()),
+                // It is taken up again when its lease is over.
+                Err(error) => {
+                    tracing::error!(%error, "what came of a standing order cannot be written down");
+                    self.metrics.count("stuck", 1);
+                }
+            }
         }
         Ok(moved)
     }
 
-    /// Leases what is due and writes down that an attempt is under way: whoever dies from now on leaves a trace.
+    /// Leases what is due and writes down that an attempt is under way: whoever dies from now on leaves a trace. An order
+    /// that fails is put back, and keeps no other from being paid.
     pub async fn begin(&self) -> Result<Begun, StandingError> {
         let now = self.clock.now_micros();
         let tx = self.db.write().await?;
         let mut begun = Begun::default();
-        for mut order in store::due(&tx, (now, 2 * LEASE), AT_ONCE).await? {
-            order.leased_until = Some(now.saturating_add(LEASE));
-            match prepare(&tx, &mut order, now).await {
-                Ok(Ready::Attempt(run)) => begun.attempts.push(Attempt { order: order.clone(), run }),
-                Ok(Ready::Skipped(dates)) => {
-                    self.metrics.count("skipped", dates);
-                    begun.skipped = true;
-                    order.leased_until = None;
+        for order in store::due(&tx, (now, 2 * LEASE), AT_ONCE).await? {
+            // What fails undoes this one's alone.
+            let own = tx.begin().await?;
+            match ready(&own, order.clone(), now).await {
+                Ok(ready) => {
+                    own.commit().await?;
+                    begun.take(ready, &self.metrics);
                 }
-                Ok(Ready::NotYet) => order.leased_until = None,
-                // Not this order's alone to stop all others; the lease keeps it from being looked at all the time.
-                Err(StandingError::Corrupt(error)) => {
-                    tracing::error!(%error, order = %order.id, "a standing order is stuck")
+                Err(error) => {
+                    own.rollback().await?;
+                    self.put_back(&tx, order, (error, now)).await?;
                 }
-                Err(error) => return Err(error),
             }
-            store::save(&tx, order).await?;
         }
         tx.commit().await?;
         Ok(begun)
+    }
+
+    /// Has an order looked at again later: the longer it has failed, the later. What is the database's own trouble is
+    /// everybody's, and ends the round.
+    async fn put_back(
+        &self,
+        tx: &DatabaseTransaction,
+        mut order: standing_order::Model,
+        (error, now): (StandingError, i64),
+    ) -> Result<(), StandingError> {
+        if matches!(&error, StandingError::Database(error) if is_passing(error)) {
+            return Err(error);
+        }
+        tracing::error!(%error, order = %order.id, "a standing order is stuck");
+        self.metrics.count("stuck", 1);
+        let due = due_at(&order).unwrap_or(order.updated_at).max(order.updated_at);
+        order.next_at = Some(now.saturating_add(now.saturating_sub(due).clamp(LEASE, LONGEST_PAUSE)));
+        order.leased_until = None;
+        store::save(tx, order).await?;
+        Ok(())
     }
 
     /// Has the engine pay, and writes down what came of it: whether anything did.
@@ -176,7 +204,43 @@ pub struct Begun {
     skipped: bool,
 }
 
+impl Begun {
+    fn take(&mut self, ready: Ready, metrics: &Metrics) {
+        match ready {
+            Ready::Attempt(attempt) => self.attempts.push(*attempt),
+            Ready::Skipped(dates) => {
+                metrics.count("skipped", dates);
+                self.skipped = true;
+            }
+            Ready::NotYet => {}
+        }
+    }
+}
+
 enum Ready {
+    Attempt(Box<Attempt>),
+    Skipped(u64),
+    NotYet,
+}
+
+/// Makes an order ready and writes it: leased as long as an attempt is under way.
+async fn ready(tx: &DatabaseTransaction, mut order: standing_order::Model, now: i64) -> Result<Ready, StandingError> {
+    let prepared = prepare(tx, &mut order, now).await?;
+    order.leased_until = matches!(prepared, Prepared::Attempt(_)).then(|| now.saturating_add(LEASE));
+    let order = store::save(tx, order).await?;
+    Ok(match prepared {
+        Prepared::Attempt(run) => Ready::Attempt(Box::new(Attempt { order, run })),
+        Prepared::Skipped(dates) => Ready::Skipped(dates),
+        Prepared::NotYet => Ready::NotYet,
+    })
+}
+
+/// When an order's next date is, by its rule.
+fn due_at(order: &standing_order::Model) -> Option<i64> {
+    schedule(order).ok()?.instant(day(order.next_due_on.as_deref()?)?)
+}
+
+enum Prepared {
     Attempt(standing_order_run::Model),
     Skipped(u64),
     NotYet,
@@ -187,20 +251,20 @@ async fn prepare(
     tx: &DatabaseTransaction,
     order: &mut standing_order::Model,
     now: i64,
-) -> Result<Ready, StandingError> {
+) -> Result<Prepared, StandingError> {
     if let Some(run) = store::running(tx, order.id).await? {
         // Begun before, by whoever did not come to its end.
-        return Ok(Ready::Attempt(run));
+        return Ok(Prepared::Attempt(run));
     }
     let schedule = schedule(order)?;
-    let Some(on) = order.next_due_on.clone() else { return Ok(Ready::NotYet) };
+    let Some(on) = order.next_due_on.clone() else { return Ok(Prepared::NotYet) };
     let date = day(&on).ok_or(super::model::Corrupt("next_due_on"))?;
     if order.next_attempt == 1 {
         // The zone's clocks may be set by another rule since the instant was reckoned.
         let at = schedule.instant(date).ok_or(super::model::Corrupt("next_due_on"))?;
         if at > now {
             order.next_at = Some(at);
-            return Ok(Ready::NotYet);
+            return Ok(Prepared::NotYet);
         }
         let missed = std::iter::successors(schedule.after(Some(date)), |due| schedule.after(Some(due.on)));
         let missed = missed.take_while(|due| due.at <= now).take(MOST_MISSED + SKIPPED_AT_ONCE - 1).count() + 1;
@@ -221,7 +285,7 @@ async fn prepare(
         ended_at: None,
     };
     store::begin(tx, run.clone()).await?;
-    Ok(Ready::Attempt(run))
+    Ok(Prepared::Attempt(run))
 }
 
 /// How many dates an order has left at most.
@@ -235,7 +299,7 @@ async fn skip(
     order: &mut standing_order::Model,
     dates: usize,
     now: i64,
-) -> Result<Ready, StandingError> {
+) -> Result<Prepared, StandingError> {
     let schedule = schedule(order)?;
     let mut skipped = 0;
     for _ in 0..dates {
@@ -255,5 +319,5 @@ async fn skip(
         skipped += 1;
     }
     super::attempt::touch(order, now);
-    Ok(Ready::Skipped(skipped))
+    Ok(Prepared::Skipped(skipped))
 }

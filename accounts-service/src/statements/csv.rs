@@ -28,6 +28,9 @@ const HEADER: [&str; 11] = [
 /// What makes a spreadsheet take a text for a formula, also in the full width that some of them know.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
+/// What begins another cell in some country's spreadsheet, whatever the file says of itself.
+const SEPARATORS: [char; 6] = [',', ';', '|', '\t', '\r', '\n'];
+
 /// The form.
 pub struct Csv(Arc<Statement>);
 
@@ -77,14 +80,30 @@ fn row(fields: [&str; HEADER.len()], out: &mut Vec<u8>) -> io::Result<()> {
     row.flush()
 }
 
-/// Somebody else wrote it: an apostrophe keeps it a text where it would be a formula of the reader's.
+/// Somebody else wrote it: an apostrophe keeps it a text where it would be a formula of the reader's, at the beginning and
+/// wherever a spreadsheet may see the beginning of a cell.
 fn text(text: Option<&str>) -> Cow<'_, str> {
     let text = text.unwrap_or_default();
-    if text.trim_start().starts_with(FORMULA) || text.starts_with(FORMULA) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
+    let cells = std::iter::once(0).chain(text.match_indices(SEPARATORS).map(|(at, cut)| at + cut.len()));
+    let formulas: Vec<_> = cells.filter(|at| text.get(*at..).is_some_and(is_formula)).collect();
+    if formulas.is_empty() {
+        return Cow::Borrowed(text);
     }
+    let mut safe = String::with_capacity(text.len() + formulas.len());
+    let mut done = 0;
+    for at in formulas {
+        safe.push_str(text.get(done..at).unwrap_or_default());
+        safe.push('\'');
+        done = at;
+    }
+    safe.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(safe)
+}
+
+/// Whether a spreadsheet would compute a cell that begins so. Blanks and quotes before it are passed over.
+fn is_formula(cell: &str) -> bool {
+    let seen = |blank: char| blank.is_whitespace() || blank == '"';
+    cell.starts_with(FORMULA) || cell.trim_start_matches(seen).starts_with(FORMULA)
 }
 
 #[cfg(test)]
@@ -93,10 +112,24 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_compute_stays_text() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"] {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "＝1"] {
             assert_eq!(text(Some(formula)), format!("'{formula}"));
         }
-        for plain in ["", "Rent", "a=b", "'=1", "1-2"] {
+        // Where the list separator is another, a text in the middle of a line begins a cell.
+        for (formula, safe) in [
+            ("a;=1", "a;'=1"),
+            ("a; =1;-2", "a;' =1;'-2"),
+            ("a;＝1", "a;'＝1"),
+            ("a|@x", "a|'@x"),
+            ("a,+1", "a,'+1"),
+            ("a;\"=1", "a;'\"=1"),
+            ("=1;=2", "'=1;'=2"),
+            ("\t=1", "'\t'=1"),
+            ("é;=1", "é;'=1"),
+        ] {
+            assert_eq!(text(Some(formula)), safe);
+        }
+        for plain in ["", "Rent", "a=b", "'=1", "1-2", "a;b", "a; b=c", "a;'=1", ";"] {
             assert_eq!(text(Some(plain)), plain);
         }
     }

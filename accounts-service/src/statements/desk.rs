@@ -23,6 +23,8 @@ pub struct Bounds {
     pub per_user: usize,
     /// How long a place may be taken.
     pub patience: Duration,
+    /// How long a reader may take over what is ready: whoever reads slower keeps a place from others.
+    pub page_patience: Duration,
 }
 
 /// Where statements are written. Clones share it.
@@ -49,6 +51,11 @@ impl Desk {
     /// How long a statement may take.
     pub(super) const fn patience(&self) -> Duration {
         self.bounds.patience
+    }
+
+    /// How long its reader may take over a page.
+    pub(super) const fn page_patience(&self) -> Duration {
+        self.bounds.page_patience
     }
 
     /// A place for one more of `user`'s: 429 when they have as many as one may have, 503 when all are taken.
@@ -93,7 +100,7 @@ mod tests {
     fn places_are_few_and_fairly_shared_and_come_back() {
         let clock = Clock::system();
         let [ann, bob, cid] = [(); 3].map(|()| UserId::generate(&clock));
-        let bounds = Bounds { at_once: 3, per_user: 2, patience: Duration::ZERO };
+        let bounds = Bounds { at_once: 3, per_user: 2, patience: Duration::ZERO, page_patience: Duration::ZERO };
         let desk = Desk::new(bounds, &mut Registry::default());
         let code = |user| desk.place(user).map(drop).unwrap_err().code();
         let (first, second) = (desk.place(ann).unwrap(), desk.place(ann).unwrap());

@@ -1,6 +1,7 @@
 //! A statement's body: written page by page as fast as it is read, and cut off rather than ended where it fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web;
 use bytes::Bytes;
@@ -94,9 +95,10 @@ async fn produce(app: web::Data<App>, order: Order, send: Sender<Piece>) {
 
 async fn write(app: &App, order: Order, send: &Sender<Piece>) -> Result<(), Cut> {
     let Order { window, statement, format, place: _place } = order;
+    let hand_over = |piece| hand_over(send, piece, app.statements.page_patience());
     let mut writer = Writer::new(Arc::new(statement), format)?;
     let piece = writer.open()?;
-    hand_over(send, Piece::Bytes(piece)).await?;
+    hand_over(Piece::Bytes(piece)).await?;
     while writer.written() < window.last {
         let lines = window.lines(&app.db, writer.written(), PAGE).await?;
         if lines.is_empty() {
@@ -111,15 +113,16 @@ async fn write(app: &App, order: Order, send: &Sender<Piece>) -> Result<(), Cut>
             (writer, piece)
         })
         .await?;
-        hand_over(send, Piece::Bytes(piece?)).await?;
+        hand_over(Piece::Bytes(piece?)).await?;
     }
     let piece = spawn_blocking(move || writer.close()).await??;
-    hand_over(send, Piece::Bytes(piece)).await?;
-    hand_over(send, Piece::End).await
+    hand_over(Piece::Bytes(piece)).await?;
+    hand_over(Piece::End).await
 }
 
-async fn hand_over(send: &Sender<Piece>, piece: Piece) -> Result<(), Cut> {
-    send.send(piece).await.map_err(|_| Cut::Left)
+async fn hand_over(send: &Sender<Piece>, piece: Piece, patience: Duration) -> Result<(), Cut> {
+    let sent = tokio::time::timeout(patience, send.send(piece)).await;
+    sent.map_err(|_| Cut::Late)?.map_err(|_| Cut::Left)
 }
 
 impl From<history::Line> for Line {

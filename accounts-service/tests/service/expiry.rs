@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use serde_json::json;
+use shared::auth::User;
 use shared::clock::Clock;
 use shared::domain::Role;
 
-use crate::client::{pay, someone, user};
+use crate::client::{Client, pay, someone, user};
 use crate::holds::{act, held, hold_for, sums};
 use crate::stack::{Stack, Which, on_database};
 
@@ -106,6 +107,93 @@ async fn sweeping(stack: &Stack, clock: Clock) {
     assert_eq!(accounts_service::holds::sweep(&db, &clock).await.unwrap(), 0);
 }
 
+/// What the database holds: `held`, whether a hold that counts lapses, open rows, and what was told of the others.
+async fn stored(url: &str, account: &str) -> (i64, bool, usize, usize) {
+    use accounts_service::db::entity::{account, hold, outbox_event};
+    use sea_orm::EntityTrait;
+    let db = accounts_service::db::Database::connect(url, 1).await.unwrap();
+    let id: uuid::Uuid = account.parse().unwrap();
+    let row = account::Entity::find_by_id(id).one(&db.pool).await.unwrap().unwrap();
+    let holds = hold::Entity::find().all(&db.pool).await.unwrap();
+    let holds: Vec<_> = holds.into_iter().filter(|hold| hold.debit_account_id == id).collect();
+    let events = outbox_event::Entity::find().all(&db.pool).await.unwrap();
+    let expired = |event: &&outbox_event::Model| {
+        event.kind == "transfer.expired" && holds.iter().any(|hold| hold.transfer_id == event.subject)
+    };
+    let told = events.iter().filter(expired).count();
+    let open = holds.iter().filter(|hold| hold.state == "open").count();
+    (row.held, row.next_expiry.is_some(), open, told)
+}
+
+/// Holds of one each, for twenty seconds.
+async fn hold_many(client: &Client, who: &User, (from, to): (&str, &str), count: usize) {
+    let items: Vec<_> = (0..count).map(|_| hold_for(from, to, 1, 20)).collect();
+    let batch = json!({"mode": "atomic", "transfers": items});
+    let key = format!("many-{from}");
+    client.post(who, "/api/v1/transfers/batch", &[("idempotency-key", &key)], &batch).await.expect(200);
+}
+
+async fn very_many(stack: &Stack, clock: Clock) {
+    let (client, who, officer) = (&stack.client, user(), someone(&[Role::Admin]));
+    let (from, to) = (client.funded(&who, 2_500).await, client.open(&who, "user").await);
+    hold_many(client, &who, (&from, &to), 2_500).await;
+    assert_eq!(client.transfer(&who, "short", &pay(&from, &to, 1)).await.code(), "insufficient_funds");
+    clock.advance(Duration::from_secs(21));
+    // All of it is free at once, whoever asks; a commit ends so many rows and not more.
+    assert_eq!(sums(client, &who, &from).await, [2_500, 0, 2_500]);
+    client.post(&who, "/api/v1/transfers?dry_run=true", &[], &pay(&from, &to, 2_500)).await.expect(200);
+    assert_eq!(stored(&stack.url, &from).await, (2_500, true, 2_500, 0));
+    client.transfer(&who, "whole", &pay(&from, &to, 2_500)).await.expect(201);
+    assert_eq!(stored(&stack.url, &from).await, (0, false, 1_500, 1_000));
+    assert_eq!(sums(client, &who, &from).await, [0, 0, 0]);
+    // What is left of them counts in nothing that comes later.
+    client.transfer(&who, "back", &pay(&to, &from, 10)).await.expect(201);
+    held(client, &who, "new", &hold_for(&from, &to, 10, 20)).await;
+    assert_eq!(stored(&stack.url, &from).await, (10, true, 1_501, 1_000));
+    assert_eq!(sums(client, &who, &from).await, [10, 10, 0]);
+    clock.advance(Duration::from_secs(21));
+    assert_eq!(sums(client, &who, &from).await, [10, 0, 10]);
+    client.transfer(&who, "again", &pay(&from, &to, 10)).await.expect(201);
+    assert_eq!(stored(&stack.url, &from).await, (0, false, 501, 2_000));
+    let db = accounts_service::db::Database::connect(&stack.url, 2).await.unwrap();
+    assert_eq!(accounts_service::holds::sweep(&db, &clock).await.unwrap(), 1);
+    assert_eq!(stored(&stack.url, &from).await, (0, false, 0, 2_501));
+    // Bounds and closing look at what is stored, and find all of it free as well.
+    hold_many(client, &who, (&to, &from), 2_100).await;
+    clock.advance(Duration::from_secs(21));
+    let path = format!("/api/v1/accounts/{to}");
+    client.raw(&officer, "PATCH", &path, &[], Some(json!({"floor": 2_500}).to_string())).await.expect(200);
+    assert_eq!(stored(&stack.url, &to).await, (0, false, 1_100, 1_000));
+    client.raw(&officer, "PATCH", &path, &[], Some(json!({"floor": 0}).to_string())).await.expect(200);
+    assert_eq!(accounts_service::holds::sweep(&db, &clock).await.unwrap(), 1, "the patch of before took a step, too");
+    assert_eq!(stored(&stack.url, &to).await, (0, false, 0, 2_100));
+    client.transfer(&who, "out", &pay(&to, &from, 2_500)).await.expect(201);
+    client.raw(&who, "POST", &format!("{path}/close"), &[], None).await.expect(200);
+}
+
+async fn failing(stack: &Stack, clock: Clock) {
+    use accounts_service::db::entity::account;
+    use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+    let (client, who) = (&stack.client, user());
+    let mut accounts = [client.funded(&who, 100).await, client.funded(&who, 100).await];
+    // The sweeper goes by their ids.
+    accounts.sort();
+    let [bad, good] = accounts;
+    for from in [&bad, &good] {
+        let to = if from == &bad { &good } else { &bad };
+        held(client, &who, &format!("h{from}"), &hold_for(from, to, 10, 20)).await;
+    }
+    let db = accounts_service::db::Database::connect(&stack.url, 2).await.unwrap();
+    let row = account::Entity::find_by_id(bad.parse::<uuid::Uuid>().unwrap()).one(&db.pool).await.unwrap().unwrap();
+    let mut row = row.into_active_model();
+    row.currency = Set("QQQ".to_owned());
+    row.update(&db.pool).await.unwrap();
+    clock.advance(Duration::from_secs(21));
+    assert_eq!(accounts_service::holds::sweep(&db, &clock).await.unwrap(), 1);
+    assert_eq!(stored(&stack.url, &good).await, (0, false, 0, 1));
+    assert_eq!(stored(&stack.url, &bad).await, (10, true, 1, 0));
+}
+
 macro_rules! by_the_clock {
     ($($name:ident: $test:ident),+ $(,)?) => {
         $(mod $name {
@@ -125,4 +213,6 @@ by_the_clock!(
     post_at_the_instant_of_expiry_is_decided_by_the_batch: expiry,
     a_hold_spends_and_its_expiry_frees_without_a_sweeper: spending_and_freeing,
     the_sweeper_writes_down_what_time_has_ended: sweeping,
+    of_very_many_that_lapse_a_commit_ends_so_many_and_counts_none: very_many,
+    an_account_that_fails_keeps_the_sweeper_from_no_other: failing,
 );

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::domain::Role;
 
-use crate::client::{Answer, pay, someone, user};
+use crate::client::{Answer, pay, someone, treasurer, user};
 use crate::stack::{Stack, Which, on_database};
 use crate::{on_both, on_two_processes};
 use shared::auth::User;
@@ -18,6 +18,8 @@ on_both!(
     what_was_spent_before_counts_against_a_new_limit,
     limits_are_set_by_officers_and_read_by_owners,
     a_floor_and_a_ceiling_are_set_by_patch,
+    nobody_bounds_an_account_of_their_own,
+    a_user_has_so_many_accounts_and_no_more,
 );
 
 on_two_processes!(fifty_at_once_stay_within_the_limit, what_was_spent_before_counts_against_a_new_limit);
@@ -125,7 +127,9 @@ async fn a_floor_and_a_ceiling_are_set_by_patch(stack: Rc<Stack>) {
     };
     patch(&who, &from, json!({"floor": -50})).await.expect(403);
     patch(&officer, &from, json!({"floor": -50, "name": "x"})).await.expect(403);
-    let set = patch(&officer, &from, json!({"floor": -50})).await.expect(200).json();
+    patch(&officer, &from, json!({"floor": -50})).await.expect(403);
+    patch(&officer, &from, json!({"floor": null})).await.expect(403);
+    let set = patch(&treasurer(), &from, json!({"floor": -50})).await.expect(200).json();
     assert_eq!((&set["floor"], &set["ceiling"]), (&json!(-50), &Value::Null));
     client.transfer(&who, "overdraft", &pay(&from, &to, 150)).await.expect(201);
     assert_eq!(client.transfer(&who, "more", &pay(&from, &to, 1)).await.code(), "insufficient_funds");
@@ -141,6 +145,81 @@ async fn a_floor_and_a_ceiling_are_set_by_patch(stack: Rc<Stack>) {
         patch(&officer, &to, bad).await.expect(422);
     }
     patch(&officer, &to, json!({"floor": "0"})).await.expect(400);
+}
+
+async fn nobody_bounds_an_account_of_their_own(stack: Rc<Stack>) {
+    let client = &stack.client;
+    for role in [Role::Admin, Role::Treasurer] {
+        let officer = someone(&[role]);
+        let own = client.open(&officer, "user").await;
+        let path = format!("/api/v1/accounts/{own}");
+        for bounds in [json!({"floor": null}), json!({"floor": -1}), json!({"floor": 0}), json!({"ceiling": 5})] {
+            client.raw(&officer, "PATCH", &path, &[], Some(bounds.to_string())).await.expect(403);
+        }
+        let limits = json!({"limits": [{"window": 60, "count": 1}]}).to_string();
+        client.raw(&officer, "PUT", &format!("{path}/limits"), &[], Some(limits)).await.expect(403);
+        client.raw(&officer, "PATCH", &path, &[], Some(json!({"name": "Mine"}).to_string())).await.expect(200);
+        // Another may.
+        client.raw(&treasurer(), "PATCH", &path, &[], Some(json!({"floor": null}).to_string())).await.expect(200);
+    }
+    // A system account is nobody's own, whoever has opened it; below zero it goes by a treasurer's word.
+    let officer = treasurer();
+    let bank = client.open(&officer, "system").await;
+    let path = format!("/api/v1/accounts/{bank}");
+    let admin = someone(&[Role::Admin]);
+    client.raw(&admin, "PATCH", &path, &[], Some(json!({"floor": 0}).to_string())).await.expect(200);
+    client.raw(&admin, "PATCH", &path, &[], Some(json!({"floor": null}).to_string())).await.expect(403);
+    let bounds = json!({"floor": null, "ceiling": 10}).to_string();
+    client.raw(&officer, "PATCH", &path, &[], Some(bounds)).await.expect(200);
+}
+
+async fn a_user_has_so_many_accounts_and_no_more(stack: Rc<Stack>) {
+    let few = Stack::set(stack.url.clone(), &[("ACCOUNTS__PER_USER", "2")]).await;
+    let (client, who) = (&few.client, user());
+    let first = client.open(&who, "user").await;
+    client.raw(&who, "POST", &format!("/api/v1/accounts/{first}/close"), &[], None).await.expect(200);
+    client.open(&who, "user").await;
+    let third = json!({"name": "Third", "currency": "USD"});
+    let key = [("idempotency-key", "third")];
+    assert_eq!(client.post(&who, "/api/v1/accounts", &key, &third).await.expect(409).code(), "too_many_accounts");
+    client.open(&user(), "user").await;
+    let officer = treasurer();
+    for _ in 0..3 {
+        client.open(&officer, "system").await;
+    }
+    // More are allowed now: the same request goes through.
+    stack.client.post(&who, "/api/v1/accounts", &key, &third).await.expect(201);
+    few.stop().await;
+}
+
+/// SQLite has no such time; its statements are bounded by what they look at alone.
+#[test]
+fn on_postgres_a_statement_of_the_pool_ends_in_time() {
+    on_database(Which::Postgres, async |url| {
+        use sea_orm::{ConnectionTrait, Statement};
+        let db = accounts_service::db::Database::connect(&url, 1).await.unwrap();
+        let shown = Statement::from_string(db.pool.get_database_backend(), "SHOW statement_timeout");
+        let row = db.pool.query_one_raw(shown).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "20s");
+    });
+}
+
+/// SQLite has no locks on rows.
+#[test]
+fn on_postgres_a_stranger_waits_for_no_row() {
+    crate::stack::run(Which::Postgres, async |stack: Rc<Stack>| {
+        use sqlx::{Connection, Executor, PgConnection};
+        let (who, stranger) = (user(), user());
+        let account = stack.client.open(&who, "user").await;
+        let mut other = PgConnection::connect(&stack.url).await.unwrap();
+        other.execute("BEGIN").await.unwrap();
+        other.execute("SELECT FROM accounts FOR UPDATE").await.unwrap();
+        let path = format!("/api/v1/accounts/{account}");
+        let asked = stack.client.raw(&stranger, "PATCH", &path, &[], Some(r#"{"name": "x"}"#.to_owned()));
+        let answer = tokio::time::timeout(Duration::from_secs(10), asked).await.expect("it waits for the lock");
+        answer.expect(404);
+        other.execute("ROLLBACK").await.unwrap();
+    });
 }
 
 /// By a clock of the test's: what counts, and that it counts no more when its time is over.

@@ -40,6 +40,7 @@ mod shapes;
 mod stack;
 mod standing;
 mod standing_runs;
+mod standing_stuck;
 mod statements;
 mod sweeping;
 mod unavailable;

@@ -34,18 +34,18 @@ on_both!(
     a_pause_is_not_made_up_for,
 );
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_secs(86_400);
 const ORDERS: &str = "/api/v1/standing-orders";
 
 /// A worker of the test's own, with an engine and a clock of its own, as another process would have.
-struct Process {
-    worker: Worker,
+pub struct Process {
+    pub worker: Worker,
     engine: (Engine, Committer),
-    clock: Clock,
+    pub clock: Clock,
 }
 
 impl Process {
-    async fn start(stack: &Stack) -> Self {
+    pub async fn start(stack: &Stack) -> Self {
         Self::with_clock(stack, Clock::manual(Clock::system().now())).await
     }
 
@@ -58,7 +58,7 @@ impl Process {
     }
 
     /// Works until nothing moves any more.
-    async fn work(&self) {
+    pub async fn work(&self) {
         while self.worker.round().await.unwrap() {}
     }
 
@@ -68,25 +68,25 @@ impl Process {
         outcome(&self.engine.0.submit(unit).await.unwrap().outcome)
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         drop(self.worker);
         engine::stop(self.engine).await;
     }
 }
 
 /// What is due tomorrow is due now.
-async fn tomorrow(stack: &Stack) -> Process {
+pub async fn tomorrow(stack: &Stack) -> Process {
     let process = Process::start(stack).await;
     process.clock.advance(DAY);
     process
 }
 
-async fn sides(stack: &Stack, who: &User, money: i64) -> (String, String) {
+pub async fn sides(stack: &Stack, who: &User, money: i64) -> (String, String) {
     (stack.client.funded(who, money).await, stack.client.open(who, "user").await)
 }
 
 /// Its runs, the first date first: date, attempt, state.
-async fn runs(stack: &Stack, who: &User, id: &str) -> Vec<(String, i64, String)> {
+pub async fn runs(stack: &Stack, who: &User, id: &str) -> Vec<(String, i64, String)> {
     let (mut all, mut query) = (Vec::new(), "limit=100".to_owned());
     loop {
         let page = stack.client.get(who, &format!("{ORDERS}/{id}/runs?{query}")).await.expect(200).json();
@@ -104,7 +104,7 @@ async fn runs(stack: &Stack, who: &User, id: &str) -> Vec<(String, i64, String)>
     all
 }
 
-fn run_of(ahead: u64, attempt: i64, state: &str) -> (String, i64, String) {
+pub fn run_of(ahead: u64, attempt: i64, state: &str) -> (String, i64, String) {
     (day(ahead), attempt, state.to_owned())
 }
 

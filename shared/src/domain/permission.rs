@@ -61,9 +61,9 @@ permissions! {
     KeysManage "keys:manage";
     /// Reads every account, transfer, entry and statement, everybody's exchanges and standing orders, and the change feed of all.
     AccountsRead "accounts:read";
-    /// Freezes, unfreezes and closes any account, sets floors, ceilings and velocity limits, and pauses and cancels standing orders.
+    /// Freezes, unfreezes and closes any account, sets floors from zero up, ceilings and velocity limits of anybody else's, and pauses and cancels standing orders.
     AccountsOperate "accounts:operate";
-    /// Opens system accounts, funds from them, posts, voids and reverses any transfer, and sets exchange rates: whoever has this can make money.
+    /// Opens system accounts, funds from them, lets accounts go below zero, posts, voids and reverses any transfer, and sets exchange rates: whoever has this can make money.
     AccountsTreasury "accounts:treasury";
 }
 

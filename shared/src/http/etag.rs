@@ -89,6 +89,19 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_that_cannot_be_read_is_one_that_nothing_meets() {
+        let value = actix_web::http::header::HeaderValue::from_bytes(b"\xff").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(IF_MATCH, value.clone());
+        headers.append(IF_NONE_MATCH, value);
+        let unread = Conditions::of(&headers);
+        assert!(unread.require("\"1\"").is_err() && unread.has_if_match() && !unread.unchanged("\"1\""));
+        headers.append(IF_MATCH, "\"1\"".parse().unwrap());
+        assert!(Conditions::of(&headers).require("\"1\"").is_ok());
+        assert!(Conditions::of(&HeaderMap::new()).require("\"1\"").is_ok());
+    }
+
+    #[test]
     fn if_match_is_strong_and_if_none_match_is_weak() {
         assert!(conditions(None, None).require("\"1\"").is_ok());
         assert!(conditions(Some("\"0\", \"1\""), None).require("\"1\"").is_ok());

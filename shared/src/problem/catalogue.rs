@@ -85,6 +85,7 @@ catalogue! {
     IdempotencyOutcomeUnknown "idempotency_outcome_unknown" 409 false "The request with this key may have been carried out; nobody knows.";
     IdempotencyNotReplayable "idempotency_not_replayable" 409 false "The request with this key was carried out; its answer was not kept.";
     StateConflict "state_conflict" 409 false "The resource is not in a state that allows this.";
+    TooManyAccounts "too_many_accounts" 409 false "The user has as many accounts as one may have.";
     DebitAccountClosed "debit_account_closed" 409 false "The account to debit is closed.";
     CreditAccountClosed "credit_account_closed" 409 false "The account to credit is closed.";
     DebitAccountFrozen "debit_account_frozen" 409 false "The account to debit is frozen.";

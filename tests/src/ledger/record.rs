@@ -99,6 +99,8 @@ pub struct Stored {
     pub account: Account,
     /// What its row says is held.
     pub held: i64,
+    /// When the first of the holds that this counts lapses, at the earliest; those that lapsed before are not in it.
+    pub next_expiry: Option<i64>,
 }
 
 /// Everything that a database holds.

@@ -24,6 +24,7 @@ pub struct Model {
     pub retry_after: i32,
     pub status: String,
     pub ended_by: Option<String>,
+    pub officers_pause: bool,
     pub next_due_on: Option<String>,
     pub next_at: Option<i64>,
     pub next_attempt: i32,

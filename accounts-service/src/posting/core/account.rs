@@ -84,7 +84,8 @@ pub struct Account {
     pub seq: i64,
     /// Counts every change of the row; what the commit checks the fold against.
     pub version: i64,
-    /// When the first open hold on it lapses, at the earliest, in microseconds since the epoch; none: no hold ever does.
+    /// When the first of the holds that `held` counts lapses, at the earliest, in microseconds since the epoch; none: none
+    /// ever does. An open hold that lapsed before it has been counted off, though its row may not say so yet.
     pub next_expiry: Option<i64>,
     /// Whether it has velocity limits.
     pub limited: bool,

@@ -59,16 +59,23 @@ impl Besides {
             && not_after.is_none()
     }
 
-    /// The account without the claims that time has ended, which are ended here.
+    /// The account without any of the claims that time has ended. Their rows are ended here as far as they were looked up;
+    /// the others' is whoever's comes by next.
     pub(super) fn freed(&mut self, state: &State, account: Account, now: i64) -> Result<Account, Need> {
         if account.next_expiry.is_none_or(|next| next > now) {
             return Ok(account);
         }
+        self.write_down(state, &account, now)?;
         let lapsed = state.lapsed(account.id, now)?;
-        for hold in &lapsed.holds {
-            self.end(state, &account, (*hold, hold.lapse(now)), now)?;
+        Ok(Account { held: account.held - lapsed.sum, next_expiry: lapsed.next, ..account })
+    }
+
+    /// Ends the rows of lapsed holds that were looked up.
+    pub(super) fn write_down(&mut self, state: &State, account: &Account, now: i64) -> Result<(), Need> {
+        for hold in &state.lapsed(account.id, now)?.holds {
+            self.end(state, account, (*hold, hold.lapse(now)), now)?;
         }
-        Ok(Account { held: account.held - lapsed.sum(), next_expiry: lapsed.next, ..account })
+        Ok(())
     }
 
     /// Replaces a hold of `account`, and gives back to its windows what is let go.

@@ -40,19 +40,24 @@ pub fn decide(state: &State, draft: &Draft, now: i64) -> Result<Effect, Stop> {
     }
 }
 
-/// Ends the holds of a known account that time has ended, which is for whoever changes an account without a transfer.
-/// The account as it is after; `None` when time has ended nothing.
-pub fn lapse(state: &mut State, id: AccountId, now: i64) -> Result<Option<Account>, Need> {
+/// Ends the holds of a known account that time has ended, which is for whoever changes an account without a transfer:
+/// all of them in what it holds, and of their rows those that were looked up, also of ones that count no more. The
+/// account as it is after, and how many rows that is; `None` when there is nothing to be done.
+pub fn lapse(state: &mut State, id: AccountId, now: i64) -> Result<Option<(Account, usize)>, Need> {
     let Some(account) = state.account(id)?.copied() else { return Ok(None) };
     let mut besides = Besides::default();
     let freed = besides.freed(state, account, now)?;
     if freed == account {
+        besides.write_down(state, &account, now)?;
+    }
+    let ended = besides.holds.len();
+    if freed == account && ended == 0 {
         return Ok(None);
     }
     let after = freed.claimed(0);
     state.accounts.set(id, after);
     besides.apply(state, id);
-    Ok(Some(after))
+    Ok(Some((after, ended)))
 }
 
 fn transfer(state: &State, id: TransferId, (order, memo): (&Order, &Memo), now: i64) -> Result<Effect, Stop> {

@@ -175,6 +175,10 @@ fn rate(state: &State, wish: &Exchange, now: i64) -> Result<(Pair, Newest), Halt
     let debit = state.account(wish.debit)?.filter(|account| account.may_be_debited(wish.by, wish.treasurer));
     let debit = debit.ok_or(Refusal::Paid(Decline::DebitAccountNotFound))?;
     let credit = state.account(wish.credit)?.ok_or(Refusal::Paid(Decline::CreditAccountNotFound))?;
+    // Nobody could look its rate up: when the currencies were asked for, one of the accounts was not to be seen yet.
+    if wish.pair.is_none() {
+        return Err(Refusal::Paid(Decline::DebitAccountNotFound).into());
+    }
     let pair = (debit.currency, credit.currency);
     if pair.0 == pair.1 {
         return Err(Refusal::OneCurrency.into());

@@ -116,22 +116,19 @@ impl Hold {
 }
 
 /// What of an account's holds had lapsed when somebody looked.
+///
+/// They count no more at once, and all of them: that is a sum. Their rows are ended some at a time, for there may be any
+/// number. Which rows `held` still counts is told by the account's `next_expiry`: no open hold that lapsed before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lapsed {
     /// When that was.
     pub at: i64,
-    /// The lapsed holds, of very many the oldest.
+    /// What those claim together that `held` still counts, in minor units.
+    pub sum: i64,
+    /// Lapsed holds whose rows are to be ended, of very many the oldest.
     pub holds: Vec<Hold>,
-    /// When the next one lapses of those that are left.
+    /// When the next one lapses of those that have not.
     pub next: Option<i64>,
-}
-
-impl Lapsed {
-    /// What they claim together.
-    #[must_use]
-    pub fn sum(&self) -> i64 {
-        self.holds.iter().map(Hold::remaining).sum()
-    }
 }
 
 #[cfg(test)]

@@ -29,14 +29,20 @@ SELECT jsonb_build_object(
     'lapsed', (
         SELECT jsonb_agg(jsonb_build_object(
             'account', wanted,
+            -- What lapsed before `next_expiry` counts no more in `held`, whether or not its row says so.
+            'sum', (SELECT coalesce(sum(h.amount - h.posted - h.released), 0)::bigint
+                    FROM accounts a JOIN holds h ON h.debit_account_id = a.id AND h.state = 'open'
+                     AND h.expires_at >= a.next_expiry AND h.expires_at <= ($1::jsonb->>'now')::bigint
+                    WHERE a.id = wanted::uuid),
             'next', (SELECT min(h.expires_at) FROM holds h
                      WHERE h.debit_account_id = wanted::uuid AND h.state = 'open'
                        AND h.expires_at > ($1::jsonb->>'now')::bigint),
             'holds', (SELECT jsonb_agg(jsonb_build_object('id', h.transfer_id, 'debit', h.debit_account_id, 'credit', h.credit_account_id, 'amount', h.amount,
         'posted', h.posted, 'released', h.released, 'expires_at', h.expires_at, 'counted_at', h.slice_at, 'state', h.state,
         'settled_at', h.settled_at))
-                      FROM holds h
-                      WHERE h.debit_account_id = wanted::uuid AND h.state = 'open'
-                        AND h.expires_at <= ($1::jsonb->>'now')::bigint)))
+                      FROM (SELECT * FROM holds
+                            WHERE debit_account_id = wanted::uuid AND state = 'open'
+                              AND expires_at <= ($1::jsonb->>'now')::bigint
+                            ORDER BY debit_account_id, expires_at LIMIT ($1::jsonb->>'most')::bigint) AS h)))
         FROM jsonb_array_elements_text($1::jsonb->'lapsed') AS wanted)
 )::text

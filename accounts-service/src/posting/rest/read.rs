@@ -17,6 +17,10 @@ pub(crate) const POSTGRES: &str = include_str!("read.postgres.sql");
 /// The same for SQLite.
 pub(crate) const SQLITE: &str = include_str!("read.sqlite.sql");
 
+/// Lapsed holds whose rows are looked up at once, of all accounts together: what one commit ends of them is bounded by
+/// this, in rows, in events and in bytes, however many a client has let lapse.
+pub(crate) const LAPSED_AT_ONCE: usize = 1_000;
+
 /// What to look up, all in one snapshot.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Wanted {
@@ -27,6 +31,8 @@ pub(crate) struct Wanted {
     windows: Vec<String>,
     lapsed: Vec<String>,
     now: i64,
+    /// Rows of lapsed holds, of each account.
+    most: usize,
 }
 
 fn hex(id: Uuid) -> String {
@@ -50,12 +56,13 @@ impl Wanted {
                 Need::Lapsed(id, _) => wanted.lapsed.push(hex(id.as_uuid())),
             }
         }
+        wanted.most = (LAPSED_AT_ONCE / wanted.lapsed.len().max(1)).max(1);
         wanted
     }
 
     /// Whether there is nothing to look up.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { originals, holds, reversals, references, windows, lapsed, now: _ } = self;
+        let Self { originals, holds, reversals, references, windows, lapsed, now: _, most: _ } = self;
         [originals, holds, reversals, windows, lapsed].iter().all(|ids| ids.is_empty()) && references.is_empty()
     }
 
@@ -105,6 +112,7 @@ struct WindowRow {
 #[derive(Debug, Deserialize)]
 struct LapsedRow {
     account: Uuid,
+    sum: i64,
     next: Option<i64>,
     holds: Option<Vec<HoldRow>>,
 }
@@ -141,7 +149,7 @@ impl Looked {
         }
         let lapse = |row: LapsedRow| {
             let holds = row.holds.into_iter().flatten().map(Into::into).collect();
-            (AccountId::from(row.account), Lapsed { at: now, holds, next: row.next })
+            (AccountId::from(row.account), Lapsed { at: now, sum: row.sum, holds, next: row.next })
         };
         let mut lapsed: HashMap<_, _> = self.lapsed.into_iter().flatten().map(lapse).collect();
         for need in needs.iter().collect::<BTreeSet<_>>() {

@@ -29,14 +29,20 @@ SELECT json_object(
     'lapsed', (
         SELECT json_group_array(json_object(
             'account', wanted.value,
+            -- What lapsed before `next_expiry` counts no more in `held`, whether or not its row says so.
+            'sum', (SELECT coalesce(sum(h.amount - h.posted - h.released), 0)
+                    FROM accounts a JOIN holds h ON h.debit_account_id = a.id AND h.state = 'open'
+                     AND h.expires_at >= a.next_expiry AND h.expires_at <= $1->>'now'
+                    WHERE a.id = unhex(wanted.value)),
             'next', (SELECT min(h.expires_at) FROM holds h
                      WHERE h.debit_account_id = unhex(wanted.value) AND h.state = 'open'
                        AND h.expires_at > $1->>'now'),
             'holds', (SELECT json_group_array(json_object('id', hex(h.transfer_id), 'debit', hex(h.debit_account_id), 'credit', hex(h.credit_account_id),
         'amount', h.amount, 'posted', h.posted, 'released', h.released, 'expires_at', h.expires_at, 'counted_at', h.slice_at,
         'state', h.state, 'settled_at', h.settled_at))
-                      FROM holds h
-                      WHERE h.debit_account_id = unhex(wanted.value) AND h.state = 'open'
-                        AND h.expires_at <= $1->>'now')))
+                      FROM (SELECT * FROM holds
+                            WHERE debit_account_id = unhex(wanted.value) AND state = 'open'
+                              AND expires_at <= $1->>'now'
+                            ORDER BY debit_account_id, expires_at LIMIT $1->>'most') AS h)))
         FROM json_each($1, '$.lapsed') AS wanted)
 )

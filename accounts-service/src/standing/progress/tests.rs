@@ -30,6 +30,7 @@ fn order() -> Model {
         retry_after: 86_400,
         status: "active".to_owned(),
         ended_by: None,
+        officers_pause: false,
         next_due_on: Some("2026-12-01".to_owned()),
         next_at: None,
         next_attempt: 1,
@@ -60,12 +61,12 @@ fn stands(order: &Model) -> (&str, Option<&str>, Option<&str>, i32, i32) {
 fn a_date_is_followed_by_the_next_however_late_it_was_paid() {
     let mut order = order();
     let at = order.next_at.unwrap();
-    advance(&mut order, &posted(), at + 9 * 24 * HOUR).unwrap();
+    advance(&mut order, &posted(), (0, at + 9 * 24 * HOUR)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2027-01-01"), 1, 1));
     assert_eq!(order.next_at, Some(at + 31 * 24 * HOUR));
     for code in ["debit_account_frozen", "limit_exceeded", "balance_overflow", "something_new"] {
         let before = order.runs;
-        advance(&mut order, &declined(code), 0).unwrap();
+        advance(&mut order, &declined(code), (1, 0)).unwrap();
         assert_eq!((order.runs, order.status.as_str()), (before + 1, "active"), "{code}");
     }
 }
@@ -74,12 +75,12 @@ fn a_date_is_followed_by_the_next_however_late_it_was_paid() {
 fn too_little_is_tried_again_as_often_as_was_asked_for() {
     let mut order = order();
     let at = order.next_at.unwrap();
-    advance(&mut order, &declined("insufficient_funds"), at).unwrap();
+    advance(&mut order, &declined("insufficient_funds"), (1, at)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2026-12-01"), 2, 0));
     assert_eq!(order.next_at, Some(at + 24 * HOUR));
-    advance(&mut order, &declined("insufficient_funds"), at + 24 * HOUR).unwrap();
+    advance(&mut order, &declined("insufficient_funds"), (2, at + 24 * HOUR)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2026-12-01"), 3, 0));
-    advance(&mut order, &declined("insufficient_funds"), at + 48 * HOUR).unwrap();
+    advance(&mut order, &declined("insufficient_funds"), (3, at + 48 * HOUR)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2027-01-01"), 1, 1));
 }
 
@@ -87,7 +88,7 @@ fn too_little_is_tried_again_as_often_as_was_asked_for() {
 fn no_retry_reaches_into_the_next_date() {
     let mut order = order();
     let late = order.next_at.unwrap() + 30 * 24 * HOUR;
-    advance(&mut order, &declined("insufficient_funds"), late).unwrap();
+    advance(&mut order, &declined("insufficient_funds"), (1, late)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2027-01-01"), 1, 1));
 }
 
@@ -95,7 +96,7 @@ fn no_retry_reaches_into_the_next_date() {
 fn what_would_be_declined_for_ever_ends_the_order() {
     for code in FOR_EVER {
         let mut order = order();
-        advance(&mut order, &declined(code), 0).unwrap();
+        advance(&mut order, &declined(code), (1, 0)).unwrap();
         assert_eq!(stands(&order), ("ended", Some(code), None, 1, 1));
         assert_eq!((order.next_at, order.leased_until), (None, None));
     }
@@ -106,12 +107,12 @@ fn it_ends_with_its_last_day_and_with_its_last_run() {
     let by_day = Model { ends_on: Some("2026-12-31".to_owned()), ..order() };
     let by_count = Model { most_runs: Some(1), ..order() };
     for mut order in [by_day, by_count] {
-        advance(&mut order, &posted(), 0).unwrap();
+        advance(&mut order, &posted(), (0, 0)).unwrap();
         assert_eq!(stands(&order), ("ended", Some(FINISHED), None, 1, 1));
     }
     // A retry is no run.
     let mut order = Model { most_runs: Some(1), ..order() };
     let at = order.next_at.unwrap();
-    advance(&mut order, &declined("insufficient_funds"), at).unwrap();
+    advance(&mut order, &declined("insufficient_funds"), (1, at)).unwrap();
     assert_eq!(stands(&order), ("active", None, Some("2026-12-01"), 2, 0));
 }

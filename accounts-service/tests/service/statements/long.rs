@@ -199,4 +199,12 @@ async fn whoever_does_not_read_hinders_nobody(stack: Rc<Stack>) {
     let pieces: Vec<_> = answer.bytes_stream().collect().await;
     assert!(pieces.last().unwrap().is_err(), "what took too long ends as if it were whole");
     hurried.stop().await;
+
+    // Whoever reads too slowly has no place for as long as a whole statement may take.
+    let brisk = Stack::set(stack.url.clone(), &[("STATEMENTS__PAGE_PATIENCE", "500ms")]).await;
+    let answer = idle(&brisk).await;
+    counted(&brisk, "statements_total{format=\"json\",outcome=\"late\"} 1").await;
+    drop(answer);
+    brisk.client.get(&who, &path(&account, "csv")).await.expect(200);
+    brisk.stop().await;
 }

@@ -16,7 +16,7 @@ const EVENTS: &str = "SELECT @position, @recorded_at, @kind, #subject FROM outbo
 const ENTRIES: &str = "SELECT #account_id, @seq, #transfer_id, @amount, @balance_after, @position, @posted_at \
                        FROM entries";
 const ACCOUNTS: &str = "SELECT #id, #owner_id, @kind, @currency, @status, @balance, @held, @floor, @ceiling, @seq, \
-                        @version FROM accounts";
+                        @version, @next_expiry FROM accounts";
 
 const LIMITS: &str = "SELECT #account_id, @window_seconds, @most_amount, @most_count FROM account_limits";
 
@@ -211,5 +211,5 @@ fn account(line: Line) -> (String, Stored) {
         version: columns.number().into(),
         unsure: false,
     };
-    (id, Stored { account, held })
+    (id, Stored { account, held, next_expiry: columns.maybe_number() })
 }

@@ -156,6 +156,15 @@ fn every_refusal_has_its_code_and_the_table_has_them_in_order() {
 }
 
 #[test]
+fn whose_rate_nobody_could_look_up_is_refused_and_not_looked_for_without_end() {
+    let mut state = world("0.5");
+    state.rates = super::super::table::Table::default();
+    let unseen = Exchange { pair: None, ..wish(1_000) };
+    let refused = Halt::Refused(Refusal::Paid(Decline::DebitAccountNotFound));
+    assert_eq!(exchange(&mut state, &unseen, NOW).unwrap_err(), refused);
+}
+
+#[test]
 fn a_rate_that_has_lapsed_is_none_and_an_older_one_is_not_looked_for() {
     let mut state = world("0.5");
     let newest = *state.rate(pair()).unwrap().unwrap();

@@ -45,6 +45,8 @@ struct World {
     state: State,
     now: i64,
     made: u8,
+    /// Lapsed holds whose rows are looked up at once.
+    at_once: usize,
 }
 
 impl World {
@@ -54,7 +56,7 @@ impl World {
             state.accounts.learn(id(n).into(), Some(account(n)));
             state.windows.learn(id(n).into(), Some(Vec::new()));
         }
-        Self { state, now: 0, made: 150 }
+        Self { state, now: 0, made: 150, at_once: 100 }
     }
 
     /// What it comes to, with everything that time has ended looked up as the database would.
@@ -67,7 +69,10 @@ impl World {
             let held: Vec<_> = ids.iter().filter_map(|id| self.state.holds.row(id)).filter(open).copied().collect();
             let (holds, left): (Vec<_>, Vec<_>) = held.into_iter().partition(|hold| hold.lapsed(self.now));
             let next = left.iter().filter_map(|hold| hold.expires_at).min();
-            self.state.lapsed.learn(id(n).into(), Some(Lapsed { at: self.now, holds, next }));
+            let counted = |hold: &&Hold| self.account(n).next_expiry.is_some_and(|next| hold.expires_at >= Some(next));
+            let sum = holds.iter().filter(counted).map(Hold::remaining).sum();
+            let holds = holds.into_iter().take(self.at_once).collect();
+            self.state.lapsed.learn(id(n).into(), Some(Lapsed { at: self.now, sum, holds, next }));
         }
         let effect = decide(&self.state, &draft, self.now).map_err(|stop| match stop {
             Stop::Declined(decline) => decline,
@@ -191,10 +196,37 @@ fn time_ends_what_a_part_was_posted_of_as_well() {
     world.post(hold, Some(10), false).unwrap();
     world.now = MINUTE;
     assert_eq!(world.post(hold, None, false).unwrap_err(), Decline::TransferExpired);
-    let after = lapse(&mut world.state, id(1).into(), MINUTE).unwrap().unwrap();
-    assert_eq!((after.held, after.next_expiry), (0, None));
+    let (after, ended) = lapse(&mut world.state, id(1).into(), MINUTE).unwrap().unwrap();
+    assert_eq!((after.held, after.next_expiry, ended), (0, None, 1));
     assert_eq!(world.state.holds.row(&hold.into()).unwrap().state, HoldState::Posted);
     assert_eq!(world.post(hold, None, false).unwrap_err(), Decline::TransferExpired);
+}
+
+#[test]
+fn all_that_has_lapsed_is_free_at_once_and_its_rows_are_ended_some_at_a_time() {
+    let mut world = World::new();
+    world.at_once = 2;
+    let holds: Vec<_> = (0..5).map(|n| world.hold(10, Some(MINUTE + n))).collect();
+    let later = world.hold(10, Some(3 * MINUTE));
+    let open = |world: &World| {
+        holds.iter().filter(|id| world.state.holds.row(&(**id).into()).unwrap().state == HoldState::Open).count()
+    };
+    world.now = 2 * MINUTE;
+    let paid = world.order(90, None).unwrap();
+    assert_eq!(paid.besides.unwrap().holds.len(), 2);
+    assert_eq!((world.sums(), world.account(1).next_expiry, open(&world)), ((10, 10, 190), Some(3 * MINUTE), 3));
+    // What is left of them counts in nothing more: not now, and not when the next one lapses.
+    assert_eq!(world.post(holds[4], None, false).unwrap_err(), Decline::TransferExpired);
+    world.order(1, None).unwrap_err();
+    world.now = 3 * MINUTE;
+    world.order(10, None).unwrap();
+    assert_eq!((world.sums(), world.account(1).next_expiry, open(&world)), ((0, 0, 200), None, 1));
+    assert_eq!(world.state.holds.row(&later.into()).unwrap().state, HoldState::Open);
+    // Whoever comes by without a transfer ends the others, and the version says so.
+    let version = world.account(1).version;
+    assert_eq!(world.order(1, None).unwrap_err(), Decline::InsufficientFunds);
+    let (after, ended) = lapse(&mut world.state, id(1).into(), 3 * MINUTE).unwrap().unwrap();
+    assert_eq!((after.held, after.version, ended, open(&world)), (0, version + 1, 2, 0));
 }
 
 #[test]
