@@ -7,6 +7,7 @@ mod month;
 mod remedy;
 mod replica;
 
+pub(crate) use connect::MIGRATION_LOCK;
 pub use connect::{Backend, Database, DatabaseError};
 pub use month::{Month, keep_opening, open_months};
 pub use remedy::Remedy;
