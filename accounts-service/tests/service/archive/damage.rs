@@ -147,7 +147,7 @@ fn what_no_export_writes_is_refused() {
             ),
             (with_first("\"format\":1", "\"format\":0"), "of format 0"),
             (with_first("tollgate_ledger", "other_ledger"), "no exported ledger"),
-            (with_first("\"accounts\":", "\"users\":"), "table `users`"),
+            (with_first("\"accounts\":", "\"accountz\":"), "table `accountz`"),
             (with_first("\"made_at\":", "\"made_at\": "), "not as an export writes it"),
             (with_first("\"made_at\":", "\"more\":1,\"made_at\":"), "not as an export writes it"),
             ([good.as_slice(), b"\n"].concat(), "more behind the last line"),
@@ -160,7 +160,7 @@ fn what_no_export_writes_is_refused() {
             (with_row("\"held\":0", "\"held\":\"0\""), "`held`"),
             (with_row("\"held\":0", "\"held\":null"), "`held`"),
             (with_row("\"held\":0", "\"held\":9223372036854775808"), "`held`"),
-            (with_row("\"held\":0", "\"held\":-1"), "the database refuses"),
+            (with_row("\"held\":0", "\"held\":-1"), "its SHA-256 is another one"),
             (with_row("\"held\":0", "\"held\": 0"), "spelt in another way"),
             (with_row("\"held\":0", "\"held\":0,\"held\":0"), "`held` where"),
             (with_row("\"held\":0,", ""), "where `held` has to stand"),
@@ -197,7 +197,6 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
         assert!(sealed(&lines) == whole(&lines));
         // The first line of a table that has this, with that in its place.
         for (table, from, to) in [
-            ("transfers", "Number", "number"),
             ("transfers", "\"description\":null", "\"description\":\"\""),
             ("transfers", "\"status\":\"pending\"", "\"status\":\"voided\""),
             ("transfers", "\"reversal_of\":null", "\"reversal_of\":\"00000000-0000-0000-0000-000000000000\""),
@@ -225,10 +224,7 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             ("outbox_events", "\"position\":", "\"position\":9"),
         ] {
             let rows = |line: &String| line.starts_with(&format!("{{\"{table}\":")) && line.contains(from);
-            let Some(at) = lines.iter().position(rows) else {
-                assert_eq!(from, "Number", "{table} has no {from}");
-                continue;
-            };
+            let at = lines.iter().position(rows).unwrap_or_else(|| panic!("{table} has no {from}"));
             let mut changed = lines.clone();
             changed[at] = lines[at].replacen(from, to, 1);
             let refused = import(&url, &sealed(&changed), Dry::No).await.unwrap_err();
