@@ -43,7 +43,7 @@ pub async fn import(backend: &Backend, source: impl BufRead, dry: Dry) -> Result
     match (filled, dry) {
         (Ok(summary), Dry::No) => store.commit().await.map(|()| summary),
         (filled, _) => {
-            store.close().await;
+            store.abandon().await;
             filled
         }
     }

@@ -210,9 +210,17 @@ impl Store {
         Ok(())
     }
 
-    /// Ends it, and takes back what was not committed.
+    /// Takes back what was written, and lets others in before it ends.
+    pub async fn abandon(mut self) {
+        if let Err(error) = self.run("ROLLBACK").await {
+            tracing::debug!(%error, "what was written goes with its connection");
+        }
+        self.close().await;
+    }
+
+    /// Ends it, in the midst of an answer, too.
     pub async fn close(self) {
-        // The server takes back what it holds of a connection that has ended, in whichever way.
+        // Whatever is left of a transaction goes with its connection, in whichever way that ends.
         drop(match self {
             Self::Postgres(Postgres { connection, .. }) => connection.close().await,
             Self::Sqlite(Sqlite { connection }) => connection.close().await,

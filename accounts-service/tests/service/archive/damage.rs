@@ -62,9 +62,8 @@ fn a_file_that_was_cut_is_refused_wherever_it_was_cut() {
         let mut cuts = vec![0, 1, file.len() - 1, file.len() - lines.last().unwrap().len()];
         let mut before = 0;
         for (n, line) in lines.iter().enumerate() {
-            let is_first = n == 0 || line[..8] != lines[n - 1][..8];
-            if is_first {
-                cuts.extend([before, before + line.len() / 2, before + line.len() - 1]);
+            if n == 0 || line[..8] != lines[n - 1][..8] {
+                cuts.push(before + line.len() * (n % 4) / 4);
             }
             before += line.len();
         }
@@ -87,12 +86,10 @@ fn a_byte_that_was_flipped_is_found_in_each_kind_of_line() {
         kinds.extend(first(&lines, "mark"));
         for at in kinds {
             let length = lines[at].len();
-            for byte in (0..length).step_by(length / 6) {
-                for bit in [1, 4] {
-                    let mut lines: Vec<Vec<u8>> = lines.iter().map(|line| line.clone().into_bytes()).collect();
-                    lines[at][byte] ^= bit;
-                    place(&url, &lines.concat(), &format!("line {}, byte {byte}", at + 1)).await;
-                }
+            for (byte, bit) in (0..length).step_by(length / 4).zip([1, 4].into_iter().cycle()) {
+                let mut lines: Vec<Vec<u8>> = lines.iter().map(|line| line.clone().into_bytes()).collect();
+                lines[at][byte] ^= bit;
+                place(&url, &lines.concat(), &format!("line {}, byte {byte}", at + 1)).await;
             }
         }
     });
@@ -227,8 +224,10 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             let at = lines.iter().position(rows).unwrap_or_else(|| panic!("{table} has no {from}"));
             let mut changed = lines.clone();
             changed[at] = lines[at].replacen(from, to, 1);
-            let refused = import(&url, &sealed(&changed), Dry::No).await.unwrap_err();
-            assert!(refused.is_final(), "{table} {from}: {refused:?}");
+            match import(&url, &sealed(&changed), Dry::No).await {
+                Err(refused) => assert!(refused.is_final(), "{table} {from}: {refused:?}"),
+                Ok(_) => panic!("{table} {from}: {}", lines[at]),
+            }
         }
     });
 }

@@ -108,7 +108,8 @@ impl World {
             let path = format!("/api/v1/accounts/{id}");
             client.raw(who, "PATCH", &path, &[], Some(patch.to_string())).await.expect(200);
         };
-        let labels = json!({"labels": {"a.b-c_1": "Größe \"quoted\" \\ back\\nslash", "z": "é"}, "name": "Tab 'n' quote"});
+        let labels =
+            json!({"labels": {"a.b-c_1": "Größe \"quoted\" \\ back\\nslash", "z": "é"}, "name": "Tab 'n' quote"});
         patch(&self.who, &self.from, labels).await;
         patch(&self.officer, &self.to, json!({"ceiling": 1_000_000, "floor": -5})).await;
         let limits = json!({"limits": [{"window": 3_600, "amount": 5_000}, {"window": 31_622_400, "count": 1_000}]});
