@@ -129,7 +129,9 @@ fn what_no_export_writes_is_refused() {
             changed[0] = lines[0].replacen(from, to, 1);
             whole(&changed)
         };
-        let row = first(&lines, "accounts").unwrap();
+        // Ids of one millisecond are in no order, so which account comes first is not known.
+        let row =
+            lines.iter().position(|line| line.starts_with("{\"accounts\"") && line.contains("\"held\":0,")).unwrap();
         let with_row = |from: &str, to: &str| {
             assert!(lines[row].contains(from), "{from}");
             let mut changed = lines.clone();
@@ -165,7 +167,7 @@ fn what_no_export_writes_is_refused() {
             (with_row("}}\n", ",\"more\":1}}\n"), "unknown member `more`"),
             (with_row("\"name\":\"", "\"name\":\"\\u0000"), "`name`"),
             (with_row("\"name\":\"", "\"name\":\"\\u0041"), "spelt in another way"),
-            (with_row("}}\n", "}}\r\n"), "line 2"),
+            (with_row("}}\n", "}}\r\n"), "no record of accounts"),
         ] {
             let refused = place(&url, &file, says).await;
             assert!(refused.contains(says), "{says}: {refused}");
@@ -207,7 +209,8 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             ("accounts", "\"balance\":", "\"balance\":1"),
             ("accounts", "\"held\":0", "\"held\":1"),
             ("accounts", "\"seq\":", "\"seq\":1"),
-            ("accounts", "\"currency\":\"USD\"", "\"currency\":\"EUR\""),
+            // The currency of an account that was never used is nothing that anything else depends on.
+            ("accounts", "\"USD\",\"status\":\"open\",\"balance\":-", "\"EUR\",\"status\":\"open\",\"balance\":-"),
             ("accounts", "\"limited\":false", "\"limited\":true"),
             ("holds", "\"posted\":0,\"released\":0", "\"posted\":1,\"released\":0"),
             ("holds", "\"amount\":", "\"amount\":1"),
