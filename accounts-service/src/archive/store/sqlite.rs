@@ -22,13 +22,15 @@ pub(in crate::archive) struct Sqlite {
 
 impl Sqlite {
     pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
-        // A file that is not there is no empty ledger. More pages in memory: random ids touch many.
-        let options = options.clone().create_if_missing(false).pragma("cache_size", "-32768");
+        // A file that is not there is no empty ledger.
+        let options = options.clone().create_if_missing(false);
         Ok(Self { connection: options.connect().await? })
     }
 
     /// The write lock of the file keeps out everybody who writes; readers find the ledger empty until the commit.
     pub(super) async fn lock_out(&mut self) -> Result<(), ArchiveError> {
+        // Random ids touch many pages of an index; who reads in its order does not need them.
+        self.connection.execute("PRAGMA cache_size = -16384").await?;
         match self.connection.execute("BEGIN IMMEDIATE").await {
             Err(sqlx::Error::Database(refusal)) if refusal.code().is_some_and(|code| code == "5") => {
                 Err(ArchiveError::Busy("somebody writes to this ledger: stop its services first".to_owned()))

@@ -85,7 +85,7 @@ impl<T: Write> Write for Watched<T> {
 
 #[test]
 fn a_long_ledger_takes_no_more_memory_than_a_short_one() {
-    // Of 70 MB. What SQLite keeps of its file is 32 MiB at most, and a page of rows is 4.
+    // Of 70 MB. What SQLite keeps of its file is 16 MiB at most, and a page of rows is 4.
     const MORE: u64 = 56 << 20;
     const TRANSFERS: i64 = 80_000;
     let folder = std::env::temp_dir().join(format!("tollgate-long-{}", uuid::Uuid::new_v4().simple()));
