@@ -22,7 +22,7 @@ pub enum Sink {
     /// To the standard output.
     Standard(BufWriter<Stdout>),
     /// To a file.
-    File(Part),
+    File(Box<Part>),
 }
 
 /// A file that is being written, under a name of its own.
@@ -38,7 +38,7 @@ pub struct Part {
 #[derive(Debug)]
 enum Out {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -56,8 +56,9 @@ impl Sink {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
         let file = BufWriter::with_capacity(BUFFER, file);
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-        let out = if is_gzip { Out::Gzip(GzEncoder::new(file, Compression::fast())) } else { Out::Plain(file) };
-        Ok(Self::File(Part { out, part, path: path.to_owned(), is_over: false }))
+        let out =
+            if is_gzip { Out::Gzip(Box::new(GzEncoder::new(file, Compression::fast()))) } else { Out::Plain(file) };
+        Ok(Self::File(Box::new(Part { out, part, path: path.to_owned(), is_over: false })))
     }
 
     /// Gives the file its name, in place of what has it, once all of it is on the disk.
@@ -99,21 +100,25 @@ impl Drop for Part {
     }
 }
 
+impl Sink {
+    fn out(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Standard(out) => out,
+            Self::File(part) => match &mut part.out {
+                Out::Plain(out) => out,
+                Out::Gzip(out) => out,
+            },
+        }
+    }
+}
+
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Standard(out) => out.write(bytes),
-            Self::File(Part { out: Out::Plain(out), .. }) => out.write(bytes),
-            Self::File(Part { out: Out::Gzip(out), .. }) => out.write(bytes),
-        }
+        self.out().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Standard(out) => out.flush(),
-            Self::File(Part { out: Out::Plain(out), .. }) => out.flush(),
-            Self::File(Part { out: Out::Gzip(out), .. }) => out.flush(),
-        }
+        self.out().flush()
     }
 }
 

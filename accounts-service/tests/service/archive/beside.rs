@@ -21,7 +21,7 @@ async fn an_export_beside_writers_is_of_one_moment(stack: Rc<Stack>) {
     let (one, other) = (stack.client.funded(&who, 1_000).await, stack.client.funded(&who, 1_000).await);
     let write = async |writer: usize| {
         for n in 0..40 {
-            let (from, to) = if (n + writer) % 2 == 0 { (&one, &other) } else { (&other, &one) };
+            let (from, to) = if (n + writer).is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
             stack.client.transfer(&who, &format!("{writer}-{n}"), &pay(from, to, 1)).await.expect(201);
         }
     };
