@@ -7,6 +7,7 @@ mod month;
 mod remedy;
 mod replica;
 
+pub(crate) use connect::MIGRATION_LOCK;
 pub use connect::{Backend, Database, DatabaseError, reader};
 pub use month::{Month, NoMonth, keep_opening, open_months};
 pub use remedy::Remedy;

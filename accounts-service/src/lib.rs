@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod app;
+pub mod archive;
 mod config;
 mod cursor;
 pub mod db;

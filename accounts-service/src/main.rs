@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use accounts_service::db::{Database, Month};
+use accounts_service::archive::{self, ArchiveError, Dry, Sink, Summary};
+use accounts_service::db::{Backend, Database, Month};
 use accounts_service::proof::{Link, Wanted, command};
 use accounts_service::receipts::{KeyOrder, Unread};
 use accounts_service::{Config, Deps, build, openapi, receipts};
@@ -19,8 +20,8 @@ use time::format_description::well_known::Rfc3339;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How `check-receipt` ends when nobody knows: neither to be believed nor refused.
-const UNCHECKED: u8 = 2;
+/// How a command ends that could not be carried out, and may be another time: neither a yes nor a no.
+const STOPPED: u8 = 2;
 
 /// Accounts and transfers.
 #[derive(Parser)]
@@ -88,6 +89,21 @@ enum Command {
         #[arg(long)]
         issuer: Option<String>,
     },
+    /// Write the whole ledger, as of one moment, to a file. It may run beside the service.
+    Export {
+        /// Where to; gzip if the name ends with `.gz`. `-`: the standard output.
+        #[arg(long, default_value = "-")]
+        out: PathBuf,
+    },
+    /// Read what `export` wrote into an empty ledger: all of it, or nothing.
+    Import {
+        /// What to read, compressed by gzip or not. `-`: the standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Check everything, and leave the ledger empty.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// An instant on the command line.
@@ -115,6 +131,11 @@ async fn main() -> ExitCode {
         Command::RotateReceiptKey { force } => keys(file, KeyOrder::Rotate { force }).await,
         Command::RevokeReceiptKey { kid, since } => keys(file, KeyOrder::Revoke { kid, since }).await,
         Command::CheckReceipt { file, keys, issuer } => return checked(&file, &keys, issuer.as_deref()),
+        Command::Export { out } => return ended("wrote", export(file, &out).await),
+        Command::Import { file: ledger, dry_run } => {
+            let did = if dry_run { "would import" } else { "imported" };
+            return ended(did, import(file, &ledger, dry_run).await);
+        }
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -169,7 +190,7 @@ fn checked(receipt: &Path, keys: &Path, issuer: Option<&str>) -> ExitCode {
         Ok(read) => read,
         Err((path, error)) => {
             fail(&format!("{}: {error}", path.display()));
-            return ExitCode::from(UNCHECKED);
+            return ExitCode::from(STOPPED);
         }
     };
     match receipts::check(&text, &set, issuer) {
@@ -193,7 +214,44 @@ async fn verify(file: Option<&Path>, json: bool, wanted: Wanted) -> ExitCode {
         }
         Err(error) => {
             fail(&error);
-            ExitCode::from(UNCHECKED)
+            ExitCode::from(STOPPED)
+        }
+    }
+}
+
+async fn export(file: Option<&Path>, out: &Path) -> Result<Summary, ArchiveError> {
+    let backend = backend(file)?;
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", out.display()));
+    let mut sink = Sink::open(out).map_err(named)?;
+    let summary = archive::export(&backend, &Clock::system(), &mut sink).await?;
+    sink.keep().map_err(named)?;
+    Ok(summary)
+}
+
+async fn import(file: Option<&Path>, ledger: &Path, dry_run: bool) -> Result<Summary, ArchiveError> {
+    let backend = backend(file)?;
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", ledger.display()));
+    let source = archive::source(ledger).map_err(named)?;
+    archive::import(&backend, source, if dry_run { Dry::Run } else { Dry::No }).await
+}
+
+/// Where the ledger is.
+fn backend(file: Option<&Path>) -> Result<Backend, ArchiveError> {
+    let config = load(file).map_err(std::io::Error::other)?;
+    Backend::parse(config.database.url.expose()).map_err(|error| std::io::Error::other(error.to_string()).into())
+}
+
+/// Says what came of an export or an import: on the standard error, for the ledger itself may be on the other.
+fn ended(did: &str, done: Result<Summary, ArchiveError>) -> ExitCode {
+    match done {
+        Ok(summary) => {
+            drop(writeln!(std::io::stderr(), "accounts-service: {did} {summary}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) if error.is_final() => fail(&error.to_string()),
+        Err(error) => {
+            fail(&error.to_string());
+            ExitCode::from(STOPPED)
         }
     }
 }

@@ -18,8 +18,9 @@ use super::replica::Replica;
 /// Whose command migrates.
 const SERVICE: &str = "accounts-service";
 
-/// Any number, as long as nobody else on the database uses it for something else: "tollgate" in hexadecimal, cut.
-const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761;
+/// Taken by whoever changes the ledger as a whole: a migration, an import. Any number, as long as nobody else on the
+/// database uses it for something else: "tollgate" in hexadecimal, cut.
+pub(crate) const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761;
 
 /// How long a statement of a pool may run on PostgreSQL: whoever asked has been told 504 by then, or nearly, and others
 /// wait for the connection.

@@ -54,7 +54,7 @@ invariants! {
     AccountBalances "account_balances" true;
     /// Transfers are of the currency of their accounts, and all balances of a currency add up to nothing.
     CurrencySums "currency_sums" true;
-    /// What is held of an account is what its open holds claim.
+    /// What is held of an account is what its open holds claim, but for those that lapsed before its next expiry.
     HeldAmounts "held_amounts" true;
     /// What was posted and released of a pending transfer is what later transfers did to it, never more than was held.
     Holds "holds" true;

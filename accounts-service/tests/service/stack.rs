@@ -60,14 +60,17 @@ pub fn run<F: Future<Output = ()>>(which: Which, test: impl FnOnce(std::rc::Rc<S
 /// Runs `test` with the URL of an empty database on `which`.
 pub fn on_database(which: Which, test: impl AsyncFnOnce(String)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (home, url) = Home::make(which).await;
-        let outcome = AssertUnwindSafe(test(url)).catch_unwind().await;
-        home.remove().await;
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
-    });
+    runtime.block_on(with_database(which, test));
+}
+
+/// The same within a test that runs already.
+pub async fn with_database(which: Which, test: impl AsyncFnOnce(String)) {
+    let (home, url) = Home::make(which).await;
+    let outcome = AssertUnwindSafe(test(url)).catch_unwind().await;
+    home.remove().await;
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 impl Home {

@@ -1,0 +1,164 @@
+//! PostgreSQL: rows go in by COPY, into the tables of the months that their positions name.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
+use uuid::Uuid;
+
+use super::{ReadRow, Side};
+use crate::archive::error::ArchiveError;
+use crate::archive::record::{Record, Value};
+use crate::archive::table::{Kind, Table};
+use crate::archive::tables::TABLES;
+use crate::db::{MIGRATION_LOCK, Month};
+
+/// Months that one import opens tables for: a century of them.
+const MOST_MONTHS: usize = 1_200;
+
+/// Entries by account and place. An account's `seq` grows with its places, so it is found by halving.
+const SIDES: &str = "SELECT e.seq, e.balance_after FROM unnest($1, $2) WITH ORDINALITY AS u (account, place, n) \
+                     LEFT JOIN LATERAL (SELECT e.seq, e.balance_after FROM entries e WHERE e.account_id = u.account \
+                     AND e.seq = seq_at(u.account, u.place) AND e.position = u.place) AS e ON true ORDER BY u.n";
+
+/// A connection, and the months whose tables it has seen to.
+pub(in crate::archive) struct Postgres {
+    pub(super) connection: PgConnection,
+    opened: BTreeSet<Month>,
+}
+
+impl Postgres {
+    pub(super) async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        // It takes as long as it takes; a server's limits are for those who wait for an answer.
+        let unlimited = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+        Ok(Self { connection: options.clone().options(unlimited).connect().await?, opened: BTreeSet::new() })
+    }
+
+    /// The migration's lock keeps out other imports and migrations, those of the tables whoever writes, service or not;
+    /// readers find the ledger empty until the commit.
+    pub(super) async fn lock_out(&mut self) -> Result<(), ArchiveError> {
+        self.connection.execute("BEGIN; SET LOCAL lock_timeout = '5s'").await?;
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
+        if !lock.fetch_one(&mut self.connection).await? {
+            return Err(ArchiveError::Busy("a migration or another import is under way".to_owned()));
+        }
+        let tables = TABLES.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
+        let locked = self.connection.execute(AssertSqlSafe(format!("LOCK TABLE {tables} IN EXCLUSIVE MODE"))).await;
+        match locked {
+            // Lock not available; undefined table: whoever looks at the schema says so better.
+            Err(sqlx::Error::Database(refusal)) if refusal.code().is_some_and(|code| code == "55P03") => {
+                Err(ArchiveError::Busy("somebody writes to this ledger: stop its services first".to_owned()))
+            }
+            Err(sqlx::Error::Database(refusal)) if refusal.code().is_some_and(|code| code == "42P01") => {
+                self.connection.execute("ROLLBACK; BEGIN").await?;
+                Ok(())
+            }
+            locked => Ok(locked.map(drop)?),
+        }
+    }
+
+    pub(super) async fn insert(&mut self, table: &'static Table, rows: &[Record]) -> Result<(), ArchiveError> {
+        self.open_months(rows).await?;
+        let mut text = String::with_capacity(rows.len() * 256);
+        for row in rows {
+            for (n, value) in row.values.iter().enumerate() {
+                if n > 0 {
+                    text.push('\t');
+                }
+                copied(value, &mut text);
+            }
+            text.push('\n');
+        }
+        let mut copy =
+            self.connection.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", table.name, table.list())).await?;
+        copy.send(text.as_bytes()).await?;
+        copy.finish().await?;
+        Ok(())
+    }
+
+    /// Rows of before the first month lie in the first tables, which reach so far.
+    async fn open_months(&mut self, rows: &[Record]) -> Result<(), ArchiveError> {
+        for month in rows.iter().filter_map(Record::place).map(Month::of) {
+            if !self.opened.insert(month) {
+                continue;
+            }
+            if self.opened.len() > MOST_MONTHS {
+                return Err(ArchiveError::Unsound(format!("its positions name more than {MOST_MONTHS} months")));
+            }
+            sqlx::query("SELECT open_month($1)").bind(month.number()).execute(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sides(&mut self, asked: &[(Uuid, i64)]) -> Result<Vec<Option<Side>>, ArchiveError> {
+        let (accounts, places): (Vec<_>, Vec<_>) = asked.iter().copied().unzip();
+        let rows = sqlx::query(SIDES).bind(accounts).bind(places).fetch_all(&mut self.connection).await?;
+        let side = |row: &PgRow| {
+            let (seq, balance) = (row.try_get::<Option<i64>, _>(0)?, row.try_get::<Option<i64>, _>(1)?);
+            Ok(seq.zip(balance))
+        };
+        rows.iter().map(side).collect()
+    }
+
+    pub(super) async fn analyse(&mut self) -> Result<(), ArchiveError> {
+        let tables = TABLES.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
+        self.connection.execute(AssertSqlSafe(format!("ANALYZE {tables}"))).await?;
+        Ok(())
+    }
+}
+
+impl ReadRow for PgRow {
+    fn value(&self, at: usize, kind: Kind) -> Result<Value, sqlx::Error> {
+        Ok(match kind {
+            Kind::Id => self.try_get::<Option<Uuid>, _>(at)?.map(Value::Id),
+            Kind::Small => self.try_get::<Option<i16>, _>(at)?.map(|int| Value::Int(int.into())),
+            Kind::Whole => self.try_get::<Option<i32>, _>(at)?.map(|int| Value::Int(int.into())),
+            Kind::Big => self.try_get::<Option<i64>, _>(at)?.map(Value::Int),
+            Kind::Flag => self.try_get::<Option<bool>, _>(at)?.map(Value::Flag),
+            Kind::Text => self.try_get::<Option<String>, _>(at)?.map(Value::Text),
+            Kind::Bytes => self.try_get::<Option<Vec<u8>>, _>(at)?.map(Value::Bytes),
+        }
+        .unwrap_or(Value::Null))
+    }
+}
+
+/// As the text form of COPY has it.
+fn copied(value: &Value, text: &mut String) {
+    match value {
+        Value::Null => text.push_str("\\N"),
+        // Writing to a String cannot fail.
+        Value::Int(int) => write!(text, "{int}").unwrap_or_default(),
+        Value::Flag(flag) => text.push(if *flag { 't' } else { 'f' }),
+        Value::Id(id) => write!(text, "{}", id.as_hyphenated()).unwrap_or_default(),
+        Value::Bytes(bytes) => write!(text, "\\\\x{}", hex::encode(bytes)).unwrap_or_default(),
+        Value::Text(words) => {
+            for letter in words.chars() {
+                match letter {
+                    '\\' => text.push_str("\\\\"),
+                    '\t' => text.push_str("\\t"),
+                    '\n' => text.push_str("\\n"),
+                    '\r' => text.push_str("\\r"),
+                    letter => text.push(letter),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_copy_would_take_for_something_else_is_escaped() {
+        let texts = ["\\N", "a\tb\nc\rd\\", ""].map(|text| Value::Text(text.to_owned()));
+        let all = texts.into_iter().chain([Value::Null, Value::Bytes(vec![0, 255]), Value::Flag(true)]);
+        let mut line = String::new();
+        all.for_each(|value| {
+            copied(&value, &mut line);
+            line.push('\t');
+        });
+        assert_eq!(line, "\\\\N\ta\\tb\\nc\\rd\\\\\t\t\\N\t\\\\x00ff\tt\t");
+    }
+}
