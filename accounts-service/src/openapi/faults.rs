@@ -17,9 +17,8 @@ pub(super) fn add(document: &mut Value) {
                     "validation_failed" => Some(refused(operation, &schemas)),
                     _ => Some(unreadable(operation)),
                 };
-                let examples = &mut operation["responses"][status]["content"]["application/problem+json"]["examples"];
-                let example = examples.get_mut(code).and_then(|example| example.get_mut("value"));
-                if let (Some(example), Some((pointer, rule, detail))) = (example, fault) {
+                let place = format!("/responses/{status}/content/application~1problem+json/examples/{code}/value");
+                if let (Some(example), Some((pointer, rule, detail))) = (operation.pointer_mut(&place), fault) {
                     example["errors"] = json!([{"pointer": pointer, "code": rule, "detail": detail}]);
                 }
             }

@@ -189,8 +189,9 @@ fn transfers<'v>(document: &'v Value, schema: &'v Value, value: &'v Value, found
 #[test]
 fn a_transfer_in_an_example_has_every_member_and_adds_up() {
     let document = read();
-    let members: Vec<_> =
-        document["components"]["schemas"]["Transfer"]["properties"].as_object().unwrap().keys().collect();
+    let members = document["components"]["schemas"]["Transfer"]["properties"].as_object().unwrap().keys();
+    // A receipt is there where it was asked for.
+    let members: Vec<_> = members.filter(|name| *name != "receipt").collect();
     let mut shown = Vec::new();
     for (name, operation) in operations(&document) {
         for (status, response) in operation["responses"].as_object().unwrap() {

@@ -4,7 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, Scope, web};
 use sha2::{Digest, Sha256};
 use shared::auth::CanOperateAccounts;
-use shared::http::Body;
+use shared::http::{Body, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{InvariantsBody, NewAcknowledgement};
@@ -25,7 +25,7 @@ pub fn routes(scope: Scope) -> Scope {
     get, path = "/admin/invariants", operation_id = "get_invariants", tag = "Operations",
     responses((status = 200, description = "How the ledger stands", body = InvariantsBody)),
 )]
-pub async fn show(_: CanOperateAccounts, app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn show(_: CanOperateAccounts, _: NoQuery, app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let body = ops::show(&app.db.pool).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))
 }
@@ -41,7 +41,7 @@ pub async fn acknowledge(
     who: CanOperateAccounts,
     app: web::Data<App>,
     key: KeyHeader,
-    Body(new): Body<NewAcknowledgement>,
+    WithoutQuery(Body(new)): WithoutQuery<Body<NewAcknowledgement>>,
 ) -> Result<HttpResponse, Problem> {
     new.check()?;
     let claim = key.optional()?.map(|key| Claim {

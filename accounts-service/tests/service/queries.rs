@@ -16,7 +16,9 @@ const ID: &str = "01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11";
 async fn a_parameter_that_an_operation_lacks_is_refused_whatever_it_does(stack: Rc<Stack>) {
     let officer = treasurer();
     let mut asked = 0;
-    for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
+    // The key set is for anybody's library, and some of these add a parameter of their own to pass by caches.
+    let paths = DOCUMENT["paths"].as_object().unwrap().iter();
+    for (path, item) in paths.filter(|(path, _)| !path.starts_with("/.well-known/")) {
         for (method, operation) in item.as_object().unwrap() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let has = |name: &str| parameters.clone().any(|it| it["in"] == "query" && it["name"] == name);
