@@ -139,7 +139,13 @@ say "12. Bob cannot see Ada's account, and nobody sees anything without a token.
 call 404 GET "/api/v1/accounts/$ada_account" '' "Authorization: Bearer $bob_token"
 call 401 GET "/api/v1/accounts/$ada_account"
 
-say "13. Version 2 of the same user, and the way out."
+say "13. What an application shows first, in one answer, and a receipt that anybody can check by the published keys."
+call 200 GET /api/v1/me/overview '' "Authorization: Bearer $ada_token"
+[ "$(member complete)" = true ] || fail "a part of the overview is missing"
+call 200 GET "/api/v1/transfers/$stay?receipt=true" '' "Authorization: Bearer $ada_token"
+call 200 GET /.well-known/receipt-keys.json
+
+say "14. Version 2 of the same user, and the way out."
 call 200 GET /api/v2/users/me '' "Authorization: Bearer $ada_token"
 [ "$(member id)" = "$ada_id" ] || fail "that is not Ada"
 

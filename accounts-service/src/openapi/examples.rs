@@ -27,7 +27,8 @@ pub(super) fn add(document: &mut Value) {
     for (path, item) in items {
         for (_, operation) in item.as_object_mut().into_iter().flatten().filter(|(_, operation)| operation.is_object())
         {
-            operation["parameters"].as_array_mut().into_iter().flatten().for_each(parameter);
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            parameters.into_iter().flatten().for_each(parameter);
             operation.get_mut("requestBody").into_iter().for_each(|body| contents(body, path));
             let answers = operation["responses"].as_object_mut().into_iter().flatten();
             answers.for_each(|(_, answer)| contents(answer, path));

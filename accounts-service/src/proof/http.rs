@@ -4,7 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, Scope, web};
 use sha2::{Digest, Sha256};
 use shared::auth::CanOperateAccounts;
-use shared::http::{Body, NoQuery, WithoutQuery};
+use shared::http::{Body, BodyLimit, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{InvariantsBody, NewAcknowledgement};
@@ -13,11 +13,14 @@ use crate::app::App;
 use crate::idempotency::{Claim, KeyHeader, Stored, cut, digest, once};
 use crate::routes::{read, resource};
 
+/// The largest body: a hundred ids and a note.
+const BODY: BodyLimit = BodyLimit(16 * 1024);
+
 /// Registers them.
 pub fn routes(scope: Scope) -> Scope {
-    scope
-        .service(resource("/admin/invariants", "GET, HEAD").route(read().to(show)))
-        .service(resource("/admin/invariants/acknowledgements", "POST").route(web::post().to(acknowledge)))
+    scope.service(resource("/admin/invariants", "GET, HEAD").route(read().to(show))).service(
+        resource("/admin/invariants/acknowledgements", "POST").app_data(BODY).route(web::post().to(acknowledge)),
+    )
 }
 
 /// Shows what has to hold of the ledger, how much of it the service has looked at by itself, and where it does not hold. Treasurer or admin. A violation is shown until somebody has acted on it, whatever is restarted meanwhile.

@@ -108,7 +108,7 @@ async fn every_endpoint_gives_one_that_another_library_verifies(stack: Rc<Stack>
     let part = post(&format!("v1/transfers/{pending}/post"), "part", json!({"amount": 40})).await;
     let voided = post(&format!("v2/transfers/{pending}/void"), "void", json!({})).await;
     let id = posted.json()["id"].as_str().unwrap().to_owned();
-    let back = post(&format!("v1/transfers/{id}/reverse"), "back", json!({"description": ""})).await;
+    let back = post(&format!("v1/transfers/{id}/reverse"), "back", json!({"description": "Returned"})).await;
     let mut answers = vec![posted, held, part, voided, back];
     for version in ["v1", "v2"] {
         for id in [&id, &pending] {

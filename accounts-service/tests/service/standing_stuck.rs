@@ -74,7 +74,7 @@ async fn an_order_that_fails_keeps_no_other_from_being_paid(stack: Rc<Stack>) {
     assert_eq!(stack.client.balance(&who, &to).await, 7);
     let mut metrics = String::new();
     prometheus_client::encoding::text::encode(&mut metrics, &registry).unwrap();
-    assert!(metrics.contains("tollgate_accounts_standing_order_runs_total{outcome=\"stuck\"} 1"), "{metrics}");
+    assert!(metrics.contains("standing_order_runs_total{outcome=\"stuck\"} 1"), "{metrics}");
     // It is looked at again, later and not at once.
     process.work().await;
     assert_eq!(runs(&stack, &who, &bad).await, [run_of(1, 1, "declined")]);

@@ -7,12 +7,13 @@ use crate::policy::version::{VersionRule, below};
 use crate::route::Route;
 use crate::tables::Tables;
 
-/// Each composed row's operations with their paths, one for each version that it has.
+/// Each composed row's operations with their paths, one for each version that it has and that all of its parts are described
+/// in.
 pub(super) fn operations(described: &Map<String, Value>, tables: &Tables) -> Vec<(String, Value)> {
     let rows = tables.routes.routes().iter().filter(|row| !row.parts.is_empty());
     rows.flat_map(|row| {
         let placed = versions(row, tables).into_iter();
-        placed.map(move |version| operation(described, row, version, tables))
+        placed.filter_map(move |version| operation(described, row, version, tables))
     })
     .collect()
 }
@@ -35,20 +36,24 @@ fn placed(path: &str, version: Option<&str>, tables: &Tables) -> String {
     }
 }
 
-fn operation(described: &Map<String, Value>, row: &Route, version: Option<&str>, tables: &Tables) -> (String, Value) {
+fn operation(
+    described: &Map<String, Value>,
+    row: &Route,
+    version: Option<&str>,
+    tables: &Tables,
+) -> Option<(String, Value)> {
     let path = placed(&row.pattern, version, tables);
     let (mut members, mut required, mut example) = (Map::new(), Vec::new(), Map::new());
     let (mut words, mut tag) = (Vec::new(), Value::Null);
     for part in &row.parts {
         let of = placed(&part.path, version, tables);
-        let answer = described_at(described, &of);
-        let content = answer.map(|get| &get["responses"]["200"]["content"]["application/json"]);
-        let schema = content.map_or(json!({}), |content| content["schema"].clone());
-        members.insert(part.name.clone(), json!({"oneOf": [schema, {"type": "null"}]}));
+        let answer = described_at(described, &of)?;
+        let content = &answer["responses"]["200"]["content"]["application/json"];
+        members.insert(part.name.clone(), json!({"oneOf": [content["schema"], {"type": "null"}]}));
         required.push(json!(part.name));
-        example.insert(part.name.clone(), content.and_then(shown).unwrap_or_default());
+        example.insert(part.name.clone(), shown(content).unwrap_or_default());
         words.push(format!("`{}` (`GET {of}`)", part.name));
-        tag = if tag.is_null() { answer.map_or(Value::Null, |get| get["tags"].clone()) } else { tag };
+        tag = if tag.is_null() { answer["tags"].clone() } else { tag };
     }
     members.insert("complete".to_owned(), json!({"type": "boolean", "description": "Whether every part is there."}));
     let problems = json!({
@@ -74,7 +79,7 @@ fn operation(described: &Map<String, Value>, row: &Route, version: Option<&str>,
             "description": "What could be had", "content": {"application/json": {"schema": schema, "example": example}},
         }},
     });
-    (path, operation)
+    Some((path, operation))
 }
 
 /// What a service says of GET of a path that may be one of many.

@@ -44,7 +44,7 @@ fn it_says_what_would_happen() {
         (
             "POST /api/auth/token",
             None,
-            &["sign_in: 10 per 60s", "by HTTP Basic only address", "at most 65536 bytes", "passes"],
+            &["sign_in: 10 per 60s", "by HTTP Basic only address", "at most 16384 bytes", "passes"],
         ),
         ("POST /api/auth/session", None, &["sign_in: 10 per", "no page but our own", "cookies    the upstream gets"]),
         ("PUT /api/auth/token", None, &["405 method_not_allowed"]),

@@ -292,6 +292,9 @@ fn members_of_the_ledger(schema: &str) -> Vec<(&'static str, &'static str)> {
             ("retries", "{\"times\": 1, \"after\": 3600}"),
         ],
         "StandingOrderPatch" => vec![("amount", "5"), ("status", "\"paused\"")],
+        "NewAcknowledgement" => {
+            vec![("violations", "[\"01936f6e-7d6a-7c3e-8a3f-3b1f0c9d2e11\"]"), ("note", "\"Mended\"")]
+        }
         "NewBatch" => vec![("mode", "\"independent\""), ("transfers", "[{}]")],
         other => panic!("what does a good {other} look like?"),
     }

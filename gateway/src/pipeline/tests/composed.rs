@@ -53,7 +53,7 @@ impl Setting {
     }
 
     async fn ask(&self, path: &str, lines: &[(&str, &str)]) -> (u16, Value) {
-        let token = self.issuer.token();
+        let token = self.issuer.token_of(json!({"scope": "api"}));
         let request = self.gate.client.get(self.gate.url(path)).bearer_auth(token);
         let answer = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send();
         let answer = within(answer).await.unwrap();
