@@ -109,12 +109,6 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let limits =
         Limits { queue: config.posting.queue, batch: config.posting.batch, key_wait: config.posting.key_wait.get() };
     let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
-    let written = Bounds {
-        at_once: config.statements.at_once,
-        per_user: config.statements.per_user,
-        patience: config.statements.patience.get(),
-        page_patience: config.statements.page_patience.get(),
-    };
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_near(db.clone(), deps.clock.clone(), replica_max_lag.get()));
     tasks.spawn(keep_opening(db.clone(), deps.clock.clone()));
@@ -138,7 +132,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         db,
         engine,
         accounts_per_user: config.accounts.per_user,
-        statements: Desk::new(written, &mut registry),
+        statements: Desk::new(Bounds::from(&config.statements), &mut registry),
         receipts,
         running: Running::new(config.posting.key_wait.get()),
         clock: deps.clock,

@@ -97,11 +97,7 @@ async fn forward(
     let principal = principal.as_ref();
     // What is said on a WebSocket may change things, although it begins with GET.
     let method = if route.websocket && websocket::is_asked(head) { &Method::POST } else { &head.method };
-    let permitted = tables
-        .csrf
-        .check(principal, route.ambient(exchange.certificate), head, exchange.client)
-        .inspect_err(|_| refused.csrf())
-        .and_then(|()| authorize(route, principal, method));
+    let permitted = is_permitted(worker, exchange, route, principal, method);
     // Who was asked about in vain has failed, also where they may be nobody and failures count against nothing else.
     if matches!(exchange.inquiry.get_mut(), Inquiry::Open(_)) {
         Box::pin(take(worker, exchange, &route.guesses, None, LimiterDown::Share)).await?;
@@ -137,6 +133,20 @@ async fn forward(
     let answer = Held::settle(key, answer).await;
     let answer = answer.map(|answer| worker.lasting.events(answer, tables.event_streams.span(), exchange, principal));
     answer.or_else(|problem| route.instead(problem, refused))
+}
+
+/// Whether the page may ask so, and the caller.
+fn is_permitted(
+    worker: &Worker,
+    exchange: &Exchange<'_>,
+    route: &Route,
+    principal: Option<&Principal>,
+    method: &Method,
+) -> Result<(), Problem> {
+    let (head, ambient) = (exchange.request.head(), route.ambient(exchange.certificate));
+    let asked = exchange.tables.csrf.check(principal, ambient, head, exchange.client);
+    asked.inspect_err(|_| worker.gateway.metrics.refused.csrf())?;
+    authorize(route, principal, method)
 }
 
 /// Opens a WebSocket for a caller who may.

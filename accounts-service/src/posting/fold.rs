@@ -139,17 +139,17 @@ impl Fold<'_> {
     }
 }
 
-/// Whether what was declined might be allowed a moment later, by what an account holds or whether it is frozen, so that
-/// the accounts must be as they were judged. All else is for ever: owners and currencies do not change, what is closed,
-/// settled, paid back or taken stays so, and whom nobody knows nobody makes wait for a stranger's hot account.
+/// Whether what was declined rests on how the accounts stand, so that they must be as they were judged. Owners and
+/// currencies never change, and nothing that does is asked about before them: whom nobody knows nobody makes wait for a
+/// stranger's hot account. All other checks come after one whose answer may have become another.
 fn rests_on_accounts(problem: &Problem) -> bool {
-    matches!(
+    !matches!(
         problem.code(),
-        Code::DebitAccountFrozen
-            | Code::PreconditionFailed
-            | Code::LimitExceeded
-            | Code::BalanceOverflow
-            | Code::InsufficientFunds
+        Code::NotFound
+            | Code::Forbidden
+            | Code::DebitAccountNotFound
+            | Code::CreditAccountNotFound
+            | Code::CurrencyMismatch
     )
 }
 

@@ -10,6 +10,7 @@ use shared::domain::UserId;
 use shared::problem::{Code, Problem};
 
 use super::metrics::Metrics;
+use crate::config::StatementsConfig;
 
 /// When to come again where all places are taken.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -25,6 +26,13 @@ pub struct Bounds {
     pub patience: Duration,
     /// How long a reader may take over what is ready: whoever reads slower keeps a place from others.
     pub page_patience: Duration,
+}
+
+impl From<&StatementsConfig> for Bounds {
+    fn from(config: &StatementsConfig) -> Self {
+        let StatementsConfig { at_once, per_user, patience, page_patience } = *config;
+        Self { at_once, per_user, patience: patience.get(), page_patience: page_patience.get() }
+    }
 }
 
 /// Where statements are written. Clones share it.
