@@ -11,7 +11,7 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, Version};
 use futures_util::future::join_all;
 use serde_json::value::{RawValue, to_raw_value};
-use shared::http::QueryPairs;
+use shared::http::{QueryPairs, accepts_json};
 use shared::problem::{Code, Context, Problem};
 
 use crate::app::Worker;
@@ -52,7 +52,7 @@ type Told = Result<Box<RawValue>, Box<RawValue>>;
 /// Asks for all parts of a composed row at once, and puts together what came: `null` and a problem for what did not.
 ///
 /// # Errors
-/// 400 and 422 for a query: there is nothing to choose.
+/// 400 and 422 for a query: there is nothing to choose. 406 for whoever takes no JSON.
 pub async fn serve(
     worker: &Rc<Worker>,
     exchange: &Exchange<'_>,
@@ -61,6 +61,9 @@ pub async fn serve(
     permit: Permit,
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     QueryPairs::parse(query)?.only(&[])?;
+    if !accepts_json(exchange.request.headers()) {
+        return Err(Problem::new(Code::NotAcceptable));
+    }
     let head = question(exchange.request.head());
     let asker = Asker { worker, exchange, principal, head, until: exchange.deadline(route) };
     let told = join_all(route.parts.iter().map(|part| asker.part(part))).await;

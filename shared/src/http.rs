@@ -14,7 +14,7 @@ pub mod patch;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Route};
 
-pub use accept::may_write;
+pub use accept::{accepts_json, may_write};
 pub use body::{Body, BodyLimit, NoBody, fault, not_json, parse};
 pub use context::context;
 pub use etag::{Conditions, entity_tag};

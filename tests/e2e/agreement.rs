@@ -132,7 +132,7 @@ impl World {
         let path = self.filled(&case.path);
         let of_users = ["/users", "/auth", "/audit", "/clients", "/roles", "/permissions", "/.well-known"]
             .iter()
-            .any(|part| path.contains(part) && !path.ends_with("/receipt-keys.json"));
+            .any(|part| path.contains(part) && !path.contains("/receipt-keys.json"));
         let (addr, audience): (SocketAddr, _) = match of_users {
             true => (self.stack.users, AUDIENCE_USERS),
             false => (self.stack.accounts, AUDIENCE_ACCOUNTS),

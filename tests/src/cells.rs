@@ -4,7 +4,7 @@
 //! - **Not decided** is a pending transfer from the payer into the clearing account that faces the other cell. Its metadata
 //!   names the payee ([`destination`]).
 //! - **Decided** is a posted transfer into that account, for ever: its row never changes. It is the unit from here on.
-//! - **Paid** is one transfer in the other cell under the reference [`reference`] of the unit; **refused** is a hold that takes
+//! - **Paid** is one transfer in the other cell under the reference [`reference()`] of the unit; **refused** is a hold that takes
 //!   the same reference and lapses. The ledger lets one of the two exist.
 //! - **Given back** is one transfer in the payer's cell under [`returned`], to the payer or, where they take nothing, to the
 //!   account of unclaimed money. It is asked for only after the refusal has been seen.

@@ -16,6 +16,12 @@ pub fn may_write(method: &Method, path: &str, headers: &HeaderMap) -> bool {
     !(answered && is_ruled(path, headers)) || accepts(headers, JSON)
 }
 
+/// Whether the client takes JSON.
+#[must_use]
+pub fn accepts_json(headers: &HeaderMap) -> bool {
+    accepts(headers, JSON)
+}
+
 /// Whether the client takes this answer to what only reads.
 pub(super) fn takes(path: &str, asked: &HeaderMap, answer: &HeaderMap) -> bool {
     let kind = answer.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());

@@ -103,6 +103,7 @@ impl Maker<'_> {
         let ids: &[&str] = match (bad, self.template.contains("/users/"), self.template.contains("/accounts/")) {
             (true, _, _) => &["7", "01936f6e7d6a7c3e8a3f3b1f0c9d2e11", "x%20y"],
             (false, true, _) if self.method == Method::DELETE => &[NOWHERE],
+            (false, true, _) if self.template.contains("/passkeys/") => &[NOWHERE],
             (false, true, _) if harmless => &["me", NOWHERE, "{victim}"],
             (false, true, _) => &["{victim}", NOWHERE],
             (false, false, true) if harmless => &["{account}", NOWHERE],

@@ -59,6 +59,8 @@ fn of_request(served: &Served<'_>) -> Vec<Code> {
     when(version.is_some(), &[Code::VersionConflict, Code::UnsupportedVersion]);
     when(version.is_some_and(|version| version.sunset.is_some()), &[Code::VersionGone]);
     when(served.has_body, &[Code::RequestTimeout, Code::BodyTooLarge]);
+    let composed = !route.parts.is_empty();
+    when(composed, &[Code::MalformedQuery, Code::ValidationFailed, Code::NotAcceptable]);
     // Our own services list what they are refused for here.
     let judges = route.validation.mode == ValidationMode::Refuse && !route.upstream.is_ours;
     when(judges && served.has("path"), &[Code::NotFound]);
