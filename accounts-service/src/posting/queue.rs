@@ -16,7 +16,7 @@ use super::command::{Answer, Failure, KeyDigest, Unit, Work};
 const ROOM: usize = 48 * 1024;
 
 /// Requests that wait for another with the same key. Who comes after them is told to come again at once.
-const MOST_WAITING: usize = 64;
+const MOST_WAITING: usize = 1_024;
 
 /// Bounds of the engine.
 #[derive(Clone, Copy, Debug)]
