@@ -113,7 +113,10 @@ async fn take(
 async fn patience(db: &Database, transaction: &DatabaseTransaction, wait: &str) -> Result<(), DbErr> {
     match db.backend {
         Backend::Postgres(_) => {
-            transaction.execute_unprepared(&format!("SET LOCAL statement_timeout TO {wait}")).await.map(drop)
+            // The pool's own bound on locks may be shorter, and would be no word about the key.
+            let lock = if wait == "DEFAULT" { "DEFAULT" } else { "0" };
+            let both = format!("SET LOCAL statement_timeout TO {wait}; SET LOCAL lock_timeout TO {lock}");
+            transaction.execute_unprepared(&both).await.map(drop)
         }
         Backend::Sqlite(_) => Ok(()),
     }
