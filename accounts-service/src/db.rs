@@ -8,7 +8,7 @@ mod remedy;
 mod replica;
 
 pub(crate) use connect::MIGRATION_LOCK;
-pub use connect::{Backend, Database, DatabaseError, reader};
+pub use connect::{Backend, Database, DatabaseError, reader, snapshot};
 pub use month::{Month, NoMonth, keep_opening, open_months};
 pub use remedy::Remedy;
 pub use replica::{Replica, keep_near};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::SchemaManager;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -119,6 +119,21 @@ impl Backend {
     }
 }
 
+/// A transaction that only reads, and sees nothing that commits after it began.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn snapshot(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let postgres = pool.get_database_backend() == DbBackend::Postgres;
+    let options = TransactionOptions {
+        // SQLite's transactions are snapshots by themselves.
+        isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+        access_mode: postgres.then_some(AccessMode::ReadOnly),
+        sqlite_transaction_mode: None,
+    };
+    pool.begin_with_options(options).await
+}
+
 /// One connection that only reads, to a database that is there, for questions about all of it: those are planned freely, and
 /// nothing limits their time.
 ///
@@ -216,6 +231,11 @@ impl Database {
                 .then_some(SqliteTransactionMode::Immediate),
         };
         self.pool.begin_with_options(options).await
+    }
+
+    /// A transaction that reads everything as of one moment.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        snapshot(&self.pool).await
     }
 
     /// Whether the database answers.

@@ -27,23 +27,24 @@ pub async fn pair(db: &Database, sides: (AccountId, AccountId)) -> Result<Option
     Ok(debit.zip(credit))
 }
 
-/// Judges an exchange on what is committed now, looking up whatever turns out to be missing.
+/// Judges an exchange on what is committed now, all of it of one moment, looking up whatever turns out to be missing.
 pub async fn try_out(db: &Database, wish: &Exchange, now: i64) -> Result<Exchanged, Problem> {
+    let db = &db.snapshot().await.map_err(db::problem)?;
     let newest = match wish.pair {
-        Some(pair) => newest(&db.pool, pair).await.map_err(db::problem)?.map(known).transpose()?,
+        Some(pair) => newest(db, pair).await.map_err(db::problem)?.map(known).transpose()?,
         None => None,
     };
     let mut state = State::default();
     wish.pair.into_iter().for_each(|pair| state.rates.learn(pair, newest));
     if let Some(newest) = newest {
-        let row = exchange_carry::Entity::find_by_id(newest.rounding.as_uuid()).one(&db.pool).await;
+        let row = exchange_carry::Entity::find_by_id(newest.rounding.as_uuid()).one(db).await;
         let grains = row.map_err(db::problem)?.map_or(0, |row| row.grains);
         let carry = Remainder::of(grains.into()).ok_or_else(|| Problem::internal("exchange_carries.grains"))?;
         state.carries.learn(newest.rounding, Some(carry));
     }
     let mut needs: Vec<_> = wish.needs().chain(newest.iter().flat_map(Newest::needs)).collect();
     loop {
-        teach(&db.pool, &mut state, &needs, now).await?;
+        teach(db, &mut state, &needs, now).await?;
         match decide(&mut state, wish, now) {
             Ok(exchanged) => return Ok(exchanged),
             Err(Halt::Refused(refusal)) => return Err(refusal.into()),

@@ -10,7 +10,7 @@ use shared::problem::{Code, Context, Problem};
 use super::command::{Mode, Unit, Work};
 use super::core::{
     Account, Bounds, Command, Decided, Draft, Effect, Exchange, Exchanged, Halt, Kind, Need, Preconditions, State,
-    Status, Stop, apply, decide, exchange,
+    Status, Stop, apply, decide, exchange, lapse,
 };
 use super::exchanges::{ExchangeRow, made};
 use super::outcome::{Done, Outcome};
@@ -67,9 +67,7 @@ impl Fold<'_> {
                 }
                 Err(Stop::Declined(decline)) => {
                     let problem = Problem::from(decline);
-                    if rests_on_accounts(&problem) {
-                        self.lean_on(&draft.command);
-                    }
+                    self.decline(draft, &problem)?;
                     Ok(stored_problem(&problem, unit))
                 }
                 Err(Stop::Missing(need)) => Err(vec![need]),
@@ -79,11 +77,13 @@ impl Fold<'_> {
                 let judged = judge_items(self.state, items, now)?;
                 if *mode == Mode::Atomic && judged.iter().any(Result::is_err) {
                     self.state.undo_to(before);
-                    unit.work.drafts().for_each(|draft| self.lean_on(&draft.command));
+                    for (item, judged) in items.iter().zip(&judged) {
+                        self.take_back(item, judged)?;
+                    }
                     return Ok(stored_problem(&atomic_decline(&judged, &unit.context), unit));
                 }
                 let done = items.iter().zip(judged).map(|(item, judged)| self.finish_item(item, judged, &unit.context));
-                Ok(Outcome::Results(done.collect()))
+                Ok(Outcome::Results(done.collect::<Result<_, _>>()?))
             }
             // All that it rests on is held still, so nothing has to be looked at once more.
             Work::Exchange(wish) => match exchange(self.state, wish, now) {
@@ -94,20 +94,61 @@ impl Fold<'_> {
         }
     }
 
-    fn finish_item(&mut self, item: &Result<Arc<Draft>, Problem>, judged: Judged, context: &Context) -> Done {
-        match (item, judged) {
+    fn finish_item(
+        &mut self,
+        item: &Result<Arc<Draft>, Problem>,
+        judged: Judged,
+        context: &Context,
+    ) -> Result<Done, Vec<Need>> {
+        Ok(match (item, judged) {
             (Ok(draft), Ok((decided, effect))) => {
                 self.record(draft, &decided, &effect);
                 Done::Posted(decided)
             }
-            (item, Err(problem)) => {
-                if rests_on_accounts(&problem) {
-                    item.iter().for_each(|draft| self.lean_on(&draft.command));
-                }
+            (Ok(draft), Err(problem)) => {
+                self.decline(draft, &problem)?;
                 Done::refused(&problem, context)
             }
+            (Err(_), Err(problem)) => Done::refused(&problem, context),
             (Err(problem), Ok(_)) => Done::refused(problem, context),
+        })
+    }
+
+    /// An item of an atomic batch that came to nothing. That it would have posted is said, too, and rests on whatever it
+    /// would have changed: not on an account that it would only have added to, which may be everybody's.
+    fn take_back(&mut self, item: &Result<Arc<Draft>, Problem>, judged: &Judged) -> Result<(), Vec<Need>> {
+        match (item, judged) {
+            (Ok(draft), Ok((_, effect))) if effect.credit.is_some() => {
+                let sides = [Some(effect.debit), effect.credit].into_iter().flatten();
+                let rested = sides.filter(|side| !(is_unbounded(side) && is_only_added_to(draft, effect, side.id)));
+                self.leaned.extend(rested.map(|side| side.id));
+                Ok(())
+            }
+            (Ok(draft), Ok(_)) => {
+                self.lean_on(&draft.command);
+                Ok(())
+            }
+            (Ok(draft), Err(problem)) => self.decline(draft, problem),
+            (Err(_), _) => Ok(()),
         }
+    }
+
+    /// A decline is as true as what it rests on. What time has ended of the payer's holds is written down with it: else
+    /// every decline after it would add them up again, and there may be any number of them.
+    fn decline(&mut self, draft: &Draft, problem: &Problem) -> Result<(), Vec<Need>> {
+        if !rests_on_accounts(problem) {
+            return Ok(());
+        }
+        self.lean_on(&draft.command);
+        let now = self.rows.asked;
+        let sides: Vec<_> = draft.command.needs().flat_map(|need| self.state.accounts_of(&need)).collect();
+        for id in sides {
+            let due = |account: &Account| account.next_expiry.is_some_and(|next| next <= now);
+            if self.state.accounts.row(&id).is_some_and(due) && self.state.lapsed(id, now).is_ok() {
+                lapse(self.state, id, now).map_err(|need| vec![need])?;
+            }
+        }
+        Ok(())
     }
 
     fn record_exchange(&mut self, wish: &Arc<Exchange>, exchanged: Exchanged) -> Outcome {

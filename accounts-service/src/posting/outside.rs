@@ -15,8 +15,8 @@ use super::fold::{Judged, judge_items};
 pub(crate) use super::rest::read::LAPSED_AT_ONCE;
 use super::rest::read::{self, Looked, Wanted};
 use super::rest::write::{self, Rest};
-use crate::db;
 use crate::db::entity::account;
+use crate::db::{self, Database};
 
 /// Tells `state` what the database holds of `needs`. Accounts first: what else changes is never older than they are.
 pub async fn teach<C: ConnectionTrait>(db: &C, state: &mut State, needs: &[Need], now: i64) -> Result<(), Problem> {
@@ -42,8 +42,10 @@ pub async fn teach<C: ConnectionTrait>(db: &C, state: &mut State, needs: &[Need]
     looked.teach(state, needs, now).map_err(Problem::internal)
 }
 
-/// Judges a wish on what is committed now, looking up whatever turns out to be missing.
-pub async fn try_out<C: ConnectionTrait>(db: &C, draft: &Draft, now: i64) -> Result<Effect, Problem> {
+/// Judges a wish on what is committed now, looking up whatever turns out to be missing. All of it is of one moment: what
+/// lapses between two looks would count in neither or in both.
+pub async fn try_out(db: &Database, draft: &Draft, now: i64) -> Result<Effect, Problem> {
+    let db = &db.snapshot().await.map_err(db::problem)?;
     let mut state = State::default();
     let mut needs: Vec<_> = draft.command.needs().collect();
     loop {
@@ -56,11 +58,12 @@ pub async fn try_out<C: ConnectionTrait>(db: &C, draft: &Draft, now: i64) -> Res
 }
 
 /// The same for the items of a batch, one after the other, each on what those before it would leave.
-pub(crate) async fn try_out_all<C: ConnectionTrait>(
-    db: &C,
+pub(crate) async fn try_out_all(
+    db: &Database,
     items: &[Result<Arc<Draft>, Problem>],
     now: i64,
 ) -> Result<Vec<Judged>, Problem> {
+    let db = &db.snapshot().await.map_err(db::problem)?;
     let mut state = State::default();
     let drafts = items.iter().filter_map(|item| item.as_ref().ok());
     let mut needs: Vec<_> = drafts.flat_map(|draft| draft.command.needs()).collect();

@@ -68,6 +68,8 @@ impl Engine {
             }
             return answer.await.unwrap_or(Err(Failure::Overloaded));
         }
+        // Whoever waits has no part of the room, so nothing large may wait with it.
+        drop(unit);
         match tokio::time::timeout(self.key_wait, answer).await {
             Ok(answer) => answer.unwrap_or(Err(Failure::Overloaded)),
             Err(_elapsed) => Err(Failure::InProgress),

@@ -2,12 +2,12 @@
 
 use futures_util::TryStreamExt;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    IsolationLevel, Statement, StreamTrait, TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement,
+    StreamTrait, Value,
 };
 
 use super::line::Tables;
-use crate::db::Month;
+use crate::db::{Month, snapshot};
 
 /// One moment: a transaction that only reads, and sees nothing that commits after it began.
 #[derive(Debug)]
@@ -46,14 +46,7 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn of(pool: &DatabaseConnection) -> Result<Self, DbErr> {
-        let postgres = pool.get_database_backend() == DbBackend::Postgres;
-        let options = TransactionOptions {
-            // SQLite's transactions are snapshots by themselves.
-            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
-            access_mode: postgres.then_some(AccessMode::ReadOnly),
-            sqlite_transaction_mode: None,
-        };
-        Ok(Self { tx: pool.begin_with_options(options).await? })
+        Ok(Self { tx: snapshot(pool).await? })
     }
 
     /// Which back-end it is of.

@@ -82,7 +82,7 @@ fn read(app: &App, who: &SignedIn, new: NewBatch) -> (Items, uuid::Uuid) {
 }
 
 async fn trial(app: &App, mode: Mode, items: &Items) -> Result<Bytes, Problem> {
-    let judged = try_out_all(&app.db.pool, items, app.clock.now_micros()).await?;
+    let judged = try_out_all(&app.db, items, app.clock.now_micros()).await?;
     let context = Context::current();
     if mode == Mode::Atomic && judged.iter().any(Result::is_err) {
         return Err(atomic_decline(&judged, &context));

@@ -61,7 +61,7 @@ pub async fn tried(
         key_is_free_for(app, key, fingerprint).await?;
     }
     let draft = draft()?;
-    let effect = try_out(&app.db.pool, &draft, app.clock.now_micros()).await?;
+    let effect = try_out(&app.db, &draft, app.clock.now_micros()).await?;
     Ok(Decided { record: effect.record, memo: effect.memo(&draft.memo) })
 }
 

@@ -205,10 +205,18 @@ fn on_postgres_what_is_for_ever_declined_rests_on_no_version() {
         let (who, officer) = (user(), treasurer());
         let other = Stack::start(stack.url.clone()).await;
         let (hot, own) = (stack.client.funded(&officer, 1_000).await, stack.client.open(&who, "user").await);
+        let (bank, own_funded) = (stack.client.open(&officer, "system").await, stack.client.funded(&who, 10).await);
         for round in 0..10 {
             other.client.transfer(&officer, &format!("o-{round}"), &pay(&hot, &own, 1)).await.expect(201);
             let stranger = stack.client.transfer(&who, &format!("s-{round}"), &pay(&hot, &own, 1)).await;
             assert_eq!(stranger.expect(404).code(), "debit_account_not_found");
+            // Nor what would only have been added to, in a batch that comes to nothing.
+            let atomic = json!({"mode": "atomic", "transfers": [pay(&hot, &own, 1), pay(&own_funded, &bank, 1)]});
+            let key = format!("a-{round}");
+            let answer =
+                stack.client.post(&who, "/api/v1/transfers/batch", &[("idempotency-key", &key)], &atomic).await;
+            assert_eq!(answer.expect(422).code(), "batch_declined");
+            other.client.transfer(&officer, &format!("b-{round}"), &pay(&bank, &hot, 1)).await.expect(201);
         }
         assert_eq!((counted(&stack, "refolded").await, counted(&stack, "careful").await), (0, 0));
         other.stop().await;

@@ -171,6 +171,29 @@ async fn very_many(stack: &Stack, clock: Clock) {
     client.raw(&who, "POST", &format!("{path}/close"), &[], None).await.expect(200);
 }
 
+/// A decline that had to add up what lapsed leaves nothing to add up for the next one.
+async fn declining(stack: &Stack, clock: Clock) {
+    let (client, who) = (&stack.client, user());
+    for mode in ["single", "independent", "atomic"] {
+        let (from, to) = (client.funded(&who, 1_500).await, client.open(&who, "user").await);
+        hold_many(client, &who, (&from, &to), 1_500).await;
+        clock.advance(Duration::from_secs(21));
+        let (key, order) = (format!("too-much-{from}"), pay(&from, &to, 1_501));
+        if mode == "single" {
+            assert_eq!(client.transfer(&who, &key, &order).await.expect(422).code(), "insufficient_funds");
+        } else {
+            // The first would have gone through: in an atomic batch it comes to nothing.
+            let batch = json!({"mode": mode, "transfers": [pay(&from, &to, 1), order]});
+            let answer = client.post(&who, "/api/v1/transfers/batch", &[("idempotency-key", &key)], &batch).await;
+            answer.expect(if mode == "atomic" { 422 } else { 200 });
+        }
+        assert_eq!(stored(&stack.url, &from).await, (0, false, 500, 1_000), "{mode}");
+        let left = if mode == "independent" { 1_499 } else { 1_500 };
+        assert_eq!(sums(client, &who, &from).await, [left, 0, left], "{mode}");
+        client.transfer(&who, &format!("whole-{from}"), &pay(&from, &to, left)).await.expect(201);
+    }
+}
+
 async fn failing(stack: &Stack, clock: Clock) {
     use accounts_service::db::entity::account;
     use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
@@ -214,5 +237,6 @@ by_the_clock!(
     a_hold_spends_and_its_expiry_frees_without_a_sweeper: spending_and_freeing,
     the_sweeper_writes_down_what_time_has_ended: sweeping,
     of_very_many_that_lapse_a_commit_ends_so_many_and_counts_none: very_many,
+    a_decline_counts_off_what_has_lapsed: declining,
     an_account_that_fails_keeps_the_sweeper_from_no_other: failing,
 );
