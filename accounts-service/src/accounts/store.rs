@@ -257,16 +257,21 @@ pub async fn record_at(
     outbox_event::Entity::insert(event).exec_without_returning(tx).await.map(drop)
 }
 
-/// Takes the next `count` positions of the order of commit, and the chain head's lock with them. The last one.
+/// Takes the next `count` positions of the order of commit, and the chain head's lock with them. The last one. Whatever
+/// commits after it has a later instant, too: a position names its month, and may name none that is still to come.
 pub async fn take_positions(tx: &DatabaseTransaction, count: i64, now: i64) -> Result<i64, DbErr> {
     let backend = tx.get_database_backend();
     // A month without tables takes its positions from the one before.
-    let from = match backend {
-        DbBackend::Sqlite => "max(position, $1 << 40)",
-        _ => "greatest(position, open_base($1))",
+    let (from, most) = match backend {
+        DbBackend::Sqlite => ("max(position, $1 << 40)", "max"),
+        _ => ("greatest(position, open_base($1))", "greatest"),
     };
-    let next = format!("UPDATE ledger_head SET position = {from} + $2 WHERE id = 1 RETURNING position");
-    let next = Statement::from_sql_and_values(backend, next, [Month::at(now).number().into(), count.into()]);
+    let next = format!(
+        "UPDATE ledger_head SET position = {from} + $2, committed_at = {most}(committed_at, $3) WHERE id = 1 \
+         RETURNING position"
+    );
+    let values = [Month::at(now).number().into(), count.into(), now.into()];
+    let next = Statement::from_sql_and_values(backend, next, values);
     let head = tx.query_one_raw(next).await?.ok_or_else(|| DbErr::RecordNotFound("ledger_head".to_owned()))?;
     head.try_get_by_index(0)
 }

@@ -73,6 +73,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000009_receipts", "receipts"),
     step!("m2026_11_22_000010_checks", "checks"),
     step!("m2026_11_22_000011_pause", "pause"),
+    step!("m2026_11_22_000012_opened", "opened"),
 ];
 
 impl MigrationName for Step {

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use accounts_service::db::entity::{entry, transfer, transfer_key};
+use accounts_service::db::entity::{account, entry, transfer, transfer_key};
 use accounts_service::db::{Backend, Database, Month};
 use futures_util::future::{join, join_all};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 use shared::clock::{Clock, to_micros};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -21,6 +22,7 @@ on_both!(
     a_batch_keeps_ids_and_is_replayed_to_the_byte,
     a_slower_clock_posts_after_the_faster_one,
     a_month_begins_in_the_middle,
+    a_month_that_an_event_opens_is_that_of_what_follows,
 );
 
 async fn a_batch_keeps_ids_and_is_replayed_to_the_byte(stack: Rc<Stack>) {
@@ -93,6 +95,24 @@ async fn a_month_begins_in_the_middle(stack: Rc<Stack>) {
     let january = december.plus(1);
     assert_eq!(months, [december, december, january, january, january]);
     assert!(rows.is_sorted_by(|one, next| one.posted_at < next.posted_at));
+}
+
+/// Places name the month of their instant: also of a transfer that was decided before an event took the first place of a
+/// month.
+async fn a_month_that_an_event_opens_is_that_of_what_follows(stack: Rc<Stack>) {
+    let who = user();
+    let (from, to) = (stack.client.open(&who, "user").await, stack.client.open(&who, "user").await);
+    let db = Database::connect(&stack.url, 1).await.unwrap();
+    let id: Uuid = from.parse().unwrap();
+    let overdraft = account::ActiveModel { id: Unchanged(id), floor: Set(Some(-10)), ..Default::default() };
+    overdraft.update(&db.pool).await.unwrap();
+    let slow = Clock::manual(Clock::system().now() - Duration::from_hours(24 * 40));
+    let running = engine::start_at(&Backend::parse(&stack.url).unwrap(), slow);
+    let posted = running.0.submit(engine::unit(&who, 1, (&from, &to), 1)).await;
+    assert_eq!(engine::verdict(posted), Ok((true, false)));
+    engine::stop(running).await;
+    let row = transfer::Entity::find().one(&db.pool).await.unwrap().unwrap();
+    assert!(Month::of(row.position) <= Month::at(row.created_at), "{row:?}");
 }
 
 /// A counter of the posting engine's.

@@ -104,8 +104,18 @@ fn a_role_that_may_only_read_is_enough() {
         let (scheme, rest) = stack.url.split_once("://").unwrap();
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let url = format!("{scheme}://{role}@{place}");
+        // Also of a month that is opened after it was made. It opens none itself.
+        let month: i32 =
+            sqlx::query_scalar("SELECT max(month) + 1 FROM ledger_months").fetch_one(&mut db).await.unwrap();
+        let opened = |month: i32| sqlx::query_scalar("SELECT open_month($1)").bind(month);
+        let mut reader = PgConnection::connect(&url).await.unwrap();
+        let refused: Result<bool, sqlx::Error> = opened(month).fetch_one(&mut reader).await;
+        let refused = refused.unwrap_err().into_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(refused.as_deref(), Some("42501"));
+        assert!(opened(month).fetch_one(&mut db).await.unwrap());
         let report = command::run(&url, Wanted { from: None, expect: None, most: 10 }).await.unwrap();
         assert!(report.is_sound() && report.transfers == 1, "{}", report.text());
+        reader.close().await.unwrap();
         for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
             db.execute(AssertSqlSafe(sql)).await.unwrap();
         }

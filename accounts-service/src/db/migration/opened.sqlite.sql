@@ -1,0 +1,1 @@
+-- SQLite has no roles, and one table for all months.
