@@ -48,7 +48,7 @@ audit: ## Advisories, licences and bans of all dependencies (part of check)
 manifests: ## Kubernetes manifests, Compose file and Dockerfile against their validators (part of check)
 	deploy/validate.sh
 
-bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1)
+bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1; a large ledger by ONLY=ledger alone)
 	$(CARGO) build --release --workspace --bin gateway --bin users-service --bin accounts-service --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 

@@ -30,15 +30,25 @@ impl Endpoint {
     pub fn new(
         secret: &str,
         audience: &'static str,
-        (method, path): (&'static str, &str),
+        call: (&'static str, &str),
         user: Option<Uuid>,
     ) -> Result<Rc<Self>, Failure> {
+        Self::called(secret, audience, call, user.map(|user| (user, Role::User)))
+    }
+
+    /// Called by somebody of this role.
+    pub fn called(
+        secret: &str,
+        audience: &'static str,
+        (method, path): (&'static str, &str),
+        user: Option<(Uuid, Role)>,
+    ) -> Result<Rc<Self>, Failure> {
         let clock = Clock::system();
-        let user = user.map(|id| User {
+        let user = user.map(|(id, role)| User {
             id: id.into(),
             session: Some(SessionId::generate(&clock)),
             api_key: None,
-            roles: [Role::User].into_iter().collect(),
+            roles: [role].into_iter().collect(),
             permissions: Permissions::NONE,
             scope: String::new(),
             ver: 1,
@@ -51,6 +61,11 @@ impl Endpoint {
 
     /// Writes one request; `headers` are whole lines, each with its end.
     pub fn write(&self, headers: &str, body: &str, buffer: &mut Vec<u8>) {
+        self.write_asking("", headers, body, buffer);
+    }
+
+    /// The same with a query, which begins with its question mark: assertions are for paths, whatever is asked of them.
+    pub fn write_asking(&self, query: &str, headers: &str, body: &str, buffer: &mut Vec<u8>) {
         let mut held = self.held.borrow_mut();
         let fresh = held.take().filter(|(_, since)| since.elapsed() < REUSE).or_else(|| {
             let signed = self.signer.sign(self.audience, self.method, &self.path, &self.caller).ok()?;
@@ -58,7 +73,7 @@ impl Endpoint {
         });
         let assertion = fresh.as_ref().map_or("", |(assertion, _)| assertion);
         let (method, path, length) = (self.method, &self.path, body.len());
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{HEADER}: {assertion}\r\n{headers}");
+        let head = format!("{method} {path}{query} HTTP/1.1\r\nhost: localhost\r\n{HEADER}: {assertion}\r\n{headers}");
         buffer.extend_from_slice(head.as_bytes());
         buffer.extend_from_slice(format!("content-length: {length}\r\n\r\n{body}").as_bytes());
         *held = fresh;

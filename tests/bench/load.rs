@@ -21,6 +21,11 @@ pub trait Requests {
     /// Whether an answer is what was hoped for; any other ends the run.
     fn is_good(&self, status: u16) -> bool;
 
+    /// Whether there is another request to make; a run ends when there is none, if its time does not end before.
+    fn is_more(&self) -> bool {
+        true
+    }
+
     /// Hears of a good answer's body, for what the next request needs of it.
     fn answered(&self, _connection: usize, _body: &[u8]) {}
 
@@ -132,7 +137,7 @@ async fn one(
 ) -> Result<Vec<u32>, Failure> {
     let mut latencies = Vec::new();
     let mut buffer = Vec::new();
-    while Instant::now() < end {
+    while requests.is_more() && Instant::now() < end {
         if let Some(pacer) = &pacer {
             pacer.turn().await;
         }

@@ -4,6 +4,7 @@
 mod endpoint;
 mod failure;
 mod gateways;
+mod large_ledger;
 mod load;
 mod memory;
 mod postgres;
@@ -46,6 +47,13 @@ struct Cli {
     command: Option<Command>,
 }
 
+impl Cli {
+    /// A large ledger is measured only where it is named: it takes as long as all others, and tens of gigabytes of disk.
+    fn wants(&self, part: Part) -> bool {
+        if self.only.is_empty() { part != Part::Ledger } else { self.only.contains(&part) }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The trivial upstream, as a process of its own.
@@ -66,12 +74,13 @@ enum Part {
     Memory,
     Soak,
     Weight,
+    Ledger,
 }
 
 /// With more CPU than this for everybody else, the kernel's own threads among them, a run is no measurement.
 const QUIET_PERCENT: f64 = 8.0;
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part::Memory,
     Part::Weight,
     Part::Soak,
@@ -80,6 +89,7 @@ const PARTS: [Part; 8] = [
     Part::Transfers,
     Part::SignIns,
     Part::Refreshes,
+    Part::Ledger,
 ];
 
 /// How long and how often.
@@ -89,6 +99,8 @@ pub struct Scale {
     rounds: usize,
     /// One round.
     round: Duration,
+    /// Transfers of a large ledger.
+    transfers: u64,
 }
 
 /// The results' folder, in the folder that `make` runs in; git ignores it.
@@ -117,13 +129,13 @@ async fn main() -> ExitCode {
 
 async fn all(cli: &Cli) -> Result<(), Failure> {
     let scale = if cli.quick {
-        Scale { rounds: 3, round: Duration::from_secs(1) }
+        Scale { rounds: 3, round: Duration::from_secs(1), transfers: 300_000 }
     } else {
-        Scale { rounds: 5, round: Duration::from_secs(4) }
+        Scale { rounds: 5, round: Duration::from_secs(4), transfers: 10_000_000 }
     };
     let mut report = Report::default();
     let mut failed = false;
-    for part in PARTS.into_iter().filter(|part| cli.only.is_empty() || cli.only.contains(part)) {
+    for part in PARTS.into_iter().filter(|part| cli.wants(*part)) {
         say(format!("{part:?}"));
         let others = Others::watch();
         let ran = run(part, scale, &mut report).await;
@@ -154,6 +166,7 @@ async fn run(part: Part, scale: Scale, report: &mut Report) -> Result<(), Failur
         Part::TokenCheck => token_check::measure(scale, folder.path(), &secret, report).await,
         Part::Soak => gateways::soak::soak(scale, folder.path(), &secret, report).await,
         Part::Weight => gateways::weight::weigh(folder.path(), &secret, report).await,
+        Part::Ledger => large_ledger::measure(scale, folder.path(), &secret, report).await,
         Part::Memory => memory::weigh(folder.path(), &secret, report).await,
     }
 }

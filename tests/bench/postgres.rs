@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tests::backends::{Program, free_port};
 
@@ -25,19 +24,40 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Segments of 16 MiB that are there before anybody measures, so that, as on a server that has run for a day, the log
 /// goes on in old files: to make a new one takes tens of milliseconds, once a second at our rate.
 const SEGMENTS: u32 = 320;
-/// The same for both sides. Checkpoints do not fall into some rounds and not into others.
-const SETTINGS: [&str; 10] = [
+/// The same for both sides.
+const SETTINGS: [&str; 7] = [
     "fsync=on",
     "synchronous_commit=on",
     "full_page_writes=on",
     "listen_addresses=127.0.0.1",
     "max_connections=150",
     "shared_buffers=256MB",
+<<<<<<< HEAD
     "min_wal_size=6GB",
     "max_wal_size=8GB",
     "checkpoint_timeout=30min",
+=======
+>>>>>>> size
     "autovacuum_naptime=10s",
 ];
+
+/// When a server makes checkpoints, and so how much of its log it keeps.
+#[derive(Debug, Clone, Copy)]
+pub enum Checkpoints {
+    /// After the run: they do not fall into some rounds and not into others.
+    After,
+    /// All the time, as where data is kept for long: one about every gigabyte of log, which is used again.
+    Throughout,
+}
+
+impl Checkpoints {
+    const fn settings(self) -> [&'static str; 3] {
+        match self {
+            Self::After => ["min_wal_size=6GB", "max_wal_size=8GB", "checkpoint_timeout=30min"],
+            Self::Throughout => ["min_wal_size=80MB", "max_wal_size=2GB", "checkpoint_timeout=5min"],
+        }
+    }
+}
 
 /// A running server. Dropping it stops the server, then removes its folder.
 #[derive(Debug)]
@@ -52,8 +72,8 @@ pub struct Postgres {
 
 impl Postgres {
     /// Makes one and waits until it answers. Logs go to `logs`.
-    pub async fn start(logs: &Path) -> Result<Self, Failure> {
-        let folder = if Path::new(DISK).is_dir() { TempDir::new_in(DISK)? } else { TempDir::new()? };
+    pub async fn start(logs: &Path, checkpoints: Checkpoints) -> Result<Self, Failure> {
+        let folder = folder_on_disk()?;
         let data = make_folder(folder.path())?;
         let made = Program::find("initdb")?
             .as_user(USER)
@@ -67,7 +87,7 @@ impl Postgres {
         let port = free_port()?;
         let mut command = Program::find("postgres")?.as_user(USER).command();
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]).arg("-k").arg(&data);
-        for setting in SETTINGS {
+        for setting in SETTINGS.into_iter().chain(checkpoints.settings()) {
             command.args(["-c", setting]);
         }
         // SIGQUIT: at once and with its children; there is nothing to save.
@@ -75,13 +95,21 @@ impl Postgres {
         let postgres =
             Self { url: format!("postgres://{USER}@127.0.0.1:{port}/postgres"), port, server, _folder: folder };
         postgres.answering().await?;
-        postgres.fill_log().await?;
+        if matches!(checkpoints, Checkpoints::After) {
+            postgres.fill_log().await?;
+        }
         Ok(postgres)
     }
 
     /// A connection to it.
     pub async fn connect(&self) -> Result<PgConnection, Failure> {
         Ok(PgConnection::connect(&self.url).await?)
+    }
+
+    /// The URL of another database, which is made.
+    pub async fn make_database(&self, name: &'static str) -> Result<String, Failure> {
+        self.connect().await?.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
+        Ok(format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port))
     }
 
     /// Its CPU time and memory, all backends together.
@@ -130,6 +158,24 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// A folder on the disk that the servers write to, removed when it is dropped.
+pub fn folder_on_disk() -> Result<TempDir, Failure> {
+    Ok(if Path::new(DISK).is_dir() { TempDir::new_in(DISK)? } else { TempDir::new()? })
+}
+
+/// Fails when so many bytes are not free on that disk.
+pub fn require_room(bytes: u64) -> Result<(), Failure> {
+    let folder = folder_on_disk()?;
+    let answer = Command::new("df").args(["--output=avail", "--block-size=1"]).arg(folder.path()).output()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let free: u64 = text.lines().nth(1).and_then(|line| line.trim().parse().ok()).unwrap_or_default();
+    if free >= bytes {
+        return Ok(());
+    }
+    let (free, bytes) = (free >> 30, bytes >> 30);
+    Err(Failure::said(format!("{free} GiB are free on the disk of {DISK}, and this part may need {bytes} GiB")))
 }
 
 /// `folder/data`, owned by the user that will run the server.

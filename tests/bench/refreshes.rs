@@ -12,7 +12,7 @@ use crate::Scale;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::load::{self, Connection, Load, Outcome, Requests};
-use crate::postgres::Postgres;
+use crate::postgres::{Checkpoints, Postgres};
 use crate::report::{Detail, Report, Row, Target, median};
 use crate::sign_ins;
 use crate::stack;
@@ -63,7 +63,7 @@ struct Series {
 
 /// Runs them and adds their row.
 pub async fn measure(scale: Scale, folder: &Path, secret: &str, report: &mut Report) -> Result<(), Failure> {
-    let postgres = Postgres::start(folder).await?;
+    let postgres = Postgres::start(folder, Checkpoints::After).await?;
     let service = stack::users_on(&postgres.url, folder, secret).await?;
     drop(sign_ins::register(&service, secret).await?);
     let endpoint = Endpoint::new(secret, AUDIENCE_USERS, ("POST", "/api/v1/auth/token"), None)?;

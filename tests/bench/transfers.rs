@@ -1,7 +1,7 @@
 //! Transfers per second: ours over HTTP against pgbench writing the same rows, on the same PostgreSQL, round by round.
 
 mod known;
-mod ledger;
+pub mod ledger;
 mod pace;
 mod pair;
 mod pgbench;
@@ -19,7 +19,7 @@ use crate::Scale;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::load::{self, Load, Requests};
-use crate::postgres::Postgres;
+use crate::postgres::{Checkpoints, Postgres};
 use crate::report::{Report, median};
 use crate::server::Server;
 
@@ -102,7 +102,7 @@ struct Series {
 
 /// Runs the comparison and adds its rows.
 pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Report) -> Result<(), Failure> {
-    let postgres = Postgres::start(folder).await?;
+    let postgres = Postgres::start(folder, Checkpoints::After).await?;
     // It migrates first: its tables are there once it is ready.
     let service = ledger::start(&postgres, folder, secret, "accounts-service").await?;
     let mut connection = postgres.connect().await?;

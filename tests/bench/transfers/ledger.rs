@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 
 use shared::auth::AUDIENCE_ACCOUNTS;
@@ -23,18 +24,23 @@ pub const fn owner() -> Uuid {
     OWNER
 }
 
-/// The system account that funded all others (accounts.sql).
-const SYSTEM: u64 = 999_999_999_999;
+/// The system account that funds all others (accounts.sql).
+pub const SYSTEM: u64 = 999_999_999_999;
 
 /// Starts the service on `postgres`; its log is named by `name`.
 pub async fn start(postgres: &Postgres, folder: &Path, secret: &str, name: &str) -> Result<Server, Failure> {
     let port = free_port()?;
-    let mut command = ours("accounts-service")?;
-    command.arg("serve");
-    command.env("TOLLGATE_ACCOUNTS__SERVER__LISTEN", format!("127.0.0.1:{port}"));
-    command.env("TOLLGATE_ACCOUNTS__DATABASE__URL", &postgres.url);
-    command.env("TOLLGATE_ACCOUNTS__IDENTITY__SECRET", secret);
+    let mut command = service(&postgres.url, secret)?;
+    command.arg("serve").env("TOLLGATE_ACCOUNTS__SERVER__LISTEN", format!("127.0.0.1:{port}"));
     Server::start(name, port, command, folder)?.answering("/readyz").await
+}
+
+/// The program with its settings; what it is to do is for the caller to say.
+pub fn service(url: &str, secret: &str) -> Result<Command, Failure> {
+    let mut command = ours("accounts-service")?;
+    command.env("TOLLGATE_ACCOUNTS__DATABASE__URL", url);
+    command.env("TOLLGATE_ACCOUNTS__IDENTITY__SECRET", secret);
+    Ok(command)
 }
 
 /// One of the service's POST endpoints, called by the owner of all accounts.
@@ -42,7 +48,8 @@ pub fn endpoint(secret: &str, path: &'static str) -> Result<Rc<Endpoint>, Failur
     Endpoint::new(secret, AUDIENCE_ACCOUNTS, ("POST", path), Some(OWNER))
 }
 
-fn post(endpoint: &Endpoint, body: &str, buffer: &mut Vec<u8>) {
+/// Writes a request under a key of its own.
+pub fn post(endpoint: &Endpoint, body: &str, buffer: &mut Vec<u8>) {
     post_under(endpoint, &format!("{:032x}", rand::random::<u128>()), body, buffer);
 }
 
@@ -75,13 +82,8 @@ pub struct Batch {
 
 impl Requests for Batch {
     fn write(&self, _connection: usize, buffer: &mut Vec<u8>) {
-        let mut body = r#"{"mode":"independent","transfers":["#.to_owned();
-        for number in 0..self.size {
-            // Writing to a String cannot fail.
-            let _ = write!(body, "{}{}", if number == 0 { "" } else { "," }, order(Spread::Uniform));
-        }
-        body += "]}";
-        post(&self.endpoint, &body, buffer);
+        let orders = (0..self.size).map(|_| order(Spread::Uniform));
+        post(&self.endpoint, &batch_of(orders), buffer);
     }
 
     /// Whether each of its items was posted is checked when the rows are counted.
@@ -92,6 +94,16 @@ impl Requests for Batch {
     fn units(&self) -> u64 {
         self.size
     }
+}
+
+/// A batch of these orders, each on its own.
+pub fn batch_of(orders: impl Iterator<Item = String>) -> String {
+    let mut body = r#"{"mode":"independent","transfers":["#.to_owned();
+    for (number, order) in orders.enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(body, "{}{order}", if number == 0 { "" } else { "," });
+    }
+    body + "]}"
 }
 
 fn order(spread: Spread) -> String {
@@ -113,11 +125,16 @@ pub fn order_of(number: u64) -> String {
     written(from, from % ACCOUNTS + 1, 1)
 }
 
-fn written(from: u64, to: u64, amount: u64) -> String {
-    let id = |number: u64| format!("00000000-0000-7000-8000-{number:012}");
+/// The id of an account by its number.
+pub fn account(number: u64) -> String {
+    format!("00000000-0000-7000-8000-{number:012}")
+}
+
+/// An order to move money between two accounts.
+pub fn written(from: u64, to: u64, amount: u64) -> String {
     format!(
         r#"{{"debit_account_id":"{}","credit_account_id":"{}","amount":{amount},"currency":"USD"}}"#,
-        id(from),
-        id(to)
+        account(from),
+        account(to)
     )
 }
