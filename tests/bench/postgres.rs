@@ -32,12 +32,6 @@ const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "max_connections=150",
     "shared_buffers=256MB",
-<<<<<<< HEAD
-    "min_wal_size=6GB",
-    "max_wal_size=8GB",
-    "checkpoint_timeout=30min",
-=======
->>>>>>> size
     "autovacuum_naptime=10s",
 ];
 
