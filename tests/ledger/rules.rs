@@ -1,5 +1,7 @@
 //! The model's own rules, one by one: if the model is wrong, everything that is held against it is.
 
+mod exchanges;
+
 use tests::ledger::command::{Bounds, Caller, Command, Mode, Order, Request, Role};
 use tests::ledger::model::{Account, Limit, MOST};
 use tests::ledger::{Ledger, Verdict};

@@ -24,7 +24,7 @@ const PATIENCE: Patience = Patience { retries: 3, pause: Duration::from_millis(5
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Every refusal that has to be met.
-const REFUSALS: [&str; 24] = [
+const REFUSALS: [&str; 29] = [
     "malformed_body",
     "validation_failed",
     "idempotency_key_required",
@@ -49,6 +49,11 @@ const REFUSALS: [&str; 24] = [
     "transfer_not_posted",
     "amount_exceeds_pending",
     "amount_exceeds_original",
+    "currencies_must_be_different",
+    "no_exchange_rate",
+    "exchange_rate_changed",
+    "exchange_amount_unpayable",
+    "exchange_with_rate_account",
 ];
 
 mod embedded {
