@@ -1,5 +1,6 @@
 //! The checker believes what is right, and sees each thing that can be wrong.
 
+mod dry_runs;
 mod exchanges;
 
 use tests::ledger::command::{Caller, Command, Mode, Order, Request, Step};
