@@ -1,5 +1,8 @@
 //! The checker believes what is right, and sees each thing that can be wrong.
 
+mod dry_runs;
+mod exchanges;
+
 use tests::ledger::command::{Caller, Command, Mode, Order, Request, Step};
 use tests::ledger::history::{Answer, History, What};
 use tests::ledger::record::Committed;

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use tests::ledger::command::{Caller, Command, Mode, Order, Request, Role};
-use tests::ledger::generator::{Place, Random, Stage};
-use tests::ledger::history::{Answer, Event, What};
-use tests::ledger::model::{Account, Kind, MOST, Status, Transfer, is_frozen, target};
-use tests::ledger::record::{Committed, Entry, Made, Row, Stored};
+use tests::ledger::command::{Caller, Command, Exchange, Mode, NewRate, Order, Request, Role};
+use tests::ledger::generator::{Market, Place, Random, Stage, Till};
+use tests::ledger::history::{Answer, Event, Ids, What};
+use tests::ledger::model::{Account, Decimal, Kind, MOST, Rate, Status, Transfer, is_frozen, shape, target};
+use tests::ledger::record::{Committed, Entry, Exchanged, Made, Row, SetRate, Stored};
 use tests::ledger::{Features, Generator, History, Ledger, Record, Report, Verdict, check};
 
 /// Everything that happened, and the ledger that it happened to.
@@ -14,6 +14,8 @@ pub struct Mirror {
     pub opening: Record,
     pub record: Record,
     pub history: History,
+    /// Keys that nobody can have taken.
+    pub stray_keys: i64,
     ledger: Ledger,
     keys: HashMap<(Caller, &'static str, String), (Request, Answer)>,
     ticks: u64,
@@ -42,11 +44,13 @@ impl Mirror {
         }
         let history = History { began: BEGAN, events: Vec::new() };
         let (keys, record) = (HashMap::new(), Record::default());
-        Self { opening, record, history, ledger, keys, ticks: 0, attempts: 0, transfers: 0 }
+        Self { opening, record, history, stray_keys: 0, ledger, keys, ticks: 0, attempts: 0, transfers: 0 }
     }
 
     /// What the checker says of it.
     pub fn judged(&mut self) -> Report {
+        let moving = self.keys.values().filter(|(first, _)| first.moves_money());
+        self.record.keys = i64::try_from(moving.count()).expect("not so many") + self.stray_keys;
         self.record.accounts = self.opening.accounts.clone();
         for (id, stored) in &mut self.record.accounts {
             if let Some(account) = self.ledger.account(id) {
@@ -127,8 +131,8 @@ impl Mirror {
     /// Decides and writes.
     pub fn commit(&mut self, request: &Request) -> (Answer, bool) {
         let key = request.key.clone().map(|key| (request.who.clone(), request.route(), key));
-        let shape = matches!(&request.command, Command::Transfer(order) if order.spoiled.is_some());
-        if let Some((first, answer)) = key.as_ref().and_then(|key| self.keys.get(key)).filter(|_| !shape) {
+        let shaped = shape(request).is_none();
+        if let Some((first, answer)) = key.as_ref().and_then(|key| self.keys.get(key)).filter(|_| shaped) {
             if first.command != request.command {
                 return (Answer::Refused { code: "idempotency_key_reused".to_owned() }, false);
             }
@@ -158,6 +162,14 @@ impl Mirror {
                 });
                 Answer::Each { items: each.collect() }
             }
+            (Verdict::Exchanged(worth), Command::Exchange(exchange)) => {
+                let ids = (!request.dry_run).then(|| self.exchange(&request.who, exchange));
+                Answer::Exchanged { ids, worth: worth.clone() }
+            }
+            (Verdict::Exchanged(_), _) => unreachable!("of exchanges only"),
+            (Verdict::Each(_) | Verdict::Done, Command::SetRate(new)) => {
+                Answer::Made { id: self.set_rate(&request.who, new) }
+            }
             (Verdict::Each(_) | Verdict::Done, Command::Step { account, step }) => {
                 let to = target(*step);
                 if self.ledger.account(account).expect("judged").status != to {
@@ -166,7 +178,7 @@ impl Mirror {
                 }
                 Answer::Stepped
             }
-            (Verdict::Each(_) | Verdict::Done, _) if request.dry_run => Answer::Would,
+            (Verdict::Would(sketch), _) => Answer::Would(sketch.clone()),
             (Verdict::Each(_) | Verdict::Done, Command::Transfer(order)) => {
                 Answer::Made { id: self.make(request, Some(order)) }
             }
@@ -181,15 +193,23 @@ impl Mirror {
     }
 
     fn make(&mut self, request: &Request, order: Option<&Order>) -> String {
-        self.transfers += 1;
-        let (id, at) = (format!("t-{}", self.transfers), self.now());
+        let (id, at) = (self.id(), self.now());
         let transfer = match order {
-            Some(order) => self.ledger.made(order, id.clone(), at),
-            None => self.ledger.settling(&request.who, &request.command, id.clone(), at).expect("judged"),
+            Some(order) => self.ledger.made(order, id, at),
+            None => self.ledger.settling(&request.who, &request.command, id, at).expect("judged"),
         };
         let made = self.made(request, order, &transfer);
+        self.write(transfer, made)
+    }
+
+    fn id(&mut self) -> String {
+        self.transfers += 1;
+        format!("t-{}", self.transfers)
+    }
+
+    fn write(&mut self, transfer: Transfer, made: Made) -> String {
+        let (id, at, moves) = (transfer.id.clone(), transfer.at, transfer.kind.moves());
         let position = self.row(Committed::Transfer(made));
-        let moves = transfer.kind.moves();
         let sides = [(transfer.debit.clone(), -transfer.amount), (transfer.credit.clone(), transfer.amount)];
         self.ledger.enter(transfer);
         for (account, amount) in sides.into_iter().filter(|_| moves) {
@@ -202,6 +222,47 @@ impl Mirror {
         }
         self.record.entries.sort_by(|one, other| (&one.account, one.seq).cmp(&(&other.account, other.seq)));
         id
+    }
+
+    /// Writes what an exchange is made of, and then the exchange.
+    fn exchange(&mut self, who: &Caller, exchange: &Exchange) -> Ids {
+        let at = self.now();
+        let deal = self.ledger.deal(who, exchange, at, false).expect("judged");
+        let legs = deal.legs.iter().map(|leg| {
+            let id = self.id();
+            let transfer = self.ledger.made(leg, id, at);
+            let command = Command::Transfer(leg.clone());
+            let request = Request { who: who.clone(), key: None, dry_run: false, command };
+            let made = Made { tag: None, ..self.made(&request, Some(leg), &transfer) };
+            self.write(transfer, made)
+        });
+        let legs: Vec<_> = legs.collect();
+        let ids = Ids { exchange: self.id(), paid: legs[0].clone(), received: legs[1].clone() };
+        let remainder = i64::try_from(deal.remainder).expect("less than a unit");
+        let (id, rate_id, by) = (ids.exchange.clone(), deal.worth.rate_id, who.user.clone());
+        self.row(Committed::Exchange(Exchanged { id, rate_id, legs, remainder, by }));
+        self.ledger.set_carry(&deal.rounding, deal.carry);
+        self.record.carries.insert(deal.rounding, i64::try_from(deal.carry).expect("less than a unit"));
+        ids
+    }
+
+    fn set_rate(&mut self, who: &Caller, new: &NewRate) -> String {
+        let value = Decimal::parse(&new.rate).expect("judged");
+        let rate = Rate {
+            id: self.id(),
+            pair: (new.base.clone(), new.quote.clone()),
+            value,
+            base: new.base_account.clone(),
+            quote: new.quote_account.clone(),
+            rounding: new.rounding_account.clone(),
+            valid_until: new.valid_until,
+        };
+        self.record.carries.entry(rate.rounding.clone()).or_default();
+        let Rate { id, pair, base, quote, rounding, valid_until, .. } = rate.clone();
+        let (rate_text, by) = (value.to_string(), who.user.clone());
+        self.row(Committed::Rate(SetRate { id, pair, rate: rate_text, base, quote, rounding, valid_until, by }));
+        self.ledger.set_rate(rate.clone());
+        rate.id
     }
 
     fn made(&self, request: &Request, order: Option<&Order>, transfer: &Transfer) -> Made {
@@ -252,14 +313,34 @@ pub fn stage() -> Stage {
         full: of(1, "full"),
         capped: of(1, "capped"),
         closing: (0..6).map(|number| of(number % 3, &format!("empty-{number}"))).collect(),
+        market: market(&customers),
         nobodys: "nobodys".to_owned(),
         customers,
     }
 }
 
+fn market(customers: &[Caller]) -> Market {
+    let till = |currency: &str| Till {
+        currency: currency.to_owned(),
+        drawer: format!("drawer-{currency}"),
+        rounding: ["one", "other"].map(|which| format!("rounding-{currency}-{which}")),
+    };
+    let foreign = |currency: &'static str| {
+        let place = move |owner: &Caller| Place { id: format!("{currency}-{}", owner.user), owner: owner.clone() };
+        customers.iter().map(move |owner| (place(owner), currency.to_owned()))
+    };
+    let foreign = ["EUR", "JPY", "KWD"].into_iter().flat_map(foreign).collect();
+    Market { foreign, tills: ["USD", "EUR", "JPY", "KWD"].map(till).into(), opened: BEGAN }
+}
+
 fn accounts(stage: &Stage) -> Vec<(String, Account)> {
     let of = |place: &Place, currency: &str| (place.id.clone(), Account::of(&place.owner.user, currency));
     let mut accounts: Vec<_> = stage.places.iter().chain(&stage.closing).map(|place| of(place, "USD")).collect();
+    accounts.extend(stage.market.foreign.iter().map(|(place, currency)| of(place, currency)));
+    for Till { currency, drawer, rounding } in &stage.market.tills {
+        let bank = || Account::system(&stage.treasurer.user, currency);
+        accounts.extend([drawer, &rounding[0], &rounding[1]].map(|id| (id.clone(), bank())));
+    }
     accounts.push((stage.vault.clone(), Account::system(&stage.treasurer.user, "USD")));
     accounts.push(of(&stage.euros, "EUR"));
     accounts.extend([&stage.closed, &stage.changing, &stage.full, &stage.capped].map(|place| of(place, "USD")));
@@ -277,6 +358,12 @@ fn accounts(stage: &Stage) -> Vec<(String, Account)> {
 /// Money for everybody, by requests that are part of the history.
 pub fn fund(mirror: &mut Mirror, stage: &Stage) {
     let rich = stage.places.iter().chain([&stage.changing]).map(|place| (place.id.as_str(), 600));
+    for (place, currency) in &stage.market.foreign {
+        let till = stage.market.tills.iter().find(|till| till.currency == *currency).expect("one of each");
+        let order = Order::usd(&till.drawer, &place.id, 600).tagged(format!("fund {}", place.id));
+        let order = Order { currency: currency.clone(), ..order };
+        mirror.ask(&alone(&stage.treasurer, &format!("fund {}", place.id), order));
+    }
     let full = [(stage.full.id.as_str(), i64::try_from(MOST).expect("2^53 - 1"))];
     for (id, amount) in rich.chain(full) {
         // Each from a bank account of its own, for 2^53 - 1 is also the most that one may owe.

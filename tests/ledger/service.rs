@@ -24,7 +24,7 @@ const PATIENCE: Patience = Patience { retries: 3, pause: Duration::from_millis(5
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Every refusal that has to be met.
-const REFUSALS: [&str; 24] = [
+const REFUSALS: [&str; 29] = [
     "malformed_body",
     "validation_failed",
     "idempotency_key_required",
@@ -49,7 +49,14 @@ const REFUSALS: [&str; 24] = [
     "transfer_not_posted",
     "amount_exceeds_pending",
     "amount_exceeds_original",
+    "currencies_must_be_different",
+    "no_exchange_rate",
+    "exchange_rate_changed",
+    "exchange_amount_unpayable",
+    "exchange_with_rate_account",
 ];
+
+const SETTLED_DRY: &[&str] = &["post-dry", "void-dry", "reverse-dry"];
 
 mod embedded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,6 +92,12 @@ async fn many_clients(backend: Backend, processes: usize) {
     assert!(report.ended("ok") > 800 && report.ended("replayed") > 50, "seed {seed}\n{report}");
     // A busy machine may let one wait for too long; nothing else does.
     assert!(report.ended("unknown") < 20, "nothing breaks here: seed {seed}\n{report}");
+    for asked in
+        [&["exchanges"][..], &["exchange-rates"], &["transfers-dry"], &["batch-dry"], &["exchanges-dry"], SETTLED_DRY]
+    {
+        let done: u64 = asked.iter().map(|asked| report.count(asked, "ok")).sum();
+        assert!(done > 0, "none of {asked:?} was done: seed {seed}\n{report}");
+    }
     for code in REFUSALS {
         assert!(report.ended(code) > 0, "{code} was never met: seed {seed}\n{report}");
     }
@@ -93,7 +106,7 @@ async fn many_clients(backend: Backend, processes: usize) {
 /// With one client there is one moment at which each answer can have been given: every answer is exact.
 async fn one_client(backend: Backend) {
     let (seed, report) = run(backend, 1, (1, 600)).await;
-    assert!(report.ended("ok") > 150, "seed {seed}\n{report}");
+    assert!(report.ended("ok") > 150 && report.count("exchanges", "ok") > 0, "seed {seed}\n{report}");
 }
 
 async fn run(backend: Backend, processes: usize, (clients, requests): (u64, u64)) -> (u64, Report) {

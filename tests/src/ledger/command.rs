@@ -1,7 +1,13 @@
 //! What a client may ask of the ledger, as data: the model judges it, the driver sends it, the history keeps it.
 
+mod exchange;
+mod order;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+pub use self::exchange::{Exchange, NewRate};
+pub use self::order::{Bounds, Conditions, Order, Spoil};
 
 /// What somebody may do besides what is their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,160 +48,6 @@ pub struct Caller {
     pub user: String,
     /// By what right.
     pub role: Role,
-}
-
-/// What must hold of a resulting balance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Bounds {
-    /// Above.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gt: Option<i64>,
-    /// At least.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gte: Option<i64>,
-    /// Exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub eq: Option<i64>,
-    /// At most.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lte: Option<i64>,
-    /// Below.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lt: Option<i64>,
-}
-
-/// What must hold for a transfer to be made at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Conditions {
-    /// On the debit account's resulting balance.
-    pub debit_balance: Bounds,
-    /// On the credit account's resulting balance.
-    pub credit_balance: Bounds,
-    /// The debit account's version as it was last seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub debit_version: Option<i64>,
-}
-
-impl Conditions {
-    /// None at all.
-    #[must_use]
-    pub fn are_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What makes a body one that is refused before anything is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spoil {
-    /// The amount is a text.
-    AmountIsText,
-    /// A member that nobody knows.
-    UnknownMember,
-    /// A reference of no characters.
-    EmptyReference,
-    /// An end of a hold that is none.
-    ExpiryWithoutPending,
-}
-
-impl Spoil {
-    /// What is answered.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::AmountIsText => "malformed_body",
-            Self::UnknownMember | Self::EmptyReference | Self::ExpiryWithoutPending => "validation_failed",
-        }
-    }
-}
-
-/// A transfer that may be.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Order {
-    /// Who pays.
-    pub debit: String,
-    /// Who receives.
-    pub credit: String,
-    /// Minor units; also what no transfer may have.
-    pub amount: i64,
-    /// ISO 4217.
-    pub currency: String,
-    /// Names the order among all that were ever sent; travels as its description.
-    pub tag: String,
-    /// The client's own reference.
-    pub reference: Option<String>,
-    /// Whether it only holds.
-    pub pending: bool,
-    /// Seconds that it holds; none: for ever.
-    pub expires_in: Option<u32>,
-    /// What must hold.
-    pub conditions: Conditions,
-    /// What is wrong with its body.
-    pub spoiled: Option<Spoil>,
-}
-
-impl Order {
-    /// A plain one in US dollars.
-    #[must_use]
-    pub fn usd(debit: &str, credit: &str, amount: i64) -> Self {
-        Self {
-            debit: debit.to_owned(),
-            credit: credit.to_owned(),
-            amount,
-            currency: "USD".to_owned(),
-            tag: String::new(),
-            reference: None,
-            pending: false,
-            expires_in: None,
-            conditions: Conditions::default(),
-            spoiled: None,
-        }
-    }
-
-    /// The same, named.
-    #[must_use]
-    pub fn tagged(self, tag: impl Into<String>) -> Self {
-        Self { tag: tag.into(), ..self }
-    }
-
-    /// The body of `POST /transfers`. What is not asked for is not sent.
-    #[must_use]
-    pub fn body(&self) -> Value {
-        let mut body = Map::new();
-        let mut set = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
-        set("debit_account_id", json!(self.debit));
-        set("credit_account_id", json!(self.credit));
-        set("amount", json!(self.amount));
-        set("currency", json!(self.currency));
-        if !self.tag.is_empty() {
-            set("description", json!(self.tag));
-        }
-        if let Some(reference) = &self.reference {
-            set("external_ref", json!(reference));
-        }
-        if self.pending {
-            set("pending", json!(true));
-        }
-        if let Some(seconds) = self.expires_in {
-            set("expires_in", json!(seconds));
-        }
-        if !self.conditions.are_none() {
-            set("preconditions", json!(self.conditions));
-        }
-        match self.spoiled {
-            None => {}
-            Some(Spoil::AmountIsText) => set("amount", json!(self.amount.to_string())),
-            Some(Spoil::UnknownMember) => set("ammount", json!(self.amount)),
-            Some(Spoil::EmptyReference) => set("external_ref", json!("")),
-            Some(Spoil::ExpiryWithoutPending) => {
-                set("pending", json!(false));
-                set("expires_in", json!(60));
-            }
-        }
-        Value::Object(body)
-    }
 }
 
 /// How the orders of a batch hang together.
@@ -269,6 +121,10 @@ pub enum Command {
         /// Names it, as an order's does.
         tag: String,
     },
+    /// Pays in one currency, and has its worth arrive in another.
+    Exchange(Exchange),
+    /// Sets a rate from now on.
+    SetRate(NewRate),
     /// Moves an account through its life.
     Step {
         /// Which.
@@ -307,6 +163,8 @@ impl Request {
             Command::Post { of, .. } => ("POST", format!("/transfers/{of}/post{dry}")),
             Command::Void { of } => ("POST", format!("/transfers/{of}/void{dry}")),
             Command::Reverse { of, .. } => ("POST", format!("/transfers/{of}/reverse{dry}")),
+            Command::Exchange(_) => ("POST", format!("/exchanges{dry}")),
+            Command::SetRate(_) => ("POST", "/exchange-rates".to_owned()),
             Command::Step { account, step } => ("POST", format!("/accounts/{account}/{}", step.as_str())),
             Command::Balance { account } => ("GET", format!("/accounts/{account}")),
         }
@@ -321,6 +179,8 @@ impl Request {
             Command::Post { .. } => "post",
             Command::Void { .. } => "void",
             Command::Reverse { .. } => "reverse",
+            Command::Exchange(_) => "exchanges",
+            Command::SetRate(_) => "exchange-rates",
             Command::Step { step, .. } => step.as_str(),
             Command::Balance { .. } => "account",
         }
@@ -348,7 +208,23 @@ impl Request {
                 }
                 Some(Value::Object(body))
             }
+            Command::Exchange(exchange) => Some(exchange.body()),
+            Command::SetRate(rate) => Some(rate.body()),
             Command::Void { .. } | Command::Step { .. } | Command::Balance { .. } => None,
+        }
+    }
+
+    /// Whether it has to have a key, if it is more than a question.
+    #[must_use]
+    pub const fn moves_money(&self) -> bool {
+        match &self.command {
+            Command::Transfer(_)
+            | Command::Batch { .. }
+            | Command::Post { .. }
+            | Command::Void { .. }
+            | Command::Reverse { .. }
+            | Command::Exchange(_) => true,
+            Command::SetRate(_) | Command::Step { .. } | Command::Balance { .. } => false,
         }
     }
 

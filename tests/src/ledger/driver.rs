@@ -18,7 +18,7 @@ use shared::domain::{Permissions, Role as Granted, Roles};
 
 use super::command::{Caller, Command, Request, Role};
 use super::generator::Generator;
-use super::history::{Answer, Recorder, What};
+use super::history::{Answer, Ids, Recorder, Sketch, What, Worth};
 
 pub use self::scenery::{Cast, set};
 
@@ -213,10 +213,17 @@ fn results(json: &Value) -> impl Iterator<Item = &Value> {
 fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
     let id = |of: &Value| of["id"].as_str().map(str::to_owned);
     match &request.command {
-        Command::Transfer(_) if request.dry_run => (status == 200 && json["id"].is_null()).then_some(Answer::Would),
+        Command::Transfer(_) | Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. }
+            if request.dry_run =>
+        {
+            let untaken = status == 200 && json["id"].is_null() && json["created_at"].is_null();
+            sketch(json).filter(|_| untaken).map(Answer::Would)
+        }
         Command::Transfer(_) | Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
             (status == 201).then_some(Answer::Made { id: id(json)? })
         }
+        Command::Exchange(_) => exchanged(request.dry_run, status, json),
+        Command::SetRate(_) => (status == 201).then_some(Answer::Made { id: id(json)? }),
         Command::Batch { .. } => {
             let made = if request.dry_run { 200 } else { 201 };
             let item = |item: &Value| match item["problem"]["code"].as_str() {
@@ -230,4 +237,33 @@ fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
             Some(Answer::Balance { balance: json["balance"].as_i64()?, version: json["version"].as_i64()? })
         }
     }
+}
+
+fn sketch(json: &Value) -> Option<Sketch> {
+    let text = |name: &str| json[name].as_str().map(str::to_owned);
+    Some(Sketch {
+        debit: text("debit_account_id")?,
+        credit: text("credit_account_id")?,
+        amount: json["amount"].as_i64()?,
+        currency: text("currency")?,
+        status: text("status")?,
+    })
+}
+
+fn exchanged(dry_run: bool, status: u16, json: &Value) -> Option<Answer> {
+    let text = |of: &Value| of.as_str().map(str::to_owned);
+    let worth = Worth {
+        rate_id: text(&json["rate_id"])?,
+        rate: text(&json["rate"])?,
+        paid: json["paid"]["amount"].as_i64()?,
+        received: json["received"]["amount"].as_i64()?,
+        remainder: text(&json["remainder"])?,
+    };
+    let [exchange, paid, received] = [&json["id"], &json["paid"]["id"], &json["received"]["id"]];
+    if dry_run {
+        let none = exchange.is_null() && paid.is_null() && received.is_null();
+        return (status == 200 && none).then_some(Answer::Exchanged { ids: None, worth });
+    }
+    let ids = Ids { exchange: text(exchange)?, paid: text(paid)?, received: text(received)? };
+    (status == 201).then_some(Answer::Exchanged { ids: Some(ids), worth })
 }

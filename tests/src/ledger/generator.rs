@@ -1,5 +1,6 @@
 //! Commands, valid and invalid of all kinds, from a seed: the same seed asks the same, as far as it is answered the same.
 
+mod exchanges;
 mod orders;
 mod random;
 mod stage;
@@ -7,7 +8,7 @@ mod stage;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use self::random::Random;
-pub use self::stage::{Place, Stage};
+pub use self::stage::{Market, Place, Stage, Till};
 
 use super::command::{Caller, Command, Mode, Order, Request, Step};
 use super::history::Answer;
@@ -29,13 +30,16 @@ pub struct Features {
     pub references: bool,
     /// The preconditions `gt`, `eq` and `lt`.
     pub strict_bounds: bool,
+    /// Exchanges, and rates for them.
+    pub exchanges: bool,
 }
 
 impl Features {
     /// Everything that the contract names.
-    pub const ALL: Self = Self { holds: true, reversals: true, references: true, strict_bounds: true };
+    pub const ALL: Self = Self { holds: true, reversals: true, references: true, strict_bounds: true, exchanges: true };
     /// Posting at once, and nothing else.
-    pub const PLAIN: Self = Self { holds: false, reversals: false, references: false, strict_bounds: false };
+    pub const PLAIN: Self =
+        Self { holds: false, reversals: false, references: false, strict_bounds: false, exchanges: false };
 }
 
 /// One client's source of commands.
@@ -52,6 +56,10 @@ pub struct Generator {
     posted: VecDeque<(Caller, String)>,
     pending: VecDeque<(Caller, String)>,
     old: VecDeque<Request>,
+    /// What was tried out under a key that it did not take.
+    tried: Option<Request>,
+    /// The rate that was told last, of each pair of accounts.
+    rates: BTreeMap<(String, String), String>,
 }
 
 impl Generator {
@@ -68,12 +76,17 @@ impl Generator {
             posted: VecDeque::new(),
             pending: VecDeque::new(),
             old: VecDeque::new(),
+            tried: None,
+            rates: BTreeMap::new(),
         }
     }
 
     /// What is asked next.
     pub fn next_request(&mut self) -> Request {
         self.count += 1;
+        if let Some(tried) = self.tried.take().filter(|_| self.random.one_in(2)) {
+            return self.keep(Request { dry_run: false, ..tried });
+        }
         match self.random.below(100) {
             0..8 => self.again(),
             8..10 => self.with_an_old_key(),
@@ -82,6 +95,8 @@ impl Generator {
             20..26 => self.batch(Mode::Independent),
             26..31 => self.batch(Mode::Atomic),
             31..45 => self.settle(),
+            45..61 if self.features.exchanges => self.exchange(),
+            61..63 if self.features.exchanges => self.set_rate(),
             _ => self.single(),
         }
     }
@@ -96,6 +111,9 @@ impl Generator {
         if let (Command::Balance { account }, Answer::Balance { balance, version }) = (&request.command, answer) {
             self.balances.insert(account.clone(), (*balance, *version));
         }
+        if let (Command::Exchange(exchange), Answer::Exchanged { worth, .. }) = (&request.command, answer) {
+            self.rates.insert((exchange.debit.clone(), exchange.credit.clone()), worth.rate.clone());
+        }
         let Answer::Made { id } = answer else { return };
         // Also what cannot be settled or given back: somebody tries.
         let (known, who) = match &request.command {
@@ -107,7 +125,11 @@ impl Generator {
             }
             Command::Post { .. } | Command::Reverse { .. } => (&mut self.posted, self.stage.treasurer.clone()),
             Command::Void { .. } => (&mut self.pending, request.who.clone()),
-            Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => return,
+            Command::Batch { .. }
+            | Command::Exchange(_)
+            | Command::SetRate(_)
+            | Command::Step { .. }
+            | Command::Balance { .. } => return,
         };
         known.push_back((who, id.clone()));
         if known.len() > REMEMBERED {
@@ -144,9 +166,21 @@ impl Generator {
     /// Another request under a key that is, or may be, taken.
     fn with_an_old_key(&mut self) -> Request {
         let old = self.random.pick(self.old.make_contiguous()).cloned();
-        let Some(Request { who, key, command: Command::Transfer(_), .. }) = old else { return self.single() };
-        let order = self.order(&who, 0);
-        Request { who, key, dry_run: false, command: Command::Transfer(order) }
+        let Some(Request { who, key, command, .. }) = old else { return self.single() };
+        let moves = !matches!(command, Command::SetRate(_));
+        let command = match command {
+            Command::Transfer(_) => Command::Transfer(self.order(&who, 0)),
+            Command::Exchange(_) => Command::Exchange(self.sound_exchange(&who)),
+            Command::SetRate(_) => Command::SetRate(self.sound_rate()),
+            Command::Batch { .. }
+            | Command::Post { .. }
+            | Command::Void { .. }
+            | Command::Reverse { .. }
+            | Command::Step { .. }
+            | Command::Balance { .. } => return self.single(),
+        };
+        // Who only tries it out hears the same of the key.
+        Request { who, key, dry_run: self.random.one_in(4) && moves, command }
     }
 
     fn single(&mut self) -> Request {
@@ -173,8 +207,16 @@ impl Generator {
     fn asked(&mut self, who: Caller, command: Command) -> Request {
         let dry_run = self.random.one_in(10);
         let key = (!self.random.one_in(if dry_run { 2 } else { 200 })).then(|| self.key());
-        let request = Request { who, key, dry_run, command };
-        if dry_run { request } else { self.keep(request) }
+        self.tried_or_kept(Request { who, key, dry_run, command })
+    }
+
+    /// What is tried out may be asked next, under the same key.
+    fn tried_or_kept(&mut self, request: Request) -> Request {
+        if !request.dry_run {
+            return self.keep(request);
+        }
+        self.tried = Some(request.clone()).filter(|request| request.key.is_some());
+        request
     }
 
     fn payer(&mut self) -> Caller {
@@ -186,7 +228,8 @@ impl Generator {
     }
 
     fn balance(&mut self) -> Request {
-        let place = self.random.pick(&self.stage.places).cloned();
+        let foreign = self.features.exchanges && self.random.one_in(4);
+        let place = if foreign { self.foreign() } else { self.random.pick(&self.stage.places).cloned() };
         let who = match &place {
             Some(place) if self.random.one_in(4) => place.owner.clone(),
             Some(_) | None => self.stage.admin.clone(),
@@ -205,6 +248,11 @@ impl Generator {
             }
             step => {
                 let step = if step % 2 == 0 { Step::Freeze } else { Step::Unfreeze };
+                let till = self.stage.market.tills.last().filter(|_| self.features.exchanges);
+                if let (Some(till), true) = (till, self.random.one_in(4)) {
+                    let step = Command::Step { account: till.drawer.clone(), step };
+                    return Request { who: self.stage.admin.clone(), key: None, dry_run: false, command: step };
+                }
                 (self.stage.changing.id.clone(), step, self.stage.changing.owner.clone())
             }
         };
@@ -235,7 +283,8 @@ impl Generator {
             (false, _) if self.features.reversals => Command::Reverse { of, amount, tag: self.tag(0) },
             (false, _) => return self.single(),
         };
-        let key = Some(self.key());
-        self.keep(Request { who, key, dry_run: false, command })
+        let dry_run = self.random.one_in(4);
+        let key = (!dry_run || self.random.one_in(2)).then(|| self.key());
+        self.tried_or_kept(Request { who, key, dry_run, command })
     }
 }

@@ -12,6 +12,47 @@ use super::command::Request;
 /// How one item of a batch ended: nothing is wrong, or its code.
 pub type Ended = Option<String>;
 
+/// What an exchange comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worth {
+    /// The rate that it is made at.
+    pub rate_id: String,
+    /// The same as a decimal.
+    pub rate: String,
+    /// What is paid, in minor units.
+    pub paid: i64,
+    /// What arrives, in minor units of the other currency.
+    pub received: i64,
+    /// What rounding takes: a part of a minor unit, as a decimal.
+    pub remainder: String,
+}
+
+/// A transfer that a dry run shows: what the call itself would make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sketch {
+    /// Who would pay.
+    pub debit: String,
+    /// Who would receive.
+    pub credit: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// As it would be recorded: posted, pending or voided.
+    pub status: String,
+}
+
+/// An exchange that was made, with its two transfers that clients are told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    /// Its own.
+    pub exchange: String,
+    /// Of what was paid.
+    pub paid: String,
+    /// Of what was received.
+    pub received: String,
+}
+
 /// What a client was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
@@ -22,7 +63,14 @@ pub enum Answer {
         id: String,
     },
     /// It would be made: a dry run.
-    Would,
+    Would(Sketch),
+    /// An exchange was made, or in a dry run would be.
+    Exchanged {
+        /// None in a dry run.
+        ids: Option<Ids>,
+        /// What it comes to.
+        worth: Worth,
+    },
     /// The account is where it was to go.
     Stepped,
     /// A balance.
@@ -54,6 +102,10 @@ pub enum Answer {
 pub enum Verdict {
     /// It is done, or would be.
     Done,
+    /// It would be done so.
+    Would(Sketch),
+    /// The exchange is made, or would be.
+    Exchanged(Worth),
     /// The balance.
     Balance(i64),
     /// A batch, item by item.
@@ -69,7 +121,9 @@ impl Answer {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Made { .. } | Self::Would | Self::Stepped => Verdict::Done,
+            Self::Made { .. } | Self::Stepped => Verdict::Done,
+            Self::Would(sketch) => Verdict::Would(sketch.clone()),
+            Self::Exchanged { worth, .. } => Verdict::Exchanged(worth.clone()),
             Self::Balance { balance, .. } => Verdict::Balance(*balance),
             Self::Each { items } => Verdict::Each(items.iter().map(|item| item.as_ref().err().cloned()).collect()),
             Self::Linked { codes } => Verdict::Linked(codes.clone()),
@@ -77,14 +131,18 @@ impl Answer {
         }
     }
 
-    /// Every transfer that it names.
+    /// Everything made that it names: transfers, an exchange, a rate.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         let (one, many) = match self {
             Self::Made { id } => (Some(id.as_str()), [].as_slice()),
             Self::Each { items } => (None, items.as_slice()),
-            Self::Would | Self::Stepped | Self::Balance { .. } | Self::Linked { .. } | Self::Refused { .. } => {
-                (None, [].as_slice())
-            }
+            Self::Exchanged { ids: Some(ids), .. } => (Some(ids.exchange.as_str()), [].as_slice()),
+            Self::Exchanged { ids: None, .. }
+            | Self::Would(_)
+            | Self::Stepped
+            | Self::Balance { .. }
+            | Self::Linked { .. }
+            | Self::Refused { .. } => (None, [].as_slice()),
         };
         one.into_iter().chain(many.iter().filter_map(|item| item.as_ref().ok()?.as_deref()))
     }

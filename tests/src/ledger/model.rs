@@ -3,12 +3,14 @@
 //! It is slow on purpose where the service is quick: what is held, what was reversed and what was spent within a window
 //! are counted anew from the list each time, so that no counter of ours can be wrong in the way one of theirs is.
 
+mod exchange;
 mod judge;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub use self::judge::{is_decided, is_frozen, target};
+pub use self::exchange::{Deal, Decimal, Rate, UNIT};
+pub use self::judge::{is_decided, is_frozen, shape, target};
 
 /// The largest balance and the largest amount, either way: 2^53 - 1.
 pub const MOST: i128 = (1 << 53) - 1;
@@ -163,6 +165,10 @@ pub struct Ledger {
     debits: BTreeMap<String, Vec<usize>>,
     holds: BTreeMap<String, Vec<usize>>,
     references: BTreeSet<(String, String)>,
+    /// The newest of each pair.
+    rates: BTreeMap<(String, String), Rate>,
+    /// What rounding has gathered, by account.
+    carries: BTreeMap<String, i128>,
 }
 
 impl Ledger {

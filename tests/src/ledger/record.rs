@@ -1,10 +1,13 @@
 //! What a database holds of a ledger: everything that was committed, in its order.
 
+mod exchange;
 mod read;
 
 use std::collections::BTreeMap;
 
 use super::model::{Account, Status};
+
+pub use self::exchange::{Exchanged, SetRate};
 
 /// A transfer's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,10 @@ pub struct Made {
 pub enum Committed {
     /// A transfer.
     Transfer(Made),
+    /// A rate, in force from here on.
+    Rate(SetRate),
+    /// An exchange; its transfers stand before it, one after the other.
+    Exchange(Exchanged),
     /// An account went somewhere else in its life.
     Status {
         /// Which.
@@ -112,6 +119,10 @@ pub struct Record {
     pub entries: Vec<Entry>,
     /// By id.
     pub accounts: BTreeMap<String, Stored>,
+    /// What rounding has gathered and not booked, by account, in 10^-18ths of a minor unit.
+    pub carries: BTreeMap<String, i64>,
+    /// How many keys are taken of those that last for ever: of what moved money, or was declined.
+    pub keys: i64,
 }
 
 impl Record {
@@ -131,7 +142,38 @@ impl Record {
     pub fn transfers(&self) -> impl Iterator<Item = &Made> {
         self.rows.iter().filter_map(|row| match &row.what {
             Committed::Transfer(made) => Some(made),
-            Committed::Status { .. } | Committed::Changed { .. } | Committed::Lapsed { .. } | Committed::Else => None,
+            Committed::Rate(_)
+            | Committed::Exchange(_)
+            | Committed::Status { .. }
+            | Committed::Changed { .. }
+            | Committed::Lapsed { .. }
+            | Committed::Else => None,
+        })
+    }
+
+    /// Every rate, in the order of commit.
+    pub fn rates(&self) -> impl Iterator<Item = &SetRate> {
+        self.rows.iter().filter_map(|row| match &row.what {
+            Committed::Rate(set) => Some(set),
+            Committed::Transfer(_)
+            | Committed::Exchange(_)
+            | Committed::Status { .. }
+            | Committed::Changed { .. }
+            | Committed::Lapsed { .. }
+            | Committed::Else => None,
+        })
+    }
+
+    /// Every exchange, in the order of commit.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Exchanged> {
+        self.rows.iter().filter_map(|row| match &row.what {
+            Committed::Exchange(made) => Some(made),
+            Committed::Transfer(_)
+            | Committed::Rate(_)
+            | Committed::Status { .. }
+            | Committed::Changed { .. }
+            | Committed::Lapsed { .. }
+            | Committed::Else => None,
         })
     }
 }

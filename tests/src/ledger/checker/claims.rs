@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Violation;
 use super::ops::Op;
-use crate::ledger::command::{Command, Mode, Order, Request};
-use crate::ledger::history::Answer;
-use crate::ledger::record::{Committed, Made, Row};
+use crate::ledger::command::{Command, Mode, NewRate, Order, Request};
+use crate::ledger::history::{Answer, Ids};
+use crate::ledger::model::Decimal;
+use crate::ledger::record::{Committed, Exchanged, Made, Row, SetRate};
 
 /// An operation and an item of it.
 pub type Claim = (usize, usize);
@@ -33,28 +34,37 @@ impl Claims {
     }
 }
 
-/// Finds the operation of every transfer.
+/// The item that is an exchange itself; those below it are its transfers, in their order.
+pub const EXCHANGE: usize = 3;
+
+/// Finds the operation of every transfer, exchange and rate.
 pub fn claim(ops: &[Op<'_>], rows: &[Row]) -> (Claims, Vec<Violation>) {
     let (mut claims, mut found) = (Claims::default(), Vec::new());
-    let (tags, ids) = (tags(ops), ids(ops));
-    let mut nameless: Vec<(usize, &Made)> = Vec::new();
-    for (at, made) in rows.iter().enumerate().filter_map(transfer) {
+    let (tags, ids, places) = (tags(ops), ids(ops), places(rows));
+    let legs: HashSet<&str> =
+        rows.iter().filter_map(exchange).flat_map(|made| &made.legs).map(String::as_str).collect();
+    let mut nameless: Vec<usize> = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let Some(id) = named(row).filter(|id| !legs.contains(id)) else { continue };
         // What settles a hold is described as the hold is; a refund may be.
-        let named = made.tag.as_deref().and_then(|tag| tags.get(tag));
-        let named = named.filter(|(op, _)| bears_names(ops[*op].request, made));
-        let known = named.or_else(|| ids.get(made.id.as_str()));
-        match known {
-            Some(claim) => claims.take(at, *claim),
-            None => nameless.push((at, made)),
+        let tag = transfer(row).and_then(|made| Some((made, tags.get(made.tag.as_deref()?)?)));
+        let tagged = tag.filter(|(made, (op, _))| bears_names(ops[*op].request, made)).map(|(_, claim)| claim);
+        match tagged.or_else(|| ids.get(id)) {
+            Some(claim) => claims.take_all((at, row), *claim, &places),
+            None => nameless.push(at),
         }
     }
-    // A post and a void carry no name of ours: what nobody was told of belongs to some client who knows nothing.
+    // A post, a void, an exchange and a rate carry no name of ours: what nobody was told of belongs to some client who
+    // knows nothing.
     let taken: HashSet<usize> = claims.of_op.keys().copied().collect();
     let mut open: Vec<usize> = (0..ops.len()).filter(|op| ops[*op].end.is_none() && !taken.contains(op)).collect();
-    for (at, made) in nameless {
-        match open.iter().position(|op| could_be(ops[*op].request, made)) {
-            Some(place) => claims.take(at, (open.swap_remove(place), 0)),
-            None => found.push(Violation::new("phantom", format!("nobody asked for {made:?}"))),
+    for at in nameless {
+        let row = &rows[at];
+        let whole: Vec<_> = exchange(row).into_iter().flat_map(|made| &made.legs).collect();
+        let whole: Vec<_> = whole.into_iter().filter_map(|id| transfer(&rows[*places.get(id.as_str())?])).collect();
+        match open.iter().position(|op| could_be(ops[*op].request, row, &whole)) {
+            Some(place) => claims.take_all((at, row), (open.swap_remove(place), 0), &places),
+            None => found.push(Violation::new("phantom", format!("nobody asked for {row:?}"))),
         }
     }
     for (number, op) in ops.iter().enumerate() {
@@ -71,20 +81,54 @@ impl Claims {
         self.of_row.insert(row, claim);
         self.of_op.entry(claim.0).or_default().push((claim.1, row));
     }
+
+    /// An exchange is taken with its transfers.
+    fn take_all(&mut self, (at, row): (usize, &Row), claim: Claim, places: &HashMap<&str, usize>) {
+        let Some(made) = exchange(row) else { return self.take(at, claim) };
+        for (item, id) in made.legs.iter().enumerate() {
+            if let Some(leg) = places.get(id.as_str()) {
+                self.take(*leg, (claim.0, item));
+            }
+        }
+        self.take(at, (claim.0, EXCHANGE));
+    }
 }
 
-fn transfer((at, row): (usize, &Row)) -> Option<(usize, &Made)> {
+fn places(rows: &[Row]) -> HashMap<&str, usize> {
+    rows.iter().enumerate().filter_map(|(at, row)| Some((named(row)?, at))).collect()
+}
+
+/// The id of what somebody asked for.
+fn named(row: &Row) -> Option<&str> {
     match &row.what {
-        Committed::Transfer(made) => Some((at, made)),
+        Committed::Transfer(made) => Some(&made.id),
+        Committed::Rate(set) => Some(&set.id),
+        Committed::Exchange(made) => Some(&made.id),
         Committed::Status { .. } | Committed::Changed { .. } | Committed::Lapsed { .. } | Committed::Else => None,
     }
+}
+
+fn transfer(row: &Row) -> Option<&Made> {
+    if let Committed::Transfer(made) = &row.what { Some(made) } else { None }
+}
+
+fn rate(row: &Row) -> Option<&SetRate> {
+    if let Committed::Rate(set) = &row.what { Some(set) } else { None }
+}
+
+fn exchange(row: &Row) -> Option<&Exchanged> {
+    if let Committed::Exchange(made) = &row.what { Some(made) } else { None }
 }
 
 /// Which order a description names. Of several attempts at one order the one that may have done something counts.
 fn tags<'a>(ops: &[Op<'a>]) -> HashMap<&'a str, Claim> {
     let mut tags = HashMap::new();
     let mut by_weight: Vec<_> = ops.iter().enumerate().collect();
-    by_weight.sort_by_key(|(_, op)| op.unknown || op.end.as_ref().is_some_and(|end| !end.answer.refuses()));
+    by_weight.sort_by_key(|(_, op)| {
+        // A dry run first: what was tried may be asked in earnest afterwards.
+        let may = op.unknown || op.end.as_ref().is_some_and(|end| !end.answer.refuses());
+        (!op.request.only_asks(), may)
+    });
     for (number, op) in by_weight {
         for (item, tag) in names(op.request).into_iter().enumerate() {
             if !tag.is_empty() {
@@ -100,7 +144,12 @@ fn names(request: &Request) -> Vec<&str> {
         Command::Transfer(order) => vec![order.tag.as_str()],
         Command::Batch { orders, .. } => orders.iter().map(|order| order.tag.as_str()).collect(),
         Command::Reverse { tag, .. } => vec![tag.as_str()],
-        Command::Post { .. } | Command::Void { .. } | Command::Step { .. } | Command::Balance { .. } => Vec::new(),
+        Command::Post { .. }
+        | Command::Void { .. }
+        | Command::Exchange(_)
+        | Command::SetRate(_)
+        | Command::Step { .. }
+        | Command::Balance { .. } => Vec::new(),
     }
 }
 
@@ -109,7 +158,12 @@ fn bears_names(request: &Request, made: &Made) -> bool {
     match &request.command {
         Command::Transfer(_) | Command::Batch { .. } => made.pending_of.is_none() && made.reversal_of.is_none(),
         Command::Reverse { of, .. } => made.reversal_of.as_ref() == Some(of),
-        Command::Post { .. } | Command::Void { .. } | Command::Step { .. } | Command::Balance { .. } => false,
+        Command::Post { .. }
+        | Command::Void { .. }
+        | Command::Exchange(_)
+        | Command::SetRate(_)
+        | Command::Step { .. }
+        | Command::Balance { .. } => false,
     }
 }
 
@@ -118,26 +172,56 @@ fn ids<'a>(ops: &'a [Op<'_>]) -> HashMap<&'a str, Claim> {
     told.flat_map(|(number, end)| end.answer.ids().map(move |id| (id, (number, 0)))).collect()
 }
 
-fn could_be(request: &Request, made: &Made) -> bool {
-    if request.only_asks() || request.who.user != made.by {
+/// Whether a row, with the transfers of an exchange, may be what came of a request.
+fn could_be(request: &Request, row: &Row, legs: &[&Made]) -> bool {
+    if request.only_asks() {
         return false;
     }
+    match &row.what {
+        Committed::Transfer(made) => request.who.user == made.by && could_settle(&request.command, made),
+        Committed::Rate(set) => {
+            request.who.user == set.by && matches!(&request.command, Command::SetRate(new) if is_as_set(new, set))
+        }
+        Committed::Exchange(made) => {
+            let Command::Exchange(asked) = &request.command else { return false };
+            let [paid, received, ..] = legs else { return false };
+            request.who.user == made.by
+                && (&paid.debit, &received.credit, paid.amount) == (&asked.debit, &asked.credit, asked.amount)
+        }
+        Committed::Status { .. } | Committed::Changed { .. } | Committed::Lapsed { .. } | Committed::Else => false,
+    }
+}
+
+fn could_settle(command: &Command, made: &Made) -> bool {
     let of = |whole: &Option<String>, of: &String, amount: &Option<i64>| {
         whole.as_ref() == Some(of) && amount.is_none_or(|amount| amount == made.amount)
     };
-    match &request.command {
+    match command {
         Command::Post { of: hold, amount, .. } => made.status == "posted" && of(&made.pending_of, hold, amount),
         Command::Void { of: hold } => made.status == "voided" && of(&made.pending_of, hold, &None),
         Command::Reverse { of: paid, amount, .. } => of(&made.reversal_of, paid, amount),
-        Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => false,
+        Command::Transfer(_)
+        | Command::Batch { .. }
+        | Command::Exchange(_)
+        | Command::SetRate(_)
+        | Command::Step { .. }
+        | Command::Balance { .. } => false,
     }
+}
+
+fn is_as_set(new: &NewRate, set: &SetRate) -> bool {
+    let there = Decimal::parse(&set.rate);
+    (&new.base, &new.quote) == (&set.pair.0, &set.pair.1)
+        && (&new.base_account, &new.quote_account, &new.rounding_account) == (&set.base, &set.quote, &set.rounding)
+        && (Decimal::parse(&new.rate), new.valid_until) == (there, set.valid_until)
+        && there.is_some_and(|rate| rate.to_string() == set.rate)
 }
 
 /// What clients were told, against what was committed.
 fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut find = |name, what: String| found.push(Violation::new(name, format!("{what}: {:?}", op.request)));
-    let ids: Vec<_> = own.iter().filter_map(|(item, row)| Some((*item, transfer((0, row))?.1.id.as_str()))).collect();
+    let ids: Vec<_> = own.iter().filter_map(|(item, row)| Some((*item, named(row)?))).collect();
     let mut items = HashSet::new();
     for (item, id) in &ids {
         if !items.insert(item) {
@@ -153,11 +237,16 @@ fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
     }
     let expected: Vec<(usize, Option<&str>)> = match &end.answer {
         Answer::Made { id } => vec![(0, Some(id.as_str()))],
+        Answer::Exchanged { ids: Some(ids), .. } => {
+            let Ids { exchange, paid, received } = ids;
+            vec![(0, Some(paid.as_str())), (1, Some(received.as_str())), (EXCHANGE, Some(exchange.as_str()))]
+        }
         Answer::Each { items } if !op.request.only_asks() => {
             items.iter().map(|item| item.as_ref().ok().and_then(Option::as_deref)).enumerate().collect()
         }
         Answer::Each { .. }
-        | Answer::Would
+        | Answer::Exchanged { ids: None, .. }
+        | Answer::Would(_)
         | Answer::Stepped
         | Answer::Balance { .. }
         | Answer::Linked { .. }
@@ -178,14 +267,21 @@ fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
 /// What was asked, against what was committed.
 fn asked(request: &Request, own: &[(usize, &Row)]) -> Vec<Violation> {
     let mut found = Vec::new();
+    if let (Command::SetRate(new), Some(set)) = (&request.command, own.first().and_then(|(_, row)| rate(row))) {
+        if !is_as_set(new, set) || set.by != request.who.user {
+            found.push(Violation::new("altered", format!("{request:?} became {set:?}")));
+        }
+    }
     for (item, row) in own {
-        let Some((_, made)) = transfer((0, row)) else { continue };
+        let Some(made) = transfer(row) else { continue };
         let order = match &request.command {
             Command::Transfer(order) => Some(order),
             Command::Batch { orders, .. } => orders.get(*item),
             Command::Post { .. }
             | Command::Void { .. }
             | Command::Reverse { .. }
+            | Command::Exchange(_)
+            | Command::SetRate(_)
             | Command::Step { .. }
             | Command::Balance { .. } => None,
         };

@@ -1,5 +1,6 @@
 //! The committed rows once more, through the model, in their order; and what left no row, wherever it fits.
 
+mod exchange;
 mod floating;
 
 use std::collections::{HashMap, HashSet};
@@ -36,6 +37,7 @@ pub fn replay(opening: &Record, closing: &Record, scene: &Scene<'_>) -> Vec<Viol
         ledger: opened(opening, closing),
         entries: closing.entries.iter().map(|entry| ((&*entry.transfer, &*entry.account), entry)).collect(),
         settled: HashSet::new(),
+        turned: HashMap::new(),
         instant: 0,
         found: Vec::new(),
     };
@@ -60,6 +62,8 @@ fn opened(opening: &Record, closing: &Record) -> Ledger {
         let fresh = Account { status: Status::Open, balance: 0, seq: 0, version: 1, ..stored.account.clone() };
         ledger.open(id, opening.accounts.get(id).map_or(fresh, |there| there.account.clone()));
     }
+    opening.rates().filter_map(exchange::rate).for_each(|rate| ledger.set_rate(rate));
+    opening.carries.iter().for_each(|(account, carry)| ledger.set_carry(account, (*carry).into()));
     ledger
 }
 
@@ -69,6 +73,8 @@ struct Replay<'a> {
     entries: HashMap<(&'a str, &'a str), &'a Entry>,
     /// Holds whose end was written down.
     settled: HashSet<String>,
+    /// At which row an account's status changed last.
+    turned: HashMap<String, usize>,
     instant: i64,
     found: Vec<Violation>,
 }
@@ -83,10 +89,15 @@ impl<'a> Replay<'a> {
         let row = &self.scene.rows[at];
         match &row.what {
             Committed::Transfer(made) => return self.transfer(at, row, made),
-            Committed::Status { account, to } => self.status(row, account, *to),
+            Committed::Rate(set) => self.rate(at, row, set),
+            Committed::Status { account, to } => {
+                self.status(row, account, *to);
+                self.turned.insert(account.clone(), at);
+            }
             Committed::Changed { account } => self.ledger.change(account, |_| {}),
             Committed::Lapsed { transfer } => self.lapse(row, transfer),
-            Committed::Else => {}
+            // Said with its first transfer.
+            Committed::Exchange(_) | Committed::Else => {}
         }
         at + 1
     }
@@ -114,7 +125,8 @@ impl<'a> Replay<'a> {
                 self.enter(row, made, blind(&self.ledger, made, row.at));
             }
             Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => self.settling(row, made, op),
-            Command::Step { .. } | Command::Balance { .. } => {
+            Command::Exchange(_) => return self.exchange(at, number),
+            Command::SetRate(_) | Command::Step { .. } | Command::Balance { .. } => {
                 self.enter(row, made, blind(&self.ledger, made, row.at));
             }
         }
@@ -203,6 +215,8 @@ impl<'a> Replay<'a> {
             | Command::Post { .. }
             | Command::Void { .. }
             | Command::Reverse { .. }
+            | Command::Exchange(_)
+            | Command::SetRate(_)
             | Command::Balance { .. } => false,
         });
         if !asked {
@@ -251,6 +265,15 @@ impl<'a> Replay<'a> {
             let held: i128 = open.map(|(number, _)| self.ledger.left(number)).sum();
             if held != stored.held.into() {
                 found.push(Violation::new("held_is_open_holds", format!("{id}: {held} instead of {}", stored.held)));
+            }
+        }
+        for account in closing.carries.keys().chain(closing.rates().map(|set| &set.rounding)) {
+            let (expected, there) = (self.ledger.carry(account), closing.carries.get(account));
+            if there.map(|carry| i128::from(*carry)) != Some(expected) {
+                found.push(Violation::new(
+                    "not_as_the_model",
+                    format!("{expected} gathered for {account}, not {there:?}"),
+                ));
             }
         }
         self.found.extend(found);

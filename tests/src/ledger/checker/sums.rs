@@ -1,8 +1,9 @@
 //! What holds of entries by themselves: dense, folding into balances, two of each transfer, adding up to nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Violation;
+use crate::ledger::model::UNIT;
 use crate::ledger::record::Record;
 
 /// Every entry of the whole ledger, and every balance.
@@ -51,6 +52,35 @@ pub fn entries(record: &Record) -> Vec<Violation> {
             found.push(Violation::new("positions_grow", format!("{row:?} after {}", before.0)));
         }
         before = (row.position, row.at);
+    }
+    found.extend(rounding(record));
+    found
+}
+
+/// What rounding took in all is what was booked of it and what is not: nothing of it is lost, and nothing made.
+fn rounding(record: &Record) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let transfers: HashMap<_, _> = record.transfers().map(|made| (&made.id, made)).collect();
+    let accounts: BTreeMap<_, _> = record.rates().map(|set| (&set.id, &set.rounding)).collect();
+    let mut taken: BTreeMap<&str, i128> = BTreeMap::new();
+    for made in record.exchanges() {
+        let legs: Vec<_> = made.legs.iter().filter_map(|id| transfers.get(id)).collect();
+        let (Some(account), [paid, received, more @ ..]) = (accounts.get(&made.rate_id), legs.as_slice()) else {
+            found.push(Violation::new("torn", format!("{made:?} has {legs:?}")));
+            continue;
+        };
+        if paid.currency == received.currency || more.iter().any(|booked| booked.credit != **account) {
+            found.push(Violation::new("torn", format!("{made:?} has {legs:?}")));
+        }
+        let booked: i128 = more.iter().map(|booked| i128::from(booked.amount) * UNIT).sum();
+        *taken.entry(account).or_default() += i128::from(made.remainder) - booked;
+    }
+    for (account, left) in taken {
+        let carry = record.carries.get(account).copied().unwrap_or_default();
+        if left != carry.into() {
+            let what = format!("{left} is taken and not booked for {account}, and {carry} gathered");
+            found.push(Violation::new("remainder_is_kept", what));
+        }
     }
     found
 }

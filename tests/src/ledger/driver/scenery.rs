@@ -1,10 +1,11 @@
 //! Setting a stage on a fresh ledger: accounts in every state, with money in them.
 
 use serde_json::{Value, json};
+use shared::clock::Clock;
 
 use super::Door;
-use crate::ledger::command::{Caller, Command, Order, Request, Step};
-use crate::ledger::generator::{Place, Stage};
+use crate::ledger::command::{Caller, Command, NewRate, Order, Request, Step};
+use crate::ledger::generator::{Market, Place, Stage, Till};
 use crate::ledger::model::MOST;
 
 /// Who plays.
@@ -20,6 +21,21 @@ pub struct Cast {
 
 /// What may leave the third account within a minute: minor units, transfers.
 const LIMIT: (i64, i64) = (1_500, 60);
+
+/// Two, none and three decimals; US dollars first, and last the one whose till is frozen now and then.
+const CURRENCIES: [&str; 4] = ["USD", "EUR", "JPY", "KWD"];
+
+/// The first rates, between neighbours: from which of them to which, and how many microseconds they last, if not for ever.
+const RATES: [(usize, usize, &str, Option<i64>); 8] = [
+    (0, 1, "0.9234", None),
+    (1, 0, "1.07", None),
+    (1, 2, "163.5", Some(2_000_000)),
+    (2, 1, "0.0061", None),
+    (2, 3, "0.002", None),
+    (3, 2, "491.07", None),
+    (3, 0, "3.25", None),
+    (0, 3, "0.3075", Some(5_000_000)),
+];
 
 /// What each account has to begin with.
 const MONEY: i64 = 2_000;
@@ -55,6 +71,7 @@ pub async fn set(door: &Door, cast: &Cast, accounts: usize) -> Stage {
     let close = Command::Step { account: closed.id.clone(), step: Step::Close };
     door.must(&Request { who: admin.clone(), key: None, dry_run: false, command: close }).await;
     door.operate(admin, ("PATCH", &format!("/accounts/{}", capped.id)), json!({"ceiling": 0})).await;
+    let market = open_market(door, cast).await;
     let (amount, count) = LIMIT;
     let limits = json!({"limits": [{"window": 60, "amount": amount, "count": count}]});
     door.operate(admin, ("PUT", &format!("/accounts/{}/limits", places[2].id)), limits).await;
@@ -70,8 +87,41 @@ pub async fn set(door: &Door, cast: &Cast, accounts: usize) -> Stage {
         full,
         capped,
         closing,
+        market,
         nobodys: "00000000-0000-7000-8000-000000000000".to_owned(),
     }
+}
+
+/// Accounts in other currencies for the first customers, the bank's tills, and the first rates.
+async fn open_market(door: &Door, Cast { customers, treasurer, .. }: &Cast) -> Market {
+    let (mut tills, mut foreign) = (Vec::new(), Vec::new());
+    for currency in CURRENCIES {
+        let [drawer, one, other] = ["drawer", "rounding", "rounding"].map(|_| door.open(treasurer, currency, "system"));
+        let (drawer, rounding) = (drawer.await.id, [one.await.id, other.await.id]);
+        for owner in customers.iter().take(3).filter(|_| currency != CURRENCIES[0]) {
+            let place = door.open(owner, currency, "user").await;
+            let order = Order { currency: currency.to_owned(), ..Order::usd(&drawer, &place.id, MONEY) };
+            door.pay(treasurer, order).await;
+            foreign.push((place, currency.to_owned()));
+        }
+        tills.push(Till { currency: currency.to_owned(), drawer, rounding });
+    }
+    let opened = Clock::system().now_micros();
+    for (base, quote, rate, lasts) in RATES {
+        let (base, quote): (&Till, &Till) = (&tills[base], &tills[quote]);
+        let new = NewRate {
+            base: base.currency.clone(),
+            quote: quote.currency.clone(),
+            rate: rate.to_owned(),
+            base_account: base.drawer.clone(),
+            quote_account: quote.drawer.clone(),
+            rounding_account: quote.rounding[0].clone(),
+            valid_until: lasts.map(|lasts| opened + lasts),
+        };
+        let command = Command::SetRate(new);
+        door.must(&Request { who: treasurer.clone(), key: None, dry_run: false, command }).await;
+    }
+    Market { foreign, tills, opened }
 }
 
 impl Door {

@@ -11,6 +11,28 @@ pub struct Place {
     pub owner: Caller,
 }
 
+/// The bank's accounts of one currency for exchanges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Till {
+    /// ISO 4217.
+    pub currency: String,
+    /// What is paid in goes to, and what is paid out comes from.
+    pub drawer: String,
+    /// Where what rounding takes is booked: one of these.
+    pub rounding: [String; 2],
+}
+
+/// Where currencies are exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Market {
+    /// Customers' accounts in other currencies than US dollars: each with its currency.
+    pub foreign: Vec<(Place, String)>,
+    /// The bank's: US dollars first, and last the one that is frozen now and then.
+    pub tills: Vec<Till>,
+    /// When it opened, in microseconds since the epoch.
+    pub opened: i64,
+}
+
 /// People and accounts in every state that a command may meet.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -36,6 +58,8 @@ pub struct Stage {
     pub capped: Place,
     /// Empty ones, to be closed.
     pub closing: Vec<Place>,
+    /// Where currencies are exchanged.
+    pub market: Market,
     /// No account, and no transfer.
     pub nobodys: String,
 }

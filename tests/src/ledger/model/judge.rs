@@ -1,12 +1,12 @@
 //! What the ledger would answer, and what becomes of it then.
 
 use super::rules::{Ordered, POST, REVERSE, Settled, VOID};
-use super::{Kind, Ledger, Status, Transfer};
-use crate::ledger::command::{Caller, Command, Mode, Order, Request, Step};
-use crate::ledger::history::{Ended, Verdict};
+use super::{Decimal, Kind, Ledger, Status, Transfer};
+use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step};
+use crate::ledger::history::{Ended, Sketch, Verdict};
 
 /// Refusals that rest on what is stored: they are kept under the key.
-const DECIDED: [&str; 19] = [
+const DECIDED: [&str; 24] = [
     "debit_account_not_found",
     "credit_account_not_found",
     "currency_mismatch",
@@ -26,6 +26,11 @@ const DECIDED: [&str; 19] = [
     "amount_exceeds_pending",
     "amount_exceeds_original",
     "linked_item_declined",
+    "currencies_must_be_different",
+    "no_exchange_rate",
+    "exchange_rate_changed",
+    "exchange_amount_unpayable",
+    "exchange_with_rate_account",
 ];
 
 /// Whether a refusal rests on what is stored.
@@ -40,15 +45,34 @@ pub fn is_frozen(request: &Request, verdict: &Verdict) -> bool {
     if request.only_asks() || request.key.is_none() {
         return false;
     }
-    // A step that is refused leaves nothing behind, not even its key.
-    if let Command::Step { .. } = request.command {
+    // Of what moves no money a refusal leaves nothing behind, not even its key.
+    if !request.moves_money() {
         return *verdict == Verdict::Done;
     }
     match verdict {
-        Verdict::Done | Verdict::Each(_) => true,
-        Verdict::Balance(_) => false,
+        Verdict::Done | Verdict::Exchanged(_) | Verdict::Each(_) => true,
+        Verdict::Would(_) | Verdict::Balance(_) => false,
         Verdict::Linked(codes) => codes.iter().all(|code| is_decided(code)),
         Verdict::Refused(code) => is_decided(code),
+    }
+}
+
+/// What is wrong with a body as it stands; of a batch's items each is judged in its turn.
+#[must_use]
+pub fn shape(request: &Request) -> Option<&'static str> {
+    let no_decimal = |text: &String| Decimal::parse(text).is_none().then_some("validation_failed");
+    match &request.command {
+        Command::Transfer(order) => order.spoiled.map(Spoil::code),
+        Command::Exchange(exchange) => {
+            exchange.spoiled.map(Spoil::code).or_else(|| exchange.rate.as_ref().and_then(no_decimal))
+        }
+        Command::SetRate(new) => no_decimal(&new.rate),
+        Command::Batch { .. }
+        | Command::Post { .. }
+        | Command::Void { .. }
+        | Command::Reverse { .. }
+        | Command::Step { .. }
+        | Command::Balance { .. } => None,
     }
 }
 
@@ -66,12 +90,8 @@ impl Ledger {
 
     fn say(&mut self, request: &Request, now: i64, strict: bool) -> Verdict {
         let who = &request.who;
-        let shape = match &request.command {
-            Command::Transfer(order) => order.spoiled.map(|spoiled| spoiled.code()),
-            _ => None,
-        };
-        let keyless = request.key.is_none() && !request.only_asks() && !matches!(request.command, Command::Step { .. });
-        if let Some(code) = shape.or(keyless.then_some("idempotency_key_required")) {
+        let keyless = request.key.is_none() && request.moves_money() && !request.only_asks();
+        if let Some(code) = shape(request).or(keyless.then_some("idempotency_key_required")) {
             return Verdict::Refused(code.to_owned());
         }
         match &request.command {
@@ -81,10 +101,42 @@ impl Ledger {
                 None => Verdict::Refused("not_found".to_owned()),
             },
             Command::Step { account, step } => refused(self.step(who, account, *step, now)),
-            Command::Transfer(order) => refused(self.order(who, order, now, strict)),
-            Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
-                refused(self.settlement(who, &request.command, now))
+            Command::Transfer(order) => {
+                let code = self.order(who, order, now, strict);
+                self.done(request, code, || Some(self.made(order, String::new(), now)))
             }
+            Command::Exchange(exchange) => match self.deal(who, exchange, now, strict) {
+                Ok(deal) => Verdict::Exchanged(deal.worth),
+                Err(code) => Verdict::Refused(code.to_owned()),
+            },
+            Command::SetRate(new) => refused(self.rate_refusal(who, new, now)),
+            Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
+                let code = self.settlement(who, &request.command, now);
+                self.done(request, code, || self.settling(who, &request.command, String::new(), now))
+            }
+        }
+    }
+
+    /// A dry run shows what it would make.
+    fn done(&self, request: &Request, code: Option<&'static str>, made: impl FnOnce() -> Option<Transfer>) -> Verdict {
+        match (code, request.dry_run) {
+            (None, true) => made().map_or(Verdict::Done, |made| Verdict::Would(self.sketch(&made))),
+            (Some(_), _) | (None, false) => refused(code),
+        }
+    }
+
+    fn sketch(&self, made: &Transfer) -> Sketch {
+        let status = match made.kind {
+            Kind::Pending { .. } => "pending",
+            Kind::Voiding { .. } => "voided",
+            Kind::Posted | Kind::Posting { .. } | Kind::Reversal { .. } => "posted",
+        };
+        Sketch {
+            debit: made.debit.clone(),
+            credit: made.credit.clone(),
+            amount: i64::try_from(made.amount).unwrap_or(i64::MAX),
+            currency: self.account(&made.debit).map(|account| account.currency.clone()).unwrap_or_default(),
+            status: status.to_owned(),
         }
     }
 
@@ -106,7 +158,12 @@ impl Ledger {
             Command::Post { of, amount, .. } => case(of, *amount).refusal(POST),
             Command::Void { of } => case(of, None).refusal(VOID),
             Command::Reverse { of, amount, .. } => case(of, *amount).refusal(REVERSE),
-            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => None,
+            Command::Transfer(_)
+            | Command::Batch { .. }
+            | Command::Exchange(_)
+            | Command::SetRate(_)
+            | Command::Step { .. }
+            | Command::Balance { .. } => None,
         }
     }
 
@@ -171,25 +228,24 @@ impl Ledger {
     #[must_use]
     pub fn settling(&self, who: &Caller, command: &Command, id: String, at: i64) -> Option<Transfer> {
         let case = |of, amount| Settled { ledger: self, who, of, amount, now: at };
-        let (of, wish, turned) = match command {
-            Command::Post { of, amount, .. } => (of, case(of, *amount), false),
-            Command::Void { of } => (of, case(of, None), false),
-            Command::Reverse { of, amount, .. } => (of, case(of, *amount), true),
-            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => {
-                return None;
+        let number = |of: &str| self.transfer(of).map(|(number, _)| number);
+        let (wish, kind, turned) = match command {
+            Command::Post { of, amount, release } => {
+                let (wish, of) = (case(of, *amount), number(of)?);
+                let released = if *release { wish.left() - wish.wanted() } else { 0 };
+                (wish, Kind::Posting { of, released }, false)
             }
+            Command::Void { of } => (case(of, None), Kind::Voiding { of: number(of)? }, false),
+            Command::Reverse { of, amount, .. } => (case(of, *amount), Kind::Reversal { of: number(of)? }, true),
+            Command::Transfer(_)
+            | Command::Batch { .. }
+            | Command::Exchange(_)
+            | Command::SetRate(_)
+            | Command::Step { .. }
+            | Command::Balance { .. } => return None,
         };
-        let (number, original) = self.transfer(of)?;
+        let (_, original) = self.transfer(wish.of)?;
         let amount = wish.wanted();
-        let kind = match command {
-            Command::Post { release: true, .. } => Kind::Posting { of: number, released: wish.left() - amount },
-            Command::Post { .. } => Kind::Posting { of: number, released: 0 },
-            Command::Void { .. } => Kind::Voiding { of: number },
-            Command::Reverse { .. } => Kind::Reversal { of: number },
-            Command::Transfer(_) | Command::Batch { .. } | Command::Step { .. } | Command::Balance { .. } => {
-                return None;
-            }
-        };
         let (debit, credit) = (original.debit.clone(), original.credit.clone());
         let (debit, credit) = if turned { (credit, debit) } else { (debit, credit) };
         Some(Transfer { id, debit, credit, amount, at, reference: None, kind })

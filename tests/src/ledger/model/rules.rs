@@ -207,12 +207,12 @@ impl<'a> Settled<'a> {
     }
 }
 
-fn out_of_range(amount: i64) -> bool {
+pub(super) fn out_of_range(amount: i64) -> bool {
     !(1..=MOST).contains(&i128::from(amount))
 }
 
 /// A system account is whoever's is a treasurer now, whoever opened it.
-fn is_theirs(who: &Caller, account: &Account) -> bool {
+pub(super) fn is_theirs(who: &Caller, account: &Account) -> bool {
     if account.system { who.role.treasury() } else { account.owner == who.user }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
 
-use super::{Committed, Entry, Made, Record, Row, Stored};
+use super::{Committed, Entry, Exchanged, Made, Record, Row, SetRate, Stored};
 use crate::ledger::model::{Account, Limit, Status};
 
 /// `#name` is an id, `@name` any other column.
@@ -19,6 +19,16 @@ const ACCOUNTS: &str = "SELECT #id, #owner_id, @kind, @currency, @status, @balan
                         @version, @next_expiry FROM accounts";
 
 const LIMITS: &str = "SELECT #account_id, @window_seconds, @most_amount, @most_count FROM account_limits";
+
+const RATES: &str = "SELECT @position, @created_at, #id, @base, @quote, @rate, #base_account_id, #quote_account_id, \
+                     #rounding_account_id, @valid_until, #created_by FROM exchange_rates";
+
+const EXCHANGES: &str = "SELECT @position, @created_at, #id, #rate_id, #paid_transfer_id, #received_transfer_id, \
+                         #rounding_transfer_id, @remainder, #created_by FROM exchanges";
+
+const CARRIES: &str = "SELECT #rounding_account_id, @grains FROM exchange_carries";
+
+const KEYS: &str = "SELECT @count(*) FROM transfer_keys";
 
 type Line = Vec<Option<String>>;
 
@@ -37,6 +47,8 @@ impl Record {
         let mut door = Door::open(url).await?;
         door.hold_still().await?;
         let mut rows: Vec<_> = door.lines(TRANSFERS).await?.into_iter().map(transfer).collect();
+        rows.extend(door.lines(RATES).await?.into_iter().map(rate));
+        rows.extend(door.lines(EXCHANGES).await?.into_iter().map(exchange));
         rows.extend(door.lines(EVENTS).await?.into_iter().filter_map(event));
         rows.sort_by_key(|row| row.position);
         // Here and not there: a text of digits does not sort as its number.
@@ -46,7 +58,9 @@ impl Record {
         for (id, limit) in door.lines(LIMITS).await?.into_iter().map(limit) {
             accounts.entry(id).and_modify(|stored| stored.account.limits.push(limit));
         }
-        Ok(Self { rows, entries, accounts })
+        let carries = door.lines(CARRIES).await?.into_iter().map(carry).collect();
+        let keys = door.lines(KEYS).await?.into_iter().map(|line| Columns(line.into_iter()).number()).sum();
+        Ok(Self { rows, entries, accounts, carries, keys })
     }
 }
 
@@ -148,13 +162,49 @@ fn transfer(line: Line) -> Row {
     Row { position, at, what: Committed::Transfer(made) }
 }
 
-/// The transfers' own events stand at their transfers' positions and say nothing more.
+fn rate(line: Line) -> Row {
+    let mut columns = Columns(line.into_iter());
+    let (position, at) = (columns.number(), columns.number());
+    let set = SetRate {
+        id: columns.id(),
+        pair: (columns.text(), columns.text()),
+        rate: columns.text(),
+        base: columns.id(),
+        quote: columns.id(),
+        rounding: columns.id(),
+        valid_until: columns.maybe_number(),
+        by: columns.id(),
+    };
+    Row { position, at, what: Committed::Rate(set) }
+}
+
+fn exchange(line: Line) -> Row {
+    let mut columns = Columns(line.into_iter());
+    let (position, at) = (columns.number(), columns.number());
+    let made = Exchanged {
+        id: columns.id(),
+        rate_id: columns.id(),
+        legs: [columns.maybe_id(), columns.maybe_id(), columns.maybe_id()].into_iter().flatten().collect(),
+        remainder: columns.number(),
+        by: columns.id(),
+    };
+    Row { position, at, what: Committed::Exchange(made) }
+}
+
+fn carry(line: Line) -> (String, i64) {
+    let mut columns = Columns(line.into_iter());
+    (columns.id(), columns.number())
+}
+
+/// The own events of transfers, rates and exchanges stand at their positions and say nothing more.
 fn event(line: Line) -> Option<Row> {
     let mut columns = Columns(line.into_iter());
     let (position, at, kind, subject) = (columns.number(), columns.number(), columns.text(), columns.id());
     let status = |to| Committed::Status { account: subject.clone(), to };
     let what = match kind.as_str() {
-        "transfer.posted" | "transfer.pending" | "transfer.voided" => return None,
+        "transfer.posted" | "transfer.pending" | "transfer.voided" | "exchange.made" | "exchange_rate.set" => {
+            return None;
+        }
         "transfer.expired" => Committed::Lapsed { transfer: subject },
         "account.frozen" => status(Status::Frozen),
         "account.unfrozen" => status(Status::Open),
