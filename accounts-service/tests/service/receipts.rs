@@ -1,5 +1,6 @@
 //! Receipts: what every endpoint gives, whoever may have it, and that it says what the ledger holds.
 
+mod clocks;
 mod command;
 mod rotation;
 mod sealed;
