@@ -243,6 +243,15 @@ cost = 6
 }
 
 #[test]
+fn no_copy_of_a_key_set_outlives_its_time() {
+    let config = read("", &[]).unwrap();
+    let sets = config.routes.iter().filter(|row| row.path.ends_with("jwks.json") || row.path.ends_with("-keys.json"));
+    let kept: Vec<_> = sets.filter_map(|row| row.cache.as_ref()).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|kept| kept.stale_if_error.is_none() && kept.stale_while_revalidate.is_none()));
+}
+
+#[test]
 fn tls_wants_certificates_and_authorities_before_it_asks_for_any() {
     let errors = read(
         r#"
