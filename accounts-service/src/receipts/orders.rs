@@ -77,8 +77,9 @@ async fn carry_out(config: &Config, db: &Database, clock: &Clock, order: KeyOrde
         let seal = prepare(&config.receipts, db, clock).await?;
         let wait = i64::try_from(config.receipts.publish_before.get().as_micros()).unwrap_or(i64::MAX);
         let transaction = store::begin(db).await?;
-        // Whoever waited for another order would else go by an instant that has long been.
-        let now = clock.now_micros();
+        // Whoever waited for another order would else go by an instant that has long been; and by the database's clock, so that
+        // it makes no difference which machine the order is given on.
+        let now = if clock.is_manual() { clock.now_micros() } else { store::now(&transaction, &db.backend).await? };
         let before = store::load(&transaction).await?;
         let mut after = before.clone();
         change(&mut after, &seal, &order, (now, wait))?;
@@ -103,13 +104,13 @@ fn change(ring: &mut Ring, seal: &Seal, order: &KeyOrder, (now, wait): (i64, i64
             if since > now {
                 return Err(OrderError::Future(instant(since)));
             }
-            let signed = ring.signer(now).is_some_and(|held| held.kid == *kid);
             ring.revoke(kid, since, now).map_err(|why| match why {
                 Irrevocable::Unknown => OrderError::Unknown(kid.clone()),
                 Irrevocable::Already => OrderError::Already(kid.clone()),
             })?;
-            if signed {
-                // Nothing that this one has signed in the second of the order is believed anyway.
+            // Whatever it did by this clock: somebody has to sign.
+            if ring.signer(now).is_none() {
+                // Nothing that the revoked one has signed in the second of the order is believed anyway.
                 replace(ring, seal, (now, now))?;
             }
         }

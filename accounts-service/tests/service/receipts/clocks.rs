@@ -1,22 +1,27 @@
-//! Clocks that differ, and orders that take their time: nothing that was signed in good faith is lost by them.
+//! Clocks that differ, and orders that take their time: nothing that was signed in good faith is lost by them, and somebody
+//! always signs.
 
 use std::time::Duration;
 
 use accounts_service::db::Database;
+use accounts_service::db::entity::receipt_key;
 use accounts_service::receipts::{KeyOrder, KeySet, check, obey};
 use futures_util::future::join;
-use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IntoActiveModel, Statement};
 use shared::clock::Clock;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::rotation::{config, until};
-use super::{paid, receipt, said};
+use super::{paid, published, receipt, said};
 use crate::client::treasurer;
 use crate::stack::{Stack, Which, on_database};
 
 /// What the tests' clocks begin with.
 const START: OffsetDateTime = datetime!(2026-11-22 10:00:10.3 UTC);
+
+/// Keys as soon known as can be.
+const SOON: [(&str, &str); 1] = [("RECEIPTS__RELOAD", "50ms")];
 
 /// What one process at a time holds that changes the keys.
 const LOCK: i64 = 0x0074_6f6c_6c67_726b;
@@ -29,6 +34,12 @@ async fn order(url: &str, clock: &Clock, order: KeyOrder) -> KeySet {
 /// The accounts that a treasurer pays from and to.
 async fn sides(stack: &Stack, who: &shared::auth::User) -> (String, String) {
     (stack.client.open(who, "system").await, stack.client.open(who, "user").await)
+}
+
+/// How many keys can still sign.
+async fn kept(db: &Database) -> usize {
+    let rows = receipt_key::Entity::find().all(&db.pool).await.unwrap();
+    rows.iter().filter(|row| row.private_key.is_some()).count()
 }
 
 #[test]
@@ -102,4 +113,77 @@ async fn waited(url: String) {
     said(&receipt, &keys);
     db.pool.close().await.unwrap();
     process.stop().await;
+}
+
+#[test]
+fn on_sqlite_a_revocation_by_a_slow_clock_leaves_a_key_that_signs() {
+    on_database(Which::Sqlite, revoked_by_a_slow_clock);
+}
+
+#[test]
+fn on_postgres_a_revocation_by_a_slow_clock_leaves_a_key_that_signs() {
+    on_database(Which::Postgres, revoked_by_a_slow_clock);
+}
+
+async fn revoked_by_a_slow_clock(url: String) {
+    let start = Clock::system().now() - Duration::from_secs(3_600);
+    let (clock, slow) = (Clock::manual(start), Clock::manual(start));
+    let stack = Stack::start_by(url.clone(), clock.clone(), &SOON).await;
+    let who = treasurer();
+    let (bank, to) = sides(&stack, &who).await;
+    let second = order(&url, &clock, KeyOrder::Rotate { force: false }).await.keys[0].kid.clone();
+    clock.advance(Duration::from_secs(26 * 60));
+    let db = Database::connect(&url, 1).await.unwrap();
+    until("the first key is not erased", async || kept(&db).await == 1).await;
+    // By this clock that key has yet to sign.
+    order(&url, &slow, KeyOrder::Revoke { kid: second, since: None }).await;
+    let paid = paid(&stack.client, &who, (&bank, &to), "1").await.expect(201);
+    said(&receipt(&paid), &published(&stack.client).await);
+    db.pool.close().await.unwrap();
+    stack.stop().await;
+}
+
+#[test]
+fn on_sqlite_a_fast_clock_erases_no_key_that_others_sign_with() {
+    on_database(Which::Sqlite, fast);
+}
+
+#[test]
+fn on_postgres_a_fast_clock_erases_no_key_that_others_sign_with() {
+    on_database(Which::Postgres, fast);
+}
+
+async fn fast(url: String) {
+    let stack = Stack::start(url.clone()).await;
+    let who = treasurer();
+    let (bank, to) = sides(&stack, &who).await;
+    let first = order(&url, &Clock::system(), KeyOrder::Show).await.keys[0].kid.clone();
+    order(&url, &Clock::system(), KeyOrder::Rotate { force: false }).await;
+    // The first key has ended by this clock, and more than ten minutes ago.
+    let fast = Clock::manual(Clock::system().now() + Duration::from_secs(26 * 60));
+    let fast = Stack::start_by(url.clone(), fast, &SOON).await;
+    // It has looked after the keys when it has looked for them twice: each of two that come shows a look, and what the first
+    // look found is dealt with before the second.
+    let db = Database::connect(&url, 1).await.unwrap();
+    let row = receipt_key::Entity::find_by_id(&first).one(&db.pool).await.unwrap().unwrap();
+    for (kid, keys) in [(1, 3), (2, 4)] {
+        let over = receipt_key::Model {
+            kid: kid.to_string(),
+            public_key: vec![kid; 32],
+            private_key: None,
+            retired_at: Some(0),
+            ..row.clone()
+        };
+        let over = receipt_key::Model { signs_from: 0, created_at: 0, ..over };
+        over.into_active_model().reset_all().insert(&db.pool).await.unwrap();
+        until("it does not look", async || published(&fast.client).await.keys.len() == keys).await;
+    }
+    assert_eq!(kept(&db).await, 2);
+    let paid = paid(&stack.client, &who, (&bank, &to), "1").await.expect(201);
+    let keys = published(&stack.client).await;
+    let by_first = KeySet { keys: keys.keys.into_iter().filter(|key| key.kid == first).collect() };
+    assert!(check(&receipt(&paid), &by_first, None).is_ok());
+    db.pool.close().await.unwrap();
+    fast.stop().await;
+    stack.stop().await;
 }
