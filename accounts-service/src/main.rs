@@ -63,7 +63,7 @@ enum Command {
     ReceiptKeys,
     /// Have another key sign receipts, once everybody may be taken to know it (`receipts.publish_before`).
     RotateReceiptKey {
-        /// Do not wait.
+        /// Wait ten seconds and not for everybody.
         #[arg(long)]
         force: bool,
     },

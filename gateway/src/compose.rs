@@ -22,9 +22,10 @@ use crate::policy::authorize::authorize;
 use crate::policy::cache::Turn;
 use crate::policy::deadline::Deadline;
 use crate::policy::in_flight::Permit;
+use crate::policy::second_look::SecondLook;
 use crate::policy::version::{VersionRule, below};
 use crate::route::{Found, Route, Wanted};
-use crate::upstream::body::Arriving;
+use crate::upstream::body::{Arriving, Cut};
 use crate::upstream::send::Call;
 
 /// The largest answer that becomes a part: 1 MiB.
@@ -143,8 +144,7 @@ impl Asker<'_> {
             oauth: false,
             mirror: route.mirror.as_ref(),
             doubt: None,
-            // There is no body, so it is asked at once.
-            again: None,
+            again: Some(SecondLook { worker: self.worker, tables, route, method: &Method::GET }),
         };
         let turn = Turn { worker: self.worker, tables, route, call: &call, is_errand: false };
         let answer = gateway.responses.serve(&turn, Arriving::nothing(), permit).await;
@@ -176,7 +176,11 @@ async fn read(answer: HttpResponse<BoxBody>) -> Result<Told, Problem> {
         return Err(unreadable("it is encoded, though nobody asked"));
     }
     let body = to_bytes_limited(answer.into_body(), PART_BYTES).await.map_err(|_| unreadable("it is too large"))?;
-    let body = body.map_err(|_| unreadable("it broke off"))?;
+    let body = body.map_err(|error| match error.downcast_ref::<Cut>() {
+        // Its body has the whole's end of its own, and comes to it first.
+        Some(Cut::Deadline) => Problem::new(Code::GatewayTimeout),
+        Some(Cut::Upstream(_)) | None => unreadable("it broke off"),
+    })?;
     let json = serde_json::from_slice(&body).map_err(|_| unreadable("it is no JSON"))?;
     match (status.is_success(), status.is_client_error() || status.is_server_error()) {
         (true, _) => Ok(Ok(json)),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, SqlErr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr,
+};
 use shared::problem::{Code, Problem};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -132,8 +134,10 @@ async fn claimed_or_found(
     }
     match find(transaction, claim).await? {
         Some(row) if row.expires_at <= now => {
-            idempotency_key::Entity::delete_by_id(row.digest).exec(transaction).await.map_err(problem)?;
-            // Another request may have renewed the expired key first.
+            // Another request may have renewed the expired key first, and what it did under the key stands.
+            let expired = idempotency_key::Entity::delete_by_id(row.digest);
+            let expired = expired.filter(idempotency_key::Column::ExpiresAt.lte(now));
+            expired.exec(transaction).await.map_err(waited)?;
             if insert(transaction, claim, now).await.map_err(waited)? { Ok(None) } else { Err(in_progress()) }
         }
         Some(row) => judged(row, claim).map(Some),

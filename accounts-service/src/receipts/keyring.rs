@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use prometheus_client::registry::Registry;
 use sea_orm::DbErr;
+use sha2::{Digest, Sha256};
 use shared::auth::{Seal, SealError};
 use shared::clock::Clock;
 use shared::problem::{Code, Problem};
@@ -27,6 +28,9 @@ use crate::transfers::position_of;
 /// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
 
+/// Bytes of the digest of the issuer in tags: enough to tell two apart.
+const TAG: usize = 8;
+
 /// Makes receipts. Clones share their keys.
 #[derive(Clone)]
 pub struct Receipts(Arc<Inner>);
@@ -36,6 +40,8 @@ struct Inner {
     clock: Clock,
     seal: Seal,
     issuer: String,
+    /// Stands for the issuer in tags.
+    issuer_tag: String,
     max_age: Duration,
     reload: Duration,
     seen: ArcSwap<Seen>,
@@ -93,6 +99,7 @@ impl Receipts {
             clock,
             seal,
             issuer: config.issuer.clone(),
+            issuer_tag: hex::encode(&Sha256::digest(&config.issuer)[..TAG]),
             max_age: config.max_age.get(),
             reload: config.reload.get(),
             seen: ArcSwap::default(),
@@ -149,6 +156,22 @@ impl Receipts {
         })
     }
 
+    /// What sets receipts by this key, and of our issuer, apart from others in tags.
+    #[must_use]
+    pub fn tag(&self, kid: &str) -> String {
+        format!("{kid}-{}", self.0.issuer_tag)
+    }
+
+    /// Whether that key signs by what the database has now. To be asked before a receipt that a client has is said to be as good
+    /// as a new one: this process may not know yet that the key was revoked.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn still_signs(&self, kid: &str) -> Result<bool, Problem> {
+        let ring = store::load(&self.0.db.pool).await.map_err(db::problem)?;
+        Ok(ring.signer(self.0.clock.now_micros()).is_some_and(|held| held.kid == kid))
+    }
+
     /// A receipt of a recorded transfer, at its place if that is known.
     ///
     /// # Errors
@@ -195,17 +218,23 @@ impl Receipts {
 
     async fn keep(&self) -> Result<(), DbErr> {
         self.read(|_| false).await?;
+        let (db, is_over) = (&self.0.db, |now| self.0.seen.load().ring.clone().erase(now));
         let now = self.0.clock.now_micros();
-        if self.0.seen.load().ring.clone().erase(now) {
-            let transaction = store::begin(&self.0.db).await?;
-            let before = store::load(&transaction).await?;
-            let mut after = before.clone();
-            after.erase(now);
-            store::save(&transaction, &before, &after).await?;
-            transaction.commit().await?;
-            self.read(|_| false).await?;
+        if !is_over(now) {
+            return Ok(());
         }
-        Ok(())
+        // Nothing brings it back: a clock that is ahead would take from all others what they sign with.
+        let now = now.min(store::now(&db.pool, &db.backend).await?);
+        if !is_over(now) {
+            return Ok(());
+        }
+        let transaction = store::begin(db).await?;
+        let before = store::load(&transaction).await?;
+        let mut after = before.clone();
+        after.erase(now);
+        store::save(&transaction, &before, &after).await?;
+        transaction.commit().await?;
+        self.read(|_| false).await
     }
 
     /// Reads the keys, unless somebody has done so meanwhile and it is `enough`.

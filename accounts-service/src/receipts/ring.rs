@@ -121,22 +121,24 @@ impl Ring {
         self.sort();
     }
 
-    /// Another key signs at once: the next one, or `spare`, and then the next one never does.
-    pub fn take_over(&mut self, spare: Option<Made>, now: i64) {
-        let at = now.div_euclid(SECOND) * SECOND;
+    /// Another key signs from an instant on, unless it does before: the next one, or `spare`, and then the next one never does.
+    pub fn take_over(&mut self, spare: Option<Made>, now: i64, from: i64) {
+        let from = from.div_euclid(SECOND) * SECOND;
         let next = self.next(now).map(|held| held.kid.clone());
         let next = self.0.iter_mut().find(|held| Some(&held.kid) == next.as_ref());
         match (spare, next) {
             (Some(made), given_up) => {
                 if let Some(held) = given_up {
-                    (held.sealed, held.retired_at) = (None, Some(at));
+                    (held.sealed, held.retired_at) = (None, Some(from));
+                    let began = held.signs_from;
+                    self.go_on(began);
                 }
-                self.succeed(made, now, at);
+                self.succeed(made, now, from);
             }
             (None, Some(held)) => {
-                held.signs_from = at;
-                let kid = held.kid.clone();
-                self.end_others(&kid, at);
+                held.signs_from = held.signs_from.min(from);
+                let (kid, from) = (held.kid.clone(), held.signs_from);
+                self.end_others(&kid, from);
                 self.sort();
             }
             (None, None) => {}
@@ -158,10 +160,8 @@ impl Ring {
         held.revoked_at = Some(since);
         held.sealed = None;
         held.retired_at = Some(held.retired_at.map_or(at, |ended| ended.min(at)));
-        for other in self.0.iter_mut().filter(|other| other.sealed.is_some()) {
-            if was_to_begin.is_some() && other.retired_at == was_to_begin {
-                other.retired_at = None;
-            }
+        if let Some(from) = was_to_begin {
+            self.go_on(from);
         }
         Ok(())
     }
@@ -174,6 +174,12 @@ impl Ring {
             any = true;
         }
         any
+    }
+
+    /// Whoever was to end for a key that was to sign from then on does not.
+    fn go_on(&mut self, from: i64) {
+        let ending = self.0.iter_mut().filter(|held| held.sealed.is_some() && held.retired_at == Some(from));
+        ending.for_each(|held| held.retired_at = None);
     }
 
     fn end_others(&mut self, kid: &str, at: i64) {

@@ -68,6 +68,16 @@ pub async fn load<C: ConnectionTrait>(db: &C) -> Result<Ring, DbErr> {
     Ok(Ring::of(rows.into_iter().map(held).collect()))
 }
 
+/// Now by the database's clock, which is one for all processes.
+pub async fn now<C: ConnectionTrait>(db: &C, backend: &Backend) -> Result<i64, DbErr> {
+    let sql = match backend {
+        Backend::Postgres(_) => "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now",
+        Backend::Sqlite(_) => "SELECT CAST(unixepoch('now', 'subsec') * 1000000 AS integer) AS now",
+    };
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("now".to_owned()))?.try_get("", "now")
+}
+
 /// Begins to change the keys: nobody else does meanwhile.
 pub async fn begin(db: &Database) -> Result<DatabaseTransaction, DbErr> {
     let transaction = db.write().await?;

@@ -57,12 +57,12 @@ fn a_revoked_key_signs_nothing_and_whoever_was_to_end_for_it_does_not() {
     other.revoke(&next, START - SECOND, START).unwrap();
 
     ring.revoke(&old, START - 5 * SECOND, START + SECOND).unwrap();
-    ring.take_over(None, START + SECOND);
+    ring.take_over(None, START + SECOND, START + SECOND);
     assert_eq!(signs(&ring, START + SECOND), next, "it knows the key already");
     let shown = ring.published(START + SECOND).keys.into_iter().find(|key| key.kid == old).unwrap();
     assert_eq!(shown.revoked.unwrap().revoked_at, START / SECOND - 5);
     let spare = made();
-    ring.take_over(Some(spare.clone()), START + 2 * SECOND);
+    ring.take_over(Some(spare.clone()), START + 2 * SECOND, START + 2 * SECOND);
     assert_eq!(signs(&ring, START + 2 * SECOND), spare.kid);
 }
 
@@ -77,22 +77,41 @@ fn a_key_opens_for_itself_under_its_secret_and_for_nothing_else() {
     assert!(open(&one, &other.kid, &key.public, &key.sealed).is_err(), "another's name");
 }
 
+#[test]
+fn a_key_that_will_never_sign_ends_none() {
+    let mut ring = first();
+    let old = signs(&ring, START);
+    ring.take_over(Some(made()), START, START + 10 * SECOND);
+    let given_up = ring.next(START).unwrap().kid.clone();
+    let (spare, turn) = (made(), (START / SECOND + 15) * SECOND);
+    ring.take_over(Some(spare.clone()), START + 5 * SECOND, turn);
+    let signers = [START + 12 * SECOND, turn - 1, turn].map(|at| signs(&ring, at));
+    assert_eq!(signers, [old.clone(), old, spare.kid.clone()]);
+    assert!(ring.keys().iter().any(|held| held.kid == given_up && held.sealed.is_none()));
+    // Who signs sooner than that anyway is not put off.
+    ring.succeed(made(), turn, turn + 3 * SECOND);
+    ring.take_over(None, turn, turn + 10 * SECOND);
+    assert_ne!(signs(&ring, turn + 3 * SECOND), spare.kid);
+}
+
 proptest! {
-    /// Whatever is ordered, whenever: somebody signs, by a key that the published set believes, and no key ever goes.
+    /// Whatever is ordered, whenever: somebody signs, by a key that the published set believes, no key ever goes, and what was
+    /// signed stays believed unless its key is revoked, by whichever clock.
     #[test]
     fn somebody_signs_and_is_believed(orders in proptest::collection::vec((0_u8..5, 0_i64..2_000 * SECOND), 1..24)) {
-        let (mut ring, mut now) = (first(), START);
+        let (mut ring, mut now, mut signed) = (first(), START, Vec::new());
         for (order, later) in orders {
             let known = ring.keys().len();
             now += later;
+            signed.extend([now, now + 9 * SECOND].map(|clock| (signs(&ring, clock), clock / SECOND)));
             match order {
                 0 if ring.next(now).is_none() => ring.succeed(made(), now, now + 900 * SECOND),
-                1 => ring.take_over(Some(made()), now),
+                1 => ring.take_over(Some(made()), now, now + 10 * SECOND),
                 2 => {
                     let kid = signs(&ring, now);
                     ring.revoke(&kid, now, now).unwrap();
                     let spare = ring.next(now).is_none().then(made);
-                    ring.take_over(spare, now);
+                    ring.take_over(spare, now, now);
                 }
                 3 => {
                     let next = ring.next(now).map(|held| held.kid.clone());
@@ -110,6 +129,12 @@ proptest! {
                 let iat = at / SECOND;
                 prop_assert!(key.is_ours() && key.nbf <= iat && key.exp.is_none() && key.revoked.is_none());
             }
+        }
+        let set = ring.published(i64::MAX).keys;
+        for (kid, iat) in signed {
+            let key = set.iter().find(|key| key.kid == kid).unwrap();
+            let is_timely = key.nbf <= iat && key.exp.is_none_or(|exp| iat < exp);
+            prop_assert!(is_timely || key.revoked.is_some(), "{iat}: {key:?}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Worker {
             return Ok(false);
         }
         let begun = self.begin().await?;
-        let mut moved = begun.skipped;
+        let mut moved = begun.moved;
         let paid = iter(begun.attempts).map(|attempt| async move { self.carry_out(&attempt).await });
         let paid: Vec<_> = paid.buffer_unordered(usize::try_from(AT_ONCE).unwrap_or(1)).collect().await;
         for concluded in paid {
@@ -136,6 +136,7 @@ impl Worker {
                 Err(error) => {
                     own.rollback().await?;
                     self.put_back(&tx, order, (error, now)).await?;
+                    begun.moved = true;
                 }
             }
         }
@@ -159,6 +160,8 @@ impl Worker {
         let due = due_at(&order).unwrap_or(order.updated_at).max(order.updated_at);
         order.next_at = Some(now.saturating_add(now.saturating_sub(due).clamp(LEASE, LONGEST_PAUSE)));
         order.leased_until = None;
+        // Clients see the instant. When the order was last changed stays: for how long it has failed is reckoned from there.
+        order.version = order.version.saturating_add(1);
         store::save(tx, order).await?;
         Ok(())
     }
@@ -200,8 +203,8 @@ impl Worker {
 pub struct Begun {
     /// Payments to make.
     pub attempts: Vec<Attempt>,
-    /// Whether dates were skipped, so that there is more to look at.
-    skipped: bool,
+    /// Whether dates were skipped, or orders have another instant now, so that others that are due may have their turn.
+    moved: bool,
 }
 
 impl Begun {
@@ -210,9 +213,9 @@ impl Begun {
             Ready::Attempt(attempt) => self.attempts.push(*attempt),
             Ready::Skipped(dates) => {
                 metrics.count("skipped", dates);
-                self.skipped = true;
+                self.moved = true;
             }
-            Ready::NotYet => {}
+            Ready::NotYet => self.moved = true,
         }
     }
 }
@@ -257,13 +260,14 @@ async fn prepare(
         return Ok(Prepared::Attempt(run));
     }
     let schedule = schedule(order)?;
-    let Some(on) = order.next_due_on.clone() else { return Ok(Prepared::NotYet) };
+    let on = order.next_due_on.clone().ok_or(super::model::Corrupt("next_due_on"))?;
     let date = day(&on).ok_or(super::model::Corrupt("next_due_on"))?;
     if order.next_attempt == 1 {
         // The zone's clocks may be set by another rule since the instant was reckoned.
         let at = schedule.instant(date).ok_or(super::model::Corrupt("next_due_on"))?;
         if at > now {
             order.next_at = Some(at);
+            super::attempt::touch(order, now);
             return Ok(Prepared::NotYet);
         }
         let missed = std::iter::successors(schedule.after(Some(date)), |due| schedule.after(Some(due.on)));

@@ -135,16 +135,22 @@ pub async fn get(
     let read = read.ok_or_else(ops::not_found)?;
     let position = read.transfer.position;
     let shown = Shown::try_from(read).map_err(Problem::internal)?;
-    let kid = if receipt { Some(app.receipts.ready().await?) } else { None };
-    let etag = shown.standing.etag_with(id, kid.as_deref());
-    if conditions.unchanged(&etag) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
-    }
+    let unchanged = |etag| Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     if !receipt {
+        let etag = shown.standing.etag(id);
+        if conditions.unchanged(&etag) {
+            return unchanged(etag);
+        }
         return Ok(json(StatusCode::OK).insert_header((ETAG, etag)).json(shown));
     }
-    let receipt = app.receipts.of(&shown.transfer, Some(position)).await?;
-    let etag = shown.standing.etag_with(id, Some(&receipt.kid));
+    let receipts = &app.receipts;
+    let kid = receipts.ready().await?;
+    let etag = shown.standing.etag_with(id, &receipts.tag(&kid));
+    if conditions.unchanged(&etag) && receipts.still_signs(&kid).await? {
+        return unchanged(etag);
+    }
+    let receipt = receipts.of(&shown.transfer, Some(position)).await?;
+    let etag = shown.standing.etag_with(id, &receipts.tag(&receipt.kid));
     Ok(json(StatusCode::OK).insert_header((ETAG, etag)).body(render::shown(&shown, &receipt.jws)))
 }
 

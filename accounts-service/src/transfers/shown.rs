@@ -75,15 +75,11 @@ impl Standing {
         }
     }
 
-    /// The same, of a transfer that is shown with a receipt by this key. Two receipts differ in when they were signed, so that the
-    /// tag is weak; whoever has one by a key that signs no more gets another.
+    /// The same, of a transfer that is shown with a receipt of that tag. Two receipts differ in when they were signed, so that
+    /// this one is weak; whoever has one by a key that signs no more, or of another issuer, gets another.
     #[must_use]
-    pub fn etag_with(self, id: TransferId, kid: Option<&str>) -> String {
-        let tag = self.etag(id);
-        match kid {
-            None => tag,
-            Some(kid) => format!("W/\"{}-receipt-{kid}\"", tag.trim_matches('"')),
-        }
+    pub fn etag_with(self, id: TransferId, receipt: &str) -> String {
+        format!("W/\"{}-receipt-{receipt}\"", self.etag(id).trim_matches('"'))
     }
 }
 

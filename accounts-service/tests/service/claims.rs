@@ -143,3 +143,60 @@ async fn lock_timeout_in_german(stack: Rc<Stack>) {
         assert!(answer.header("retry-after").is_some());
     }
 }
+
+#[test]
+fn on_postgres_a_key_that_another_renewed_is_not_done_again() {
+    run(Which::Postgres, renewed);
+}
+
+/// SQLite has one writer: there nobody renews what another has just found expired.
+async fn renewed(stack: Rc<Stack>) {
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
+    let first = post().await.expect(201);
+    let db = Database::connect(&stack.url, 2).await.unwrap();
+    // Whoever claims a key, and waits for no lock but by their statement's time, stops behind what they find.
+    let stops = "CREATE FUNCTION stops() RETURNS boolean VOLATILE LANGUAGE plpgsql AS $$ BEGIN \
+                 IF current_setting('lock_timeout') = '0' THEN PERFORM pg_advisory_xact_lock(7); END IF; RETURN true; END $$;
+                 UPDATE idempotency_keys SET expires_at = 1;
+                 ALTER TABLE idempotency_keys RENAME TO kept;
+                 CREATE VIEW idempotency_keys AS SELECT * FROM kept WHERE stops()";
+    db.pool.execute_unprepared(stops).await.unwrap();
+    let holder = db.pool.begin().await.unwrap();
+    holder.execute_unprepared("SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(7)").await.unwrap();
+    let other = async {
+        let waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while db.pool.execute_unprepared(waiting).await.unwrap().rows_affected() == 0 {}
+        db.pool.execute_unprepared("UPDATE kept SET expires_at = 9000000000000000").await.unwrap();
+        holder.rollback().await.unwrap();
+    };
+    let second = match select(pin!(post()), pin!(other)).await {
+        Either::Left((too_early, _)) => panic!("{}", String::from_utf8_lossy(&too_early.bytes)),
+        Either::Right(((), second)) => second.await,
+    };
+    assert_eq!(second.expect(409).code(), "idempotency_in_progress");
+    let third = post().await.expect(201);
+    assert!(third.replayed() && third.bytes == first.bytes);
+    assert_eq!(stack.client.get(&who, "/api/v1/accounts").await.expect(200).json()["meta"]["total"], 1);
+}
+
+#[test]
+fn on_postgres_who_waits_for_an_expired_key_is_told_about_the_key() {
+    run(Which::Postgres, renewing);
+}
+
+async fn renewing(stack: Rc<Stack>) {
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
+    post().await.expect(201);
+    let db = Database::connect(&stack.url, 1).await.unwrap();
+    db.pool.execute_unprepared("UPDATE idempotency_keys SET expires_at = 1").await.unwrap();
+    // As one that is about to renew it.
+    let holder = db.pool.begin().await.unwrap();
+    holder.execute_unprepared("SELECT FROM idempotency_keys FOR UPDATE").await.unwrap();
+    let asked = Instant::now();
+    in_progress(post().await, asked);
+    holder.rollback().await.unwrap();
+    assert!(!post().await.expect(201).replayed(), "it is a new key");
+}

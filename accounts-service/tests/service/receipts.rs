@@ -1,5 +1,6 @@
 //! Receipts: what every endpoint gives, whoever may have it, and that it says what the ledger holds.
 
+mod clocks;
 mod command;
 mod rotation;
 mod sealed;
@@ -11,13 +12,15 @@ use std::rc::Rc;
 
 use accounts_service::db::Database;
 use accounts_service::db::entity::{ledger_batch, transfer, transfer_key};
-use accounts_service::receipts::{KeySet, check};
+use accounts_service::receipts::{KeyOrder, KeySet, check, obey};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::auth::User;
+use shared::clock::Clock;
 use shared::domain::Role;
 
+use self::rotation::config;
 use crate::client::{Answer, Client, pay, someone, treasurer, user};
 use crate::holds::hold;
 use crate::on_both;
@@ -30,6 +33,7 @@ on_both!(
     what_has_not_happened_and_what_is_many_has_none,
     the_link_is_what_the_chain_says_when_it_is_computed_again,
     tags_tell_a_transfer_with_a_receipt_from_one_without,
+    a_tag_is_of_its_issuer_and_of_a_key_that_still_signs,
 );
 
 const DEFAULT_ISSUER: &str = "http://127.0.0.1:8080";
@@ -252,6 +256,36 @@ async fn the_link_is_what_the_chain_says_when_it_is_computed_again(stack: Rc<Sta
         assert_eq!(*chain, expected);
     }
     db.pool.close().await.unwrap();
+}
+
+async fn a_tag_is_of_its_issuer_and_of_a_key_that_still_signs(stack: Rc<Stack>) {
+    let (client, who) = (&stack.client, user());
+    let from = client.funded(&who, 10).await;
+    let to = client.open(&who, "user").await;
+    let path = paid(client, &who, (&from, &to), "k").await.expect(201).header("location").unwrap().to_owned();
+    let path = format!("{path}?receipt=true");
+    // None looks for keys by itself within this test.
+    let slow = ("RECEIPTS__RELOAD", "1m");
+    let same = Stack::set(stack.url.clone(), &[slow]).await;
+    let other = Stack::set(stack.url.clone(), &[slow, ("RECEIPTS__ISSUER", "https://other.example.com")]).await;
+    let get = async |client: &Client, tag: &str| client.raw(&who, "GET", &path, &[("if-none-match", tag)], None).await;
+    let first = get(client, "").await.expect(200);
+    let tag = first.header("etag").unwrap().to_owned();
+    get(&same.client, &tag).await.expect(304);
+    let others = get(&other.client, &tag).await.expect(200);
+    assert!(check(&receipt(&others), &published(client).await, Some("https://other.example.com")).is_ok());
+    get(&other.client, others.header("etag").unwrap()).await.expect(304);
+
+    let kid = published(client).await.keys[0].kid.clone();
+    let revoked =
+        obey(&config(&stack.url, &[]), &Clock::system(), KeyOrder::Revoke { kid, since: None }).await.unwrap();
+    for client in [client, &same.client] {
+        let again = get(client, &tag).await.expect(200);
+        said(&receipt(&again), &serde_json::from_str(&revoked).unwrap());
+        get(client, again.header("etag").unwrap()).await.expect(304);
+    }
+    same.stop().await;
+    other.stop().await;
 }
 
 async fn tags_tell_a_transfer_with_a_receipt_from_one_without(stack: Rc<Stack>) {

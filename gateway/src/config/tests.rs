@@ -243,6 +243,36 @@ cost = 6
 }
 
 #[test]
+fn a_composed_row_says_nothing_of_how_an_upstream_is_asked() {
+    let composed = |more: &str| {
+        let part = "[[routes]]\npath = \"/api/one\"\nupstream = \"users\"\nretries = 1\n";
+        let parts = "compose = [{ name = \"one\", path = \"/api/one\" }]";
+        read(&format!("{part}[[routes]]\npath = \"/api/all\"\nmethods = [\"GET\"]\n{parts}\n{more}"), &[])
+    };
+    composed("timeout = \"5s\"\ncost = 2").unwrap();
+    for more in [
+        "retries = 0",
+        "retries = 3",
+        "fallback = { status = 200, body = \"{}\" }",
+        "hedge = \"1s\"",
+        "cache = { mode = \"honour\" }",
+        "websocket = true",
+    ] {
+        let errors = composed(more).map(drop).expect_err(more);
+        assert!(errors.contains("routes[1].compose: how parts are asked"), "{more}: {errors}");
+    }
+}
+
+#[test]
+fn no_copy_of_a_key_set_outlives_its_time() {
+    let config = read("", &[]).unwrap();
+    let sets = config.routes.iter().filter(|row| row.path.ends_with("jwks.json") || row.path.ends_with("-keys.json"));
+    let kept: Vec<_> = sets.filter_map(|row| row.cache.as_ref()).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|kept| kept.stale_if_error.is_none() && kept.stale_while_revalidate.is_none()));
+}
+
+#[test]
 fn tls_wants_certificates_and_authorities_before_it_asks_for_any() {
     let errors = read(
         r#"

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::time::Duration;
 
 use accounts_service::db::Database;
 use accounts_service::receipts::{KeyOrder, obey};
@@ -54,14 +55,15 @@ async fn a_key_that_cannot_be_opened_refuses_before_anything_has_happened(stack:
     let (client, who) = (&stack.client, user());
     let from = client.funded(&who, 100).await;
     let to = client.open(&who, "user").await;
-    let soon = [("RECEIPTS__RELOAD", "50ms")];
-    let running = Stack::set(stack.url.clone(), &soon).await;
+    let (clock, soon) = (Clock::manual(Clock::system().now()), [("RECEIPTS__RELOAD", "50ms")]);
+    let running = Stack::start_by(stack.url.clone(), clock.clone(), &soon).await;
     paid(&running.client, &who, (&from, &to), "1").await.expect(201);
     // Another process was told another secret, and its key signs.
     let other = [("RECEIPTS__SEAL_SECRET", ONE)];
-    obey(&config(&stack.url, &other), &Clock::system(), KeyOrder::Rotate { force: true }).await.unwrap();
+    obey(&config(&stack.url, &other), &clock, KeyOrder::Rotate { force: true }).await.unwrap();
     let known = async || published(&running.client).await.keys.len() == 2;
     super::rotation::until("the other key is not seen", known).await;
+    clock.advance(Duration::from_secs(11));
     let refused = paid(&running.client, &who, (&from, &to), "2").await.expect(503);
     assert_eq!(refused.code(), "receipts_unavailable");
     assert!(refused.header("retry-after").is_some());
@@ -70,7 +72,7 @@ async fn a_key_that_cannot_be_opened_refuses_before_anything_has_happened(stack:
     let plain = running.client.transfer(&who, "2", &pay(&from, &to, 1)).await.expect(201);
     let path = format!("{}?receipt=true", plain.header("location").unwrap());
     assert_eq!(running.client.get(&who, &path).await.expect(503).code(), "receipts_unavailable");
-    let told = Stack::set(stack.url.clone(), &other).await;
+    let told = Stack::start_by(stack.url.clone(), clock, &other).await;
     let replayed = paid(&told.client, &who, (&from, &to), "2").await.expect(201);
     assert!(replayed.replayed());
     assert_eq!(said(&receipt(&replayed), &published(&told.client).await)["sub"], plain.json()["id"]);

@@ -27,13 +27,15 @@ pub(super) fn check(route: &Route, at: &str, config: &Config, report: &mut Repor
         && route.mirror.is_none()
         && route.cache.is_none()
         && route.hedge.is_none()
+        && route.retries.is_none()
+        && route.fallback.is_none()
         && route.idempotency == Keys::default()
         && !route.websocket
         && !route.path.contains(['{', '*']);
     report.ensure(
         plain,
         &key,
-        "how parts are asked and kept is said by their own rows; and its path has no parameters",
+        "how parts are asked, kept and stood in for is said by their own rows; and its path has no parameters",
     );
     let mut names = HashSet::new();
     for part in &route.compose {

@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::store::Revocation;
 
 use super::harness::*;
 use super::keys::shop::Issuer;
 use super::stub::{Reply, Stub, ok};
 
 const SLOW: Duration = Duration::from_millis(400);
+
+const NO_BREAKER: &str = "breaker.consecutive_failures = 0\nbreaker.failure_percent = 0\n";
 
 /// A row of three parts, and one of each of their rows.
 const ROWS: &str = r#"
@@ -42,7 +46,10 @@ struct Setting {
 impl Setting {
     async fn new(stub: &Stub) -> Self {
         let issuer = Issuer::start().await;
-        let more = format!("authentication.jwks_url = \"http://{}/\"\n{ROWS}", issuer.addr);
+        let more = format!(
+            "authentication.jwks_url = \"http://{}/\"\nupstream.retry.attempts = 2\n{NO_BREAKER}{ROWS}",
+            issuer.addr
+        );
         let gate = Gate::start(stub.addr, &more).await;
         let ready = async || {
             let metrics = gate.client.get(format!("http://{}/metrics", gate.admin)).send().await.unwrap();
@@ -113,6 +120,42 @@ async fn a_part_that_fails_takes_nothing_from_the_others() {
         assert_eq!((status, &all["first"], &all["second"]), (200, &json!({}), &Value::Null), "{all}");
         assert_eq!((&all["complete"], &all["problems"]["second"]["code"]), (&json!(false), &json!(code)), "{all}");
     }
+}
+
+#[tokio::test]
+async fn a_part_whose_body_hangs_is_as_late_as_one_that_does_not_begin() {
+    let stub = Stub::start(|_, head| if is_of(head, "/api/v1/parts/first") { ok("1") } else { Reply::Begin }).await;
+    let setting = Setting::new(&stub).await;
+    let (status, all) = setting.ask("/api/v1/all", &[]).await;
+    assert_eq!((status, &all["first"], &all["second"]), (200, &json!(1), &Value::Null), "{all}");
+    assert_eq!(all["problems"]["second"]["code"], "gateway_timeout", "{all}");
+}
+
+#[tokio::test]
+async fn a_part_is_asked_again_only_for_who_is_still_there() {
+    let stub = Stub::start(|_, head| match is_of(head, "/api/v1/parts/first") {
+        true => ok("1"),
+        false => Reply::Answer(502, "{\"code\":\"bad_gateway\"}", Duration::from_millis(700)),
+    })
+    .await;
+    let setting = Setting::new(&stub).await;
+    let mut claims = Issuer::claims();
+    claims["scope"] = json!("api");
+    let token = setting.issuer.sign(&claims);
+    let ask = async || {
+        let asked = setting.gate.client.get(setting.gate.url("/api/v1/all")).bearer_auth(&token).send();
+        within(asked).await.unwrap().json::<Value>().await.unwrap()
+    };
+    assert_eq!(ask().await["problems"]["second"]["code"], "bad_gateway");
+    assert_eq!(stub.calls(), 1 + 3, "once and two times again");
+    let (all, ()) = tokio::join!(ask(), async {
+        until(|| stub.calls() == 6).await;
+        let expires_at = Clock::system().now() + time::Duration::hours(1);
+        let sid = serde_json::from_value(claims["sid"].clone()).unwrap();
+        setting.gate.stores.revocations.publish(&Revocation::Session { sid, expires_at }).await.unwrap();
+    });
+    assert_eq!(all["problems"]["second"]["code"], "bad_gateway", "what came of the first try");
+    assert_eq!(stub.calls(), 6);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub enum Reply {
     Cut,
     /// Nothing.
     Hang,
+    /// The head of an answer, and nothing of its body.
+    Begin,
 }
 
 /// Answers 200 with this body at once.
@@ -83,6 +85,13 @@ async fn serve(
             Reply::With(status, lines) => (status, lines, "", Duration::ZERO),
             Reply::Cut => return,
             Reply::Hang => (0, "", "", Duration::from_secs(3_600)),
+            Reply::Begin => {
+                let begun = stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 100000\r\n\r\n[").await;
+                if begun.is_err() {
+                    return;
+                }
+                (0, "", "", Duration::from_secs(3_600))
+            }
         };
         let mut byte = [0];
         if tokio::time::timeout(after, stream.read(&mut byte)).await.is_ok() {
