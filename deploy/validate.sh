@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Renders and validates everything in deploy/ without a cluster or a Docker engine: manifests against the Kubernetes
-# schemas, the Dockerfile by hadolint, the Compose file by its own model.
+# schemas, the Dockerfile by hadolint, the Compose file by its own model, alerts and dashboard by promtool.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,3 +57,23 @@ if docker compose version >/dev/null 2>&1; then
   docker compose -f "$work/deploy/compose.yaml" config --quiet
 fi
 echo "deploy/compose.yaml: references hold"
+
+# Debian has promtool in a package that would start a server: only the program is taken out of it.
+promtool=$(command -v promtool || echo "$PWD/$tools/usr/bin/promtool")
+if [ ! -x "$promtool" ] && command -v apt-get >/dev/null; then
+  mkdir "$work/promtool"
+  (cd "$work/promtool" && apt-get download -qq prometheus 2>/dev/null) || true
+  for package in "$work"/promtool/prometheus_*.deb; do
+    [ -e "$package" ] && dpkg-deb --fsys-tarfile "$package" | tar -x -C "$tools" ./usr/bin/promtool
+  done
+fi
+"$tools/bin/python" deploy/check_monitoring.py deploy/monitoring/dashboard.json >"$work/panels.yaml"
+if [ -x "$promtool" ]; then
+  asked() { "$promtool" "$@" >"$work/promtool.log" 2>&1 || { cat "$work/promtool.log" >&2; return 1; }; }
+  asked check rules deploy/monitoring/alerts.yaml "$work/panels.yaml"
+  asked check config deploy/monitoring/prometheus.yaml
+  asked test rules deploy/monitoring/alerts.test.yaml
+  echo "deploy/monitoring: $(grep -c -- '- alert:' deploy/monitoring/alerts.yaml) alerts and $(grep -c '"expr":' deploy/monitoring/dashboard.json) questions are sound"
+else
+  echo "deploy/monitoring: there is no promtool (Debian's package prometheus), so that its rules were not read" >&2
+fi

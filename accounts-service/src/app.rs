@@ -109,6 +109,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
     let limits =
         Limits { queue: config.posting.queue, batch: config.posting.batch, key_wait: config.posting.key_wait.get() };
     let (engine, committer) = posting::start(&db.backend, limits, deps.clock.clone(), metrics)?;
+    posting::Gauges::register(&engine, &mut registry);
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_near(db.clone(), deps.clock.clone(), replica_max_lag.get()));
     tasks.spawn(keep_opening(db.clone(), deps.clock.clone()));

@@ -33,6 +33,6 @@ pub use command::{Answer, Failure, KeyDigest, Mode, Unit, Work};
 pub use committer::{Committer, start};
 pub use exchanges::made_exchange;
 pub(crate) use fold::{Judged, atomic_decline};
-pub use metrics::Metrics;
+pub use metrics::{Gauges, Metrics};
 pub use outcome::{Done, Outcome};
 pub use queue::{Engine, Limits};

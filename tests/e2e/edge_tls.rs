@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use tempfile::TempDir;
 use tests::client::Transfer;
+use tests::stack::Builder;
 use tests::{Backend, Client, Stack, wait_until};
 
 journeys!(money_moves_over_tls_while_the_certificate_is_swapped);
@@ -14,13 +14,13 @@ const NAME: &str = "gateway.example";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// An authority that issues certificates for the gateway.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -39,22 +39,23 @@ impl Authority {
     }
 }
 
-async fn over_tls(backend: Backend, folder: &TempDir, authority: &Authority) -> Stack {
-    authority.issue(folder.path());
-    let path = |name: &str| folder.path().join(name).display().to_string();
+/// With a certificate of this authority's in `folder`.
+pub fn certified(stack: Builder, folder: &Path, authority: &Authority) -> Builder {
+    authority.issue(folder);
+    let path = |name: &str| folder.join(name).display().to_string();
     let text = format!(
         "[tls]\ncertificates = [{{ cert = \"{}\", key = \"{}\" }}]\nreload_interval = \"50ms\"\n",
         path("tls.crt"),
         path("tls.key")
     );
     std::fs::write(path("gateway.toml"), text).expect("written");
-    Stack::builder(backend).gateway_file(path("gateway.toml")).over_tls(NAME, &authority.pem).start().await
+    stack.gateway_file(path("gateway.toml")).over_tls(NAME, &authority.pem)
 }
 
 async fn money_moves_over_tls_while_the_certificate_is_swapped(backend: Backend) {
     let folder = tempfile::tempdir().expect("a folder");
     let (first, second) = (Authority::new(), Authority::new());
-    let stack = over_tls(backend, &folder, &first).await;
+    let stack = certified(Stack::builder(backend), folder.path(), &first).start().await;
     let (ann, bob) = (stack.register("ann").await, stack.register("bob").await);
     let (from, to) = (stack.account_with(&ann, 1_000).await, bob.client.open("savings", "USD").await);
     let paid = ann.client.transfer("before", &Transfer::usd(&from, &to, 100)).await.expect(201);

@@ -46,6 +46,7 @@ mod identity;
 mod input;
 mod limits;
 mod lists;
+mod monitoring;
 mod oauth;
 mod oidc;
 mod order_of_checks;

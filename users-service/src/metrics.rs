@@ -48,8 +48,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tollgate_users");
         let (sign_ins, registrations, hashes_waiting) = (Family::default(), Counter::default(), Gauge::default());
         registry.register("sign_ins", "Password grants, by outcome", Family::clone(&sign_ins));
-        let mails = Family::default();
+        let mails = Family::<Outcome, Counter>::default();
         registry.register("mails", "Attempts to send a mail, by what came of them", Family::clone(&mails));
+        // Shown as 0 from the start, so that whoever watches sees the first one.
+        for outcome in ["sent", "failed", "dead"] {
+            drop(mails.get_or_create(&Outcome { outcome }));
+        }
         let avatars = Family::default();
         registry.register("avatars", "Images made small, by what came of them", Family::clone(&avatars));
         let api_keys_asked = Family::default();

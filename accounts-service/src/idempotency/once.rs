@@ -134,10 +134,8 @@ async fn claimed_or_found(
     }
     match find(transaction, claim).await? {
         Some(row) if row.expires_at <= now => {
-            // Another request may have renewed the expired key first, and what it did under the key stands.
-            let expired = idempotency_key::Entity::delete_by_id(row.digest);
-            let expired = expired.filter(idempotency_key::Column::ExpiresAt.lte(now));
-            expired.exec(transaction).await.map_err(waited)?;
+            forget(transaction, row.digest, now).await.map_err(waited)?;
+            // Another request may have renewed the expired key first.
             if insert(transaction, claim, now).await.map_err(waited)? { Ok(None) } else { Err(in_progress()) }
         }
         Some(row) => judged(row, claim).map(Some),
@@ -148,6 +146,13 @@ async fn claimed_or_found(
 
 async fn find(db: &impl ConnectionTrait, claim: Claim) -> Result<Option<idempotency_key::Model>, Problem> {
     idempotency_key::Entity::find_by_id(claim.digest.0).one(db).await.map_err(problem)
+}
+
+/// Takes an expired key away; one that was renewed since it was read, or while this waited, is another request's.
+async fn forget(transaction: &DatabaseTransaction, digest: Uuid, now: i64) -> Result<(), DbErr> {
+    let expired = idempotency_key::Column::ExpiresAt.lte(now);
+    let key = idempotency_key::Entity::delete_many().filter(idempotency_key::Column::Digest.eq(digest)).filter(expired);
+    key.exec(transaction).await.map(drop)
 }
 
 fn judged(row: idempotency_key::Model, claim: Claim) -> Result<Stored, Problem> {

@@ -1,11 +1,21 @@
 //! What the engine tells of itself.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use super::queue::Engine;
+
+/// What every metric of the engine begins with.
+const PREFIX: &str = "posting";
 
 /// The parts of a batch's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +68,7 @@ impl Metrics {
             refolded: Counter::default(),
             failed: Counter::default(),
         };
-        let registry = registry.sub_registry_with_prefix("posting");
+        let registry = registry.sub_registry_with_prefix(PREFIX);
         registry.register("batch_requests", "Requests in a commit batch", metrics.batch.clone());
         let help = "Time from drained to answered";
         registry.register_with_unit("commit", help, Unit::Seconds, metrics.commit.clone());
@@ -93,5 +103,36 @@ impl Metrics {
 
     pub(super) fn failed(&self, requests: usize) {
         self.failed.inc_by(requests as u64);
+    }
+}
+
+/// Whether the committer is there and how much waits for it, read at each scrape.
+pub struct Gauges(Engine);
+
+impl Gauges {
+    /// Lists those of `engine` in `registry`, which must not outlive whoever posts: the engine ends with its last handle.
+    pub fn register(engine: &Engine, registry: &mut Registry) {
+        registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(Self(engine.clone())));
+    }
+}
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self(engine) = self;
+        for (name, help, value) in [
+            ("alive", "1 while the committer is there", usize::from(engine.is_alive())),
+            ("queue", "Requests that wait for the committer", engine.depth()),
+            ("queue_limit", "Requests that may wait for the committer", engine.limit()),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gauges(…)")
     }
 }

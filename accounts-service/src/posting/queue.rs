@@ -100,6 +100,12 @@ impl Engine {
     pub fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
+
+    /// How many may.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.queue.max_capacity()
+    }
 }
 
 /// A unit in the queue, and since when.

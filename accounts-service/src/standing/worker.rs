@@ -65,7 +65,10 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let runs = Family::default();
         registry.register("standing_order_runs", "Dates of standing orders, by what came of them", runs.clone());
-        Self(runs)
+        let metrics = Self(runs);
+        // Shown as 0 from the start, so that whoever watches sees the first one.
+        ["posted", "declined", "skipped", "stuck"].into_iter().for_each(|outcome| metrics.count(outcome, 0));
+        metrics
     }
 
     fn count(&self, outcome: &'static str, runs: u64) {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use accounts_service::db::{Backend, Database};
 use futures_util::StreamExt;
-use futures_util::future::{Either, join, join_all, select};
+use futures_util::future::{Either, join, join_all, join3, select};
 use futures_util::stream::FuturesUnordered;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
 use crate::client::{Answer, treasurer, user};
-use crate::stack::{Stack, Which, run};
+use crate::stack::{Stack, Which, on_database, run};
 use crate::{on_both, on_two_processes};
 
 on_both!(all_but_the_first_wait_two_seconds_in_all);
@@ -122,6 +122,93 @@ async fn slow_work(stack: Rc<Stack>) {
 }
 
 #[test]
+fn on_postgres_patience_with_a_key_may_outlast_the_pools_with_locks() {
+    on_database(Which::Postgres, outlasting);
+}
+
+async fn outlasting(url: String) {
+    let stack = Stack::set(url, &[("POSTING__KEY_WAIT", "6500ms")]).await;
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let post = async |key| stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", key)], &open).await;
+    let db = Database::connect(&stack.url, 3).await.unwrap();
+    // What each of two requests leaves behind is taken out, and brought back by a transaction that another process has
+    // begun: nobody sees it, and whoever claims its key waits for that transaction.
+    let mut begun = Vec::new();
+    for key in ["ends", "stays"] {
+        let made = post(key).await.expect(201);
+        db.pool.execute_unprepared(&format!("CREATE TABLE {key} AS TABLE idempotency_keys")).await.unwrap();
+        db.pool.execute_unprepared("DELETE FROM idempotency_keys").await.unwrap();
+        begun.push((made, key));
+    }
+    let mut holders = Vec::new();
+    for (_, key) in &begun {
+        let holder = db.pool.begin().await.unwrap();
+        holder.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
+        holder.execute_unprepared(&format!("INSERT INTO idempotency_keys TABLE {key}")).await.unwrap();
+        holders.push(holder);
+    }
+    let stays = holders.pop().unwrap();
+    let asked = Instant::now();
+    let end = async {
+        let outlasted = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() \
+                         AND query_start < clock_timestamp() - current_setting('lock_timeout')::interval";
+        while db.pool.execute_unprepared(outlasted).await.unwrap().rows_affected() < 2 {
+            assert!(asked.elapsed() < Duration::from_millis(6_500), "nobody waits for longer than the pool's locks");
+        }
+        holders.pop().unwrap().commit().await.unwrap();
+    };
+    let (ended, refused, ()) = join3(post("ends"), post("stays"), end).await;
+    assert!(asked.elapsed() >= Duration::from_millis(6_400), "{:?}", asked.elapsed());
+    let ended = ended.expect(201);
+    assert!(ended.replayed() && ended.bytes == begun[0].0.bytes);
+    let refused = refused.expect(409);
+    assert_eq!(refused.code(), "idempotency_in_progress");
+    assert!(refused.header("retry-after").is_some());
+    stays.commit().await.unwrap();
+    let after = post("stays").await.expect(201);
+    assert!(after.replayed() && after.bytes == begun[1].0.bytes);
+    stack.stop().await;
+}
+
+#[test]
+fn on_postgres_an_expired_key_that_another_renews_is_waited_for_and_left_alone() {
+    on_database(Which::Postgres, renewing);
+}
+
+async fn renewing(url: String) {
+    let impatient = Stack::set(url.clone(), &[("POSTING__KEY_WAIT", "300ms")]).await;
+    let patient = Stack::set(url, &[("POSTING__KEY_WAIT", "30s")]).await;
+    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
+    let post =
+        async |stack: &Stack| stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open).await;
+    let first = post(&patient).await.expect(201);
+    let db = Database::connect(&patient.url, 2).await.unwrap();
+    db.pool.execute_unprepared("UPDATE idempotency_keys SET expires_at = 0").await.unwrap();
+    let holder = db.pool.begin().await.unwrap();
+    holder.execute_unprepared("SELECT FROM idempotency_keys FOR UPDATE").await.unwrap();
+    let waited_out = post(&impatient).await;
+    let renew = async {
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while db.pool.execute_unprepared(waiting).await.unwrap().rows_affected() == 0 {}
+        let later = "UPDATE idempotency_keys SET expires_at = 9223372036854775807";
+        holder.execute_unprepared(later).await.unwrap();
+        holder.commit().await.unwrap();
+    };
+    let (renewed, ()) = join(post(&patient), renew).await;
+    for answer in [waited_out, renewed] {
+        let answer = answer.expect(409);
+        assert_eq!(answer.code(), "idempotency_in_progress");
+        assert!(answer.header("retry-after").is_some());
+    }
+    let again = post(&patient).await.expect(201);
+    assert!(again.replayed() && again.bytes == first.bytes);
+    let listed = patient.client.get(&who, "/api/v1/accounts").await.expect(200);
+    assert_eq!(listed.json()["meta"]["total"], 1);
+    impatient.stop().await;
+    patient.stop().await;
+}
+
+#[test]
 fn a_lock_timeout_is_known_in_every_language() {
     run(Which::Postgres, lock_timeout_in_german);
 }
@@ -142,43 +229,6 @@ async fn lock_timeout_in_german(stack: Rc<Stack>) {
         assert_eq!(answer.code(), "idempotency_in_progress");
         assert!(answer.header("retry-after").is_some());
     }
-}
-
-#[test]
-fn on_postgres_a_key_that_another_renewed_is_not_done_again() {
-    run(Which::Postgres, renewed);
-}
-
-/// SQLite has one writer: there nobody renews what another has just found expired.
-async fn renewed(stack: Rc<Stack>) {
-    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
-    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
-    let first = post().await.expect(201);
-    let db = Database::connect(&stack.url, 2).await.unwrap();
-    // Whoever claims a key, and waits for no lock but by their statement's time, stops behind what they find.
-    let stops = "CREATE FUNCTION stops() RETURNS boolean VOLATILE LANGUAGE plpgsql AS $$ BEGIN \
-                 IF current_setting('lock_timeout') = '0' THEN PERFORM pg_advisory_xact_lock(7); END IF; RETURN true; END $$;
-                 UPDATE idempotency_keys SET expires_at = 1;
-                 ALTER TABLE idempotency_keys RENAME TO kept;
-                 CREATE VIEW idempotency_keys AS SELECT * FROM kept WHERE stops()";
-    db.pool.execute_unprepared(stops).await.unwrap();
-    let holder = db.pool.begin().await.unwrap();
-    holder.execute_unprepared("SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(7)").await.unwrap();
-    let other = async {
-        let waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
-                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        while db.pool.execute_unprepared(waiting).await.unwrap().rows_affected() == 0 {}
-        db.pool.execute_unprepared("UPDATE kept SET expires_at = 9000000000000000").await.unwrap();
-        holder.rollback().await.unwrap();
-    };
-    let second = match select(pin!(post()), pin!(other)).await {
-        Either::Left((too_early, _)) => panic!("{}", String::from_utf8_lossy(&too_early.bytes)),
-        Either::Right(((), second)) => second.await,
-    };
-    assert_eq!(second.expect(409).code(), "idempotency_in_progress");
-    let third = post().await.expect(201);
-    assert!(third.replayed() && third.bytes == first.bytes);
-    assert_eq!(stack.client.get(&who, "/api/v1/accounts").await.expect(200).json()["meta"]["total"], 1);
 }
 
 #[test]
