@@ -230,23 +230,3 @@ async fn lock_timeout_in_german(stack: Rc<Stack>) {
         assert!(answer.header("retry-after").is_some());
     }
 }
-
-#[test]
-fn on_postgres_who_waits_for_an_expired_key_is_told_about_the_key() {
-    run(Which::Postgres, renewing);
-}
-
-async fn renewing(stack: Rc<Stack>) {
-    let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
-    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
-    post().await.expect(201);
-    let db = Database::connect(&stack.url, 1).await.unwrap();
-    db.pool.execute_unprepared("UPDATE idempotency_keys SET expires_at = 1").await.unwrap();
-    // As one that is about to renew it.
-    let holder = db.pool.begin().await.unwrap();
-    holder.execute_unprepared("SELECT FROM idempotency_keys FOR UPDATE").await.unwrap();
-    let asked = Instant::now();
-    in_progress(post().await, asked);
-    holder.rollback().await.unwrap();
-    assert!(!post().await.expect(201).replayed(), "it is a new key");
-}
