@@ -4,7 +4,7 @@ use super::error::ArchiveError;
 use super::store::Store;
 
 /// What is wrong when the answer is not 0.
-const QUESTIONS: [(&str, &str); 9] = [
+const QUESTIONS: [(&str, &str); 10] = [
     (
         "accounts have another balance than after their last entry",
         "SELECT count(*) FROM accounts a LEFT JOIN entries e ON e.account_id = a.id AND e.seq = a.seq \
@@ -17,6 +17,12 @@ const QUESTIONS: [(&str, &str); 9] = [
          FROM holds o JOIN accounts b ON b.id = o.debit_account_id WHERE o.state = 'open' \
          AND (o.expires_at IS NULL OR o.expires_at >= b.next_expiry) GROUP BY b.id) AS h ON h.id = a.id \
          WHERE a.held <> coalesce(h.sum, 0)",
+    ),
+    (
+        "open holds are to lapse before the next expiry of their account, which is without them",
+        "SELECT count(*) FROM holds o JOIN accounts b ON b.id = o.debit_account_id CROSS JOIN ledger_head e \
+         WHERE o.state = 'open' AND o.expires_at > e.committed_at \
+         AND (b.next_expiry IS NULL OR b.next_expiry > o.expires_at)",
     ),
     (
         "transfers name an account that is not there, or one of another currency",

@@ -227,11 +227,33 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             let at = lines.iter().position(rows).unwrap_or_else(|| panic!("{table} has no {from}"));
             let mut changed = lines.clone();
             changed[at] = lines[at].replacen(from, to, 1);
-            match import(&url, &sealed(&changed), Dry::No).await {
-                Err(refused) => assert!(refused.is_final(), "{table} {from}: {refused:?}"),
-                Ok(_) => panic!("{table} {from}: {}", lines[at]),
-            }
+            refused(&url, &changed, &format!("{table} {from}")).await;
         }
+    });
+}
+
+/// That it is refused for good, though its hashes fit; why.
+async fn refused(url: &str, lines: &[String], what: &str) -> String {
+    match import(url, &sealed(lines), Dry::No).await {
+        Err(refused) => {
+            assert!(refused.is_final(), "{what}: {refused:?}");
+            refused.to_string()
+        }
+        Ok(_) => panic!("{what} was imported"),
+    }
+}
+
+#[test]
+fn a_hold_that_was_freed_is_not_imported() {
+    with_file(async |lines, url| {
+        let mut changed = lines.clone();
+        let at = lines.iter().position(|line| line.starts_with("{\"accounts\"") && line.contains("\"held\":100,"));
+        let account = &mut changed[at.unwrap()];
+        let (before, rest) = account.split_once("\"next_expiry\":").unwrap();
+        let (_, rest) = rest.split_once(',').unwrap();
+        *account = format!("{}\"next_expiry\":null,{rest}", before.replacen("\"held\":100,", "\"held\":0,", 1));
+        let why = refused(&url, &changed, "a hold that was freed").await;
+        assert!(why.contains("before its next expiry") || why.contains("before the next expiry"), "{why}");
     });
 }
 

@@ -4,7 +4,7 @@ use accounts_service::proof::Invariant;
 use accounts_service::proof::Invariant as I;
 
 /// One way to break it. `{plain}` is the position of a transfer in the midst of everything, `{batch}` its batch's number,
-/// `{last}` the last batch's, `{nobody}` an id of nothing, `{zeros}` 32 bytes.
+/// `{last}` the last batch's, `{later}` the account of a hold that is to lapse, `{nobody}` an id of nothing, `{zeros}` 32 bytes.
 pub struct Break {
     pub name: &'static str,
     pub sql: &'static [&'static str],
@@ -139,7 +139,7 @@ pub const ENTRIES: [Break; 11] = [
     ),
 ];
 
-pub const BESIDE: [Break; 13] = [
+pub const BESIDE: [Break; 15] = [
     broken(
         "a balance",
         &[
@@ -175,6 +175,13 @@ pub const BESIDE: [Break; 13] = [
         &[
             "UPDATE accounts SET held = held + 1 WHERE id = (SELECT debit_account_id FROM transfers WHERE position = {plain})",
         ],
+        I::HeldAmounts,
+        NOWHERE,
+    ),
+    broken("a hold that was freed", &["UPDATE accounts SET held = 0, next_expiry = NULL WHERE id = {later}"], I::HeldAmounts, NOWHERE),
+    broken(
+        "a hold that lapses before its account knows",
+        &["UPDATE accounts SET held = 0, next_expiry = next_expiry + 1 WHERE id = {later}"],
         I::HeldAmounts,
         NOWHERE,
     ),

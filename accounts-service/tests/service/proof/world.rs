@@ -114,6 +114,9 @@ async fn pending(stack: &Stack, who: &User, (from, to): (&str, &str), clock: &Cl
     held(client, who, "lapses", &hold_for(from, to, 50, 20)).await;
     let idle = client.funded(who, 100).await;
     held(client, who, "idle", &hold_for(&idle, to, 50, 20)).await;
+    // One that lapses long after everything else.
+    let later = client.funded(who, 100).await;
+    held(client, who, "later", &hold_for(&later, to, 50, 300 * 86_400)).await;
     clock.advance(Duration::from_secs(21));
     client.transfer(who, "after", &pay(from, to, 1)).await.expect(201);
 }
