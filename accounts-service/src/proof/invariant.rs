@@ -40,7 +40,7 @@ invariants! {
     ChainLinks "chain_links" true;
     /// What a batch's link was made of is what its transfers say.
     ChainContents "chain_contents" true;
-    /// Every transfer lies in one batch, at its front and of its instant.
+    /// Every transfer lies in one batch, at its front and of its instant, and a batch ends with the last of what is its own.
     BatchPlaces "batch_places" true;
     /// Positions go up, are taken once, and lie in the month, and in the table, that they name.
     Positions "positions" true;

@@ -31,7 +31,7 @@ const fn broken(name: &'static str, sql: &'static [&'static str], finds: Invaria
     Break { name, sql, finds, at }
 }
 
-pub const CHAIN: [Break; 13] = [
+pub const CHAIN: [Break; 15] = [
     broken("a link", &["UPDATE ledger_batches SET hash = {zeros} WHERE batch_no = {batch}"], I::ChainLinks, BATCH),
     broken("a lost batch", &["DELETE FROM ledger_batches WHERE batch_no = {batch}"], I::ChainLinks, BATCH),
     broken("the last batch lost", &["DELETE FROM ledger_batches WHERE batch_no = {last}"], I::ChainLinks, LAST),
@@ -66,6 +66,18 @@ pub const CHAIN: [Break; 13] = [
         &["UPDATE ledger_batches SET content = {zeros} WHERE batch_no = {batch}"],
         I::ChainLinks,
         BATCH,
+    ),
+    broken(
+        "a last batch without an end",
+        &["UPDATE ledger_batches SET last_position = 4611686018427387904 WHERE batch_no = {last}"],
+        I::BatchPlaces,
+        LAST,
+    ),
+    broken(
+        "a last batch up to the head",
+        &["UPDATE ledger_batches SET last_position = (SELECT position FROM ledger_head) WHERE batch_no = {last}"],
+        I::BatchPlaces,
+        LAST,
     ),
     broken("a format", &["UPDATE ledger_batches SET format = 9 WHERE batch_no = {batch}"], I::ChainContents, BATCH),
     broken("a lost transfer", &["DELETE FROM transfers WHERE position = {plain}"], I::ChainContents, PLAIN),
@@ -178,7 +190,12 @@ pub const BESIDE: [Break; 15] = [
         I::HeldAmounts,
         NOWHERE,
     ),
-    broken("a hold that was freed", &["UPDATE accounts SET held = 0, next_expiry = NULL WHERE id = {later}"], I::HeldAmounts, NOWHERE),
+    broken(
+        "a hold that was freed",
+        &["UPDATE accounts SET held = 0, next_expiry = NULL WHERE id = {later}"],
+        I::HeldAmounts,
+        NOWHERE,
+    ),
     broken(
         "a hold that lapses before its account knows",
         &["UPDATE accounts SET held = 0, next_expiry = next_expiry + 1 WHERE id = {later}"],

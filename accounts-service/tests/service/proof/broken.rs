@@ -138,7 +138,10 @@ async fn fill(url: &str, sql: &str) -> String {
             "(SELECT b.batch_no FROM ledger_batches b WHERE b.first_position <= {plain} AND b.last_position >= {plain})",
         ),
         ("{last}", "(SELECT max(b.batch_no) FROM ledger_batches b)"),
-        ("{later}", "(SELECT o.debit_account_id FROM holds o WHERE o.state = 'open' AND o.amount = 50 AND o.expires_at > (SELECT h.committed_at FROM ledger_head h))"),
+        (
+            "{later}",
+            "(SELECT o.debit_account_id FROM holds o WHERE o.state = 'open' AND o.amount = 50 AND o.expires_at > (SELECT h.committed_at FROM ledger_head h))",
+        ),
         ("{plain}", "(SELECT p.position FROM transfers p WHERE p.external_ref = 'r-1')"),
     ];
     let nobody = Uuid::from_u128(77);

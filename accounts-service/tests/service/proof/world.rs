@@ -79,6 +79,8 @@ pub async fn make(url: &str) {
     }
     drop(world);
     Rc::try_unwrap(stack).ok().unwrap().stop().await;
+    // Its event stands behind the last batch.
+    stack.client.open(&who, "user").await;
 }
 
 async fn plain(stack: &Stack, who: &User, from: &str, to: &str) {
