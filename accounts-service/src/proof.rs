@@ -15,6 +15,7 @@ mod metrics;
 pub mod model;
 mod ops;
 mod pieces;
+mod rates;
 mod references;
 pub mod report;
 mod rows;

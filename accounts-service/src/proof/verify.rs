@@ -9,7 +9,7 @@ use super::line::Line;
 use super::snapshot::Snapshot;
 use super::walk::Chain;
 use super::walk::{Start, Walk};
-use super::{balances, exchanges, keys, references, settled};
+use super::{balances, exchanges, keys, rates, references, settled};
 use crate::db::Month;
 
 /// Lines between two words about how far it is.
@@ -126,6 +126,7 @@ pub async fn verify(snapshot: &Snapshot, wanted: Wanted, tell: &dyn Fn(String)) 
     keys::check_all(snapshot, &mut findings).await?;
     references::check_all(snapshot, &formats, &mut findings).await?;
     exchanges::check_all(snapshot, &mut findings).await?;
+    rates::check_all(snapshot, &mut findings).await?;
     name_batches(snapshot, &mut findings).await?;
     Ok(Report { findings, transfers, entries, accounts: folds, after, head })
 }

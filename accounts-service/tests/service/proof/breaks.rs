@@ -234,7 +234,7 @@ pub const BESIDE: [Break; 15] = [
     ),
 ];
 
-pub const NAMED: [Break; 15] = [
+pub const NAMED: [Break; 20] = [
     broken(
         "a key of a transfer",
         &[
@@ -288,6 +288,32 @@ pub const NAMED: [Break; 15] = [
         ],
         I::Exchanges,
         EXCHANGED,
+    ),
+    broken(
+        "a rate of before",
+        &["UPDATE exchanges SET rate_id = (SELECT id FROM exchange_rates ORDER BY position LIMIT 1) \
+           WHERE position = (SELECT min(position) FROM exchanges)"],
+        I::Exchanges,
+        EXCHANGED,
+    ),
+    broken("a rate that had lapsed", &["UPDATE exchange_rates SET valid_until = 1"], I::Exchanges, EXCHANGED),
+    broken(
+        "a rate without its event",
+        &["DELETE FROM outbox_events WHERE kind = 'exchange_rate.set'"],
+        I::Events,
+        NOWHERE,
+    ),
+    broken(
+        "a rate that was told otherwise",
+        &["UPDATE exchange_rates SET rate = '0.9' WHERE position = (SELECT min(position) FROM exchange_rates)"],
+        I::Events,
+        NOWHERE,
+    ),
+    broken(
+        "an exchange lost",
+        &["DELETE FROM exchanges WHERE position = (SELECT min(position) FROM exchanges)"],
+        I::Events,
+        NOWHERE,
     ),
     broken("a carry", &["UPDATE exchange_carries SET grains = grains + 1"], I::Remainders, NOWHERE),
     broken("an event", &["DELETE FROM outbox_events WHERE position = {plain}"], I::Events, PLAIN),

@@ -61,6 +61,8 @@ pub async fn make(url: &str) {
     pending(&stack, &who, (&from, &to), &clock).await;
     refunds(&stack, &who, &from, &to).await;
     let world = exchanges::World::new(Rc::clone(&stack), 100_000).await;
+    // The same twice: an older one is another.
+    world.set("0.9235").await;
     world.set("0.9235").await;
     for key in ["one", "two", "three", "four"] {
         world.exchange(key, &world.order(1_001)).await.expect(201);
@@ -77,10 +79,10 @@ pub async fn make(url: &str) {
     for key in ["m1", "m2"] {
         stack.client.transfer(&officer, key, &pay(&bank, &to, 7)).await.expect(201);
     }
-    drop(world);
-    Rc::try_unwrap(stack).ok().unwrap().stop().await;
     // Its event stands behind the last batch.
     stack.client.open(&who, "user").await;
+    drop(world);
+    Rc::try_unwrap(stack).ok().unwrap().stop().await;
 }
 
 async fn plain(stack: &Stack, who: &User, from: &str, to: &str) {
