@@ -1,7 +1,6 @@
 //! A whole ledger as one file: exported beside a running service, imported into an empty ledger on either back-end, where
 //! it goes on as it was. The file is described in `accounts-service/ledger-file.md`.
 
-mod chain;
 mod error;
 mod export;
 mod file;

@@ -31,5 +31,5 @@ pub use invariant::Invariant;
 pub use metrics::Metrics;
 pub use model::{ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, ViolationBody};
 pub use sampler::{Bounds, Sampler};
-pub use snapshot::Snapshot;
+pub use snapshot::{Alone, Snapshot};
 pub use verify::{Head, Link, NoLink, Report, Wanted, verify};

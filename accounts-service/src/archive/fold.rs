@@ -39,7 +39,9 @@ impl Fold {
 
     /// Takes the next row, in the order of a file.
     pub fn take(&mut self, record: &Record) -> Result<(), String> {
-        if record.place().is_some_and(|place| !(1..=self.head.position).contains(&place)) {
+        // Of rates and exchanges, too, which lie in no month's tables.
+        let place = record.place().or_else(|| record.some_int("position"));
+        if place.is_some_and(|place| !(1..=self.head.position).contains(&place) && record.table.name != "ledger_head") {
             return Err("its place is not one of those up to the head of the chain".to_owned());
         }
         match record.table.name {
