@@ -20,5 +20,5 @@ pub use export::export;
 pub use file::{Sink, source};
 pub use import::{Dry, import};
 pub use table::{Kind, Table};
-pub use tables::{LEFT_OUT, TABLES};
+pub use tables::{COLUMNS_LEFT_OUT, LEFT_OUT, TABLES};
 pub use words::{FORMAT, Head, Summary};

@@ -237,6 +237,9 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             ("exchanges", "\"position\":", "\"position\":9"),
             ("transfer_keys", "\"body\":\"0201", "\"body\":\"0211"),
             ("standing_order_runs", "\"transfer_id\":\"0", "\"transfer_id\":\"1"),
+            // Somebody else's key, and one that has not ended.
+            ("receipt_keys", "\"public_key\":\"", "\"public_key\":\"00"),
+            ("receipt_keys", "\"retired_at\":1", "\"retired_at\":2"),
         ] {
             let rows = |line: &String| line.starts_with(&format!("{{\"{table}\":")) && line.contains(from);
             let at = lines.iter().position(rows).unwrap_or_else(|| panic!("{table} has no {from}"));
