@@ -16,8 +16,10 @@ use crate::archive::table::{Kind, Table};
 use crate::archive::tables::TABLES;
 use crate::db::{MIGRATION_LOCK, Month};
 
-/// Months that one import opens tables for: a century of them.
-const MOST_MONTHS: usize = 1_200;
+/// Months that one import makes tables for, ten years of them: each takes 27 locks until the import ends, and a server has
+/// 6,400 for everybody, unless it is told otherwise (`max_locks_per_transaction`). Those of before this database was made
+/// lie in its first tables.
+const MOST_MONTHS: usize = 120;
 
 /// A connection, and the months whose tables it has seen to.
 pub(in crate::archive) struct Postgres {
@@ -78,14 +80,27 @@ impl Postgres {
 
     /// Rows of before the first month lie in the first tables, which reach so far.
     async fn open_months(&mut self, rows: &[Record]) -> Result<(), ArchiveError> {
-        for month in rows.iter().filter_map(Record::place).map(Month::of) {
-            if !self.opened.insert(month) {
-                continue;
-            }
-            if self.opened.len() > MOST_MONTHS {
-                return Err(ArchiveError::Unsound(format!("its positions name more than {MOST_MONTHS} months")));
-            }
-            sqlx::query("SELECT open_month($1)").bind(month.number()).execute(&mut *self.connection.lock().await).await?;
+        let named: BTreeSet<_> = rows.iter().filter_map(Record::place).map(Month::of).collect();
+        let unseen: Vec<_> = named.difference(&self.opened).copied().collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let first: i32 = sqlx::query_scalar("SELECT min(month) FROM ledger_months")
+            .fetch_one(&mut *self.connection.lock().await)
+            .await?;
+        let later: Vec<_> = unseen.into_iter().filter(|month| month.number() >= first).collect();
+        // Before any is made: a server without locks refuses everybody.
+        if self.opened.len() + later.len() > MOST_MONTHS {
+            return Err(ArchiveError::Unsound(format!(
+                "its positions name more than {MOST_MONTHS} months since this database was made"
+            )));
+        }
+        for month in later {
+            sqlx::query("SELECT open_month($1)")
+                .bind(month.number())
+                .execute(&mut *self.connection.lock().await)
+                .await?;
+            self.opened.insert(month);
         }
         Ok(())
     }
