@@ -41,6 +41,10 @@ enum Command {
     /// Apply missing migrations and stop.
     Migrate,
     /// Look whether the whole ledger is sound, and say where it is not: ends with 0 (sound), 1 (violated), 2 (nothing could be said).
+    ///
+    /// It only reads, in one snapshot that stays open until it ends. Beside an open snapshot each commit on a PostgreSQL primary
+    /// takes longer than the one before: name a standby without `hot_standby_feedback` in `TOLLGATE_ACCOUNTS__DATABASE__URL`, or
+    /// choose a quiet hour.
     Verify {
         /// Print the report as JSON.
         #[arg(long)]
@@ -90,6 +94,8 @@ enum Command {
         issuer: Option<String>,
     },
     /// Write the whole ledger, as of one moment, to a file. It may run beside the service.
+    ///
+    /// A snapshot stays open until it ends: on a busy PostgreSQL primary do as for `verify`.
     Export {
         /// Where to; gzip if the name ends with `.gz`. `-`: the standard output.
         #[arg(long, default_value = "-")]

@@ -20,6 +20,7 @@ pub use claims::{Claims, Facts, Link, TYPE, VERSION};
 pub use key::KeyError;
 pub use keyring::{KeyringError, Receipt, Receipts};
 pub use orders::{KeyOrder, OrderError, obey};
+pub(crate) use published::thumbprint;
 pub use published::{KeySet, PublishedKey, Revoked};
 pub use settings::lint;
 

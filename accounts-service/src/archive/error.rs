@@ -40,6 +40,9 @@ pub enum ArchiveError {
     /// The database failed.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The same, while the ledger was looked at.
+    #[error("the database: {0}")]
+    Proof(#[from] sea_orm::DbErr),
     /// The file could not be written or read.
     #[error("{0}")]
     File(#[from] io::Error),
@@ -62,7 +65,7 @@ impl ArchiveError {
             Self::Damaged { .. } | Self::Unsound(_) | Self::Refused { .. } | Self::NotEmpty(_) | Self::Schema(_) => {
                 true
             }
-            Self::Busy(_) | Self::Database(_) | Self::File(_) | Self::Unknown(_) => false,
+            Self::Busy(_) | Self::Database(_) | Self::Proof(_) | Self::File(_) | Self::Unknown(_) => false,
         }
     }
 }

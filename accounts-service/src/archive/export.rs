@@ -51,7 +51,8 @@ async fn write_table(
     pen: &mut Pen<'_>,
 ) -> Result<(), ArchiveError> {
     let (condition, order) = (table.condition(header.made_at), table.order(store.collation()));
-    let sql = format!("SELECT {} FROM {}{condition} ORDER BY {order}", table.list(), table.name);
+    let list = table.selected(header.made_at);
+    let sql = format!("SELECT {list} FROM {}{condition} ORDER BY {order}", table.name);
     let (total, mut rows) = (header.rows_of(table), 0);
     if total == 0 {
         pen.mark(table, 0)?;

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::record::Record;
+use super::table::end_of;
 use super::words::{Head, Header};
+use crate::receipts::thumbprint;
 
 /// The places and amounts that there are.
 const EXACT: RangeInclusive<i64> = -9_007_199_254_740_991..=9_007_199_254_740_991;
@@ -15,6 +17,7 @@ const EXACT: RangeInclusive<i64> = -9_007_199_254_740_991..=9_007_199_254_740_99
 /// Goes along with the rows.
 pub(super) struct Fold {
     head: Head,
+    made_at: i64,
     /// The account whose entries go by, and the last of them.
     last: Option<Last>,
     /// Entries that accounts say they have, less those that there are.
@@ -34,18 +37,21 @@ struct Last {
 impl Fold {
     pub fn of(header: &Header) -> Self {
         let head = header.head.clone();
-        Self { head, last: None, lacking: 0, sides: Sides::new(), is_headed: false }
+        Self { head, made_at: header.made_at, last: None, lacking: 0, sides: Sides::new(), is_headed: false }
     }
 
     /// Takes the next row, in the order of a file.
     pub fn take(&mut self, record: &Record) -> Result<(), String> {
-        if record.place().is_some_and(|place| !(1..=self.head.position).contains(&place)) {
+        // Of rates and exchanges, too, which lie in no month's tables.
+        let place = record.place().or_else(|| record.some_int("position"));
+        if place.is_some_and(|place| !(1..=self.head.position).contains(&place) && record.table.name != "ledger_head") {
             return Err("its place is not one of those up to the head of the chain".to_owned());
         }
         match record.table.name {
             "accounts" => self.lacking += i128::from(record.int("seq")),
             "transfers" => return self.transfer(record),
             "entries" => return self.entry(record),
+            "receipt_keys" => return self.receipt_key(record),
             "ledger_head" => return self.head(record),
             _ => {}
         }
@@ -88,6 +94,17 @@ impl Fold {
         self.last = Some(Last { account, seq, balance, position });
         self.lacking -= 1;
         self.sides.remove(&Entry { account, place: position, id: record.id("transfer_id"), amount, at });
+        Ok(())
+    }
+
+    /// What receipts are checked by, but makes none any more: whoever adds one that goes on signs as this house.
+    fn receipt_key(&self, record: &Record) -> Result<(), String> {
+        if record.text("kid") != Some(thumbprint(record.bytes("public_key")).as_str()) {
+            return Err("its name is not the thumbprint of its key".to_owned());
+        }
+        if record.some_int("retired_at").is_none_or(|at| at > end_of(self.made_at)) {
+            return Err("it has not ended by the time that the file was made".to_owned());
+        }
         Ok(())
     }
 

@@ -7,11 +7,11 @@ use super::fold::Fold;
 use super::lines::Lines;
 use super::place::Place;
 use super::record::{Record, Value};
-use super::store::Store;
+use super::sound;
+use super::store::{Store, is_rule};
 use super::table::Table;
 use super::tables::TABLES;
 use super::words::{End, Header, Mark, Summary, Word, is_marked};
-use super::{chain, sound};
 use crate::db::Backend;
 
 /// Rows that are written at once.
@@ -62,14 +62,13 @@ async fn fill<R: BufRead>(store: &mut Store, lines: &mut Lines<R>, header: &Head
     lines.end()?;
     fold.finish().map_err(ArchiveError::Unsound)?;
     store.analyse().await?;
-    chain::check(store, &header.head).await?;
     sound::check(store).await?;
     Ok(Summary::of(&header.rows, lines.bytes(), header.head.clone()))
 }
 
 /// As the migrations leave it.
 async fn require_empty(store: &mut Store) -> Result<(), ArchiveError> {
-    for table in TABLES.iter().filter(|table| !table.is_made) {
+    for table in TABLES.iter().filter(|table| !table.is_made && !table.is_shared) {
         let any = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1) AS any_row", table.name);
         if store.number(any).await? != 0 {
             return Err(ArchiveError::NotEmpty(table.name));
@@ -138,6 +137,9 @@ impl<R: BufRead> Filling<'_, R> {
     fn row(&mut self, last: &mut Option<Vec<Value>>) -> Result<(), ArchiveError> {
         let read = Record::read(self.table, self.lines.next()?);
         let record = read.map_err(|what| self.lines.damaged(what))?;
+        if self.lines.text().len() > self.table.longest() {
+            return Err(self.lines.damaged(format!("no row of {} is as long as this", self.table.name)));
+        }
         let key = record.key();
         if last.as_ref().is_some_and(|last| *last >= key) {
             return Err(self.lines.damaged("it does not come after the row before it: swapped, or there twice"));
@@ -159,16 +161,10 @@ impl<R: BufRead> Filling<'_, R> {
         let written = self.store.insert(self.table, &self.page).await;
         self.page.clear();
         match written {
-            Err(ArchiveError::Database(cause @ sqlx::Error::Database(_))) if is_rule(&cause) => {
-                Err(ArchiveError::Refused { place, cause })
+            Err(ArchiveError::Database(sqlx::Error::Database(cause))) if is_rule(cause.code()) => {
+                Err(ArchiveError::Refused { place, cause: sqlx::Error::Database(cause) })
             }
             written => written,
         }
     }
-}
-
-/// A check, a key, a trigger or a range refused it; anything else is the database's own trouble.
-fn is_rule(cause: &sqlx::Error) -> bool {
-    let code = cause.as_database_error().and_then(|refusal| refusal.code()).unwrap_or_default();
-    crate::db::Remedy::of(&code) == crate::db::Remedy::Bisect
 }

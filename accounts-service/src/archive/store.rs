@@ -3,11 +3,13 @@
 mod postgres;
 mod sqlite;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use sea_orm_migration::MigratorTrait;
 use shared::schema::Schema;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
-use uuid::Uuid;
 
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
@@ -15,17 +17,15 @@ use super::error::ArchiveError;
 use super::record::{Record, Value};
 use super::table::{Kind, Table};
 use super::words::Head;
-use crate::db::Backend;
 use crate::db::migration::Migrator;
+use crate::db::{Backend, Remedy};
+use crate::proof::{Alone, Report, Snapshot, Wanted, verify};
 
 /// The connection.
 pub(super) enum Store {
     Postgres(Postgres),
     Sqlite(Sqlite),
 }
-
-/// An entry of an account at a place: its `seq`, and the balance after it.
-pub(super) type Side = (i64, i64);
 
 /// A row of either back-end.
 trait ReadRow {
@@ -36,8 +36,14 @@ trait ReadRow {
 macro_rules! either {
     ($store:expr, $connection:ident => $done:expr) => {
         match $store {
-            Store::Postgres(Postgres { connection: $connection, .. }) => $done,
-            Store::Sqlite(Sqlite { connection: $connection }) => $done,
+            Store::Postgres(Postgres { connection, .. }) => {
+                let $connection = &mut *connection.lock().await;
+                $done
+            }
+            Store::Sqlite(Sqlite { connection }) => {
+                let $connection = &mut *connection.lock().await;
+                $done
+            }
         }
     };
 }
@@ -146,17 +152,6 @@ impl Store {
         Ok(())
     }
 
-    /// The next rows of a table beyond a place in the order of commit.
-    pub async fn beyond(&mut self, table: &'static Table, after: i64, most: u32) -> Result<Vec<Record>, ArchiveError> {
-        let (list, name, place) = (table.list(), table.name, table.order(""));
-        let sql = format!("SELECT {list} FROM {name} WHERE {place} > $1 ORDER BY {place} LIMIT {most}");
-        let sql = AssertSqlSafe(sql);
-        either!(self, connection => {
-            let rows = sqlx::query(sql).bind(after).fetch_all(&mut *connection).await?;
-            rows.iter().map(|row| record(table, row)).collect()
-        })
-    }
-
     /// Writes rows of one table.
     pub async fn insert(&mut self, table: &'static Table, rows: &[Record]) -> Result<(), ArchiveError> {
         if table.is_made {
@@ -182,12 +177,14 @@ impl Store {
         Ok(())
     }
 
-    /// The entries of accounts at places; `None` where there is none.
-    pub async fn sides(&mut self, asked: &[(Uuid, i64)]) -> Result<Vec<Option<Side>>, ArchiveError> {
-        match self {
-            Self::Postgres(postgres) => postgres.sides(asked).await,
-            Self::Sqlite(sqlite) => sqlite.sides(asked).await,
-        }
+    /// What `verify` says of all that is written by now.
+    pub async fn prove(&mut self) -> Result<Report, ArchiveError> {
+        let snapshot = Snapshot::within(match self {
+            Self::Postgres(Postgres { connection, .. }) => Alone::Postgres(Arc::clone(connection)),
+            Self::Sqlite(Sqlite { connection }) => Alone::Sqlite(Arc::clone(connection)),
+        });
+        let wanted = Wanted { from: None, expect: None, most: 1 };
+        Ok(verify(&snapshot, wanted, &|_| {}).await?)
     }
 
     /// Tells whoever plans questions what there is by now.
@@ -222,8 +219,14 @@ impl Store {
     pub async fn close(self) {
         // Whatever is left of a transaction goes with its connection, in whichever way that ends.
         drop(match self {
-            Self::Postgres(Postgres { connection, .. }) => connection.close().await,
-            Self::Sqlite(Sqlite { connection }) => connection.close().await,
+            Self::Postgres(Postgres { connection, .. }) => match Arc::into_inner(connection) {
+                Some(connection) => connection.into_inner().close().await,
+                None => Ok(()),
+            },
+            Self::Sqlite(Sqlite { connection }) => match Arc::into_inner(connection) {
+                Some(connection) => connection.into_inner().close().await,
+                None => Ok(()),
+            },
         });
     }
 }
@@ -237,4 +240,9 @@ fn record<R: ReadRow>(table: &'static Table, row: &R) -> Result<Record, ArchiveE
 /// `undefined_table`, or what SQLite says in its place.
 fn is_missing_table(refusal: &dyn sqlx::error::DatabaseError) -> bool {
     refusal.code().is_some_and(|code| code == "42P01") || refusal.message().starts_with("no such table")
+}
+
+/// A check, a key, a trigger or a range refused it; anything else is the database's own trouble.
+pub(super) fn is_rule(code: Option<Cow<'_, str>>) -> bool {
+    code.is_some_and(|code| Remedy::of(&code) == Remedy::Bisect)
 }

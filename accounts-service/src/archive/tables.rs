@@ -9,15 +9,18 @@ use super::table::{Column, Kind, Table};
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("seaql_migrations", "the target has its own; the header says which the file is of"),
     ("ledger_months", "the target opens the months that the file's positions name"),
-    (
-        "receipt_keys",
-        "they sign for the house that made them; the target makes its own, and `receipt-keys` saves the published set",
-    ),
-    ("receipt_seals", "it opens the keys that stay behind"),
+    ("receipt_seals", "it opens the private keys that stay behind"),
     ("invariant_watch", "what was looked at says nothing about the copy: it is looked at from its beginning"),
     ("invariant_checks", "the same"),
     ("invariant_violations", "the same: what is still wrong is found again"),
 ];
+
+/// Columns that no file has, each with the reason.
+pub const COLUMNS_LEFT_OUT: &[(&str, &str, &str)] = &[(
+    "receipt_keys",
+    "private_key",
+    "it signs for the house that made it; the target makes its own, and publishes this one's public half as ended",
+)];
 
 /// The tables, in the order of a file.
 pub const TABLES: &[Table] = &[
@@ -39,6 +42,7 @@ pub const TABLES: &[Table] = &[
     Table::of("exchange_carries", &[id("rounding_account_id").key(), big("grains")]),
     Table::of("standing_orders", STANDING_ORDERS),
     Table::of("standing_order_runs", STANDING_ORDER_RUNS),
+    Table { is_shared: true, ..Table::of("receipt_keys", RECEIPT_KEYS) },
     Table { is_made: true, ..Table::of("ledger_head", HEAD) },
 ];
 
@@ -200,6 +204,16 @@ const STANDING_ORDER_RUNS: &[Column] = &[
     id("transfer_id").or_null(),
     big("started_at"),
     big("ended_at").or_null(),
+];
+
+const RECEIPT_KEYS: &[Column] = &[
+    text("kid").key(),
+    text("algorithm"),
+    bytes("public_key"),
+    big("created_at"),
+    big("signs_from"),
+    big("retired_at").or_null().ends(),
+    big("revoked_at").or_null(),
 ];
 
 const HEAD: &[Column] = &[small("id").key(), big("batch_no"), big("position"), big("committed_at"), bytes("hash")];

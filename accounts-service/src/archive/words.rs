@@ -6,12 +6,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
+use crate::db::Month;
 
 /// The form that this release writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
 
 /// Rows of a table after which a mark stands at the latest: damage is between two of them.
 pub(super) const MARK_EVERY: u64 = 65_536;
+
+/// Instants of a ledger are before this one, 2500-01-01, and places in the order of commit before its month: what follows
+/// them, and numbers that are exact everywhere (2^53), have room.
+const END_OF_TIME: i64 = 16_725_225_600_000_000;
 
 /// How many rows there are of each table.
 pub(super) type Rows = BTreeMap<String, u64>;
@@ -131,6 +136,12 @@ impl Header {
         let Some(Word::TollgateLedger(header)) = Word::read(line) else {
             return Err("the first line is not as an export writes it".to_owned());
         };
+        let Head { batch_no, position, committed_at, .. } = header.head;
+        let ends = |at: i64| (0..END_OF_TIME).contains(&at);
+        let is_placed = batch_no >= 0 && (0..Month::at(END_OF_TIME).base()).contains(&position);
+        if !(is_placed && ends(committed_at) && ends(header.made_at)) {
+            return Err("its head or its instant lies where no ledger goes".to_owned());
+        }
         let known: Vec<_> = super::TABLES.iter().map(|table| table.name).collect();
         let unknown = header.rows.keys().find(|name| !known.contains(&name.as_str()));
         let missing = known.iter().find(|name| !header.rows.contains_key(**name));

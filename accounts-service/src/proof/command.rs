@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sea_orm_migration::SchemaManager;
 use shared::schema::Schema;
 
@@ -32,11 +32,25 @@ pub async fn run(url: &str, wanted: Wanted) -> Result<Report, DatabaseError> {
     if let Some(told) = told {
         return Err(DbErr::Custom(told).into());
     }
+    if is_primary(&pool).await? {
+        tell("this is a primary, whose commits take longer the longer this takes: see `verify --help`".to_owned());
+    }
     let snapshot = Snapshot::of(&pool).await?;
     let report = verify(&snapshot, wanted, &tell).await?;
     drop(snapshot);
     pool.close().await?;
     Ok(report)
+}
+
+/// Whether somebody posts there: a snapshot keeps old versions of the chain's head from being pruned, and commits walk over
+/// them. SQLite readers are in nobody's way.
+async fn is_primary(pool: &DatabaseConnection) -> Result<bool, DbErr> {
+    let backend = pool.get_database_backend();
+    if backend != DbBackend::Postgres {
+        return Ok(false);
+    }
+    let row = pool.query_one_raw(Statement::from_string(backend, "SELECT NOT pg_is_in_recovery()")).await?;
+    row.map_or(Ok(false), |row| row.try_get_by_index(0))
 }
 
 /// How far it is, beside the report.

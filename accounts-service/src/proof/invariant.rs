@@ -40,7 +40,7 @@ invariants! {
     ChainLinks "chain_links" true;
     /// What a batch's link was made of is what its transfers say.
     ChainContents "chain_contents" true;
-    /// Every transfer lies in one batch, at its front and of its instant.
+    /// Every transfer lies in one batch, at its front and of its instant, and a batch ends with the last of what is its own.
     BatchPlaces "batch_places" true;
     /// Positions go up, are taken once, and lie in the month, and in the table, that they name.
     Positions "positions" true;
@@ -64,11 +64,11 @@ invariants! {
     Keys "keys" true;
     /// A reference is one transfer's, which has it, and every reference of a transfer is taken.
     References "references" true;
-    /// Both sides of an exchange exist, with the amounts that its rate makes of one another.
+    /// Both sides of an exchange exist, with the amounts that its rate makes of one another, and that rate was in force.
     Exchanges "exchanges" true;
     /// All that rounding of exchanges has taken is what was booked of it and what is carried.
     Remainders "remainders" true;
-    /// Every transfer has its event, at its position, and no transfer's event is without a transfer.
+    /// Every transfer, exchange and rate has its event, at its position, and no event of one is without it.
     Events "events" true;
     /// A date of a standing order that was paid names the transfer that paid it.
     StandingOrders "standing_orders" false;

@@ -93,8 +93,10 @@ const SIDES: &str = "SELECT e.seq, e.position, e.transfer_id, e.amount, e.balanc
 async fn check_one(snapshot: &Snapshot, id: Uuid, piece: i64, findings: &mut Findings) -> Result<(), DbErr> {
     let sql = "SELECT a.id, a.currency, a.balance, a.held, a.seq, (SELECT CAST(sum(h.amount - h.posted - h.released) AS \
                bigint) FROM holds h WHERE h.debit_account_id = a.id AND h.state = 'open' \
-               AND (h.expires_at IS NULL OR h.expires_at >= a.next_expiry)) AS claimed \
-               FROM accounts a WHERE a.id = $1";
+               AND (h.expires_at IS NULL OR h.expires_at >= a.next_expiry)) AS claimed, \
+               (SELECT count(*) FROM holds h WHERE h.debit_account_id = a.id AND h.state = 'open' \
+               AND h.expires_at > (SELECT committed_at FROM ledger_head WHERE id = 1) \
+               AND (a.next_expiry IS NULL OR a.next_expiry > h.expires_at)) AS missed FROM accounts a WHERE a.id = $1";
     let Some(account) = snapshot.all::<Recorded>(sql, vec![id.into()]).await?.pop() else { return Ok(()) };
     balances::check_held(&account, findings);
     let low = if account.seq > piece { rand::rng().random_range(0..=account.seq - piece) } else { 0 };

@@ -1,18 +1,70 @@
 //! The whole ledger as it stood at one moment, read and never written.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement,
-    StreamTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, QueryResult,
+    RuntimeErr, Statement, StreamTrait, Value,
 };
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+use tokio::sync::Mutex;
 
 use super::line::Tables;
 use crate::db::{Month, snapshot};
 
-/// One moment: a transaction that only reads, and sees nothing that commits after it began.
+/// One moment: a transaction that only reads and sees nothing that commits after it began, or one beside which nobody writes.
 #[derive(Debug)]
 pub struct Snapshot {
-    tx: DatabaseTransaction,
+    on: On,
+}
+
+#[derive(Debug)]
+enum On {
+    Own(DatabaseTransaction),
+    Alone(Alone),
+}
+
+/// A connection in the midst of a transaction that keeps all others from writing.
+#[derive(Debug)]
+pub enum Alone {
+    /// To PostgreSQL.
+    Postgres(Arc<Mutex<PgConnection>>),
+    /// To SQLite.
+    Sqlite(Arc<Mutex<SqliteConnection>>),
+}
+
+/// A statement with its values, of the kinds that are asked with here.
+macro_rules! bound {
+    ($statement:expr) => {{
+        let Statement { sql, values, .. } = $statement;
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for value in values.into_iter().flat_map(|values| values.0) {
+            query = match value {
+                Value::BigInt(number) => query.bind(number),
+                Value::Uuid(id) => query.bind(id),
+                Value::Bytes(bytes) => query.bind(bytes),
+                other => return Err(DbErr::Type(format!("nothing is asked with {other:?}"))),
+            };
+        }
+        query
+    }};
+}
+
+/// The same on a connection of either kind.
+macro_rules! stream {
+    ($connection:expr, $statement:expr, $read:expr) => {{
+        let mut connection = $connection.lock().await;
+        let mut rows = bound!($statement).fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            $read(T::from_query_result(&QueryResult::from(row), "")?);
+        }
+        Ok(())
+    }};
+}
+
+fn failed(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 /// Tables of one stretch of positions, and where that begins and ends.
@@ -46,13 +98,23 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn of(pool: &DatabaseConnection) -> Result<Self, DbErr> {
-        Ok(Self { tx: snapshot(pool).await? })
+        Ok(Self { on: On::Own(snapshot(pool).await?) })
+    }
+
+    /// As a transaction sees it that has written, and has not committed yet.
+    #[must_use]
+    pub const fn within(connection: Alone) -> Self {
+        Self { on: On::Alone(connection) }
     }
 
     /// Which back-end it is of.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
-        ConnectionTrait::get_database_backend(&self.tx)
+        match &self.on {
+            On::Own(tx) => ConnectionTrait::get_database_backend(tx),
+            On::Alone(Alone::Postgres(_)) => DbBackend::Postgres,
+            On::Alone(Alone::Sqlite(_)) => DbBackend::Sqlite,
+        }
     }
 
     fn statement(&self, sql: &str, values: Vec<Value>) -> Statement {
@@ -74,11 +136,18 @@ impl Snapshot {
         values: Vec<Value>,
         mut read: impl FnMut(T),
     ) -> Result<(), DbErr> {
-        let mut rows = self.tx.stream_raw(self.statement(sql, values)).await?;
-        while let Some(row) = rows.try_next().await? {
-            read(T::from_query_result(&row, "")?);
+        let statement = self.statement(sql, values);
+        match &self.on {
+            On::Own(tx) => {
+                let mut rows = tx.stream_raw(statement).await?;
+                while let Some(row) = rows.try_next().await? {
+                    read(T::from_query_result(&row, "")?);
+                }
+                Ok(())
+            }
+            On::Alone(Alone::Postgres(connection)) => stream!(connection, statement, read),
+            On::Alone(Alone::Sqlite(connection)) => stream!(connection, statement, read),
         }
-        Ok(())
     }
 
     /// Reads rows that are few.
@@ -86,7 +155,9 @@ impl Snapshot {
     /// # Errors
     /// When the database cannot answer.
     pub async fn all<T: FromQueryResult>(&self, sql: &str, values: Vec<Value>) -> Result<Vec<T>, DbErr> {
-        T::find_by_statement(self.statement(sql, values)).all(&self.tx).await
+        let mut rows = Vec::new();
+        self.each(sql, values, |row| rows.push(row)).await?;
+        Ok(rows)
     }
 
     /// The stretches of the order of commit, first to last: months have tables of their own on PostgreSQL.

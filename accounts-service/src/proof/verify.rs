@@ -9,7 +9,7 @@ use super::line::Line;
 use super::snapshot::Snapshot;
 use super::walk::Chain;
 use super::walk::{Start, Walk};
-use super::{balances, exchanges, keys, references, settled};
+use super::{balances, exchanges, keys, rates, references, settled};
 use crate::db::Month;
 
 /// Lines between two words about how far it is.
@@ -126,6 +126,7 @@ pub async fn verify(snapshot: &Snapshot, wanted: Wanted, tell: &dyn Fn(String)) 
     keys::check_all(snapshot, &mut findings).await?;
     references::check_all(snapshot, &formats, &mut findings).await?;
     exchanges::check_all(snapshot, &mut findings).await?;
+    rates::check_all(snapshot, &mut findings).await?;
     name_batches(snapshot, &mut findings).await?;
     Ok(Report { findings, transfers, entries, accounts: folds, after, head })
 }
@@ -164,10 +165,13 @@ async fn check_head(snapshot: &Snapshot, walk: &mut Walk) -> Result<Head, DbErr>
     let head = head(snapshot).await?;
     let chain = &walk.chain;
     let holds = (head.batch_no, &head.hash) == (chain.batch_no, &chain.hash)
-        && head.position >= walk.position
+        && head.position >= walk.position.max(chain.last)
         && head.committed_at >= chain.at;
-    let place = Place { batch_no: Some(chain.batch_no + 1), ..Place::at(chain.last + 1) };
-    let says = format!("the head is at batch {}, and the last batch is {}", head.batch_no, chain.batch_no);
+    let place = Place { batch_no: Some(chain.batch_no.saturating_add(1)), ..Place::at(chain.last.saturating_add(1)) };
+    let says = format!(
+        "the head is at batch {} and position {}, and the last batch is {}, up to position {}",
+        head.batch_no, head.position, chain.batch_no, chain.last
+    );
     walk.findings.check(Invariant::ChainLinks, &place, holds, || says);
     Ok(head)
 }

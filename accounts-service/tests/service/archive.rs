@@ -5,6 +5,7 @@ mod commands;
 mod damage;
 mod first_format;
 mod moves;
+mod receipts;
 mod schema;
 mod world;
 mod written;

@@ -7,4 +7,5 @@ mod long;
 mod sampled;
 mod shown;
 mod sound;
+mod standby;
 mod world;

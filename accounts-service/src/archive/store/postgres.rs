@@ -2,29 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{ReadRow, Side};
+use super::ReadRow;
 use crate::archive::error::ArchiveError;
 use crate::archive::record::{Record, Value};
 use crate::archive::table::{Kind, Table};
 use crate::archive::tables::TABLES;
 use crate::db::{MIGRATION_LOCK, Month};
 
-/// Months that one import opens tables for: a century of them.
-const MOST_MONTHS: usize = 1_200;
-
-/// Entries by account and place. An account's `seq` grows with its places, so it is found by halving.
-const SIDES: &str = "SELECT e.seq, e.balance_after FROM unnest($1, $2) WITH ORDINALITY AS u (account, place, n) \
-                     LEFT JOIN LATERAL (SELECT e.seq, e.balance_after FROM entries e WHERE e.account_id = u.account \
-                     AND e.seq = seq_at(u.account, u.place) AND e.position = u.place) AS e ON true ORDER BY u.n";
+/// Months that one import makes tables for, ten years of them: each takes 27 locks until the import ends, and a server has
+/// 6,400 for everybody, unless it is told otherwise (`max_locks_per_transaction`). Those of before this database was made
+/// lie in its first tables.
+const MOST_MONTHS: usize = 120;
 
 /// A connection, and the months whose tables it has seen to.
 pub(in crate::archive) struct Postgres {
-    pub(super) connection: PgConnection,
+    pub(super) connection: Arc<Mutex<PgConnection>>,
     opened: BTreeSet<Month>,
 }
 
@@ -32,26 +31,28 @@ impl Postgres {
     pub(super) async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         // It takes as long as it takes; a server's limits are for those who wait for an answer.
         let unlimited = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
-        Ok(Self { connection: options.clone().options(unlimited).connect().await?, opened: BTreeSet::new() })
+        let connection = options.clone().options(unlimited).connect().await?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), opened: BTreeSet::new() })
     }
 
     /// The migration's lock keeps out other imports and migrations, those of the tables whoever writes, service or not;
     /// readers find the ledger empty until the commit.
     pub(super) async fn lock_out(&mut self) -> Result<(), ArchiveError> {
-        self.connection.execute("BEGIN; SET LOCAL lock_timeout = '5s'").await?;
+        self.connection.lock().await.execute("BEGIN; SET LOCAL lock_timeout = '5s'").await?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
-        if !lock.fetch_one(&mut self.connection).await? {
+        if !lock.fetch_one(&mut *self.connection.lock().await).await? {
             return Err(ArchiveError::Busy("a migration or another import is under way".to_owned()));
         }
         let tables = TABLES.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-        let locked = self.connection.execute(AssertSqlSafe(format!("LOCK TABLE {tables} IN EXCLUSIVE MODE"))).await;
+        let locked =
+            self.connection.lock().await.execute(AssertSqlSafe(format!("LOCK TABLE {tables} IN EXCLUSIVE MODE"))).await;
         match locked {
             // Lock not available; undefined table: whoever looks at the schema says so better.
             Err(sqlx::Error::Database(refusal)) if refusal.code().is_some_and(|code| code == "55P03") => {
                 Err(ArchiveError::Busy("somebody writes to this ledger: stop its services first".to_owned()))
             }
             Err(sqlx::Error::Database(refusal)) if refusal.code().is_some_and(|code| code == "42P01") => {
-                self.connection.execute("ROLLBACK; BEGIN").await?;
+                self.connection.lock().await.execute("ROLLBACK; BEGIN").await?;
                 Ok(())
             }
             locked => Ok(locked.map(drop)?),
@@ -70,8 +71,8 @@ impl Postgres {
             }
             text.push('\n');
         }
-        let mut copy =
-            self.connection.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", table.name, table.list())).await?;
+        let mut connection = self.connection.lock().await;
+        let mut copy = connection.copy_in_raw(&format!("COPY {} ({}) FROM STDIN", table.name, table.list())).await?;
         copy.send(text.as_bytes()).await?;
         copy.finish().await?;
         Ok(())
@@ -79,31 +80,34 @@ impl Postgres {
 
     /// Rows of before the first month lie in the first tables, which reach so far.
     async fn open_months(&mut self, rows: &[Record]) -> Result<(), ArchiveError> {
-        for month in rows.iter().filter_map(Record::place).map(Month::of) {
-            if !self.opened.insert(month) {
-                continue;
-            }
-            if self.opened.len() > MOST_MONTHS {
-                return Err(ArchiveError::Unsound(format!("its positions name more than {MOST_MONTHS} months")));
-            }
-            sqlx::query("SELECT open_month($1)").bind(month.number()).execute(&mut self.connection).await?;
+        let named: BTreeSet<_> = rows.iter().filter_map(Record::place).map(Month::of).collect();
+        let unseen: Vec<_> = named.difference(&self.opened).copied().collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let first: i32 = sqlx::query_scalar("SELECT min(month) FROM ledger_months")
+            .fetch_one(&mut *self.connection.lock().await)
+            .await?;
+        let later: Vec<_> = unseen.into_iter().filter(|month| month.number() >= first).collect();
+        // Before any is made: a server without locks refuses everybody.
+        if self.opened.len() + later.len() > MOST_MONTHS {
+            return Err(ArchiveError::Unsound(format!(
+                "its positions name more than {MOST_MONTHS} months since this database was made"
+            )));
+        }
+        for month in later {
+            sqlx::query("SELECT open_month($1)")
+                .bind(month.number())
+                .execute(&mut *self.connection.lock().await)
+                .await?;
+            self.opened.insert(month);
         }
         Ok(())
     }
 
-    pub(super) async fn sides(&mut self, asked: &[(Uuid, i64)]) -> Result<Vec<Option<Side>>, ArchiveError> {
-        let (accounts, places): (Vec<_>, Vec<_>) = asked.iter().copied().unzip();
-        let rows = sqlx::query(SIDES).bind(accounts).bind(places).fetch_all(&mut self.connection).await?;
-        let side = |row: &PgRow| {
-            let (seq, balance) = (row.try_get::<Option<i64>, _>(0)?, row.try_get::<Option<i64>, _>(1)?);
-            Ok(seq.zip(balance))
-        };
-        rows.iter().map(side).collect()
-    }
-
     pub(super) async fn analyse(&mut self) -> Result<(), ArchiveError> {
         let tables = TABLES.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-        self.connection.execute(AssertSqlSafe(format!("ANALYZE {tables}"))).await?;
+        self.connection.lock().await.execute(AssertSqlSafe(format!("ANALYZE {tables}"))).await?;
         Ok(())
     }
 }

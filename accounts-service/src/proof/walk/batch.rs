@@ -4,7 +4,7 @@ use super::Walk;
 use crate::proof::chain::{Content, link};
 use crate::proof::finding::Place;
 use crate::proof::invariant::Invariant;
-use crate::proof::rows::{Batch, Entry, Transfer};
+use crate::proof::rows::{Batch, Entry, Event, Transfer};
 
 /// The end of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Chain {
 pub(super) struct Open {
     pub(super) batch: Batch,
     pub(super) count: i64,
+    /// The last position of it that anything stands at.
+    reached: i64,
     content: Content,
 }
 
@@ -42,14 +44,14 @@ impl Walk {
                 at: batch.posted_at,
             },
         );
-        let next = batch_no + 1;
+        let next = batch_no.saturating_add(1);
         if batch.batch_no > next {
-            let lost = if batch.batch_no == next + 1 {
+            let lost = if batch.batch_no == next.saturating_add(1) {
                 format!("batch {next} is missing")
             } else {
                 format!("batches {next} to {} are missing", batch.batch_no - 1)
             };
-            let place = Place { batch_no: Some(next), at: None, ..Place::at(last + 1) };
+            let place = Place { batch_no: Some(next), at: None, ..Place::at(last.saturating_add(1)) };
             self.findings.check(Invariant::ChainLinks, &place, false, || lost);
         } else {
             let follows = batch.batch_no == next && link(&hash, &batch).as_slice() == batch.hash;
@@ -66,12 +68,13 @@ impl Walk {
         if self.formats.last().is_none_or(|(_, format)| *format != batch.format) {
             self.formats.push((batch.first_position, batch.format));
         }
-        self.open = Some(Open { content: Content::of(&batch), batch, count: 0 });
+        let reached = batch.first_position.saturating_sub(1);
+        self.open = Some(Open { content: Content::of(&batch), batch, count: 0, reached });
     }
 
     /// The batch that is under way has no more transfers.
     pub(super) fn close_batch(&mut self) {
-        let Some(Open { batch, count, content }) = self.open.take() else { return };
+        let Some(Open { batch, count, reached, content }) = self.open.take() else { return };
         let place =
             Place { batch_no: Some(batch.batch_no), at: Some(batch.posted_at), ..Place::at(batch.first_position) };
         let digest = content.digest();
@@ -84,6 +87,19 @@ impl Walk {
                 None => format!("batch {} is of format {}, which nobody knows", batch.batch_no, batch.format),
             },
         );
+        self.findings.check(Invariant::BatchPlaces, &place, reached == batch.last_position, || {
+            format!("batch {} ends with {}, and nothing stands behind {reached}", batch.batch_no, batch.last_position)
+        });
+    }
+
+    /// Something stands at a position. No link covers where a batch ends, but all that it has taken it has written to, at its
+    /// own instant: one that was made longer ends where nothing stands, or with what somebody else has written.
+    pub(super) fn reach(&mut self, place: &Place, position: i64, events: &[Event]) {
+        let Some(open) = self.open.as_mut().filter(|open| position <= open.batch.last_position) else { return };
+        open.reached = position;
+        if events.iter().any(|event| event.recorded_at != open.batch.posted_at) {
+            self.findings.add(Invariant::BatchPlaces, place.clone(), "an event of another instant lies in it");
+        }
     }
 
     /// A transfer, in the batch that is under way if it lies there.

@@ -49,6 +49,7 @@ impl Walk {
         }
         batches.into_iter().for_each(|batch| self.open_batch(batch));
         let mut place = self.place_of(position);
+        self.reach(&place, position, &events);
         entries.sort_by_key(|entry| (entry.account, entry.seq));
         self.entries += entries.len() as u64;
         for transfer in &transfers {

@@ -154,6 +154,13 @@ fn what_no_export_writes_is_refused() {
             ([good.as_slice(), good.as_slice()].concat(), "more behind the last line"),
             ([b"\xef\xbb\xbf", good.as_slice()].concat(), "line 1"),
             (huge, "longer than"),
+            (
+                with_row("\"name\":\"", &format!("\"name\":\"{}", "x".repeat(2 << 20))),
+                "no row of accounts is as long as this",
+            ),
+            (with_first("\"committed_at\":", "\"committed_at\":9"), "where no ledger goes"),
+            (with_first("\"position\":", "\"position\":9"), "where no ledger goes"),
+            (with_first("\"made_at\":", "\"made_at\":9"), "where no ledger goes"),
             (with_row("\"held\":0", "\"held\":0.0"), "an integer of 64 bits in `held`"),
             (with_row("\"held\":0", "\"held\":-0"), "`held`"),
             (with_row("\"held\":0", "\"held\":\"0\""), "`held`"),
@@ -176,7 +183,7 @@ fn what_no_export_writes_is_refused() {
 }
 
 /// With marks and an end that fit, as somebody would make them who means it.
-fn sealed(lines: &[String]) -> Vec<u8> {
+pub fn sealed(lines: &[String]) -> Vec<u8> {
     let (mut file, mut hash) = (Vec::new(), Sha256::new());
     for line in lines {
         let mut line = line.clone();
@@ -222,16 +229,49 @@ fn a_ledger_that_does_not_hold_together_is_refused_though_its_hashes_fit() {
             ("standing_order_runs", "\"state\":\"posted\"", "\"state\":\"paid\""),
             ("ledger_head", "\"position\":", "\"position\":1"),
             ("outbox_events", "\"position\":", "\"position\":9"),
+            ("outbox_events", "\"kind\":\"transfer.posted\"", "\"kind\":\"transfer.voided\""),
+            ("external_refs", "\"reference\":\"Ref 1\"", "\"reference\":\"Ref 2\""),
+            ("holds", "\"state\":\"voided\"", "\"state\":\"expired\""),
+            ("exchange_rates", "\"rate\":\"0.9235\"", "\"rate\":\"0.9236\""),
+            ("exchange_rates", "\"position\":", "\"position\":9"),
+            ("exchanges", "\"position\":", "\"position\":9"),
+            ("transfer_keys", "\"body\":\"0201", "\"body\":\"0211"),
+            ("standing_order_runs", "\"transfer_id\":\"0", "\"transfer_id\":\"1"),
+            // Somebody else's key, and one that has not ended.
+            ("receipt_keys", "\"public_key\":\"", "\"public_key\":\"00"),
+            ("receipt_keys", "\"retired_at\":1", "\"retired_at\":2"),
         ] {
             let rows = |line: &String| line.starts_with(&format!("{{\"{table}\":")) && line.contains(from);
             let at = lines.iter().position(rows).unwrap_or_else(|| panic!("{table} has no {from}"));
             let mut changed = lines.clone();
             changed[at] = lines[at].replacen(from, to, 1);
-            match import(&url, &sealed(&changed), Dry::No).await {
-                Err(refused) => assert!(refused.is_final(), "{table} {from}: {refused:?}"),
-                Ok(_) => panic!("{table} {from}: {}", lines[at]),
-            }
+            refused(&url, &changed, &format!("{table} {from}")).await;
         }
+    });
+}
+
+/// That it is refused for good, though its hashes fit; why.
+async fn refused(url: &str, lines: &[String], what: &str) -> String {
+    match import(url, &sealed(lines), Dry::No).await {
+        Err(refused) => {
+            assert!(refused.is_final(), "{what}: {refused:?}");
+            refused.to_string()
+        }
+        Ok(_) => panic!("{what} was imported"),
+    }
+}
+
+#[test]
+fn a_hold_that_was_freed_is_not_imported() {
+    with_file(async |lines, url| {
+        let mut changed = lines.clone();
+        let at = lines.iter().position(|line| line.starts_with("{\"accounts\"") && line.contains("\"held\":100,"));
+        let account = &mut changed[at.unwrap()];
+        let (before, rest) = account.split_once("\"next_expiry\":").unwrap();
+        let (_, rest) = rest.split_once(',').unwrap();
+        *account = format!("{}\"next_expiry\":null,{rest}", before.replacen("\"held\":100,", "\"held\":0,", 1));
+        let why = refused(&url, &changed, "a hold that was freed").await;
+        assert!(why.contains("before its next expiry"), "{why}");
     });
 }
 

@@ -6,6 +6,7 @@ use accounts_service::archive::{self, ArchiveError, Dry};
 use accounts_service::db::Backend;
 use shared::clock::Clock;
 
+use super::damage::sealed;
 use super::written::Written;
 use super::{import, migrate};
 use crate::stack::{Which, on_database};
@@ -31,6 +32,31 @@ fn the_chain_is_followed_in_both_of_its_formats() {
                 assert!(rows(&again) == rows(&file), "{transfers} transfers");
             });
         }
+    }
+}
+
+#[test]
+fn more_months_than_one_transaction_can_make_tables_for_are_refused() {
+    let mut file = Vec::new();
+    Written { transfers: 200, before: 0 }.write(&mut file);
+    let mut lines: Vec<_> = String::from_utf8(file).unwrap().split_inclusive('\n').map(str::to_owned).collect();
+    let place = |line: &mut String, to: i64| {
+        let (before, rest) = line.split_once("\"position\":").unwrap();
+        let (_, rest) = rest.split_once(',').unwrap();
+        *line = format!("{before}\"position\":{to},{rest}");
+    };
+    place(&mut lines[0], 900 << 40);
+    let transfers = lines.iter_mut().filter(|line| line.starts_with("{\"transfers\""));
+    (1..).zip(transfers).for_each(|(n, line)| place(line, (682 + n) << 40));
+    for which in [Which::Sqlite, Which::Postgres] {
+        on_database(which, async |url| {
+            migrate(&url).await;
+            let refused = import(&url, &sealed(&lines), Dry::No).await.unwrap_err();
+            assert!(refused.is_final(), "{refused:?}");
+            // SQLite has no tables of months, and finds out otherwise.
+            let told = refused.to_string();
+            assert!(matches!(which, Which::Sqlite) || told.contains("more than 120 months"), "{told}");
+        });
     }
 }
 

@@ -95,7 +95,8 @@ impl Written {
     /// Writes the file.
     pub fn write(self, out: &mut dyn Write) {
         let (n, batches) = (self.transfers, self.chain());
-        let counts = [("accounts", 2), ("transfers", n), ("entries", 2 * n), ("ledger_batches", self.batches())];
+        let batches_made = ("ledger_batches", self.batches());
+        let counts = [("accounts", 2), ("transfers", n), ("entries", 2 * n), batches_made, ("outbox_events", n)];
         let counted = |name: &str| {
             let counted = counts.iter().find(|(counted, _)| *counted == name);
             counted.map_or(i64::from(name == "ledger_head"), |(_, count)| *count)
@@ -125,6 +126,7 @@ impl Written {
                 "ledger_batches" => {
                     pen.table(table.name, (1..).zip(&batches).map(|(batch, link)| self.batch(batch, link)))
                 }
+                "outbox_events" => pen.table(table.name, (1..=n).map(|n| self.event(n))),
                 "ledger_head" => pen.table(table.name, [format!("\"id\":1,{head}")].into_iter()),
                 name => pen.table(name, std::iter::empty()),
             }
@@ -148,6 +150,14 @@ impl Written {
         format!(
             "\"account_id\":\"{account}\",\"seq\":{n},\"position\":{position},\"transfer_id\":\"{id}\",\"amount\":{amount},\
              \"balance_after\":{balance},\"posted_at\":{at}"
+        )
+    }
+
+    fn event(self, n: i64) -> String {
+        let (position, id, at) = (self.place(n), Self::id(n), Self::at(n));
+        format!(
+            "\"position\":{position},\"id\":\"{id}\",\"kind\":\"transfer.posted\",\"subject\":\"{id}\",\"data\":null,\
+             \"recorded_at\":{at}"
         )
     }
 

@@ -4,7 +4,7 @@ use accounts_service::proof::Invariant;
 use accounts_service::proof::Invariant as I;
 
 /// One way to break it. `{plain}` is the position of a transfer in the midst of everything, `{batch}` its batch's number,
-/// `{last}` the last batch's, `{nobody}` an id of nothing, `{zeros}` 32 bytes.
+/// `{last}` the last batch's, `{later}` the account of a hold that is to lapse, `{nobody}` an id of nothing, `{zeros}` 32 bytes.
 pub struct Break {
     pub name: &'static str,
     pub sql: &'static [&'static str],
@@ -31,7 +31,7 @@ const fn broken(name: &'static str, sql: &'static [&'static str], finds: Invaria
     Break { name, sql, finds, at }
 }
 
-pub const CHAIN: [Break; 13] = [
+pub const CHAIN: [Break; 15] = [
     broken("a link", &["UPDATE ledger_batches SET hash = {zeros} WHERE batch_no = {batch}"], I::ChainLinks, BATCH),
     broken("a lost batch", &["DELETE FROM ledger_batches WHERE batch_no = {batch}"], I::ChainLinks, BATCH),
     broken("the last batch lost", &["DELETE FROM ledger_batches WHERE batch_no = {last}"], I::ChainLinks, LAST),
@@ -66,6 +66,18 @@ pub const CHAIN: [Break; 13] = [
         &["UPDATE ledger_batches SET content = {zeros} WHERE batch_no = {batch}"],
         I::ChainLinks,
         BATCH,
+    ),
+    broken(
+        "a last batch without an end",
+        &["UPDATE ledger_batches SET last_position = 4611686018427387904 WHERE batch_no = {last}"],
+        I::BatchPlaces,
+        LAST,
+    ),
+    broken(
+        "a last batch up to the head",
+        &["UPDATE ledger_batches SET last_position = (SELECT position FROM ledger_head) WHERE batch_no = {last}"],
+        I::BatchPlaces,
+        LAST,
     ),
     broken("a format", &["UPDATE ledger_batches SET format = 9 WHERE batch_no = {batch}"], I::ChainContents, BATCH),
     broken("a lost transfer", &["DELETE FROM transfers WHERE position = {plain}"], I::ChainContents, PLAIN),
@@ -139,7 +151,7 @@ pub const ENTRIES: [Break; 11] = [
     ),
 ];
 
-pub const BESIDE: [Break; 13] = [
+pub const BESIDE: [Break; 15] = [
     broken(
         "a balance",
         &[
@@ -179,6 +191,18 @@ pub const BESIDE: [Break; 13] = [
         NOWHERE,
     ),
     broken(
+        "a hold that was freed",
+        &["UPDATE accounts SET held = 0, next_expiry = NULL WHERE id = {later}"],
+        I::HeldAmounts,
+        NOWHERE,
+    ),
+    broken(
+        "a hold that lapses before its account knows",
+        &["UPDATE accounts SET held = 0, next_expiry = next_expiry + 1 WHERE id = {later}"],
+        I::HeldAmounts,
+        NOWHERE,
+    ),
+    broken(
         "a hold's part",
         &["UPDATE holds SET posted = posted + 1 WHERE state = 'open' AND posted > 0"],
         I::Holds,
@@ -210,7 +234,7 @@ pub const BESIDE: [Break; 13] = [
     ),
 ];
 
-pub const NAMED: [Break; 15] = [
+pub const NAMED: [Break; 20] = [
     broken(
         "a key of a transfer",
         &[
@@ -264,6 +288,32 @@ pub const NAMED: [Break; 15] = [
         ],
         I::Exchanges,
         EXCHANGED,
+    ),
+    broken(
+        "a rate of before",
+        &["UPDATE exchanges SET rate_id = (SELECT id FROM exchange_rates ORDER BY position LIMIT 1) \
+           WHERE position = (SELECT min(position) FROM exchanges)"],
+        I::Exchanges,
+        EXCHANGED,
+    ),
+    broken("a rate that had lapsed", &["UPDATE exchange_rates SET valid_until = 1"], I::Exchanges, EXCHANGED),
+    broken(
+        "a rate without its event",
+        &["DELETE FROM outbox_events WHERE kind = 'exchange_rate.set'"],
+        I::Events,
+        NOWHERE,
+    ),
+    broken(
+        "a rate that was told otherwise",
+        &["UPDATE exchange_rates SET rate = '0.9' WHERE position = (SELECT min(position) FROM exchange_rates)"],
+        I::Events,
+        NOWHERE,
+    ),
+    broken(
+        "an exchange lost",
+        &["DELETE FROM exchanges WHERE position = (SELECT min(position) FROM exchanges)"],
+        I::Events,
+        NOWHERE,
     ),
     broken("a carry", &["UPDATE exchange_carries SET grains = grains + 1"], I::Remainders, NOWHERE),
     broken("an event", &["DELETE FROM outbox_events WHERE position = {plain}"], I::Events, PLAIN),

@@ -132,12 +132,16 @@ async fn batch_at(url: &str, position: i64) -> Option<i64> {
 
 /// A statement with its names filled in.
 async fn fill(url: &str, sql: &str) -> String {
-    const PLACES: [(&str, &str); 3] = [
+    const PLACES: [(&str, &str); 4] = [
         (
             "{batch}",
             "(SELECT b.batch_no FROM ledger_batches b WHERE b.first_position <= {plain} AND b.last_position >= {plain})",
         ),
         ("{last}", "(SELECT max(b.batch_no) FROM ledger_batches b)"),
+        (
+            "{later}",
+            "(SELECT o.debit_account_id FROM holds o WHERE o.state = 'open' AND o.amount = 50 AND o.expires_at > (SELECT h.committed_at FROM ledger_head h))",
+        ),
         ("{plain}", "(SELECT p.position FROM transfers p WHERE p.external_ref = 'r-1')"),
     ];
     let nobody = Uuid::from_u128(77);

@@ -29,6 +29,7 @@ fn it_ends_by_what_it_found() {
             let (code, report, progress) = said(&verify(&url, &[]));
             assert_eq!((code, report.contains("The ledger is sound.")), (0, true), "{report}{progress}");
             assert!(progress.contains("verify: accounts and holds"), "{progress}");
+            assert_eq!(progress.contains("this is a primary"), matches!(which, Which::Postgres), "{progress}");
             let (code, report, _) = said(&verify(&url, &["--json"]));
             let report: Value = serde_json::from_str(&report).unwrap();
             assert_eq!((code, &report["status"], &report["violations_total"]), (0, &"sound".into(), &0.into()));

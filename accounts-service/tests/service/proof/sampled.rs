@@ -95,13 +95,14 @@ fn it_comes_to_the_end_of_a_sound_ledger_and_finds_nothing() {
 }
 
 /// What is broken, and which invariant says so.
-const BREAKS: [(&str, Invariant); 9] = [
+const BREAKS: [(&str, Invariant); 10] = [
     ("UPDATE transfers SET description = 'x' WHERE external_ref = 'r-1'", Invariant::ChainContents),
     ("DELETE FROM ledger_batches WHERE batch_no = 5", Invariant::ChainLinks),
     ("UPDATE entries SET balance_after = balance_after + 1 WHERE seq = 2", Invariant::BalanceAfter),
     ("DELETE FROM entries WHERE seq = 2", Invariant::SeqDense),
     ("UPDATE accounts SET balance = balance + 1 WHERE kind = 'user'", Invariant::AccountBalances),
     ("UPDATE accounts SET held = held + 1 WHERE kind = 'user'", Invariant::HeldAmounts),
+    ("UPDATE accounts SET held = 0, next_expiry = NULL WHERE held = 50", Invariant::HeldAmounts),
     ("UPDATE accounts SET balance = balance + 1 WHERE kind = 'user'", Invariant::CurrencySums),
     ("DELETE FROM reversals", Invariant::Reversals),
     ("UPDATE exchange_carries SET grains = grains + 1", Invariant::Remainders),

@@ -61,6 +61,8 @@ pub async fn make(url: &str) {
     pending(&stack, &who, (&from, &to), &clock).await;
     refunds(&stack, &who, &from, &to).await;
     let world = exchanges::World::new(Rc::clone(&stack), 100_000).await;
+    // The same twice: an older one is another.
+    world.set("0.9235").await;
     world.set("0.9235").await;
     for key in ["one", "two", "three", "four"] {
         world.exchange(key, &world.order(1_001)).await.expect(201);
@@ -77,6 +79,8 @@ pub async fn make(url: &str) {
     for key in ["m1", "m2"] {
         stack.client.transfer(&officer, key, &pay(&bank, &to, 7)).await.expect(201);
     }
+    // Its event stands behind the last batch.
+    stack.client.open(&who, "user").await;
     drop(world);
     Rc::try_unwrap(stack).ok().unwrap().stop().await;
 }
@@ -114,6 +118,9 @@ async fn pending(stack: &Stack, who: &User, (from, to): (&str, &str), clock: &Cl
     held(client, who, "lapses", &hold_for(from, to, 50, 20)).await;
     let idle = client.funded(who, 100).await;
     held(client, who, "idle", &hold_for(&idle, to, 50, 20)).await;
+    // One that lapses long after everything else.
+    let later = client.funded(who, 100).await;
+    held(client, who, "later", &hold_for(&later, to, 50, 300 * 86_400)).await;
     clock.advance(Duration::from_secs(21));
     client.transfer(who, "after", &pay(from, to, 1)).await.expect(201);
 }
