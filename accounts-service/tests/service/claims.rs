@@ -152,7 +152,9 @@ fn on_postgres_a_key_that_another_renewed_is_not_done_again() {
 /// SQLite has one writer: there nobody renews what another has just found expired.
 async fn renewed(stack: Rc<Stack>) {
     let (who, open) = (user(), json!({"name": "Savings", "currency": "EUR"}));
-    let post = || stack.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
+    // However slow the machine is.
+    let patient = Stack::set(stack.url.clone(), &[("POSTING__KEY_WAIT", "20s")]).await;
+    let post = || patient.client.post(&who, "/api/v1/accounts", &[("idempotency-key", "k")], &open);
     let first = post().await.expect(201);
     let db = Database::connect(&stack.url, 2).await.unwrap();
     // Whoever claims a key, and waits for no lock but by their statement's time, stops behind what they find.
@@ -164,21 +166,22 @@ async fn renewed(stack: Rc<Stack>) {
     db.pool.execute_unprepared(stops).await.unwrap();
     let holder = db.pool.begin().await.unwrap();
     holder.execute_unprepared("SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(7)").await.unwrap();
-    let other = async {
-        let waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+    let stopped = async {
+        let waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 7 \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         while db.pool.execute_unprepared(waiting).await.unwrap().rows_affected() == 0 {}
-        db.pool.execute_unprepared("UPDATE kept SET expires_at = 9000000000000000").await.unwrap();
-        holder.rollback().await.unwrap();
     };
-    let second = match select(pin!(post()), pin!(other)).await {
+    let second = match select(Box::pin(post()), pin!(stopped)).await {
         Either::Left((too_early, _)) => panic!("{}", String::from_utf8_lossy(&too_early.bytes)),
-        Either::Right(((), second)) => second.await,
+        Either::Right(((), second)) => second,
     };
-    assert_eq!(second.expect(409).code(), "idempotency_in_progress");
+    db.pool.execute_unprepared("UPDATE kept SET expires_at = 9000000000000000").await.unwrap();
+    holder.rollback().await.unwrap();
+    assert_eq!(second.await.expect(409).code(), "idempotency_in_progress");
     let third = post().await.expect(201);
     assert!(third.replayed() && third.bytes == first.bytes);
     assert_eq!(stack.client.get(&who, "/api/v1/accounts").await.expect(200).json()["meta"]["total"], 1);
+    patient.stop().await;
 }
 
 #[test]
