@@ -97,7 +97,7 @@ async fn waited(url: String) {
     let other = db.write().await.unwrap();
     other.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await.unwrap();
     let meanwhile = async {
-        let waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+        let waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 1818718827 \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let waiting = || Statement::from_string(DatabaseBackend::Postgres, waiting);
         until("it does not wait", async || db.pool.query_one_raw(waiting()).await.unwrap().is_some()).await;
