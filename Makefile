@@ -50,7 +50,7 @@ manifests: ## Kubernetes manifests, Compose file and Dockerfile against their va
 
 bench: ## Performance side by side with Envoy, nginx, HAProxy and pgbench, as ratios in one run (ONLY=gateway QUICK=1; a large ledger by ONLY=ledger alone)
 	$(CARGO) build --release --workspace --bin gateway --bin users-service --bin accounts-service --bin bench
-	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(TRANSFERS),--transfers $(TRANSFERS))
 
 chaos: ## Everything beneath a loaded ledger is killed, stopped, cut and filled; every answer is judged (MINUTES=5 SEED=… WITHOUT=fill-disk)
 	tests/ensure-backends.sh

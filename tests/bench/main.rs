@@ -43,6 +43,9 @@ struct Cli {
     /// Fewer and shorter rounds: a look, not a measurement.
     #[arg(long)]
     quick: bool,
+    /// How large the large ledger is, instead of ten million transfers (a quick look's: 300,000).
+    #[arg(long, value_parser = clap::value_parser!(u64).range(10_000..))]
+    transfers: Option<u64>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -128,11 +131,12 @@ async fn main() -> ExitCode {
 }
 
 async fn all(cli: &Cli) -> Result<(), Failure> {
-    let scale = if cli.quick {
+    let mut scale = if cli.quick {
         Scale { rounds: 3, round: Duration::from_secs(1), transfers: 300_000 }
     } else {
         Scale { rounds: 5, round: Duration::from_secs(4), transfers: 10_000_000 }
     };
+    scale.transfers = cli.transfers.unwrap_or(scale.transfers);
     let mut report = Report::default();
     let mut failed = false;
     for part in PARTS.into_iter().filter(|part| cli.wants(*part)) {

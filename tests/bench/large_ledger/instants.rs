@@ -105,8 +105,10 @@ async fn check(instants: &Instants, service: &Server, database: &mut PgConnectio
     chosen.resize_with(CHECKED, || rand::random_range(instants.first..=instants.last));
     chosen.sort_unstable();
     chosen.dedup();
+    let sums = added_up(&chosen, database).await?;
+    // Not before: adding up takes longer than a connection may say nothing.
     let mut connection = Connection::open(&service.address()).await?;
-    for (at, expected) in chosen.iter().zip(added_up(&chosen, database).await?) {
+    for (at, expected) in chosen.iter().zip(sums) {
         let mut request = Vec::new();
         instants.write_at(*at, &mut request);
         let (status, body) = connection.exchange(&request).await?;
