@@ -1,5 +1,6 @@
 //! Proof: what has to hold of the ledger, held against ledgers with everything in them, and against broken ones.
 
+mod bounded;
 mod breaks;
 mod broken;
 mod command;
