@@ -74,6 +74,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000010_checks", "checks"),
     step!("m2026_11_22_000011_pause", "pause"),
     step!("m2026_11_22_000012_opened", "opened"),
+    step!("m2026_11_22_000013_parts", "parts"),
 ];
 
 impl MigrationName for Step {

@@ -1,7 +1,7 @@
 //! Following the chain: the batches that are new since the last look, with their transfers, entries, events and what these
 //! settle, as `verify` would look at them.
 
-use sea_orm::{DbBackend, DbErr, FromQueryResult, Value};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::finding::{Findings, Place};
@@ -13,86 +13,222 @@ use super::walk::{Chain, Start, Walk};
 use super::watch::Watch;
 use super::{exchanges, references, settled};
 
-/// Batches looked at in one round, however small they are.
-const BATCHES: u32 = 500;
+/// Places of the order of commit that are asked for at once.
+const PAGE: u32 = 1_000;
 
-/// Positions looked at in one round: what claims to be longer is a broken batch, and is not read to its end.
+/// Bytes of texts that a round reads, about: what transfers say may be far longer than they are.
+const BYTES: usize = 8 << 20;
+
+/// Positions of one batch: what claims to be longer is broken, and is not read to its end.
 const MOST_POSITIONS: i64 = 1 << 17;
 
-/// Transfers of a round that settle something or are settled, and are held against what they name.
+/// Transfers that are held at once against what names them.
 const SETTLED: usize = 500;
 
 #[derive(FromQueryResult)]
-struct Next {
-    first_position: i64,
-    last_position: i64,
+struct At {
+    position: i64,
 }
 
-/// Looks at what follows, at most about `rows` rows of it, and says how far that is.
+/// How far a round has come.
+#[derive(Debug)]
+pub struct Followed {
+    /// The end of the chain that was looked at.
+    pub chain: Chain,
+    /// What it came by, to be held against what it names.
+    pub ties: Ties,
+    /// Whether there is more.
+    pub behind: bool,
+}
+
+/// What a way along the order of commit came by.
+#[derive(Debug, Default)]
+pub struct Ties {
+    /// Transfers that settle something, are settled or are to be.
+    named: Vec<Uuid>,
+    /// Where its pages began and ended.
+    pages: Vec<(i64, i64)>,
+    /// Since when references do not repeat: in the first format they were free to.
+    since: Option<i64>,
+}
+
+/// Looks at what follows, at about `rows` places of it, and says how far that is. It ends between two batches, and never
+/// behind the head: what claims to lie there is no place to go on from.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mut Findings) -> Result<Chain, DbErr> {
-    let sql = format!(
-        "SELECT first_position, last_position FROM ledger_batches WHERE first_position > $1 \
-         ORDER BY first_position LIMIT {BATCHES}"
-    );
-    let next: Vec<Next> = snapshot.all(&sql, vec![Value::from(watch.position)]).await?;
-    let Some((last, count)) = within(&next, rows) else {
-        at_the_end(&head(snapshot).await?, &watch.chain(), findings);
-        return Ok(watch.chain());
-    };
-    // Whatever stands between the batches belongs to it: so from where the last one ended.
-    let (from, to) = (watch.position + 1, last.min(last_from(&next).saturating_add(MOST_POSITIONS)));
-    let start = Start { chain: watch.chain(), whole: watch.batch_no == 0 };
-    let mut walk = Walk::new(start, usize::MAX);
-    std::mem::swap(&mut walk.findings, findings);
-    let lines: Vec<Line> = snapshot.all(&stretch_of(snapshot, from, to), Vec::new()).await?;
-    let mut named = Vec::new();
-    for line in lines {
-        named.extend(names(&line));
-        walk.step(line);
+pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mut Findings) -> Result<Followed, DbErr> {
+    let head = head(snapshot).await?;
+    let start = from(watch, &head, findings);
+    check_beyond(snapshot, &head, findings).await?;
+    let mut way = Way::new(start, rows);
+    std::mem::swap(&mut way.walk.findings, findings);
+    let gone = way.go(snapshot, &head).await;
+    if gone.is_ok() {
+        way.walk.finish();
     }
-    walk.finish();
-    std::mem::swap(&mut walk.findings, findings);
-    named.sort_unstable();
-    named.dedup();
-    named.truncate(SETTLED);
-    settled::check_some(snapshot, &named, findings).await?;
+    std::mem::swap(&mut way.walk.findings, findings);
+    let ends = gone?;
+    let Way { walk, mut ties, to, .. } = way;
+    ties.named.sort_unstable();
+    ties.named.dedup();
+    ties.since = walk.formats.last().filter(|(_, format)| *format > 1).map(|(since, _)| *since);
+    if ends {
+        at_the_end(&head, &walk.chain, findings);
+    }
+    let chain = Chain { last: walk.position.min(to), ..walk.chain };
+    Ok(Followed { chain, ties, behind: !ends })
+}
+
+/// Where a round begins: where the last one ended, unless the ledger ends before that by now.
+fn from(watch: &Watch, head: &Head, findings: &mut Findings) -> Start {
+    let place = Place { batch_no: Some(watch.batch_no), ..Place::default() };
+    let goes_on = head.batch_no >= watch.batch_no && head.position >= watch.position;
+    findings.check(Invariant::ChainLinks, &place, goes_on, || {
+        format!(
+            "the head is at batch {} and position {}, before batch {} and position {}, which were looked at",
+            head.batch_no, head.position, watch.batch_no, watch.position
+        )
+    });
+    match goes_on {
+        true => Start { chain: watch.chain(), whole: watch.batch_no == 0 },
+        false => Start::beginning(),
+    }
+}
+
+/// Nothing stands behind the head.
+async fn check_beyond(snapshot: &Snapshot, head: &Head, findings: &mut Findings) -> Result<(), DbErr> {
+    if let Some(beyond) = page_end(snapshot, head.position, 1).await? {
+        findings.check(Invariant::Positions, &Place::at(beyond), false, || {
+            format!("something stands behind position {}, where the head is", head.position)
+        });
+    }
+    Ok(())
+}
+
+/// Holds what a way came by against what it names, piece by piece: one that fails is no other's matter.
+///
+/// # Errors
+/// When the database could not answer for one of them.
+pub async fn check_ties(pool: &DatabaseConnection, ties: &Ties, findings: &mut Findings) -> Result<(), DbErr> {
+    let mut snapshot = Snapshot::of(pool).await?;
+    let mut all = Ok(());
+    for ids in ties.named.chunks(SETTLED) {
+        if let Err(error) = settled::check_some(&snapshot, ids, findings).await {
+            (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
+        }
+    }
+    for page in &ties.pages {
+        if let Err(error) = check_page(&snapshot, *page, ties.since, findings).await {
+            (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
+        }
+    }
+    all
+}
+
+async fn check_page(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    since: Option<i64>,
+    findings: &mut Findings,
+) -> Result<(), DbErr> {
     exchanges::check_some(snapshot, (from, to), findings).await?;
-    // In the first format references were free to repeat.
-    if let Some((since, 2..)) = walk.formats.last() {
-        references::check_some(snapshot, (*since, to), findings).await?;
+    match since {
+        Some(since) => references::check_some(snapshot, (from.max(since), to), findings).await,
+        None => Ok(()),
     }
-    if count == next.len() && next.len() < BATCHES as usize {
-        at_the_end(&head(snapshot).await?, &walk.chain, findings);
+}
+
+/// A round's way along the order of commit, page by page: of a page nothing is kept but what it names.
+struct Way {
+    walk: Walk,
+    ties: Ties,
+    /// Where the last one ended.
+    to: i64,
+    /// The batch under way: where it begins, and where it says that it ends.
+    batch: Option<(i64, i64)>,
+    rows: u32,
+    bytes: usize,
+}
+
+impl Way {
+    fn new(start: Start, rows: u32) -> Self {
+        let to = start.chain.last;
+        Self { walk: Walk::new(start, usize::MAX), ties: Ties::default(), to, batch: None, rows, bytes: BYTES }
     }
-    Ok(walk.chain)
+
+    /// Goes as far as this round does: whether that is the end.
+    async fn go(&mut self, snapshot: &Snapshot, head: &Head) -> Result<bool, DbErr> {
+        while self.to < head.position {
+            let spent = self.rows == 0 || self.bytes == 0;
+            let within =
+                self.batch.filter(|(first, last)| self.to < *last && self.to.saturating_sub(*first) < MOST_POSITIONS);
+            let most = match (spent, within) {
+                (true, None) => return Ok(false),
+                (true, Some((_, last))) => last.min(head.position),
+                (false, _) => head.position,
+            };
+            let size = if spent { PAGE } else { PAGE.min(self.rows) };
+            let end = page_end(snapshot, self.to, size).await?;
+            let (from, to) = (self.to + 1, end.map_or(most, |end| end.min(most)));
+            self.read(snapshot, (from, to)).await?;
+            self.ties.pages.push((from, to));
+            self.to = to;
+        }
+        Ok(true)
+    }
+
+    /// Reads a page, line by line.
+    async fn read(&mut self, snapshot: &Snapshot, (from, to): (i64, i64)) -> Result<(), DbErr> {
+        let mut before = None;
+        let lines = stretch_of(snapshot, from, to);
+        snapshot
+            .each(&lines, Vec::new(), |line: Line| {
+                if before.replace(line.position) != Some(line.position) {
+                    self.rows = self.rows.saturating_sub(1);
+                }
+                self.bytes = self.bytes.saturating_sub(length(&line));
+                if let (0, Some(last)) = (line.kind, line.n2) {
+                    self.batch = Some((line.position, last));
+                }
+                self.ties.named.extend(names(&line));
+                self.walk.step(line);
+            })
+            .await
+    }
 }
 
-/// How far so many rows reach: the last position, and how many batches that is; one at least.
-fn within(next: &[Next], rows: u32) -> Option<(i64, usize)> {
-    let mut left = i64::from(rows);
-    let mut fits = |batch: &&Next| {
-        let first = left == i64::from(rows);
-        left = left.saturating_sub(batch.last_position.saturating_sub(batch.first_position).saturating_add(1));
-        first || left >= 0
-    };
-    let fitting: Vec<_> = next.iter().take_while(|batch| fits(batch)).map(|batch| batch.last_position).collect();
-    fitting.iter().max().map(|last| (*last, fitting.len()))
+/// Where a page of so many rows of any table ends, after a position; none: there are not so many.
+async fn page_end(snapshot: &Snapshot, after: i64, size: u32) -> Result<Option<i64>, DbErr> {
+    let mut end: Option<i64> = None;
+    for (table, column) in
+        [("transfers", "position"), ("outbox_events", "position"), ("ledger_batches", "first_position")]
+    {
+        let sql = format!(
+            "SELECT {column} AS position FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT 1 OFFSET {}",
+            size - 1
+        );
+        let found: Option<At> = snapshot.all(&sql, vec![Value::from(after)]).await?.pop();
+        end = end.into_iter().chain(found.map(|at| at.position)).min();
+    }
+    Ok(end)
 }
 
-/// Where the last batch begins that was found.
-fn last_from(next: &[Next]) -> i64 {
-    next.iter().map(|batch| batch.first_position).max().unwrap_or_default()
+/// Bytes of its texts.
+fn length(line: &Line) -> usize {
+    let Line { t3, t4, t5, .. } = line;
+    [t3, t4, t5].into_iter().flatten().map(String::len).sum()
 }
 
-/// The head is where the chain ends.
+/// The head is where the chain ends, and not before what the last batch says.
 fn at_the_end(head: &Head, chain: &Chain, findings: &mut Findings) {
-    let place = Place { batch_no: Some(chain.batch_no + 1), ..Place::at(chain.last + 1) };
-    let same = (head.batch_no, &head.hash) == (chain.batch_no, &chain.hash);
+    let place = Place { batch_no: Some(chain.batch_no + 1), ..Place::default() };
+    let same = (head.batch_no, &head.hash) == (chain.batch_no, &chain.hash) && head.position >= chain.last;
     findings.check(Invariant::ChainLinks, &place, same, || {
-        format!("the head is at batch {}, and the last batch is {}", head.batch_no, chain.batch_no)
+        format!(
+            "the head is at batch {} and position {}, and the last batch is {}, up to position {}",
+            head.batch_no, head.position, chain.batch_no, chain.last
+        )
     });
 }
 

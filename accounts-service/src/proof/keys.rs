@@ -9,8 +9,11 @@ use super::finding::{Findings, Place};
 use super::invariant::Invariant;
 use super::snapshot::Snapshot;
 
-/// Keys read at once: a body has at most 8,000 ids.
+/// Keys looked at together.
 const PAGE: usize = 50;
+
+/// Bytes of bodies read together, unless one is longer: a body has up to 8,000 ids, or as many refusals.
+const BYTES: i64 = 1 << 20;
 
 /// Ids asked for at once.
 const IDS: usize = 500;
@@ -27,6 +30,12 @@ struct Key {
 }
 
 #[derive(FromQueryResult)]
+struct Size {
+    digest: Uuid,
+    bytes: i64,
+}
+
+#[derive(FromQueryResult)]
 struct Id {
     id: Uuid,
 }
@@ -36,44 +45,64 @@ struct Id {
 struct Named {
     transfers: Vec<Uuid>,
     exchanges: Vec<Uuid>,
-    unreadable: u64,
+    bodies: Vec<(Uuid, bool)>,
 }
+
+/// The bodies that name something.
+const NAMING: &str = "transfer_id IS NULL AND substr(body, 1, 1) IN ($2, $3)";
 
 /// Every key whose body names something. Those that name one transfer are held against it where the transfers are.
 ///
 /// # Errors
 /// When the database cannot answer.
 pub async fn check_all(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), DbErr> {
-    let sql = format!(
-        "SELECT digest, transfer_id, body FROM transfer_keys WHERE digest > $1 AND transfer_id IS NULL \
-         AND substr(body, 1, 1) IN ($2, $3) ORDER BY digest LIMIT {PAGE}"
-    );
-    let mut after = Uuid::nil();
-    loop {
-        let values = vec![Value::from(after), Value::from(vec![RESULTS]), Value::from(vec![EXCHANGE])];
-        let keys: Vec<Key> = snapshot.all(&sql, values).await?;
-        let Some(last) = keys.last() else { return Ok(()) };
-        after = last.digest;
-        check(snapshot, &keys, findings).await?;
+    let kinds = [RESULTS, EXCHANGE].map(|kind| Value::from(vec![kind]));
+    let mut after = Some(Uuid::nil());
+    while let Some(from) = after {
+        after = check_page(snapshot, from, (NAMING, &kinds), findings).await?;
     }
+    Ok(())
 }
 
 /// The keys that follow a place among all of them, which are spread evenly; and the place reached, none at the end.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn check_some(snapshot: &Snapshot, after: Uuid, findings: &mut Findings) -> Result<(), DbErr> {
-    let sql =
-        format!("SELECT digest, transfer_id, body FROM transfer_keys WHERE digest > $1 ORDER BY digest LIMIT {PAGE}");
-    let keys: Vec<Key> = snapshot.all(&sql, vec![Value::from(after)]).await?;
-    check(snapshot, &keys, findings).await
+pub async fn check_some(snapshot: &Snapshot, after: Uuid, findings: &mut Findings) -> Result<Option<Uuid>, DbErr> {
+    check_page(snapshot, after, ("digest IS NOT NULL", &[]), findings).await
 }
 
-async fn check(snapshot: &Snapshot, keys: &[Key], findings: &mut Findings) -> Result<(), DbErr> {
+/// As many as are read together: where they end, none at the end of all.
+async fn check_page(
+    snapshot: &Snapshot,
+    after: Uuid,
+    (filter, values): (&str, &[Value]),
+    findings: &mut Findings,
+) -> Result<Option<Uuid>, DbErr> {
+    let values = |first: Uuid| [&[Value::from(first)], values].concat();
+    let sql = format!(
+        "SELECT digest, coalesce(CAST(length(body) AS bigint), 0) AS bytes FROM transfer_keys \
+         WHERE digest > $1 AND {filter} ORDER BY digest LIMIT {PAGE}"
+    );
+    let sizes: Vec<Size> = snapshot.all(&sql, values(after)).await?;
+    let mut left = BYTES;
+    let fitting = sizes.iter().enumerate().take_while(|(n, size)| {
+        left = left.saturating_sub(size.bytes);
+        *n == 0 || left >= 0
+    });
+    let Some((_, &Size { digest: last, .. })) = fitting.last() else { return Ok(None) };
+    let bound = values(after).len() + 1;
+    let sql = format!(
+        "SELECT digest, transfer_id, body FROM transfer_keys WHERE digest > $1 AND {filter} AND digest <= ${bound} \
+         ORDER BY digest"
+    );
     let mut named = Named::default();
-    for key in keys {
-        named.read(key);
-    }
+    snapshot.each(&sql, [values(after), vec![Value::from(last)]].concat(), |key: Key| named.read(&key)).await?;
+    check(snapshot, &named, findings).await?;
+    Ok(Some(last))
+}
+
+async fn check(snapshot: &Snapshot, named: &Named, findings: &mut Findings) -> Result<(), DbErr> {
     let missing = |what: &str| format!("a key names {what} that does not exist");
     for (table, what, ids) in
         [("transfers", "a transfer", &named.transfers), ("exchanges", "an exchange", &named.exchanges)]
@@ -89,8 +118,9 @@ async fn check(snapshot: &Snapshot, keys: &[Key], findings: &mut Findings) -> Re
             }
         }
     }
-    for _ in 0..named.unreadable {
-        findings.check(Invariant::Keys, &Place::default(), false, || "what a key keeps cannot be read".to_owned());
+    for (key, readable) in &named.bodies {
+        let place = Place::default().named(&key.to_string());
+        findings.check(Invariant::Keys, &place, *readable, || format!("what the key {key} keeps cannot be read"));
     }
     Ok(())
 }
@@ -99,20 +129,14 @@ impl Named {
     fn read(&mut self, key: &Key) {
         self.transfers.extend(key.transfer_id);
         let body = key.body.as_deref().unwrap_or_default();
-        match body.split_first() {
-            _ if key.transfer_id.is_some() => {}
-            Some((&EXCHANGE, id)) => match Uuid::from_slice(id) {
-                Ok(id) => self.exchanges.push(id),
-                Err(_) => self.unreadable += 1,
-            },
-            Some((&RESULTS, items)) => {
-                if self.results(items).is_none() {
-                    self.unreadable += 1;
-                }
-            }
+        let read = match body.split_first() {
+            _ if key.transfer_id.is_some() => return,
+            Some((&EXCHANGE, id)) => Uuid::from_slice(id).map(|id| self.exchanges.push(id)).is_ok(),
+            Some((&RESULTS, items)) => self.results(items).is_some(),
             // A refusal, or what a release of before kept: it names nothing by id.
-            Some(_) | None => {}
-        }
+            Some(_) | None => return,
+        };
+        self.bodies.push((key.digest, read));
     }
 
     /// Item by item: 0 and the id of a transfer, or 1, a status, a length and so many bytes of a problem.
@@ -148,7 +172,7 @@ mod tests {
         let read = |body: &[u8]| {
             let mut named = Named::default();
             named.read(&Key { digest: id, transfer_id: None, body: Some(body.to_vec()) });
-            (named.transfers, named.exchanges, named.unreadable)
+            (named.transfers, named.exchanges, named.bodies.iter().filter(|(_, read)| !read).count())
         };
         assert_eq!(read(&body), (vec![id], Vec::new(), 0));
         assert_eq!(read(&[&[EXCHANGE][..], id.as_bytes()].concat()), (Vec::new(), vec![id], 0));

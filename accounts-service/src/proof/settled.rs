@@ -115,9 +115,10 @@ pub async fn check_some(snapshot: &Snapshot, ids: &[Uuid], findings: &mut Findin
         _ => format!("{sql} WHERE {column} IN ({list})"),
     });
     let sql = format!("{} ORDER BY 1, 2", parts.collect::<Vec<_>>().join(" UNION ALL "));
-    let ties: Vec<Tie> = snapshot.all(&sql, ids.iter().map(|id| Value::from(*id)).collect()).await?;
+    let values = ids.iter().map(|id| Value::from(*id)).collect();
     let mut of = None;
-    ties.into_iter().for_each(|tie| add(&mut of, tie, findings));
+    // One of them may be settled in any number of parts.
+    snapshot.each(&sql, values, |tie: Tie| add(&mut of, tie, findings)).await?;
     of.into_iter().for_each(|of: Of| of.judge(findings));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A long ledger is looked at in the memory of a short one.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -16,14 +17,14 @@ use crate::stack::{Stack, Which, on_database};
 use crate::statements::resident;
 
 /// Transfers of a batch, and batches: 200,000 entries.
-const EACH: i64 = 1_000;
+pub const EACH: i64 = 1_000;
 const BATCHES: i64 = 100;
 
 /// Of some 60 MB of rows.
-const MORE: u64 = 24 * 1024 * 1024;
+pub const MORE: u64 = 24 * 1024 * 1024;
 
 /// Writes batches past the engine, whose own speed is not the matter here, with the chain that follows from them.
-async fn write(url: &str, batches: i64) {
+pub async fn write(url: &str, batches: i64, metadata: &str) {
     let db = Database::connect(url, 1).await.unwrap();
     let backend = db.pool.get_database_backend();
     let run = async |sql: String| {
@@ -45,8 +46,8 @@ async fn write(url: &str, batches: i64) {
     for _ in 0..batches {
         run(format!(
             "INSERT INTO transfers (position, id, debit_account_id, credit_account_id, amount, currency, status, \
-             description, posted_at, created_at, created_by) SELECT h.position + s.n, {uuid}, a.debit, a.credit, 1, 'USD', \
-             'posted', {text}, h.committed_at + 1, h.committed_at + 1, a.debit FROM ledger_head h, {sides} AS a, ({numbers}) AS s"
+             description, metadata, posted_at, created_at, created_by) SELECT h.position + s.n, {uuid}, a.debit, a.credit, 1, 'USD', \
+             'posted', {text}, {metadata}, h.committed_at + 1, h.committed_at + 1, a.debit FROM ledger_head h, {sides} AS a, ({numbers}) AS s"
         ))
         .await;
         for (side, amount) in [("debit", -1), ("credit", 1)] {
@@ -100,6 +101,25 @@ async fn link(db: &Database, url: &str) -> String {
     format!("UPDATE ledger_head SET batch_no = {number}, position = {last}, committed_at = {at}, hash = {hash}")
 }
 
+/// The most memory that was taken while something was done.
+pub async fn most<T>(work: impl Future<Output = T>) -> (u64, T) {
+    let done = AtomicBool::new(false);
+    let watch = async {
+        let (mut most, mut ticks) = (0, tokio::time::interval(Duration::from_millis(2)));
+        while !done.load(Ordering::Relaxed) {
+            ticks.tick().await;
+            most = most.max(resident());
+        }
+        most
+    };
+    let work = async {
+        let result = work.await;
+        done.store(true, Ordering::Relaxed);
+        result
+    };
+    futures_util::future::join(watch, work).await
+}
+
 #[test]
 fn it_takes_no_more_memory_than_a_short_one() {
     for which in [Which::Sqlite, Which::Postgres] {
@@ -107,26 +127,12 @@ fn it_takes_no_more_memory_than_a_short_one() {
             let stack = Stack::start_by(url.clone(), Clock::system(), &QUIET).await;
             stack.client.funded(&user(), 1).await;
             stack.stop().await;
-            write(&url, 5).await;
+            write(&url, 5, "NULL").await;
             // Whatever is allocated once is there after this.
             assert!(verify(&url).await.is_sound());
-            write(&url, BATCHES - 5).await;
+            write(&url, BATCHES - 5, "NULL").await;
             let before = resident();
-            let done = AtomicBool::new(false);
-            let watch = async {
-                let (mut most, mut ticks) = (0, tokio::time::interval(Duration::from_millis(2)));
-                while !done.load(Ordering::Relaxed) {
-                    ticks.tick().await;
-                    most = most.max(resident());
-                }
-                most
-            };
-            let look = async {
-                let report = verify(&url).await;
-                done.store(true, Ordering::Relaxed);
-                report
-            };
-            let (most, report) = futures_util::future::join(watch, look).await;
+            let (most, report) = most(verify(&url)).await;
             assert!(report.is_sound(), "{}", report.text());
             assert_eq!(report.transfers, u64::try_from(EACH * BATCHES + 1).unwrap());
             assert!(most < before + MORE, "{} more", most - before);

@@ -17,38 +17,59 @@ use crate::stack::{Stack, Which, on_database};
 pub const PATH: &str = "/api/v1/admin/invariants";
 
 /// Rounds after which everything must have been looked at once.
-const ROUNDS: usize = 60;
+pub const ROUNDS: usize = 60;
 
-struct Look {
-    sampler: Sampler,
-    registry: Registry,
-    clock: Clock,
+pub struct Look {
+    pub sampler: Sampler,
+    pub registry: Registry,
+    pub clock: Clock,
 }
 
 impl Look {
     /// A process of its own, whose rounds are small.
-    async fn at(url: &str) -> Self {
+    pub async fn at(url: &str) -> Self {
+        Self::by(url, 10).await
+    }
+
+    /// One whose rounds are as large as that.
+    pub async fn by(url: &str, rows: u32) -> Self {
+        Self::every(url, rows, Duration::from_secs(1)).await
+    }
+
+    /// One that has so long from one to the next.
+    pub async fn every(url: &str, rows: u32, every: Duration) -> Self {
         let clock = Clock::manual(Clock::system().now() + Duration::from_secs(90 * 86_400));
-        let bounds = Bounds { every: Duration::from_secs(1), rows: 10, sums_every: Duration::from_secs(3_600) };
+        let bounds = Bounds { every, rows, sums_every: Duration::from_secs(3_600) };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry, &clock);
         let db = Database::connect(url, 2).await.unwrap();
         Self { sampler: Sampler::new(db, clock.clone(), bounds, metrics), registry, clock }
     }
 
-    async fn round(&self) -> bool {
+    pub async fn round(&self) -> bool {
         self.clock.advance(Duration::from_secs(1));
         self.sampler.round().await.unwrap()
     }
 
-    fn metric(&self, line: &str) -> Option<i64> {
+    /// Looks until a question of the database has this answer.
+    pub async fn until(&self, sql: &str, wanted: i64) {
+        for _ in 0..ROUNDS {
+            self.round().await;
+            if number(&self.sampler.db, sql).await == wanted {
+                return;
+            }
+        }
+        panic!("{ROUNDS} rounds, and {sql} is not {wanted}");
+    }
+
+    pub fn metric(&self, line: &str) -> Option<i64> {
         let text = encode(&self.registry);
         let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '))?;
         value.parse().ok()
     }
 
     /// Looks until it has come to the end of the chain.
-    async fn follow(&self) {
+    pub async fn follow(&self) {
         for _ in 0..ROUNDS {
             self.round().await;
             if self.metric("invariant_batch{end=\"reached\"}") == self.metric("invariant_batch{end=\"head\"}") {
@@ -58,12 +79,12 @@ impl Look {
         panic!("{} rounds do not come to the end of the chain", ROUNDS);
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.sampler.db.pool.close().await.unwrap();
     }
 }
 
-async fn number(db: &Database, sql: &str) -> i64 {
+pub async fn number(db: &Database, sql: &str) -> i64 {
     let row = db.pool.query_one_raw(Statement::from_string(db.pool.get_database_backend(), sql)).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
 }
