@@ -14,6 +14,8 @@ pub struct Mirror {
     pub opening: Record,
     pub record: Record,
     pub history: History,
+    /// Keys that nobody can have taken.
+    pub stray_keys: i64,
     ledger: Ledger,
     keys: HashMap<(Caller, &'static str, String), (Request, Answer)>,
     ticks: u64,
@@ -42,11 +44,13 @@ impl Mirror {
         }
         let history = History { began: BEGAN, events: Vec::new() };
         let (keys, record) = (HashMap::new(), Record::default());
-        Self { opening, record, history, ledger, keys, ticks: 0, attempts: 0, transfers: 0 }
+        Self { opening, record, history, stray_keys: 0, ledger, keys, ticks: 0, attempts: 0, transfers: 0 }
     }
 
     /// What the checker says of it.
     pub fn judged(&mut self) -> Report {
+        let moving = self.keys.values().filter(|(first, _)| first.moves_money());
+        self.record.keys = i64::try_from(moving.count()).expect("not so many") + self.stray_keys;
         self.record.accounts = self.opening.accounts.clone();
         for (id, stored) in &mut self.record.accounts {
             if let Some(account) = self.ledger.account(id) {
@@ -174,7 +178,7 @@ impl Mirror {
                 }
                 Answer::Stepped
             }
-            (Verdict::Each(_) | Verdict::Done, _) if request.dry_run => Answer::Would,
+            (Verdict::Would(sketch), _) => Answer::Would(sketch.clone()),
             (Verdict::Each(_) | Verdict::Done, Command::Transfer(order)) => {
                 Answer::Made { id: self.make(request, Some(order)) }
             }

@@ -3,6 +3,7 @@
 mod exchanges;
 
 use tests::ledger::command::{Bounds, Caller, Command, Mode, Order, Request, Role};
+use tests::ledger::history::Sketch;
 use tests::ledger::model::{Account, Limit, MOST};
 use tests::ledger::{Ledger, Verdict};
 
@@ -99,6 +100,38 @@ fn a_hold_is_spent_until_it_lapses_is_posted_or_is_let_go() {
     settle(&mut it, &bob(), void("i"), "v", NOW);
     assert_eq!(it.held("a", NOW), 0);
     assert_eq!(say(&mut it, &ann(), void("v"), NOW), "transfer_not_pending");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_made_and_what_forbids_it() {
+    let mut it = ledger();
+    make(&mut it, &ann(), hold(60, None), "h", NOW);
+    make(&mut it, &ann(), Order::usd("a", "b", 30), "t", NOW);
+    let mut dry = |who: &Caller, command: Command| {
+        let request = Request { dry_run: true, key: None, ..request(who, command) };
+        match it.judge(&request, NOW).swap_remove(0) {
+            Verdict::Would(Sketch { debit, credit, amount, status, .. }) => {
+                format!("{debit} {credit} {amount} {status}")
+            }
+            Verdict::Refused(code) => code,
+            other => format!("{other:?}"),
+        }
+    };
+    for (who, command, said) in [
+        (ann(), Command::Transfer(Order::usd("a", "b", 10)), "a b 10 posted"),
+        (ann(), Command::Transfer(Order { pending: true, ..Order::usd("a", "b", 10) }), "a b 10 pending"),
+        (ann(), Command::Transfer(Order::usd("a", "b", 11)), "insufficient_funds"),
+        (ann(), post("h", None, false), "a b 60 posted"),
+        (ann(), post("h", Some(20), true), "a b 20 posted"),
+        (ann(), post("h", Some(61), false), "amount_exceeds_pending"),
+        (bob(), void("h"), "a b 60 voided"),
+        (bob(), post("h", None, false), "forbidden"),
+        (bob(), reverse("t", None), "b a 30 posted"),
+        (bob(), reverse("t", Some(31)), "amount_exceeds_original"),
+    ] {
+        assert_eq!(dry(&who, command.clone()), said, "{command:?}");
+    }
+    assert_eq!(it.transfers().len(), 3, "nothing was done");
 }
 
 #[test]

@@ -56,6 +56,8 @@ const REFUSALS: [&str; 29] = [
     "exchange_with_rate_account",
 ];
 
+const SETTLED_DRY: &[&str] = &["post-dry", "void-dry", "reverse-dry"];
+
 mod embedded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn many_clients_are_answered_as_the_model_answers() {
@@ -90,6 +92,12 @@ async fn many_clients(backend: Backend, processes: usize) {
     assert!(report.ended("ok") > 800 && report.ended("replayed") > 50, "seed {seed}\n{report}");
     // A busy machine may let one wait for too long; nothing else does.
     assert!(report.ended("unknown") < 20, "nothing breaks here: seed {seed}\n{report}");
+    for asked in
+        [&["exchanges"][..], &["exchange-rates"], &["transfers-dry"], &["batch-dry"], &["exchanges-dry"], SETTLED_DRY]
+    {
+        let done: u64 = asked.iter().map(|asked| report.count(asked, "ok")).sum();
+        assert!(done > 0, "none of {asked:?} was done: seed {seed}\n{report}");
+    }
     for code in REFUSALS {
         assert!(report.ended(code) > 0, "{code} was never met: seed {seed}\n{report}");
     }
@@ -98,7 +106,7 @@ async fn many_clients(backend: Backend, processes: usize) {
 /// With one client there is one moment at which each answer can have been given: every answer is exact.
 async fn one_client(backend: Backend) {
     let (seed, report) = run(backend, 1, (1, 600)).await;
-    assert!(report.ended("ok") > 150, "seed {seed}\n{report}");
+    assert!(report.ended("ok") > 150 && report.count("exchanges", "ok") > 0, "seed {seed}\n{report}");
 }
 
 async fn run(backend: Backend, processes: usize, (clients, requests): (u64, u64)) -> (u64, Report) {

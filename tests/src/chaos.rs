@@ -106,8 +106,11 @@ fn clients(
 /// Every balance once more, when nothing moves any longer.
 async fn read_all(door: &Door, recorder: &Recorder, stage: &Stage) {
     let deadline = Instant::now() + DRAIN;
-    for place in stage.places.iter().chain([&stage.changing, &stage.full]) {
-        let command = Command::Balance { account: place.id.clone() };
+    let own = stage.places.iter().chain([&stage.changing, &stage.full]);
+    let own = own.chain(stage.market.foreign.iter().map(|(place, _)| place)).map(|place| &place.id);
+    let banks = stage.market.tills.iter().flat_map(|till| till.rounding.iter().chain([&till.drawer]));
+    for account in own.chain(banks) {
+        let command = Command::Balance { account: account.clone() };
         let request = Request { who: stage.admin.clone(), key: None, dry_run: false, command };
         while door.ask(recorder, &request).await.is_none() {
             assert!(Instant::now() < deadline, "balances are not answered when all is well");

@@ -7,6 +7,9 @@ use super::blows::{Blow, Dealt};
 use crate::ledger::history::What;
 use crate::ledger::{History, Report};
 
+/// What has to be done at least once, besides transfers.
+const MUST: [&str; 4] = ["exchanges", "exchange-rates", "exchanges-dry", "transfers-dry"];
+
 /// Everything that a run has shown.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -53,6 +56,11 @@ impl Outcome {
         let least = self.plan.lasts.as_secs() * 10;
         if self.report.ended("ok") < least {
             return Some(format!("only {} requests were done; {least} would be little", self.report.ended("ok")));
+        }
+        // What was never done was not survived, either.
+        let done = |what: &&&str| self.report.count(what, "ok") > 0;
+        if let (true, Some(never)) = (self.plan.features.exchanges, MUST.iter().find(|what| !done(what))) {
+            return Some(format!("never done: {never}"));
         }
         if self.samples == 0 {
             return Some("the total was never read".to_owned());
@@ -141,7 +149,8 @@ mod tests {
             not_run: not_run.iter().map(|blow| (*blow, "no tmpfs".to_owned())).collect(),
         };
         let mut report = Report::default();
-        report.attempts.insert("transfer ok".to_owned(), 1_000);
+        report.attempts.insert("transfers ok".to_owned(), 1_000);
+        report.attempts.extend(MUST.map(|what| (format!("{what} ok"), 1)));
         Outcome::of(&plan, dealt, (History::default(), report), (1, Vec::new()), "15".to_owned())
     }
 
@@ -155,6 +164,9 @@ mod tests {
         assert_eq!(tried.json()["void"], why);
         let never = outcome(&[Blow::FillDisk], &[]).void();
         assert_eq!(never.as_deref(), Some("never happened: kill -9 of Redis"));
+        let mut quiet = outcome(&[Blow::KillRedis, Blow::FillDisk], &[]);
+        quiet.report.attempts.remove("exchanges ok");
+        assert_eq!(quiet.void().as_deref(), Some("never done: exchanges"));
         // It could not be once, and was at another time.
         assert_eq!(outcome(&[Blow::KillRedis, Blow::FillDisk], &[Blow::FillDisk]).void(), None);
     }

@@ -5,6 +5,7 @@
 //! model in that order, and whatever left no trace (refusals, dry runs, reads) has to fit in between.
 
 mod claims;
+mod keys;
 mod ops;
 mod replay;
 mod sums;
@@ -80,6 +81,7 @@ pub fn check(opening: &Record, history: &History, closing: &Record) -> Report {
     let (claims, found) = claims::claim(&ops, rows);
     violations.extend(found);
     violations.extend(sums::entries(closing));
+    violations.extend(keys::taken(&ops, closing.keys - opening.keys));
     let windows = windows::measure(&ops, &claims, rows.len());
     violations.extend(windows.out_of_order(&ops));
     let scene = replay::Scene { rows, ops: &ops, claims: &claims, windows: &windows, history };

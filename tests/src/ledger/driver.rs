@@ -18,7 +18,7 @@ use shared::domain::{Permissions, Role as Granted, Roles};
 
 use super::command::{Caller, Command, Request, Role};
 use super::generator::Generator;
-use super::history::{Answer, Ids, Recorder, What, Worth};
+use super::history::{Answer, Ids, Recorder, Sketch, What, Worth};
 
 pub use self::scenery::{Cast, set};
 
@@ -213,7 +213,12 @@ fn results(json: &Value) -> impl Iterator<Item = &Value> {
 fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
     let id = |of: &Value| of["id"].as_str().map(str::to_owned);
     match &request.command {
-        Command::Transfer(_) if request.dry_run => (status == 200 && json["id"].is_null()).then_some(Answer::Would),
+        Command::Transfer(_) | Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. }
+            if request.dry_run =>
+        {
+            let untaken = status == 200 && json["id"].is_null() && json["created_at"].is_null();
+            sketch(json).filter(|_| untaken).map(Answer::Would)
+        }
         Command::Transfer(_) | Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
             (status == 201).then_some(Answer::Made { id: id(json)? })
         }
@@ -232,6 +237,17 @@ fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
             Some(Answer::Balance { balance: json["balance"].as_i64()?, version: json["version"].as_i64()? })
         }
     }
+}
+
+fn sketch(json: &Value) -> Option<Sketch> {
+    let text = |name: &str| json[name].as_str().map(str::to_owned);
+    Some(Sketch {
+        debit: text("debit_account_id")?,
+        credit: text("credit_account_id")?,
+        amount: json["amount"].as_i64()?,
+        currency: text("currency")?,
+        status: text("status")?,
+    })
 }
 
 fn exchanged(dry_run: bool, status: u16, json: &Value) -> Option<Answer> {

@@ -56,6 +56,8 @@ pub struct Generator {
     posted: VecDeque<(Caller, String)>,
     pending: VecDeque<(Caller, String)>,
     old: VecDeque<Request>,
+    /// What was tried out under a key that it did not take.
+    tried: Option<Request>,
     /// The rate that was told last, of each pair of accounts.
     rates: BTreeMap<(String, String), String>,
 }
@@ -74,6 +76,7 @@ impl Generator {
             posted: VecDeque::new(),
             pending: VecDeque::new(),
             old: VecDeque::new(),
+            tried: None,
             rates: BTreeMap::new(),
         }
     }
@@ -81,6 +84,9 @@ impl Generator {
     /// What is asked next.
     pub fn next_request(&mut self) -> Request {
         self.count += 1;
+        if let Some(tried) = self.tried.take().filter(|_| self.random.one_in(2)) {
+            return self.keep(Request { dry_run: false, ..tried });
+        }
         match self.random.below(100) {
             0..8 => self.again(),
             8..10 => self.with_an_old_key(),
@@ -89,8 +95,8 @@ impl Generator {
             20..26 => self.batch(Mode::Independent),
             26..31 => self.batch(Mode::Atomic),
             31..45 => self.settle(),
-            45..58 if self.features.exchanges => self.exchange(),
-            58..60 if self.features.exchanges => self.set_rate(),
+            45..61 if self.features.exchanges => self.exchange(),
+            61..63 if self.features.exchanges => self.set_rate(),
             _ => self.single(),
         }
     }
@@ -161,6 +167,7 @@ impl Generator {
     fn with_an_old_key(&mut self) -> Request {
         let old = self.random.pick(self.old.make_contiguous()).cloned();
         let Some(Request { who, key, command, .. }) = old else { return self.single() };
+        let moves = !matches!(command, Command::SetRate(_));
         let command = match command {
             Command::Transfer(_) => Command::Transfer(self.order(&who, 0)),
             Command::Exchange(_) => Command::Exchange(self.sound_exchange(&who)),
@@ -172,7 +179,8 @@ impl Generator {
             | Command::Step { .. }
             | Command::Balance { .. } => return self.single(),
         };
-        Request { who, key, dry_run: false, command }
+        // Who only tries it out hears the same of the key.
+        Request { who, key, dry_run: self.random.one_in(4) && moves, command }
     }
 
     fn single(&mut self) -> Request {
@@ -199,8 +207,16 @@ impl Generator {
     fn asked(&mut self, who: Caller, command: Command) -> Request {
         let dry_run = self.random.one_in(10);
         let key = (!self.random.one_in(if dry_run { 2 } else { 200 })).then(|| self.key());
-        let request = Request { who, key, dry_run, command };
-        if dry_run { request } else { self.keep(request) }
+        self.tried_or_kept(Request { who, key, dry_run, command })
+    }
+
+    /// What is tried out may be asked next, under the same key.
+    fn tried_or_kept(&mut self, request: Request) -> Request {
+        if !request.dry_run {
+            return self.keep(request);
+        }
+        self.tried = Some(request.clone()).filter(|request| request.key.is_some());
+        request
     }
 
     fn payer(&mut self) -> Caller {
@@ -267,7 +283,8 @@ impl Generator {
             (false, _) if self.features.reversals => Command::Reverse { of, amount, tag: self.tag(0) },
             (false, _) => return self.single(),
         };
-        let key = Some(self.key());
-        self.keep(Request { who, key, dry_run: false, command })
+        let dry_run = self.random.one_in(4);
+        let key = (!dry_run || self.random.one_in(2)).then(|| self.key());
+        self.tried_or_kept(Request { who, key, dry_run, command })
     }
 }

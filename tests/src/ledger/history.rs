@@ -27,6 +27,21 @@ pub struct Worth {
     pub remainder: String,
 }
 
+/// A transfer that a dry run shows: what the call itself would make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sketch {
+    /// Who would pay.
+    pub debit: String,
+    /// Who would receive.
+    pub credit: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// As it would be recorded: posted, pending or voided.
+    pub status: String,
+}
+
 /// An exchange that was made, with its two transfers that clients are told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids {
@@ -48,7 +63,7 @@ pub enum Answer {
         id: String,
     },
     /// It would be made: a dry run.
-    Would,
+    Would(Sketch),
     /// An exchange was made, or in a dry run would be.
     Exchanged {
         /// None in a dry run.
@@ -87,6 +102,8 @@ pub enum Answer {
 pub enum Verdict {
     /// It is done, or would be.
     Done,
+    /// It would be done so.
+    Would(Sketch),
     /// The exchange is made, or would be.
     Exchanged(Worth),
     /// The balance.
@@ -104,7 +121,8 @@ impl Answer {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Made { .. } | Self::Would | Self::Stepped => Verdict::Done,
+            Self::Made { .. } | Self::Stepped => Verdict::Done,
+            Self::Would(sketch) => Verdict::Would(sketch.clone()),
             Self::Exchanged { worth, .. } => Verdict::Exchanged(worth.clone()),
             Self::Balance { balance, .. } => Verdict::Balance(*balance),
             Self::Each { items } => Verdict::Each(items.iter().map(|item| item.as_ref().err().cloned()).collect()),
@@ -120,7 +138,7 @@ impl Answer {
             Self::Each { items } => (None, items.as_slice()),
             Self::Exchanged { ids: Some(ids), .. } => (Some(ids.exchange.as_str()), [].as_slice()),
             Self::Exchanged { ids: None, .. }
-            | Self::Would
+            | Self::Would(_)
             | Self::Stepped
             | Self::Balance { .. }
             | Self::Linked { .. }

@@ -121,6 +121,8 @@ pub struct Record {
     pub accounts: BTreeMap<String, Stored>,
     /// What rounding has gathered and not booked, by account, in 10^-18ths of a minor unit.
     pub carries: BTreeMap<String, i64>,
+    /// How many keys are taken of those that last for ever: of what moved money, or was declined.
+    pub keys: i64,
 }
 
 impl Record {

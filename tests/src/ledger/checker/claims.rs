@@ -124,7 +124,11 @@ fn exchange(row: &Row) -> Option<&Exchanged> {
 fn tags<'a>(ops: &[Op<'a>]) -> HashMap<&'a str, Claim> {
     let mut tags = HashMap::new();
     let mut by_weight: Vec<_> = ops.iter().enumerate().collect();
-    by_weight.sort_by_key(|(_, op)| op.unknown || op.end.as_ref().is_some_and(|end| !end.answer.refuses()));
+    by_weight.sort_by_key(|(_, op)| {
+        // A dry run first: what was tried may be asked in earnest afterwards.
+        let may = op.unknown || op.end.as_ref().is_some_and(|end| !end.answer.refuses());
+        (!op.request.only_asks(), may)
+    });
     for (number, op) in by_weight {
         for (item, tag) in names(op.request).into_iter().enumerate() {
             if !tag.is_empty() {
@@ -242,7 +246,7 @@ fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
         }
         Answer::Each { .. }
         | Answer::Exchanged { ids: None, .. }
-        | Answer::Would
+        | Answer::Would(_)
         | Answer::Stepped
         | Answer::Balance { .. }
         | Answer::Linked { .. }

@@ -50,7 +50,7 @@ pub fn gather(history: &History) -> (Vec<Op<'_>>, Vec<Violation>) {
     let mut violations = Vec::new();
     let mut groups: HashMap<Place<'_>, Vec<Attempt<'_>>> = HashMap::new();
     for attempt in attempts(history, &mut violations) {
-        let key = attempt.request.key.as_deref().filter(|_| !attempt.request.only_asks());
+        let key = attempt.request.key.as_deref();
         let scope = key.map(|key| (&attempt.request.who, attempt.request.route(), key));
         let kept = attempt.end.as_ref().is_none_or(|end| is_frozen(attempt.request, &end.answer.verdict()));
         let alone = (scope.is_none() || !kept).then_some(attempt.number);
@@ -109,8 +109,11 @@ fn differences(group: &[Attempt<'_>]) -> Vec<Violation> {
         let evidence = format!("{request:?} was answered {:?} and {:?}", first.answer, other.answer);
         found.push(Violation::new("replay_differs", evidence));
     }
-    if ends.iter().filter(|end| !end.replayed).count() > 1 {
-        found.push(Violation::new("two_first_answers", format!("{request:?}")));
+    match ends.iter().filter(|end| !end.replayed).count() {
+        // Whoever does not know may have been the first.
+        0 if group.len() == ends.len() => found.push(Violation::new("replay_of_nothing", format!("{request:?}"))),
+        0 | 1 => {}
+        _ => found.push(Violation::new("two_first_answers", format!("{request:?}"))),
     }
     found
 }
@@ -125,7 +128,8 @@ fn one_key(ops: &[Op<'_>], under: &[usize]) -> Vec<Violation> {
     }
     for op in &ops {
         let Some(end) = &op.end else { continue };
-        let others = || ops.iter().filter(|one| one.request != op.request);
+        // A dry run holds no key, and hears of those who do.
+        let others = || ops.iter().filter(|one| one.request.command != op.request.command && !one.request.only_asks());
         let reused = matches!(&end.answer, Answer::Refused { code } if code == "idempotency_key_reused");
         // The body's shape comes before the key.
         let shapeless = matches!(&end.answer, Answer::Refused { code } if is_shape(code));

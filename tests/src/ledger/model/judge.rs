@@ -3,7 +3,7 @@
 use super::rules::{Ordered, POST, REVERSE, Settled, VOID};
 use super::{Decimal, Kind, Ledger, Status, Transfer};
 use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step};
-use crate::ledger::history::{Ended, Verdict};
+use crate::ledger::history::{Ended, Sketch, Verdict};
 
 /// Refusals that rest on what is stored: they are kept under the key.
 const DECIDED: [&str; 24] = [
@@ -51,7 +51,7 @@ pub fn is_frozen(request: &Request, verdict: &Verdict) -> bool {
     }
     match verdict {
         Verdict::Done | Verdict::Exchanged(_) | Verdict::Each(_) => true,
-        Verdict::Balance(_) => false,
+        Verdict::Would(_) | Verdict::Balance(_) => false,
         Verdict::Linked(codes) => codes.iter().all(|code| is_decided(code)),
         Verdict::Refused(code) => is_decided(code),
     }
@@ -101,15 +101,42 @@ impl Ledger {
                 None => Verdict::Refused("not_found".to_owned()),
             },
             Command::Step { account, step } => refused(self.step(who, account, *step, now)),
-            Command::Transfer(order) => refused(self.order(who, order, now, strict)),
+            Command::Transfer(order) => {
+                let code = self.order(who, order, now, strict);
+                self.done(request, code, || Some(self.made(order, String::new(), now)))
+            }
             Command::Exchange(exchange) => match self.deal(who, exchange, now, strict) {
                 Ok(deal) => Verdict::Exchanged(deal.worth),
                 Err(code) => Verdict::Refused(code.to_owned()),
             },
             Command::SetRate(new) => refused(self.rate_refusal(who, new, now)),
             Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
-                refused(self.settlement(who, &request.command, now))
+                let code = self.settlement(who, &request.command, now);
+                self.done(request, code, || self.settling(who, &request.command, String::new(), now))
             }
+        }
+    }
+
+    /// A dry run shows what it would make.
+    fn done(&self, request: &Request, code: Option<&'static str>, made: impl FnOnce() -> Option<Transfer>) -> Verdict {
+        match (code, request.dry_run) {
+            (None, true) => made().map_or(Verdict::Done, |made| Verdict::Would(self.sketch(&made))),
+            (Some(_), _) | (None, false) => refused(code),
+        }
+    }
+
+    fn sketch(&self, made: &Transfer) -> Sketch {
+        let status = match made.kind {
+            Kind::Pending { .. } => "pending",
+            Kind::Voiding { .. } => "voided",
+            Kind::Posted | Kind::Posting { .. } | Kind::Reversal { .. } => "posted",
+        };
+        Sketch {
+            debit: made.debit.clone(),
+            credit: made.credit.clone(),
+            amount: i64::try_from(made.amount).unwrap_or(i64::MAX),
+            currency: self.account(&made.debit).map(|account| account.currency.clone()).unwrap_or_default(),
+            status: status.to_owned(),
         }
     }
 

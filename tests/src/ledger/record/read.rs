@@ -28,6 +28,8 @@ const EXCHANGES: &str = "SELECT @position, @created_at, #id, #rate_id, #paid_tra
 
 const CARRIES: &str = "SELECT #rounding_account_id, @grains FROM exchange_carries";
 
+const KEYS: &str = "SELECT @count(*) FROM transfer_keys";
+
 type Line = Vec<Option<String>>;
 
 /// One connection, of either kind.
@@ -57,7 +59,8 @@ impl Record {
             accounts.entry(id).and_modify(|stored| stored.account.limits.push(limit));
         }
         let carries = door.lines(CARRIES).await?.into_iter().map(carry).collect();
-        Ok(Self { rows, entries, accounts, carries })
+        let keys = door.lines(KEYS).await?.into_iter().map(|line| Columns(line.into_iter()).number()).sum();
+        Ok(Self { rows, entries, accounts, carries, keys })
     }
 }
 
