@@ -51,6 +51,8 @@ pub struct App {
     pub receipts: Receipts,
     /// Keys of other requests that are running now.
     pub running: Running,
+    /// How much the service looks at by itself, and how often.
+    pub invariants: proof::Bounds,
     /// Time.
     pub clock: Clock,
     /// What a scrape shows.
@@ -135,6 +137,7 @@ pub async fn build(config: Config, deps: Deps, listener: TcpListener) -> Result<
         statements: Desk::new(Bounds::from(&config.statements), &mut registry),
         receipts,
         running: Running::new(config.posting.key_wait.get()),
+        invariants: config.invariants.into(),
         clock: deps.clock,
         registry: Mutex::new(registry),
         stopping: Arc::clone(&stopping),

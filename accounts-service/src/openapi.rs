@@ -28,7 +28,7 @@ use crate::events::{self, EventBody};
 use crate::exchange::{ExchangeBody, ExchangeRateBody, NewExchange, NewExchangeRate};
 use crate::history::{self, BalanceBody};
 use crate::limits::{LimitBody, Limits, NewLimit, NewLimits, UsedBody};
-use crate::proof::{ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, ViolationBody};
+use crate::proof::{ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, PartBody, ViolationBody};
 use crate::standing::{NewStandingOrder, RunBody, StandingOrderBody, StandingOrderPatch};
 use crate::statements::{self, StatementBody, StatementEntryBody};
 use crate::transfers::render::TransferBody;
@@ -125,7 +125,7 @@ pub struct BatchResult<'a> {
     ),
     components(schemas(
         NewExchange, NewExchangeRate, ExchangeBody, ExchangeRateBody, ExchangePage, ExchangeRatePage,
-        ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, ViolationBody,
+        ChainPlace, InvariantBody, InvariantsBody, NewAcknowledgement, PartBody, ViolationBody,
         NewPosting, NewReversal, NewLimit, NewLimits, LimitBody, Limits, UsedBody,
         NewStandingOrder, StandingOrderPatch, StandingOrderBody, StandingOrderPage, RunBody, StandingOrderRunPage,
         NewAccount, AccountPatch, AccountBody, AccountPage, AccountCursorPage, NewTransfer, NewBatch, TransferBody,

@@ -73,6 +73,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000009_receipts", "receipts"),
     step!("m2026_11_22_000010_checks", "checks"),
     step!("m2026_11_22_000011_pause", "pause"),
+    step!("m2026_11_22_000012_parts", "parts"),
 ];
 
 impl MigrationName for Step {

@@ -31,13 +31,15 @@ pub(super) fn example(name: &str) -> Option<Value> {
         "sampled": true, "checked": 482_113, "checked_at": AT, "up_to": place, "open_violations": 0,
         "violations": [violation],
     });
+    let part = json!({"name": "chain", "done_at": AT, "failing_since": null, "stale": false});
     Some(match name {
         "ChainPlace" => place,
         "Invariant" => invariant,
         "Invariants" => json!({
             "status": "sound", "last_round_at": AT, "reached": place, "head": place, "open_violations": 0,
-            "invariants": [invariant],
+            "parts": [part], "invariants": [invariant],
         }),
+        "InvariantPart" => part,
         "NewAcknowledgement" => {
             json!({"violations": [VIOLATION], "note": "Restored from the backup of that morning"})
         }

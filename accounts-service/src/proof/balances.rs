@@ -71,7 +71,8 @@ pub async fn check_all(
 pub fn check_held(account: &Recorded, findings: &mut Findings) {
     let claimed = account.claimed.unwrap_or_default();
     let place = Place::default().of(account.id);
-    findings.check(Invariant::HeldAmounts, &place, account.held == claimed, || {
+    let off = i128::from(account.held) - i128::from(claimed);
+    findings.check_by(Invariant::HeldAmounts, &place, account.held == claimed, off, || {
         format!("{} is held, and open holds claim {claimed}", account.held)
     });
 }
@@ -80,7 +81,8 @@ pub fn check_held(account: &Recorded, findings: &mut Findings) {
 pub fn check_fold(account: &Recorded, fold: Fold, findings: &mut Findings) {
     let place = Place::default().of(account.id);
     let same = (account.balance, account.seq) == (fold.balance, fold.seq);
-    findings.check(Invariant::AccountBalances, &place, same, || {
+    let off = i128::from(account.balance) - i128::from(fold.balance);
+    findings.check_by(Invariant::AccountBalances, &place, same, off, || {
         format!(
             "a balance of {} after {} entries is recorded; {} after {} is what entries make",
             account.balance, account.seq, fold.balance, fold.seq
@@ -93,7 +95,7 @@ pub fn check_fold(account: &Recorded, fold: Fold, findings: &mut Findings) {
 /// The balances of each currency add up to nothing.
 pub fn check_sums(sums: &BTreeMap<String, i128>, findings: &mut Findings) {
     for (currency, sum) in sums {
-        findings.check(Invariant::CurrencySums, &Place::default(), *sum == 0, || {
+        findings.check_by(Invariant::CurrencySums, &Place::default().named(currency), *sum == 0, *sum, || {
             format!("all balances in {currency} add up to {sum}")
         });
     }

@@ -1,7 +1,5 @@
 //! Exchanges: both sides are there, worth what the rate says, and rounding has lost nothing.
 
-use std::collections::BTreeMap;
-
 use sea_orm::{DbErr, FromQueryResult, Value};
 use shared::domain::Currency;
 use uuid::Uuid;
@@ -9,9 +7,10 @@ use uuid::Uuid;
 use super::finding::{Findings, Place};
 use super::invariant::Invariant;
 use super::snapshot::Snapshot;
+use super::sums;
 
 /// A whole minor unit, in what remainders are counted in.
-const UNIT: i128 = 1_000_000_000_000_000_000;
+pub const UNIT: i128 = 1_000_000_000_000_000_000;
 
 /// Digits that a rate may have behind its point.
 const RATE_DIGITS: u32 = 12;
@@ -73,7 +72,7 @@ const WHOLE: &str = "SELECT x.id, x.position, x.remainder, x.created_at, x.round
 pub async fn check_all(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), DbErr> {
     let sql = format!("{WHOLE} ORDER BY x.position");
     snapshot.each(&sql, Vec::new(), |row: Exchange| row.judge(findings)).await?;
-    check_remainders(snapshot, findings).await
+    sums::check_remainders(snapshot, findings).await
 }
 
 /// Those between two positions.
@@ -141,46 +140,6 @@ fn decimal(text: &str) -> Option<(i128, u32)> {
     let digits = format!("{whole}{fraction}");
     let places = u32::try_from(fraction.len()).ok().filter(|places| *places <= RATE_DIGITS)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?.map(|digits| (digits, places))
-}
-
-#[derive(FromQueryResult)]
-struct Taken {
-    account: Uuid,
-    high: Option<i64>,
-    low: Option<i64>,
-    booked: Option<i64>,
-    grains: Option<i64>,
-}
-
-/// In two halves, so that no sum leaves 64 bits.
-const TAKEN: &str = "SELECT u.account, CAST(sum(u.high) AS bigint) AS high, CAST(sum(u.low) AS bigint) AS low, \
-                     CAST(sum(u.booked) AS bigint) AS booked, CAST(sum(u.grains) AS bigint) AS grains FROM (\
-                     SELECT r.rounding_account_id AS account, x.remainder / 1000000000 AS high, \
-                     x.remainder % 1000000000 AS low, coalesce(t.amount, 0) AS booked, CAST(0 AS bigint) AS grains \
-                     FROM exchanges x JOIN exchange_rates r ON r.id = x.rate_id \
-                     LEFT JOIN transfers t ON t.id = x.rounding_transfer_id \
-                     UNION ALL SELECT rounding_account_id, 0, 0, 0, grains FROM exchange_carries) AS u GROUP BY u.account";
-
-/// What rounding took is what was booked and what is carried, to the last digit.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn check_remainders(snapshot: &Snapshot, findings: &mut Findings) -> Result<(), DbErr> {
-    let taken: Vec<Taken> = snapshot.all(TAKEN, Vec::new()).await?;
-    let number = |of: Option<i64>| i128::from(of.unwrap_or_default());
-    let sums: BTreeMap<_, _> = taken
-        .into_iter()
-        .map(|row| {
-            let took = number(row.high) * 1_000_000_000 + number(row.low);
-            (row.account, (took, number(row.booked) * UNIT + number(row.grains)))
-        })
-        .collect();
-    for (account, (took, kept)) in sums {
-        findings.check(Invariant::Remainders, &Place::default().of(account), took == kept, || {
-            format!("rounding took {took} of 10^18, and {kept} is booked and carried")
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

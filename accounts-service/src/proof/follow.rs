@@ -1,7 +1,7 @@
 //! Following the chain: the batches that are new since the last look, with their transfers, entries, events and what these
 //! settle, as `verify` would look at them.
 
-use sea_orm::{DbBackend, DbErr, FromQueryResult, Value};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::finding::{Findings, Place};
@@ -30,13 +30,38 @@ struct At {
     position: i64,
 }
 
-/// Looks at what follows, at about `rows` places of it, and says how far that is. It ends between two batches.
+/// How far a round has come.
+#[derive(Debug)]
+pub struct Followed {
+    /// The end of the chain that was looked at.
+    pub chain: Chain,
+    /// What it came by, to be held against what it names.
+    pub ties: Ties,
+    /// Whether there is more.
+    pub behind: bool,
+}
+
+/// What a way along the order of commit came by.
+#[derive(Debug, Default)]
+pub struct Ties {
+    /// Transfers that settle something, are settled or are to be.
+    named: Vec<Uuid>,
+    /// Where its pages began and ended.
+    pages: Vec<(i64, i64)>,
+    /// Since when references do not repeat: in the first format they were free to.
+    since: Option<i64>,
+}
+
+/// Looks at what follows, at about `rows` places of it, and says how far that is. It ends between two batches, and never
+/// behind the head: what claims to lie there is no place to go on from.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mut Findings) -> Result<Chain, DbErr> {
+pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mut Findings) -> Result<Followed, DbErr> {
     let head = head(snapshot).await?;
-    let mut way = Way::new(watch, rows);
+    let start = from(watch, &head, findings);
+    check_beyond(snapshot, &head, findings).await?;
+    let mut way = Way::new(start, rows);
     std::mem::swap(&mut way.walk.findings, findings);
     let gone = way.go(snapshot, &head).await;
     if gone.is_ok() {
@@ -44,33 +69,80 @@ pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mu
     }
     std::mem::swap(&mut way.walk.findings, findings);
     let ends = gone?;
-    let Way { walk, mut named, pages, to, .. } = way;
-    named.sort_unstable();
-    named.dedup();
-    for ids in named.chunks(SETTLED) {
-        settled::check_some(snapshot, ids, findings).await?;
-    }
-    for (from, to) in pages {
-        exchanges::check_some(snapshot, (from, to), findings).await?;
-        // In the first format references were free to repeat.
-        if let Some((since, 2..)) = walk.formats.last() {
-            references::check_some(snapshot, (from.max(*since), to), findings).await?;
-        }
+    let Way { walk, mut ties, to, .. } = way;
+    ties.named.sort_unstable();
+    ties.named.dedup();
+    ties.since = walk.formats.last().filter(|(_, format)| *format > 1).map(|(since, _)| *since);
+    if ends {
+        at_the_end(&head, &walk.chain, findings);
     }
     let chain = Chain { last: walk.position.min(to), ..walk.chain };
-    if ends {
-        at_the_end(&head, &chain, findings);
+    Ok(Followed { chain, ties, behind: !ends })
+}
+
+/// Where a round begins: where the last one ended, unless the ledger ends before that by now.
+fn from(watch: &Watch, head: &Head, findings: &mut Findings) -> Start {
+    let place = Place { batch_no: Some(watch.batch_no), ..Place::default() };
+    let goes_on = head.batch_no >= watch.batch_no && head.position >= watch.position;
+    findings.check(Invariant::ChainLinks, &place, goes_on, || {
+        format!(
+            "the head is at batch {} and position {}, before batch {} and position {}, which were looked at",
+            head.batch_no, head.position, watch.batch_no, watch.position
+        )
+    });
+    match goes_on {
+        true => Start { chain: watch.chain(), whole: watch.batch_no == 0 },
+        false => Start::beginning(),
     }
-    Ok(chain)
+}
+
+/// Nothing stands behind the head.
+async fn check_beyond(snapshot: &Snapshot, head: &Head, findings: &mut Findings) -> Result<(), DbErr> {
+    if let Some(beyond) = page_end(snapshot, head.position, 1).await? {
+        findings.check(Invariant::Positions, &Place::at(beyond), false, || {
+            format!("something stands behind position {}, where the head is", head.position)
+        });
+    }
+    Ok(())
+}
+
+/// Holds what a way came by against what it names, piece by piece: one that fails is no other's matter.
+///
+/// # Errors
+/// When the database could not answer for one of them.
+pub async fn check_ties(pool: &DatabaseConnection, ties: &Ties, findings: &mut Findings) -> Result<(), DbErr> {
+    let mut snapshot = Snapshot::of(pool).await?;
+    let mut all = Ok(());
+    for ids in ties.named.chunks(SETTLED) {
+        if let Err(error) = settled::check_some(&snapshot, ids, findings).await {
+            (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
+        }
+    }
+    for page in &ties.pages {
+        if let Err(error) = check_page(&snapshot, *page, ties.since, findings).await {
+            (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
+        }
+    }
+    all
+}
+
+async fn check_page(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    since: Option<i64>,
+    findings: &mut Findings,
+) -> Result<(), DbErr> {
+    exchanges::check_some(snapshot, (from, to), findings).await?;
+    match since {
+        Some(since) => references::check_some(snapshot, (from.max(since), to), findings).await,
+        None => Ok(()),
+    }
 }
 
 /// A round's way along the order of commit, page by page: of a page nothing is kept but what it names.
 struct Way {
     walk: Walk,
-    /// Transfers that settle something, are settled or are to be.
-    named: Vec<Uuid>,
-    /// Where the pages began and ended.
-    pages: Vec<(i64, i64)>,
+    ties: Ties,
     /// Where the last one ended.
     to: i64,
     /// The batch under way: where it begins, and where it says that it ends.
@@ -80,10 +152,9 @@ struct Way {
 }
 
 impl Way {
-    fn new(watch: &Watch, rows: u32) -> Self {
-        let start = Start { chain: watch.chain(), whole: watch.batch_no == 0 };
-        let walk = Walk::new(start, usize::MAX);
-        Self { walk, named: Vec::new(), pages: Vec::new(), to: watch.position, batch: None, rows, bytes: BYTES }
+    fn new(start: Start, rows: u32) -> Self {
+        let to = start.chain.last;
+        Self { walk: Walk::new(start, usize::MAX), ties: Ties::default(), to, batch: None, rows, bytes: BYTES }
     }
 
     /// Goes as far as this round does: whether that is the end.
@@ -101,7 +172,7 @@ impl Way {
             let end = page_end(snapshot, self.to, size).await?;
             let (from, to) = (self.to + 1, end.map_or(most, |end| end.min(most)));
             self.read(snapshot, (from, to)).await?;
-            self.pages.push((from, to));
+            self.ties.pages.push((from, to));
             self.to = to;
         }
         Ok(true)
@@ -120,7 +191,7 @@ impl Way {
                 if let (0, Some(last)) = (line.kind, line.n2) {
                     self.batch = Some((line.position, last));
                 }
-                self.named.extend(names(&line));
+                self.ties.named.extend(names(&line));
                 self.walk.step(line);
             })
             .await
@@ -149,12 +220,15 @@ fn length(line: &Line) -> usize {
     [t3, t4, t5].into_iter().flatten().map(String::len).sum()
 }
 
-/// The head is where the chain ends.
+/// The head is where the chain ends, and not before what the last batch says.
 fn at_the_end(head: &Head, chain: &Chain, findings: &mut Findings) {
     let place = Place { batch_no: Some(chain.batch_no + 1), ..Place::default() };
-    let same = (head.batch_no, &head.hash) == (chain.batch_no, &chain.hash);
+    let same = (head.batch_no, &head.hash) == (chain.batch_no, &chain.hash) && head.position >= chain.last;
     findings.check(Invariant::ChainLinks, &place, same, || {
-        format!("the head is at batch {}, and the last batch is {}", head.batch_no, chain.batch_no)
+        format!(
+            "the head is at batch {} and position {}, and the last batch is {}, up to position {}",
+            head.batch_no, head.position, chain.batch_no, chain.last
+        )
     });
 }
 

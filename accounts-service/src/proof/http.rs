@@ -29,11 +29,11 @@ pub fn routes(scope: Scope) -> Scope {
     responses((status = 200, description = "How the ledger stands", body = InvariantsBody)),
 )]
 pub async fn show(_: CanOperateAccounts, _: NoQuery, app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let body = ops::show(&app.db.pool).await?;
+    let body = ops::show(&app.db.pool, &app.clock, &app.invariants).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))
 }
 
-/// Says that somebody has acted on violations: they remain on record, with who and when, and no longer make the ledger's status. Found again at the same place, they stay acknowledged. Treasurer or admin; all of them or none.
+/// Says that somebody has acted on violations: they remain on record, with who and when, and no longer make the ledger's status. Found again at the same place, they stay acknowledged, unless they held in between, or are another fault by then: then they are open again. Treasurer or admin; all of them or none.
 #[utoipa::path(
     post, path = "/admin/invariants/acknowledgements", operation_id = "acknowledge_violations", tag = "Operations",
     request_body = NewAcknowledgement,
@@ -52,7 +52,7 @@ pub async fn acknowledge(
         fingerprint: fingerprint(&new),
     });
     let stored = once(&app, claim, async |tx| {
-        let body = ops::acknowledge(tx, &app.clock, &who, &new).await?;
+        let body = ops::acknowledge(tx, (&app.clock, &app.invariants), &who, &new).await?;
         let body = serde_json::to_vec(&body).map_err(Problem::internal)?;
         Ok(Stored { status: 200, location: None, etag: None, body, replayed: false })
     });

@@ -45,7 +45,7 @@ struct Id {
 struct Named {
     transfers: Vec<Uuid>,
     exchanges: Vec<Uuid>,
-    unreadable: Vec<Uuid>,
+    bodies: Vec<(Uuid, bool)>,
 }
 
 /// The bodies that name something.
@@ -118,9 +118,9 @@ async fn check(snapshot: &Snapshot, named: &Named, findings: &mut Findings) -> R
             }
         }
     }
-    for key in &named.unreadable {
-        let place = Place::default();
-        findings.check(Invariant::Keys, &place, false, || format!("what the key {key} keeps cannot be read"));
+    for (key, readable) in &named.bodies {
+        let place = Place::default().named(&key.to_string());
+        findings.check(Invariant::Keys, &place, *readable, || format!("what the key {key} keeps cannot be read"));
     }
     Ok(())
 }
@@ -129,20 +129,14 @@ impl Named {
     fn read(&mut self, key: &Key) {
         self.transfers.extend(key.transfer_id);
         let body = key.body.as_deref().unwrap_or_default();
-        match body.split_first() {
-            _ if key.transfer_id.is_some() => {}
-            Some((&EXCHANGE, id)) => match Uuid::from_slice(id) {
-                Ok(id) => self.exchanges.push(id),
-                Err(_) => self.unreadable.push(key.digest),
-            },
-            Some((&RESULTS, items)) => {
-                if self.results(items).is_none() {
-                    self.unreadable.push(key.digest);
-                }
-            }
+        let read = match body.split_first() {
+            _ if key.transfer_id.is_some() => return,
+            Some((&EXCHANGE, id)) => Uuid::from_slice(id).map(|id| self.exchanges.push(id)).is_ok(),
+            Some((&RESULTS, items)) => self.results(items).is_some(),
             // A refusal, or what a release of before kept: it names nothing by id.
-            Some(_) | None => {}
-        }
+            Some(_) | None => return,
+        };
+        self.bodies.push((key.digest, read));
     }
 
     /// Item by item: 0 and the id of a transfer, or 1, a status, a length and so many bytes of a problem.
@@ -178,7 +172,7 @@ mod tests {
         let read = |body: &[u8]| {
             let mut named = Named::default();
             named.read(&Key { digest: id, transfer_id: None, body: Some(body.to_vec()) });
-            (named.transfers, named.exchanges, named.unreadable.len())
+            (named.transfers, named.exchanges, named.bodies.iter().filter(|(_, read)| !read).count())
         };
         assert_eq!(read(&body), (vec![id], Vec::new(), 0));
         assert_eq!(read(&[&[EXCHANGE][..], id.as_bytes()].concat()), (Vec::new(), vec![id], 0));

@@ -14,12 +14,18 @@ use shared::clock::Clock;
 
 use super::finding::Findings;
 use super::invariant::Invariant;
+use super::part::{Part, Standing};
 use super::verify::Head;
 use super::watch::Watch;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
     invariant: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPart {
+    part: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,13 +40,16 @@ pub struct Metrics {
     violations: Family<Of, Counter>,
     open: Family<Of, Gauge>,
     batches: Family<End, Gauge>,
+    failures: Family<OfPart, Counter>,
     round_at: Arc<AtomicI64>,
+    done_at: Arc<[AtomicI64; Part::ALL.len()]>,
 }
 
 /// How long ago the last round was: counted when it is asked for, so that it grows when nobody looks any more.
 #[derive(Debug)]
 struct Age {
     round_at: Arc<AtomicI64>,
+    done_at: Arc<[AtomicI64; Part::ALL.len()]>,
     clock: Clock,
 }
 
@@ -51,10 +60,21 @@ impl Collector for Age {
             return Ok(());
         }
         // Whole seconds are as exact as anybody needs.
-        let age = ConstGauge::new((self.clock.now_micros() - round_at).max(0) / 1_000_000);
+        let since = |at: i64| ConstGauge::new((self.clock.now_micros() - at).max(0) / 1_000_000);
+        let age = since(round_at);
         let said = "How long ago the ledger was looked at last, by whichever process";
         let named = encoder.encode_descriptor("invariant_last_round", said, Some(&Unit::Seconds), age.metric_type())?;
-        age.encode(named)
+        age.encode(named)?;
+        let said = "How long ago a part was looked at to its end; absent: never";
+        let kind = ConstGauge::new(0_i64).metric_type();
+        let mut named = encoder.encode_descriptor("invariant_part_age", said, Some(&Unit::Seconds), kind)?;
+        for (part, done_at) in Part::ALL.iter().zip(self.done_at.iter()) {
+            let done_at = done_at.load(Ordering::Relaxed);
+            if done_at > 0 {
+                since(done_at).encode(named.encode_family(&OfPart { part: part.word() })?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -74,7 +94,12 @@ impl Metrics {
             drop(metrics.checks.get_or_create(&of));
             drop(metrics.violations.get_or_create(&of));
         }
-        registry.register_collector(Box::new(Age { round_at: Arc::clone(&metrics.round_at), clock: clock.clone() }));
+        registry.register("invariant_failures", "Parts of rounds that failed", metrics.failures.clone());
+        for part in Part::ALL {
+            drop(metrics.failures.get_or_create(&OfPart { part: part.word() }));
+        }
+        let (round_at, done_at) = (Arc::clone(&metrics.round_at), Arc::clone(&metrics.done_at));
+        registry.register_collector(Box::new(Age { round_at, done_at, clock: clock.clone() }));
         metrics
     }
 
@@ -88,8 +113,19 @@ impl Metrics {
         }
     }
 
+    /// A part failed.
+    pub(super) fn failed(&self, part: Part) {
+        self.failures.get_or_create(&OfPart { part: part.word() }).inc();
+    }
+
     /// What is kept.
-    pub(super) fn show(&self, watch: &Watch, head: &Head, open: &[(String, i64)]) {
+    pub(super) fn show(&self, watch: &Watch, head: &Head, open: &[(String, i64)], parts: &[Standing]) {
+        for standing in parts {
+            let place = Part::ALL.iter().position(|part| part.word() == standing.part);
+            if let Some(done_at) = place.and_then(|place| self.done_at.get(place)) {
+                done_at.store(standing.done_at, Ordering::Relaxed);
+            }
+        }
         self.round_at.store(watch.round_at, Ordering::Relaxed);
         self.batches.get_or_create(&End { end: "reached" }).set(watch.batch_no);
         self.batches.get_or_create(&End { end: "head" }).set(head.batch_no);

@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::invariant::Invariant;
+use super::part::{Part, Standing};
+use super::sampler::Bounds;
 use super::verify::Head;
 use super::watch::{Checked, Kept, Watch, named};
 
@@ -20,7 +22,7 @@ const NOTE: usize = 500;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Invariants)]
 pub struct InvariantsBody {
-    /// sound: nothing is on record that nobody has acted on; violated: something is; unchecked: nobody has looked yet.
+    /// sound: nothing is on record that nobody has acted on; violated: something is; unchecked: nobody has looked yet; stale: nothing is, but some part cannot be looked at, or was not for long.
     #[schema(example = "sound")]
     pub status: &'static str,
     /// When anything was looked at last.
@@ -32,8 +34,27 @@ pub struct InvariantsBody {
     pub head: ChainPlace,
     /// Violations that nobody has acted on.
     pub open_violations: i64,
+    /// What rounds look at, part by part.
+    pub parts: Vec<PartBody>,
     /// Each invariant.
     pub invariants: Vec<InvariantBody>,
+}
+
+/// A part of what rounds look at.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvariantPart)]
+pub struct PartBody {
+    /// chain: what is new in the order of commit; ties: what that settles, exchanges and names; accounts, keys, settled (holds and reversals): on tours and at random; balances, remainders: sums of all.
+    #[schema(example = "chain")]
+    pub name: &'static str,
+    /// When it was looked at to its end last.
+    #[schema(format = DateTime)]
+    pub done_at: Option<String>,
+    /// Since when it cannot be: its query fails, or takes too long.
+    #[schema(format = DateTime)]
+    pub failing_since: Option<String>,
+    /// Whether it fails, or was not looked at for long.
+    pub stale: bool,
 }
 
 /// A place on the chain.
@@ -149,7 +170,13 @@ fn time(micros: i64) -> Option<String> {
 impl InvariantsBody {
     /// From what is kept.
     #[must_use]
-    pub fn of(watch: &Watch, head: &Head, checked: &[Checked], open: &[(String, i64)], kept: Vec<Kept>) -> Self {
+    pub fn of(
+        (watch, head): (&Watch, &Head),
+        parts: Vec<PartBody>,
+        checked: &[Checked],
+        open: &[(String, i64)],
+        kept: Vec<Kept>,
+    ) -> Self {
         let open_violations = open.iter().map(|(_, count)| count).sum();
         let mut kept = kept;
         let of = |invariant: &Invariant| {
@@ -171,16 +198,35 @@ impl InvariantsBody {
         };
         Self {
             invariants: Invariant::ALL.iter().map(of).collect(),
-            status: match (open_violations, watch.round_at) {
-                (0, 0) => "unchecked",
-                (0, _) => "sound",
-                (_, _) => "violated",
+            status: match (open_violations, watch.round_at, parts.iter().any(|part| part.stale)) {
+                (0, _, true) => "stale",
+                (0, 0, false) => "unchecked",
+                (0, _, false) => "sound",
+                (_, _, _) => "violated",
             },
+            parts,
             last_round_at: time(watch.round_at),
             reached: ChainPlace { batch_no: watch.batch_no, position: watch.position, at: time(watch.at) },
             head: ChainPlace { batch_no: head.batch_no, position: head.position, at: time(head.committed_at) },
             open_violations,
         }
+    }
+}
+
+impl PartBody {
+    /// Each that was looked at once; the others have nothing to be stale.
+    #[must_use]
+    pub fn all(standings: &[Standing], (now, lease): (i64, i64), bounds: &Bounds) -> Vec<Self> {
+        let of = |part: Part| {
+            let standing = standings.iter().find(|standing| standing.part == part.word());
+            Self {
+                name: part.word(),
+                done_at: standing.and_then(|standing| time(standing.done_at)),
+                failing_since: standing.and_then(|standing| standing.failing_since).and_then(time),
+                stale: standing.is_some_and(|standing| standing.is_stale(part, (now, lease), bounds)),
+            }
+        };
+        Part::ALL.map(of).into()
     }
 }
 

@@ -5,8 +5,9 @@ use shared::auth::SignedIn;
 use shared::clock::Clock;
 use shared::problem::{Code, Problem};
 
-use super::model::{InvariantsBody, NewAcknowledgement};
-use super::watch;
+use super::model::{InvariantsBody, NewAcknowledgement, PartBody};
+use super::sampler::Bounds;
+use super::{part, sampler, watch};
 use crate::db;
 
 /// Violations that are shown.
@@ -16,13 +17,15 @@ const SHOWN: u32 = 100;
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn show(on: &impl ConnectionTrait) -> Result<InvariantsBody, Problem> {
+pub async fn show(on: &impl ConnectionTrait, clock: &Clock, bounds: &Bounds) -> Result<InvariantsBody, Problem> {
     let watch = watch::read(on).await.map_err(db::problem)?;
     let head = watch::head(on).await.map_err(db::problem)?;
     let checked = watch::checked(on).await.map_err(db::problem)?;
     let open = watch::open(on).await.map_err(db::problem)?;
     let kept = watch::violations(on, SHOWN).await.map_err(db::problem)?;
-    Ok(InvariantsBody::of(&watch, &head, &checked, &open, kept))
+    let parts = part::read(on).await.map_err(db::problem)?;
+    let parts = PartBody::all(&parts, (clock.now_micros(), sampler::LEASE), bounds);
+    Ok(InvariantsBody::of((&watch, &head), parts, &checked, &open, kept))
 }
 
 /// Writes down that somebody has acted; all of them or none.
@@ -31,7 +34,7 @@ pub async fn show(on: &impl ConnectionTrait) -> Result<InvariantsBody, Problem> 
 /// 422 when there is no such violation.
 pub async fn acknowledge(
     tx: &DatabaseTransaction,
-    clock: &Clock,
+    (clock, bounds): (&Clock, &Bounds),
     who: &SignedIn,
     new: &NewAcknowledgement,
 ) -> Result<InvariantsBody, Problem> {
@@ -44,5 +47,5 @@ pub async fn acknowledge(
         }
         tracing::warn!(violation = %id, %by, "an operator has acted on a violation of the ledger");
     }
-    show(tx).await
+    show(tx, clock, bounds).await
 }

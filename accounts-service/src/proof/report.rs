@@ -76,9 +76,9 @@ impl Report {
 /// A violation as JSON, here and in the service's own answers.
 #[must_use]
 pub fn shown(violation: &Violation) -> Value {
-    let Violation { invariant, place, says } = violation;
+    let Violation { invariant, place, says, fault: _ } = violation;
     let mut shown = json!({"invariant": invariant.word(), "says": says});
-    let Place { batch_no, position, at, account_id, transfer_id } = place;
+    let Place { batch_no, position, at, account_id, transfer_id, name: _ } = place;
     let members = [
         ("month", place.month().map(|month| month.to_string().into())),
         ("batch_no", batch_no.map(Value::from)),
@@ -98,7 +98,7 @@ pub fn shown(violation: &Violation) -> Value {
 /// The same as a line.
 #[must_use]
 pub fn told(violation: &Violation) -> String {
-    let Place { batch_no, position, at, account_id, transfer_id } = &violation.place;
+    let Place { batch_no, position, at, account_id, transfer_id, name: _ } = &violation.place;
     let parts = [
         violation.place.month().map(|month| month.to_string()),
         batch_no.map(|number| format!("batch {number}")),

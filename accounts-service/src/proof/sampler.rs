@@ -7,29 +7,42 @@ use sea_orm::DbErr;
 use shared::clock::Clock;
 use uuid::Uuid;
 
-use super::finding::Findings;
+use super::finding::{Findings, Known};
+use super::follow::{self, Ties};
 use super::metrics::Metrics;
+use super::part::{self, Part, Standing};
 use super::report::told;
 use super::snapshot::Snapshot;
 use super::verify::name_batches;
-use super::watch::{self, Watch};
-use super::{exchanges, follow, keys, pieces};
+use super::watch::{self, Asks, Watch};
+use super::{keys, pieces, sums, tour};
 use crate::config::Invariants;
 use crate::db::Database;
 
-/// Violations of one round that are told; all are counted.
+/// Violations of one part of a round that are told; all are counted.
 const MOST: usize = 100;
 
-/// A lease is that many rounds long, and at least a minute: a slow round is not another process's.
-const LEASED_ROUNDS: i64 = 3;
-const LEASED_AT_LEAST: i64 = 60_000_000;
+/// How long the lease is, in microseconds: whoever has it renews it while they look.
+pub const LEASE: i64 = 60_000_000;
+
+/// How often it is renewed.
+const RENEWED: Duration = Duration::from_secs(20);
+
+/// How long a part may take: one that takes longer has failed, and another has its turn.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Whoever is behind looks for one part of the time in so many.
+const SHARE: u32 = 4;
+
+/// The least time between two rounds.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is looked at, and how much of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Time between two rounds.
     pub every: Duration,
-    /// Rows that a round reads of the order of commit, about, and as many of accounts' entries.
+    /// Places of the order of commit that a round reads, about, and entries of accounts.
     pub rows: u32,
     /// Time between two sums of all balances.
     pub sums_every: Duration,
@@ -66,70 +79,199 @@ impl Sampler {
         if self.bounds.every.is_zero() {
             return;
         }
-        let mut ticks = tokio::time::interval(self.bounds.every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut behind = false;
         loop {
-            ticks.tick().await;
-            if let Err(error) = self.round().await {
+            let begun = self.clock.now_micros();
+            let turn = self.turn(behind).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the ledger was not looked at; it will be tried again");
-            }
+                Turn::default()
+            });
+            behind = turn.behind;
+            tokio::time::sleep(self.wait(&turn, begun)).await;
         }
     }
 
-    /// Looks once, if it is this process's turn: whether it was.
+    /// Until the next round is due, whoever had the last one. Whoever is behind goes on, and leaves the database to others
+    /// for most of the time.
+    fn wait(&self, turn: &Turn, begun: i64) -> Duration {
+        let now = self.clock.now_micros();
+        let until = |instant: i64| Duration::from_micros(u64::try_from(instant - now).unwrap_or_default());
+        let every = self.bounds.every;
+        if turn.behind {
+            let took = Duration::from_micros(u64::try_from(now - begun).unwrap_or_default());
+            return (took * (SHARE - 1)).clamp(PAUSE, every.max(PAUSE));
+        }
+        let due = until(turn.round_at.saturating_add(micros(every)));
+        // Somebody else is about it, or it failed.
+        if due.is_zero() { every.min(until(now + LEASE)) } else { due.clamp(PAUSE, every) }
+    }
+
+    /// Looks once, if it is due and this process's turn: whether it was.
     ///
     /// # Errors
-    /// When the database cannot answer; nothing has moved on then.
+    /// When the database cannot answer.
     pub async fn round(&self) -> Result<bool, DbErr> {
+        Ok(self.turn(false).await?.looked)
+    }
+
+    /// The same; at once where there was more than one round reads.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn turn(&self, behind: bool) -> Result<Turn, DbErr> {
         let now = self.clock.now_micros();
-        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8);
-        let lease = micros(self.bounds.every).saturating_mul(LEASED_ROUNDS).max(LEASED_AT_LEAST);
-        let taken = watch::take(&self.db, self.holder, (now, lease)).await?;
-        let turn = taken.is_some();
-        if let Some(before) = taken {
-            let mut findings = Findings::new(MOST);
-            let after = self.look(before, (now, micros(self.bounds.sums_every)), &mut findings).await?;
-            let fresh = watch::keep(&self.db, self.holder, (&after, now), &findings).await?;
-            for violation in &fresh {
-                tracing::error!(
-                    invariant = violation.invariant.word(),
-                    place = told(violation),
-                    "the ledger is not sound: GET /api/v1/admin/invariants, and run `accounts-service verify`"
-                );
+        let due = if behind { i64::MAX } else { now.saturating_sub(micros(self.bounds.every)) };
+        let taken = watch::take(&self.db, Asks { holder: self.holder, now, lease: LEASE, due }).await?;
+        let mut turn = Turn { looked: taken.is_some(), ..Turn::default() };
+        if let Some(watch) = taken {
+            let known = watch::known(&self.db.pool).await?;
+            let standings = part::read(&self.db.pool).await?;
+            let mut round = Round { now, watch, known, standings, ties: Ties::default(), behind: false };
+            tokio::select! {
+                parts = self.parts(&mut round) => parts?,
+                lost = self.hold() => lost?,
             }
-            self.metrics.count(&findings);
+            turn.behind = round.behind;
         }
-        self.show().await?;
+        turn.round_at = self.show().await?;
         Ok(turn)
     }
 
-    /// The checks of a round, in one snapshot.
-    async fn look(
-        &self,
-        before: Watch,
-        (now, sums_every): (i64, i64),
-        findings: &mut Findings,
-    ) -> Result<Watch, DbErr> {
-        let snapshot = Snapshot::of(&self.db.pool).await?;
-        let followed = follow::follow(&snapshot, &before, self.bounds.rows, findings).await?;
-        let account = pieces::check_some(&snapshot, before.account, self.bounds.rows, findings).await?;
-        keys::check_some(&snapshot, Uuid::from_u128(rand::random()), findings).await?;
-        let mut after = Watch { account, ..before.reached(followed) };
-        // Also when the clock has been set back.
-        if !(0..sums_every).contains(&(now - after.sums_at)) {
-            pieces::check_sums(&snapshot, findings).await?;
-            exchanges::check_remainders(&snapshot, findings).await?;
-            after.sums_at = now;
+    /// Keeps the lease, until another process has it.
+    async fn hold(&self) -> Result<(), DbErr> {
+        let mut ticks = tokio::time::interval(RENEWED);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            if !watch::renew(&self.db, self.holder, self.clock.now_micros() + LEASE).await? {
+                tracing::warn!("another process has begun to look at the ledger: this round ends");
+                return Ok(());
+            }
         }
-        name_batches(&snapshot, findings).await?;
-        Ok(after)
     }
 
-    /// What is kept is shown, whichever process has found it.
-    async fn show(&self) -> Result<(), DbErr> {
-        let (watch, head) = (watch::read(&self.db.pool).await?, watch::head(&self.db.pool).await?);
-        let open = watch::open(&self.db.pool).await?;
-        self.metrics.show(&watch, &head, &open);
+    /// Part by part: what one found is kept before the next one begins, and whether it failed.
+    async fn parts(&self, round: &mut Round) -> Result<(), DbErr> {
+        for part in Part::ALL {
+            let before = round.standing(part);
+            let every = micros(part.every(&self.bounds));
+            // Also when the clock has been set back.
+            let waits =
+                part.every(&self.bounds) != self.bounds.every && (0..every).contains(&(round.now - before.tried_at));
+            if waits {
+                continue;
+            }
+            let mut findings = Findings::new(MOST).knowing(Known::clone(&round.known));
+            let mut place = before.place;
+            let look = tokio::time::timeout(PATIENCE, self.look(part, round, &mut place, &mut findings));
+            let looked = look.await.unwrap_or_else(|_| Err(DbErr::Custom(format!("longer than {PATIENCE:?}"))));
+            if let Err(error) = &looked {
+                self.metrics.failed(part);
+                tracing::warn!(%error, part = part.word(), "a part of the ledger could not be looked at");
+            } else {
+                round.watch.round_at = round.now;
+            }
+            let standing = before.after(round.now, place, looked.is_ok());
+            self.tell(round, &standing, findings).await?;
+        }
         Ok(())
     }
+
+    /// What a part found, on record and in the log.
+    async fn tell(&self, round: &Round, standing: &Standing, mut findings: Findings) -> Result<(), DbErr> {
+        if let Err(error) = self.name(&mut findings).await {
+            tracing::warn!(%error, "violations are told without their batches");
+        }
+        let fresh = watch::keep(&self.db, self.holder, (&round.watch, round.now), standing, &findings).await;
+        // What cannot be put on record is told all the same.
+        for violation in fresh.as_ref().unwrap_or(&findings.kept) {
+            tracing::error!(
+                invariant = violation.invariant.word(),
+                place = told(violation),
+                "the ledger is not sound: GET /api/v1/admin/invariants, and run `accounts-service verify`"
+            );
+        }
+        self.metrics.count(&findings);
+        fresh.map(drop)
+    }
+
+    async fn name(&self, findings: &mut Findings) -> Result<(), DbErr> {
+        if findings.kept.is_empty() {
+            return Ok(());
+        }
+        name_batches(&Snapshot::of(&self.db.pool).await?, findings).await
+    }
+
+    /// One part, in one snapshot.
+    async fn look(
+        &self,
+        part: Part,
+        round: &mut Round,
+        place: &mut Option<Uuid>,
+        findings: &mut Findings,
+    ) -> Result<(), DbErr> {
+        if part == Part::Ties {
+            return follow::check_ties(&self.db.pool, &round.ties, findings).await;
+        }
+        let (snapshot, rows) = (Snapshot::of(&self.db.pool).await?, self.bounds.rows);
+        match part {
+            Part::Chain => {
+                let followed = follow::follow(&snapshot, &round.watch, rows, findings).await?;
+                round.watch = round.watch.clone().reached(followed.chain);
+                (round.ties, round.behind) = (followed.ties, followed.behind);
+            }
+            Part::Ties => {}
+            Part::Accounts => {
+                round.watch.account = pieces::check_some(&snapshot, round.watch.account, rows, findings).await?;
+            }
+            Part::Keys => drop(keys::check_some(&snapshot, Uuid::from_u128(rand::random()), findings).await?),
+            Part::Settled => *place = tour::check_some(&snapshot, *place, findings).await?,
+            Part::Balances => {
+                sums::check_balances(&snapshot, findings).await?;
+                round.watch.sums_at = round.now;
+            }
+            Part::Remainders => sums::check_remainders(&snapshot, findings).await?,
+        }
+        Ok(())
+    }
+
+    /// What is kept is shown, whichever process has found it; when the last round was.
+    async fn show(&self) -> Result<i64, DbErr> {
+        let (watch, head) = (watch::read(&self.db.pool).await?, watch::head(&self.db.pool).await?);
+        let (open, parts) = (watch::open(&self.db.pool).await?, part::read(&self.db.pool).await?);
+        self.metrics.show(&watch, &head, &open, &parts);
+        Ok(watch.round_at)
+    }
+}
+
+/// What came of a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    /// Whether this process looked.
+    pub looked: bool,
+    /// Whether there is more to be followed than it read.
+    pub behind: bool,
+    /// When the last round was, whoever had it.
+    round_at: i64,
+}
+
+/// A round, as far as it is.
+struct Round {
+    now: i64,
+    watch: Watch,
+    known: Known,
+    standings: Vec<Standing>,
+    ties: Ties,
+    behind: bool,
+}
+
+impl Round {
+    fn standing(&self, part: Part) -> Standing {
+        let found = self.standings.iter().find(|standing| standing.part == part.word()).cloned();
+        found.unwrap_or_else(|| Standing { part: part.word().to_owned(), ..Standing::default() })
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8)
 }

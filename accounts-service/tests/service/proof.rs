@@ -1,10 +1,12 @@
 //! Proof: what has to hold of the ledger, held against ledgers with everything in them, and against broken ones.
 
+mod again;
 mod bounded;
 mod breaks;
 mod broken;
 mod command;
 mod long;
+mod rounds;
 mod sampled;
 mod shown;
 mod sound;

@@ -5,11 +5,12 @@ use sea_orm::{ConnectionTrait, Statement};
 use shared::clock::Clock;
 use uuid::Uuid;
 
-use super::long::{EACH, MORE, most, resident, write};
+use super::long::{EACH, MORE, most, write};
 use super::sampled::{Look, number};
 use super::world::{QUIET, is_sqlite};
 use crate::client::{pay, user};
 use crate::stack::{Stack, Which, on_database};
+use crate::statements::resident;
 
 /// Accounts opened before anybody paid.
 const OPENED: i64 = 100_000;

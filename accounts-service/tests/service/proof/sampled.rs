@@ -17,7 +17,7 @@ use crate::stack::{Stack, Which, on_database};
 pub const PATH: &str = "/api/v1/admin/invariants";
 
 /// Rounds after which everything must have been looked at once.
-const ROUNDS: usize = 60;
+pub const ROUNDS: usize = 60;
 
 pub struct Look {
     pub sampler: Sampler,
@@ -33,8 +33,13 @@ impl Look {
 
     /// One whose rounds are as large as that.
     pub async fn by(url: &str, rows: u32) -> Self {
+        Self::every(url, rows, Duration::from_secs(1)).await
+    }
+
+    /// One that has so long from one to the next.
+    pub async fn every(url: &str, rows: u32, every: Duration) -> Self {
         let clock = Clock::manual(Clock::system().now() + Duration::from_secs(90 * 86_400));
-        let bounds = Bounds { every: Duration::from_secs(1), rows, sums_every: Duration::from_secs(3_600) };
+        let bounds = Bounds { every, rows, sums_every: Duration::from_secs(3_600) };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry, &clock);
         let db = Database::connect(url, 2).await.unwrap();
@@ -44,6 +49,17 @@ impl Look {
     pub async fn round(&self) -> bool {
         self.clock.advance(Duration::from_secs(1));
         self.sampler.round().await.unwrap()
+    }
+
+    /// Looks until a question of the database has this answer.
+    pub async fn until(&self, sql: &str, wanted: i64) {
+        for _ in 0..ROUNDS {
+            self.round().await;
+            if number(&self.sampler.db, sql).await == wanted {
+                return;
+            }
+        }
+        panic!("{ROUNDS} rounds, and {sql} is not {wanted}");
     }
 
     pub fn metric(&self, line: &str) -> Option<i64> {
