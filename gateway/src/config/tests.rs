@@ -243,6 +243,15 @@ cost = 6
 }
 
 #[test]
+fn what_a_body_takes_needs_its_bound_and_a_request_that_takes_something() {
+    let row = "[[routes]]\npath = \"/x\"\nupstream = \"users\"\ncost = 0\ncost_bytes = 1024\n";
+    let errors = read(row, &[]).unwrap_err();
+    for part in ["routes[0].cost_bytes: needs the row's `body`", "routes[0].cost_bytes: a `cost` of 0 takes nothing"] {
+        assert!(errors.contains(part), "{part} is missing in\n{errors}");
+    }
+}
+
+#[test]
 fn tls_wants_certificates_and_authorities_before_it_asks_for_any() {
     let errors = read(
         r#"
