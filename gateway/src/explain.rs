@@ -175,8 +175,12 @@ fn how_much(lines: &mut Lines, route: &Route, method: &Method, roles: Option<Rol
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         lines.say("", format!("with an OAuth client by HTTP Basic only {names}"));
     }
-    if limits.cost != 1 {
-        lines.say("cost", format!("{} of each limit", limits.cost));
+    match limits.by_size {
+        Some(size) => {
+            lines.say("cost", format!("{} of each limit, and one for each {} bytes", limits.cost, size.bytes))
+        }
+        None if limits.cost != 1 => lines.say("cost", format!("{} of each limit", limits.cost)),
+        None => {}
     }
     let down = match route.limiter_down {
         LimiterDown::Share => "this instance's share while counters cannot be reached",

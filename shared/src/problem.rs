@@ -36,6 +36,24 @@ pub struct FieldError {
     pub detail: Cow<'static, str>,
 }
 
+impl FieldError {
+    /// A query parameter that the resource lacks.
+    #[must_use]
+    pub fn unknown_parameter(name: &str) -> Self {
+        Self::parameter(name, "unknown_parameter", "this resource has no such parameter")
+    }
+
+    /// A query parameter that stands more than once.
+    #[must_use]
+    pub fn repeated_parameter(name: &str) -> Self {
+        Self::parameter(name, "repeated", "give it once")
+    }
+
+    fn parameter(name: &str, code: &'static str, detail: &'static str) -> Self {
+        Self { pointer: format!("?{name}").into(), code: code.into(), detail: detail.into() }
+    }
+}
+
 /// An error as a client may see it. There is no way to put private text in: causes go to the log by
 /// [`Problem::internal`] and [`Problem::unavailable`].
 ///

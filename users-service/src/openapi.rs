@@ -100,3 +100,5 @@ impl Modify for SameInBothVersions {
 mod members;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use self::tests::refuses_unknown_parameters;

@@ -36,7 +36,7 @@ pub(super) struct Errors;
 
 impl Modify for Errors {
     fn modify(&self, document: &mut OpenApi) {
-        add_errors(document, |_, operation| codes(operation), example);
+        add_errors(document, |_, operation| codes(operation), |path, _, code| example(path, code));
     }
 }
 
@@ -47,13 +47,6 @@ fn codes(operation: &Operation) -> Vec<Code> {
     }
     let mut codes = of(id);
     codes.extend(ANY);
-    let mut seen = Vec::with_capacity(codes.len());
-    codes.retain(|code| {
-        !seen.contains(code) && {
-            seen.push(*code);
-            true
-        }
-    });
     codes
 }
 

@@ -1,9 +1,9 @@
 //! Which fault the example of a refusal shows: one that the operation's own body or parameters can have.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
 
-/// A place, the rule and what is said of it.
-type Fault = (String, &'static str, &'static str);
+use serde_json::{Value, json};
+use shared::problem::FieldError;
 
 /// Puts a fault into every example that has to have one.
 pub(super) fn add(document: &mut Value) {
@@ -18,12 +18,17 @@ pub(super) fn add(document: &mut Value) {
                     _ => Some(unreadable(operation)),
                 };
                 let place = format!("/responses/{status}/content/application~1problem+json/examples/{code}/value");
-                if let (Some(example), Some((pointer, rule, detail))) = (operation.pointer_mut(&place), fault) {
-                    example["errors"] = json!([{"pointer": pointer, "code": rule, "detail": detail}]);
+                if let (Some(example), Some(fault)) = (operation.pointer_mut(&place), fault) {
+                    example["errors"] = json!([fault]);
                 }
             }
         }
     }
+}
+
+/// A place, the rule and what is said of it.
+fn fault(pointer: impl Into<Cow<'static, str>>, rule: &'static str, detail: &'static str) -> FieldError {
+    FieldError { pointer: pointer.into(), code: rule.into(), detail: detail.into() }
 }
 
 /// The name and schema of the operation's body.
@@ -35,11 +40,11 @@ fn body<'s>(operation: &Value, schemas: &'s Value) -> Option<(String, &'s Value)
 }
 
 /// A member of another type; nothing where the body has no members, and only its syntax can be wrong.
-fn malformed(body: Option<(String, &Value)>) -> Option<Fault> {
+fn malformed(body: Option<(String, &Value)>) -> Option<FieldError> {
     let (_, schema) = body?;
     let members = schema["properties"].as_object()?;
     if members.contains_key("amount") {
-        return Some(("/amount".to_owned(), "type", "an integer of minor units is wanted"));
+        return Some(fault("/amount", "type", "an integer of minor units is wanted"));
     }
     let (name, member) = members.iter().next()?;
     let detail = match member["type"].as_str() {
@@ -47,33 +52,33 @@ fn malformed(body: Option<(String, &Value)>) -> Option<Fault> {
         Some("boolean") => "true or false is wanted",
         _ => "text is wanted",
     };
-    Some((format!("/{name}"), "type", detail))
+    Some(fault(format!("/{name}"), "type", detail))
 }
 
 /// A value that is refused: of the body where it has any that can be, else a parameter that there is not.
-fn refused(operation: &Value, schemas: &Value) -> Fault {
-    let unknown = || ("?dryrun".to_owned(), "unknown_parameter", "this resource has no such parameter");
+fn refused(operation: &Value, schemas: &Value) -> FieldError {
+    let unknown = || FieldError::unknown_parameter("dryrun");
     let Some((name, schema)) = body(operation, schemas) else { return unknown() };
     if let Some(member) = schema["required"].as_array().and_then(|names| names.first()?.as_str()) {
-        return (format!("/{member}"), "required", "this member is required");
+        return fault(format!("/{member}"), "required", "this member is required");
     }
     match name.as_str() {
-        "AccountPatch" => ("/name".to_owned(), "required", "cannot be cleared"),
-        "StandingOrderPatch" => ("/amount".to_owned(), "required", "cannot be cleared"),
-        "NewReversal" => ("/description".to_owned(), "length", "1 to 500 characters, no control characters"),
+        "AccountPatch" => fault("/name", "required", "cannot be cleared"),
+        "StandingOrderPatch" => fault("/amount", "required", "cannot be cleared"),
+        "NewReversal" => fault("/description", "length", "1 to 500 characters, no control characters"),
         _ => unknown(),
     }
 }
 
 /// A parameter that cannot be read as what it is, or that stands twice.
-fn unreadable(operation: &Value) -> Fault {
+fn unreadable(operation: &Value) -> FieldError {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let names: Vec<_> = parameters.filter(|it| it["in"] == "query").filter_map(|it| it["name"].as_str()).collect();
     if names.contains(&"dry_run") {
-        return ("?dry_run".to_owned(), "boolean", "true or false");
+        return fault("?dry_run", "boolean", "true or false");
     }
     if names.contains(&"limit") {
-        return ("?limit".to_owned(), "integer", "an integer");
+        return fault("?limit", "integer", "an integer");
     }
-    (format!("?{}", names.first().unwrap_or(&"dryrun")), "repeated", "give it once")
+    FieldError::repeated_parameter(names.first().unwrap_or(&"dryrun"))
 }

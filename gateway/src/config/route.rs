@@ -1,6 +1,8 @@
 //! Settings of routes and versions.
 #![expect(missing_docs, reason = "each key is documented in config.default.toml, which is the schema")]
 
+use std::num::NonZeroU64;
+
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
 use shared::config::Dur;
@@ -64,6 +66,8 @@ pub struct Route {
     pub limited: bool,
     #[serde(default = "one")]
     pub cost: u32,
+    #[serde(default)]
+    pub cost_bytes: Option<NonZeroU64>,
     #[serde(default)]
     pub limiter_down: LimiterDown,
     #[serde(default)]

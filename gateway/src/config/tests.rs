@@ -264,6 +264,15 @@ fn a_composed_row_says_nothing_of_how_an_upstream_is_asked() {
 }
 
 #[test]
+fn what_a_body_takes_needs_its_bound_and_a_request_that_takes_something() {
+    let row = "[[routes]]\npath = \"/x\"\nupstream = \"users\"\ncost = 0\ncost_bytes = 1024\n";
+    let errors = read(row, &[]).unwrap_err();
+    for part in ["routes[0].cost_bytes: needs the row's `body`", "routes[0].cost_bytes: a `cost` of 0 takes nothing"] {
+        assert!(errors.contains(part), "{part} is missing in\n{errors}");
+    }
+}
+
+#[test]
 fn no_copy_of_a_key_set_outlives_its_time() {
     let config = read("", &[]).unwrap();
     let sets = config.routes.iter().filter(|row| row.path.ends_with("jwks.json") || row.path.ends_with("-keys.json"));

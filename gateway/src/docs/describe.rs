@@ -181,8 +181,12 @@ impl Served<'_> {
             let one = move |policy: &crate::policy::rate_limit::Policy| {
                 let (policy, quota) = (policy.name.as_str(), policy.quota);
                 let seconds = quota.window.as_secs();
-                json!({"for": who, "policy": policy, "quota": quota.limit, "window_seconds": seconds,
-                    "burst": quota.burst, "cost": set.cost})
+                let mut said = json!({"for": who, "policy": policy, "quota": quota.limit, "window_seconds": seconds,
+                    "burst": quota.burst, "cost": set.cost});
+                if let Some(size) = set.by_size {
+                    said["cost_bytes"] = json!(size.bytes);
+                }
+                said
             };
             set.policies.iter().filter(|policy| !policy.shadow).map(one).collect::<Vec<_>>()
         };

@@ -91,6 +91,8 @@ fn it_says_what_limits_would_apply() {
     ] {
         assert!(answer.contains(part), "{part} is missing in\n{answer}");
     }
+    let batch = ask(&config, "POST /api/v1/transfers/batch", None, None);
+    assert!(batch.contains("1 of each limit, and one for each 32768 bytes"), "{batch}");
 }
 
 #[test]

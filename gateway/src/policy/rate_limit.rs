@@ -4,6 +4,7 @@
 mod compile;
 mod key;
 mod shadow;
+mod size;
 mod top;
 mod view;
 
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 pub use compile::{Policies, PolicySets, Scope};
 pub use key::{Caller, Key, Networks};
+pub use size::BySize;
 pub use view::{LimitsView, describe_key};
 
 use crate::admin::metrics::{self, Metrics};
@@ -57,6 +59,10 @@ pub struct PolicySet {
     pub policies: Vec<Policy>,
     /// Units that a request takes from each.
     pub cost: u32,
+    /// And its body besides.
+    pub by_size: Option<BySize>,
+    /// What both take at most: what takes more than some burst would never pass.
+    most: u32,
     header: HeaderValue,
     settings: Arc<Settings>,
 }
@@ -130,7 +136,7 @@ impl RateLimiter {
         }
         let Settings { timeout, instances, .. } = *set.settings;
         let names = set.names(caller);
-        let takes = set.takes(&names, set.cost);
+        let takes = set.takes(&names, set.cost_of(caller.headers));
         let alone = match down {
             LimiterDown::Share => true,
             LimiterDown::Refuse => false,
@@ -209,6 +215,11 @@ impl PolicySet {
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.cost == 0 || self.policies.is_empty()
+    }
+
+    /// Units that a request with these headers takes from each policy.
+    fn cost_of(&self, headers: &HeaderMap) -> u32 {
+        self.cost.saturating_add(self.by_size.map_or(0, |size| size.units(headers))).min(self.most)
     }
 
     /// Which addresses are one client.

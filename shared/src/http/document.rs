@@ -75,27 +75,32 @@ pub fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&str, &mut Op
     })
 }
 
-/// Puts errors on every operation: `of` says which an operation has, `example` how one looks at a path.
+/// Puts errors on every operation: `of` says which an operation has, some perhaps more than once, `example` how one looks.
 pub fn add_errors(
     document: &mut OpenApi,
     of: impl Fn(&str, &Operation) -> Vec<Code>,
-    example: impl Fn(&str, Code) -> Problem,
+    example: impl Fn(&str, &Operation, Code) -> Problem,
 ) {
     for (path, operation) in operations(document) {
-        let codes = of(path, operation);
+        let mut codes = Vec::new();
+        for code in of(path, operation) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
         for status in codes.iter().map(|code| code.status()).collect::<BTreeSet<_>>() {
             let of_status: Vec<_> = codes.iter().copied().filter(|code| code.status() == status).collect();
-            let response = error_response(path, &of_status, &example);
+            let response = error_response(path, &of_status, |code| example(path, operation, code));
             operation.responses.responses.insert(status.to_string(), RefOr::T(response));
         }
     }
 }
 
-fn error_response(path: &str, codes: &[Code], example: impl Fn(&str, Code) -> Problem) -> Response {
+fn error_response(path: &str, codes: &[Code], example: impl Fn(Code) -> Problem) -> Response {
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
     for code in codes {
         let context = Context { instance: path.to_owned(), request_id: "4f1c2a7e".to_owned(), ..Context::current() };
-        let mut example = example(path, *code).to_value(&context);
+        let mut example = example(*code).to_value(&context);
         example["timestamp"] = json!("2026-11-21T08:00:00.000000Z");
         let example = ExampleBuilder::new().summary(code.title()).value(Some(example)).build();
         content = content.examples_from_iter([(code.as_str(), example)]);

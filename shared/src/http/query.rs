@@ -4,7 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, FieldError, Problem};
 
 /// The query as decoded pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +25,8 @@ impl QueryPairs {
         }
         for (i, (name, _)) in pairs.iter().enumerate() {
             if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(malformed("A query parameter stands more than once.").error(
-                    format!("?{name}"),
-                    "repeated",
-                    "give it once",
-                ));
+                let twice = FieldError::repeated_parameter(name);
+                return Err(malformed("A query parameter stands more than once.").errors([twice]));
             }
         }
         pairs.retain(|(name, _)| name != VERSION);
@@ -43,9 +40,7 @@ impl QueryPairs {
             return Ok(self);
         }
         let problem = Problem::new(Code::ValidationFailed).detail("The query has parameters that this resource lacks.");
-        Err(unknown.into_iter().fold(problem, |problem, (name, _)| {
-            problem.error(format!("?{name}"), "unknown_parameter", "this resource has no such parameter")
-        }))
+        Err(problem.errors(unknown.into_iter().map(|(name, _)| FieldError::unknown_parameter(name))))
     }
 
     /// A parameter's value.

@@ -84,7 +84,7 @@ impl Maker<'_> {
                 self.case(cases, &format!("{path}{query}"), &[], broken);
             }
         }
-        // A good body, and a parameter that there is not: users-service looks at none where it has none.
+        // A good body, and a parameter that there is not: OAuth's endpoints ignore it.
         if let Some(members) = &body {
             self.case(cases, &format!("{}?nope=1", good[0]), &[], Some(text(members).into_bytes()));
         }

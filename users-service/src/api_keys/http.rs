@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{Ready, ready};
 use shared::auth::{CanManageKeys, InSession};
 use shared::domain::{ApiKeyId, UserId};
-use shared::http::{Body, Conditions, Id};
+use shared::http::{Body, Conditions, Id, NoQuery, WithoutQuery};
 use shared::problem::{Code, Problem};
 
 use super::model::{ApiKeyRequest, ApiKeyView, ApiKeysView, NewApiKeyView};
@@ -32,7 +32,7 @@ impl FromRequest for KeyId {
 /// Lists one's own API keys that are not revoked, the newest first. Only in a session of one's own.
 #[utoipa::path(get, path = "/api/v1/users/me/api-keys", operation_id = "list_api_keys", tag = "API keys",
     responses((status = 200, description = "The keys, without what opens anything.", body = ApiKeysView)))]
-pub async fn list(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     let keys = ops::list(&app, caller.user.id).await?;
     Ok(Answer::json(StatusCode::OK, &keys)?.into())
 }
@@ -48,7 +48,7 @@ pub async fn make(
     app: web::Data<App>,
     caller: InSession,
     key: IdempotencyKey,
-    Body(request): Body<ApiKeyRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<ApiKeyRequest>>,
 ) -> Result<HttpResponse, Problem> {
     Ok(ops::make(&app, &caller, key, request).await?.into())
 }
@@ -63,6 +63,7 @@ pub async fn get(
     app: web::Data<App>,
     caller: InSession,
     Id(id): Id<ApiKeyId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let key = ops::read(&app, caller.user.id, id).await?;
@@ -77,7 +78,12 @@ pub async fn get(
 #[utoipa::path(delete, path = "/api/v1/users/me/api-keys/{id}", operation_id = "delete_api_key", tag = "API keys",
     params(("id" = ApiKeyId, Path, description = "The key's id.")),
     responses((status = 204, description = "Revoked.")))]
-pub async fn revoke(app: web::Data<App>, caller: InSession, Id(key): Id<ApiKeyId>) -> Result<HttpResponse, Problem> {
+pub async fn revoke(
+    app: web::Data<App>,
+    caller: InSession,
+    Id(key): Id<ApiKeyId>,
+    _: NoQuery,
+) -> Result<HttpResponse, Problem> {
     ops::revoke(&app, &caller, caller.user.id, key).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }
@@ -86,7 +92,12 @@ pub async fn revoke(app: web::Data<App>, caller: InSession, Id(key): Id<ApiKeyId
 #[utoipa::path(get, path = "/api/v1/users/{id}/api-keys", operation_id = "list_api_keys_of", tag = "Administration",
     params(("id" = UserId, Path, description = "A user's id.")),
     responses((status = 200, description = "The keys, without what opens anything.", body = ApiKeysView)))]
-pub async fn list_of(app: web::Data<App>, _: CanManageKeys, Id(user): Id<UserId>) -> Result<HttpResponse, Problem> {
+pub async fn list_of(
+    app: web::Data<App>,
+    _: CanManageKeys,
+    Id(user): Id<UserId>,
+    _: NoQuery,
+) -> Result<HttpResponse, Problem> {
     let keys = ops::list_of(&app, user).await?;
     Ok(Answer::json(StatusCode::OK, &keys)?.into())
 }
@@ -100,6 +111,7 @@ pub async fn revoke_of(
     caller: CanManageKeys,
     Id(user): Id<UserId>,
     KeyId(key): KeyId,
+    _: NoQuery,
 ) -> Result<HttpResponse, Problem> {
     ops::revoke(&app, &caller, user, key).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())

@@ -4,7 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, RETRY_AF
 use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::SignedIn;
 use shared::domain::UserId;
-use shared::http::{Conditions, Id, QueryPairs};
+use shared::http::{Conditions, Id, NoQuery, QueryPairs};
 use shared::problem::Problem;
 
 use super::model::{AvatarStatus, Image, Progress, Size};
@@ -26,6 +26,7 @@ const KEEP: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "priva
 pub async fn put(
     app: web::Data<App>,
     caller: SignedIn,
+    _: NoQuery,
     conditions: Conditions,
     request: HttpRequest,
     body: web::Payload,
@@ -56,7 +57,12 @@ pub async fn get_own(
 #[utoipa::path(delete, path = "/api/v1/users/me/avatar", operation_id = "delete_avatar", tag = "Users",
     params(("If-Match" = Option<String>, Header, description = "412 when another image is shown.")),
     responses((status = 204, description = "There is none any more.")))]
-pub async fn delete(app: web::Data<App>, caller: SignedIn, conditions: Conditions) -> Result<HttpResponse, Problem> {
+pub async fn delete(
+    app: web::Data<App>,
+    caller: SignedIn,
+    _: NoQuery,
+    conditions: Conditions,
+) -> Result<HttpResponse, Problem> {
     ops::delete(&app, &caller, &conditions).await?;
     Ok(HttpResponse::NoContent().finish())
 }

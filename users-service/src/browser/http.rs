@@ -4,7 +4,7 @@ use actix_web::cookie::Cookie;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use shared::auth::Anyone;
-use shared::http::{Body, NoBody};
+use shared::http::{Body, NoBody, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{CookieSessionView, SignInRequest};
@@ -23,7 +23,7 @@ pub async fn create(
     app: web::Data<App>,
     Anyone(caller): Anyone,
     request: HttpRequest,
-    Body(asked): Body<SignInRequest>,
+    WithoutQuery(Body(asked)): WithoutQuery<Body<SignInRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let granted = ops::sign_in(&app, asked, request.headers(), caller.client_ip).await?;
     Ok(granting(&app, &granted))
@@ -38,7 +38,7 @@ pub async fn refresh(
     app: web::Data<App>,
     Anyone(caller): Anyone,
     request: HttpRequest,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     let granted = ops::refresh(&app, request.headers(), caller.client_ip).await?;
     Ok(granting(&app, &granted))
@@ -48,7 +48,12 @@ pub async fn refresh(
 /// back. It is no error when there is none.
 #[utoipa::path(delete, path = "/api/v1/auth/session", operation_id = "delete_cookie_session", tag = "Sign-in", security(()),
     responses((status = 204, description = "Signed out; `Set-Cookie` takes the cookies back.")))]
-pub async fn end(app: web::Data<App>, Anyone(caller): Anyone, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end(
+    app: web::Data<App>,
+    Anyone(caller): Anyone,
+    _: NoQuery,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     ops::sign_out(&app, request.headers(), caller.client_ip).await?;
     Ok(with(HttpResponse::NoContent(), cookies::taken_back(&app)).finish())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::auth::CanManageClients;
 use shared::domain::ClientId;
 use shared::domain::paging::{CursorPage, CursorRequest};
-use shared::http::{Body, Conditions, Id, QueryPairs};
+use shared::http::{Body, Conditions, Id, NoQuery, QueryPairs, WithoutQuery};
 use shared::problem::{Code, Problem};
 
 use super::model::Client;
@@ -69,7 +69,7 @@ pub async fn register(
     app: web::Data<App>,
     caller: CanManageClients,
     key: IdempotencyKey,
-    Body(request): Body<RegisterRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RegisterRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let claimed = serde_json::to_value(&request).map_err(Problem::internal)?;
     let chosen = Chosen::of(request, &app.config)?;
@@ -90,6 +90,7 @@ pub async fn get(
     app: web::Data<App>,
     _: CanManageClients,
     Id(id): Id<ClientId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let client: Client = store::find(app.database.read(), id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -112,7 +113,7 @@ pub async fn patch(
     caller: CanManageClients,
     Id(id): Id<ClientId>,
     conditions: Conditions,
-    Body(patch): Body<PatchRequest>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<PatchRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let client = ops::patch(&app, &caller, id, &conditions, patch).await?;
     Ok(show(&app, StatusCode::OK, (client, None))?.into())
@@ -128,6 +129,7 @@ pub async fn delete(
     app: web::Data<App>,
     caller: CanManageClients,
     Id(id): Id<ClientId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     ops::delete(&app, &caller, id, &conditions).await?;
@@ -146,7 +148,7 @@ pub async fn secret(
     caller: CanManageClients,
     Id(id): Id<ClientId>,
     (conditions, key): (Conditions, IdempotencyKey),
-    Body(request): Body<SecretRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<SecretRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let claimed = json!({"id": id, "request": request});
     let work = async |write: &Write| ops::new_secret(&app, write, &caller, id, &conditions, request).await;

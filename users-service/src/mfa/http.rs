@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 use shared::auth::{CanManageUsers, InSession};
 use shared::domain::UserId;
-use shared::http::{Body, Id, NoBody};
+use shared::http::{Body, Id, NoBody, NoQuery, WithoutQuery};
 use shared::problem::{Code, Problem};
 
 use super::model::{ConfirmRequest, Factors, Offer, RecoveryCodes};
@@ -23,7 +23,7 @@ const HERE: &str = "/api/v1/users/me/mfa";
 /// Which second factors one has, and how many recovery codes are left.
 #[utoipa::path(get, path = "/api/v1/users/me/mfa", operation_id = "get_factors", tag = "Second factors",
     responses((status = 200, description = "The second factors.", body = Factors)))]
-pub async fn read(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn read(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::read(&app, &caller).await?)?.into())
 }
 
@@ -39,7 +39,7 @@ pub async fn start(
     app: web::Data<App>,
     caller: InSession,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     let claim = key.claim(caller.user.id.to_string(), &json!({}), None);
     if let Some(first) = replay(&app, claim.as_ref()).await? {
@@ -62,7 +62,7 @@ pub async fn confirm(
     app: web::Data<App>,
     caller: InSession,
     key: IdempotencyKey,
-    Body(request): Body<ConfirmRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<ConfirmRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let id = caller.user.id;
     let claim = key.claim(id.to_string(), &json!({"code": request.code}), None);
@@ -95,7 +95,7 @@ pub async fn confirm(
 /// moment ago, with a code.
 #[utoipa::path(delete, path = "/api/v1/users/me/mfa/totp", operation_id = "delete_totp", tag = "Second factors",
     responses((status = 204, description = "Taken away.")))]
-pub async fn remove(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn remove(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     let write = app.database.write().await?;
     ops::remove(&app, &write, &caller).await?;
     write.commit().await?;
@@ -112,7 +112,7 @@ pub async fn renew(
     app: web::Data<App>,
     caller: InSession,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     let claim = key.claim(caller.user.id.to_string(), &json!({}), None);
     if let Some(first) = replay(&app, claim.as_ref()).await? {
@@ -132,7 +132,12 @@ pub async fn renew(
 #[utoipa::path(delete, path = "/api/v1/users/{id}/mfa", operation_id = "delete_factors", tag = "Administration",
     params(("id" = UserId, Path, description = "A user's id.")),
     responses((status = 204, description = "They have none.")))]
-pub async fn reset(app: web::Data<App>, caller: CanManageUsers, Id(user): Id<UserId>) -> Result<HttpResponse, Problem> {
+pub async fn reset(
+    app: web::Data<App>,
+    caller: CanManageUsers,
+    Id(user): Id<UserId>,
+    _: NoQuery,
+) -> Result<HttpResponse, Problem> {
     let write = app.database.write().await?;
     ops::reset(&app, &write, &caller, user).await?;
     write.commit().await?;

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use shared::http::document::add_errors;
-use shared::problem::{Code, Problem};
+use shared::problem::{Code, FieldError, Problem};
 use shared::wire::API_PREFIX;
 use utoipa::Modify;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::step_up;
 
 /// What any operation may answer.
 const ANY: [Code; 3] = [Code::RateLimited, Code::InternalError, Code::DatabaseUnavailable];
+/// What any but an OAuth endpoint may answer: it refuses query parameters that it lacks, or that stand twice.
+const QUERY: [Code; 2] = [Code::MalformedQuery, Code::ValidationFailed];
+/// These ignore what they do not know (RFC 6749, section 3.2; RFC 7009, section 2.1; RFC 7662, section 2.1).
+const OAUTH_ENDPOINTS: [&str; 5] = ["token", "revoke", "introspect", "userinfo", "userinfo_by_post"];
 const SIGNED_IN: [Code; 2] = [Code::TokenRequired, Code::TokenInvalid];
 const BODY: [Code; 4] = [Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed];
 const KEY: [Code; 3] = [Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused];
@@ -34,14 +38,21 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     let mut codes = of(id);
     codes.extend(ANY);
+    let is_ours = path.starts_with(API_PREFIX);
+    codes.extend(QUERY.iter().filter(|_| is_ours && !OAUTH_ENDPOINTS.contains(&in_v1(id))));
     // A deletion answers nothing that the client would have to take.
-    codes.extend((path.starts_with(API_PREFIX) && !id.starts_with("delete")).then_some(Code::NotAcceptable));
+    codes.extend((is_ours && !id.starts_with("delete")).then_some(Code::NotAcceptable));
     codes
+}
+
+/// What an operation is called in version 1.
+fn in_v1(operation: &str) -> &str {
+    operation.strip_suffix("_v2").unwrap_or(operation)
 }
 
 /// The errors of an operation, by its id.
 fn of(operation: &str) -> Vec<Code> {
-    let id = operation.strip_suffix("_v2").unwrap_or(operation);
+    let id = in_v1(operation);
     [of_proof(id), of_power(id), of_people(id, id != operation)].concat()
 }
 
@@ -104,18 +115,17 @@ fn of_proof(operation: &str) -> Vec<Code> {
 
 /// Of clients, keys and roles.
 fn of_power(operation: &str) -> Vec<Code> {
-    let list: &[Code] = &[Code::Forbidden, Code::MalformedQuery, Code::ValidationFailed];
     let target: &[Code] = &[Code::NotFound];
     let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
     let parts: &[&[Code]] = match operation {
-        "list_clients" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "list_clients" => &[&SIGNED_IN, &[Code::Forbidden, Code::InvalidCursor]],
         "get_client" | "get_api_key" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
         "register_client" => &[&SIGNED_IN, &BODY, &KEY, &UNTOLD, &[Code::Forbidden]],
         "patch_client" => &[&SIGNED_IN, target, change, &BODY, &[Code::StepUpRequired]],
         "delete_client" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
         "make_client_secret" => &[&SIGNED_IN, target, change, &BODY, &KEY, &UNTOLD, &[Code::StateConflict]],
-        "list_audit_events" => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
+        "list_audit_events" => &[&SIGNED_IN, &[Code::Forbidden, Code::InvalidCursor]],
         "set_roles" => &[&SIGNED_IN, target, change, &BODY, standing],
         "list_api_keys" | "list_consents" | "list_roles" | "list_permissions" => &[&SIGNED_IN, &[Code::Forbidden]],
         "make_api_key" => &[
@@ -145,7 +155,6 @@ fn of_power(operation: &str) -> Vec<Code> {
 
 /// Of people and what they have.
 fn of_people(operation: &str, is_second: bool) -> Vec<Code> {
-    let list: &[Code] = &[Code::Forbidden, Code::MalformedQuery, Code::ValidationFailed];
     let target: &[Code] = &[Code::NotFound];
     let change: &[Code] = &[Code::Forbidden, Code::StalePrecondition];
     let standing: &[Code] = &[Code::LastAdministrator, Code::StateConflict];
@@ -154,8 +163,8 @@ fn of_people(operation: &str, is_second: bool) -> Vec<Code> {
         "get_session" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StalePrecondition]],
         "delete_session" => &[&SIGNED_IN, target, change, &[Code::StepUpRequired]],
         "delete_sessions" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
-        "list_users" if is_second => &[&SIGNED_IN, list, &[Code::InvalidCursor]],
-        "list_users" => &[&SIGNED_IN, list],
+        "list_users" if is_second => &[&SIGNED_IN, &[Code::Forbidden, Code::InvalidCursor]],
+        "list_users" => &[&SIGNED_IN, &[Code::Forbidden]],
         "get_user" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "get_profile" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "export_user" => &[&SIGNED_IN, target, &[Code::Forbidden, Code::StepUpRequired]],
@@ -164,13 +173,22 @@ fn of_people(operation: &str, is_second: bool) -> Vec<Code> {
         "delete_user" => &[&SIGNED_IN, target, change, &[Code::LastAdministrator, Code::StepUpRequired]],
         "disable_user" | "enable_user" | "restore_user" => &[&SIGNED_IN, target, change, &KEY, &BODY, standing],
         "put_avatar" => &[&SIGNED_IN, target, change, &BODY, &[Code::Overloaded]],
-        "get_own_avatar" | "get_avatar" => {
-            &[&SIGNED_IN, target, &[Code::MalformedQuery, Code::ValidationFailed, Code::StalePrecondition]]
-        }
+        "get_own_avatar" | "get_avatar" => &[&SIGNED_IN, target, &[Code::StalePrecondition]],
         "delete_avatar" => &[&SIGNED_IN, target, change],
         _ => &[],
     };
     parts.concat()
+}
+
+/// A parameter that nothing has.
+const LACKED: &str = "filter";
+
+/// The names of an operation's query parameters.
+fn query(operation: &Operation) -> impl Iterator<Item = &str> {
+    operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.as_str()),
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    })
 }
 
 /// Codes that RFC 6749 has the very same words for.
@@ -185,8 +203,14 @@ const OAUTH: [Code; 8] = [
     Code::MfaRequired,
 ];
 
-fn example(path: &str, code: Code) -> Problem {
+fn example(path: &str, operation: &Operation, code: Code) -> Problem {
     let problem = Problem::new(code);
+    if code == Code::ValidationFailed && operation.request_body.is_none() {
+        return match query(operation).any(|name| name == "size") {
+            true => problem.error("?size", "one_of", "one of thumb, medium, large"),
+            false => problem.errors([FieldError::unknown_parameter(LACKED)]),
+        };
+    }
     if ["/auth/token", "/auth/revoke", "/auth/introspect"].iter().any(|end| path.ends_with(end)) {
         return if OAUTH.contains(&code) { problem.oauth(code.as_str()) } else { problem.at_oauth_endpoint() };
     }
@@ -207,9 +231,6 @@ fn example(path: &str, code: Code) -> Problem {
     }
     if path.ends_with("/avatar") {
         return match code {
-            Code::ValidationFailed if path.contains("{id}") => {
-                problem.error("?size", "one_of", "one of thumb, medium, large")
-            }
             Code::ValidationFailed => {
                 problem.error("", "dimensions", "at most 10,000 pixels a side, and 40 million in all")
             }

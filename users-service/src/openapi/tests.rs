@@ -44,6 +44,12 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
     operations.collect()
 }
 
+/// OAuth's endpoints ignore them (RFC 6749, section 3.2), and so may what stands under no version.
+pub fn refuses_unknown_parameters(operation: &str) -> bool {
+    let ignores = ["/token", "/revoke", "/introspect", "/userinfo"].map(|end| format!("/auth{end}"));
+    operation.contains(" /api/") && !ignores.iter().any(|end| operation.ends_with(end))
+}
+
 #[test]
 fn every_status_that_can_occur_is_listed_with_an_example() {
     let document: Value = serde_json::from_str(&document()).unwrap();
@@ -52,6 +58,7 @@ fn every_status_that_can_occur_is_listed_with_an_example() {
         let mut expected = vec!["429", "500", "503"];
         expected.extend(operation["requestBody"].is_object().then_some(["400", "413", "415"]).into_iter().flatten());
         expected.extend((name.contains("/api/") && !name.starts_with("delete")).then_some("406"));
+        expected.extend(refuses_unknown_parameters(&name).then_some(["400", "422"]).into_iter().flatten());
         // Whatever can be asked about by its tag says so when it has not changed, and when it has.
         let takes = |header: &str| {
             let parameters = operation["parameters"].as_array().into_iter().flatten();

@@ -5,7 +5,7 @@ use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use shared::auth::{Anyone, InSession};
 use shared::domain::PasskeyId;
-use shared::http::{Body, Conditions, Id, NoBody};
+use shared::http::{Body, Conditions, Id, NoBody, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{CreationOptions, PasskeyPatch, PasskeyRequest, PasskeyView, PasskeysView, RequestOptions, named};
@@ -29,7 +29,7 @@ fn show(passkey: &PasskeyView, status: StatusCode) -> Result<Answer, Problem> {
 /// `urn:tollgate:params:oauth:grant-type:passkey`, or to `/auth/session`. Nothing is kept of it, and any number may be asked for.
 #[utoipa::path(post, path = "/api/v1/auth/passkeys/options", operation_id = "passkey_sign_in_options", tag = "Sign-in", security(()),
     responses((status = 200, description = "What to ask the browser for.", body = RequestOptions)))]
-pub async fn anybodys(app: web::Data<App>, _: Anyone, _: NoBody) -> Result<HttpResponse, Problem> {
+pub async fn anybodys(app: web::Data<App>, _: Anyone, _: WithoutQuery<NoBody>) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::anybodys(&app)?)?.into())
 }
 
@@ -37,7 +37,7 @@ pub async fn anybodys(app: web::Data<App>, _: Anyone, _: NoBody) -> Result<HttpR
 /// it to `/auth/step-up`. 409 for who has none.
 #[utoipa::path(post, path = "/api/v1/auth/step-up/options", operation_id = "passkey_step_up_options", tag = "Sign-in",
     responses((status = 200, description = "What to ask the browser for.", body = RequestOptions)))]
-pub async fn own(app: web::Data<App>, caller: InSession, _: NoBody) -> Result<HttpResponse, Problem> {
+pub async fn own(app: web::Data<App>, caller: InSession, _: WithoutQuery<NoBody>) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::own(&app, &caller).await?)?.into())
 }
 
@@ -46,7 +46,7 @@ pub async fn own(app: web::Data<App>, caller: InSession, _: NoBody) -> Result<Ht
 /// looked at: what was drawn before may be over.
 #[utoipa::path(post, path = "/api/v1/users/me/passkeys/options", operation_id = "passkey_options", tag = "Second factors",
     responses((status = 200, description = "What to ask the browser for.", body = CreationOptions)))]
-pub async fn options(app: web::Data<App>, caller: InSession, _: NoBody) -> Result<HttpResponse, Problem> {
+pub async fn options(app: web::Data<App>, caller: InSession, _: WithoutQuery<NoBody>) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::creation(&app, &caller).await?)?.into())
 }
 
@@ -59,7 +59,7 @@ pub async fn make(
     app: web::Data<App>,
     caller: InSession,
     key: IdempotencyKey,
-    Body(request): Body<PasskeyRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<PasskeyRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let said = serde_json::to_value(&request).map_err(Problem::internal)?;
     let claim = key.claim(caller.user.id.to_string(), &said, None);
@@ -80,7 +80,7 @@ pub async fn make(
 /// Lists one's passkeys, without their keys.
 #[utoipa::path(get, path = "/api/v1/users/me/passkeys", operation_id = "list_passkeys", tag = "Second factors",
     responses((status = 200, description = "All of them.", body = PasskeysView)))]
-pub async fn list(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::list(&app, &caller).await?)?.into())
 }
 
@@ -94,6 +94,7 @@ pub async fn get(
     app: web::Data<App>,
     caller: InSession,
     Id(id): Id<PasskeyId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let passkey = ops::read(&app, &caller, id).await?;
@@ -115,7 +116,7 @@ pub async fn patch(
     caller: InSession,
     Id(id): Id<PasskeyId>,
     conditions: Conditions,
-    Body(patch): Body<PasskeyPatch>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<PasskeyPatch>>,
 ) -> Result<HttpResponse, Problem> {
     let passkey = ops::patch(&app, &caller, id, &conditions, patch).await?;
     Ok(show(&passkey, StatusCode::OK)?.into())
@@ -131,6 +132,7 @@ pub async fn remove(
     app: web::Data<App>,
     caller: InSession,
     Id(id): Id<PasskeyId>,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     ops::remove(&app, &caller, id, &conditions).await?;

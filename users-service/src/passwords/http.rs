@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use shared::auth::InSession;
-use shared::http::Body;
+use shared::http::{Body, WithoutQuery};
 use shared::problem::Problem;
 
 use super::change::{self, ChangeRequest};
@@ -18,7 +18,7 @@ use crate::idempotency::Answer;
 pub async fn change(
     app: web::Data<App>,
     caller: InSession,
-    Body(request): Body<ChangeRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<ChangeRequest>>,
 ) -> Result<HttpResponse, Problem> {
     change::change(&app, &caller, request).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use shared::auth::{Anyone, CanManageUsers};
 use shared::domain::UserId;
-use shared::http::{Body, Id, NoBody};
+use shared::http::{Body, Id, NoBody, WithoutQuery};
 use shared::problem::Problem;
 
 use super::ask::ask;
@@ -23,7 +23,7 @@ use crate::users::Accepted;
 pub async fn verify(
     app: web::Data<App>,
     caller: Anyone,
-    Body(request): Body<VerifyRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<VerifyRequest>>,
 ) -> Result<HttpResponse, Problem> {
     super::verify::verify(&app, &request.token, caller.0.client_ip).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
@@ -37,7 +37,7 @@ pub async fn verify(
 pub async fn resend(
     app: web::Data<App>,
     caller: Anyone,
-    Body(request): Body<AskRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<AskRequest>>,
 ) -> Result<HttpResponse, Problem> {
     ask(&app, &request.email, caller.0.client_ip, Template::VerifyEmail).await?;
     accepted()
@@ -51,7 +51,7 @@ pub async fn resend(
 pub async fn forgot(
     app: web::Data<App>,
     caller: Anyone,
-    Body(request): Body<AskRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<AskRequest>>,
 ) -> Result<HttpResponse, Problem> {
     ask(&app, &request.email, caller.0.client_ip, Template::ResetPassword).await?;
     accepted()
@@ -64,7 +64,7 @@ pub async fn forgot(
 pub async fn reset(
     app: web::Data<App>,
     caller: Anyone,
-    Body(request): Body<ResetRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<ResetRequest>>,
 ) -> Result<HttpResponse, Problem> {
     super::reset::reset(&app, &request.token, &request.new_password, caller.0.client_ip).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
@@ -84,7 +84,7 @@ pub async fn send_reset(
     caller: CanManageUsers,
     Id(user): Id<UserId>,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     let claim = key.claim(caller.user.id.to_string(), &serde_json::json!({"id": user}), None);
     if let Some(first) = replay(&app, claim.as_ref()).await? {

@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{Ready, ready};
 use shared::auth::{CanManageRoles, CanSeeRoles};
 use shared::domain::Role;
-use shared::http::{Body, Conditions};
+use shared::http::{Body, Conditions, NoQuery, WithoutQuery};
 use shared::problem::{Code, Problem};
 
 use super::model::{PermissionsView, RolePatch, RoleRequest, RoleView, RolesView, is_name};
@@ -38,14 +38,14 @@ fn show((role, tag): Tagged, status: StatusCode) -> Result<Answer, Problem> {
 /// Lists the permissions that roles are made of: whoever may give or make roles.
 #[utoipa::path(get, path = "/api/v1/permissions", operation_id = "list_permissions", tag = "Administration",
     responses((status = 200, description = "Every permission, with the roles that stand for it.", body = PermissionsView)))]
-pub async fn permissions(_: CanSeeRoles) -> Result<HttpResponse, Problem> {
+pub async fn permissions(_: CanSeeRoles, _: NoQuery) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &PermissionsView::all())?.into())
 }
 
 /// Lists all roles, those that are always there and custom ones: whoever may give or make roles.
 #[utoipa::path(get, path = "/api/v1/roles", operation_id = "list_roles", tag = "Administration",
     responses((status = 200, description = "Every role.", body = RolesView)))]
-pub async fn list(app: web::Data<App>, _: CanSeeRoles) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, _: CanSeeRoles, _: NoQuery) -> Result<HttpResponse, Problem> {
     let roles = ops::list(&app).await?;
     Ok(Answer::json(StatusCode::OK, &roles)?.into())
 }
@@ -60,7 +60,7 @@ pub async fn make(
     app: web::Data<App>,
     caller: CanManageRoles,
     key: IdempotencyKey,
-    Body(request): Body<RoleRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RoleRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let said = serde_json::to_value(&request).map_err(Problem::internal)?;
     let claim = key.claim(caller.user.id.to_string(), &said, None);
@@ -85,6 +85,7 @@ pub async fn get(
     app: web::Data<App>,
     _: CanSeeRoles,
     RoleName(name): RoleName,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let (role, tag) = ops::read(&app, &name).await?;
@@ -106,7 +107,7 @@ pub async fn patch(
     caller: CanManageRoles,
     RoleName(name): RoleName,
     conditions: Conditions,
-    Body(patch): Body<RolePatch>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<RolePatch>>,
 ) -> Result<HttpResponse, Problem> {
     Ok(show(ops::patch(&app, &caller, &name, &conditions, patch).await?, StatusCode::OK)?.into())
 }
@@ -121,6 +122,7 @@ pub async fn remove(
     app: web::Data<App>,
     caller: CanManageRoles,
     RoleName(name): RoleName,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     ops::remove(&app, &caller, &name, &conditions).await?;

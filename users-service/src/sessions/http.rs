@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{Ready, ready};
 use shared::auth::InSession;
 use shared::domain::SessionId;
-use shared::http::Conditions;
+use shared::http::{Conditions, NoQuery};
 use shared::problem::{Code, Problem};
 
 use super::model::{SessionView, SessionsView};
@@ -35,7 +35,7 @@ impl FromRequest for Named {
 #[utoipa::path(get, path = "/api/v1/users/{id}/sessions", operation_id = "list_sessions", tag = "Sessions",
     params(("id" = Target, Path)),
     responses((status = 200, description = "All of them.", body = SessionsView)))]
-pub async fn list(app: web::Data<App>, caller: InSession, target: Target) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, caller: InSession, target: Target, _: NoQuery) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &ops::list(&app, &caller, target).await?)?.into())
 }
 
@@ -50,6 +50,7 @@ pub async fn get(
     caller: InSession,
     target: Target,
     Named(id): Named,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     let session = ops::read(&app, &caller, target, id).await?;
@@ -72,6 +73,7 @@ pub async fn end(
     caller: InSession,
     target: Target,
     Named(id): Named,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     ops::end(&app, &caller, target, id, &conditions).await?;
@@ -83,7 +85,12 @@ pub async fn end(
 #[utoipa::path(delete, path = "/api/v1/users/{id}/sessions", operation_id = "delete_sessions", tag = "Sessions",
     params(("id" = Target, Path)),
     responses((status = 204, description = "They have ended.")))]
-pub async fn end_all(app: web::Data<App>, caller: InSession, target: Target) -> Result<HttpResponse, Problem> {
+pub async fn end_all(
+    app: web::Data<App>,
+    caller: InSession,
+    target: Target,
+    _: NoQuery,
+) -> Result<HttpResponse, Problem> {
     ops::end_all(&app, &caller, target).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())
 }

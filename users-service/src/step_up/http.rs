@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use shared::auth::InSession;
 use shared::config::Secret;
-use shared::http::Body;
 use shared::http::fault::Fault;
+use shared::http::{Body, WithoutQuery};
 use shared::problem::Problem;
 
 use super::prove::{self, Shown};
@@ -53,7 +53,7 @@ impl StepUpRequest {
 pub async fn step_up(
     app: web::Data<App>,
     caller: InSession,
-    Body(request): Body<StepUpRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<StepUpRequest>>,
 ) -> Result<HttpResponse, Problem> {
     prove::prove(&app, &caller, &request.shown()?).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())

@@ -1,5 +1,6 @@
 //! The compiled table of routes, as operators see it.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -35,6 +36,8 @@ struct RouteView<'a> {
     version: String,
     limits: Vec<&'a str>,
     cost: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_bytes: Option<NonZeroU64>,
     /// `null`: that depends on the request.
     priority: Option<Priority>,
     timeout_ms: Option<u64>,
@@ -96,6 +99,7 @@ fn view<'a>(route: &'a Route, tables: &'a Tables) -> RouteView<'a> {
         },
         limits: limits.policies.iter().map(|policy| policy.name.as_str()).collect(),
         cost: limits.cost,
+        cost_bytes: limits.by_size.map(|size| size.bytes),
         priority: route.priority,
         timeout_ms: route.timeout.map(whole_millis),
         body_bytes: route.body_limit,

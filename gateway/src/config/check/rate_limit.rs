@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, names: &Names<'_>, report: &mut Report<'_>)
         policies_exist(&role.policies, &format!("rate_limit.roles[{i}].policies"), names, report);
     }
     for (i, route) in config.routes.iter().enumerate() {
-        check_cost(config, route, &format!("routes[{i}].cost"), report);
+        check_cost(config, route, &format!("routes[{i}]"), report);
     }
 }
 
@@ -79,6 +79,12 @@ fn check_window(window: Window, at: &impl Fn(&str) -> String, report: &mut Repor
 
 /// A request that costs more than some burst would never pass.
 fn check_cost(config: &Config, route: &Route, at: &str, report: &mut Report<'_>) {
+    if route.cost_bytes.is_some() {
+        let known = "needs the row's `body`: what does not say how long it is counts as that";
+        report.ensure(route.body.is_some(), &format!("{at}.cost_bytes"), known);
+        report.ensure(route.cost > 0, &format!("{at}.cost_bytes"), "a `cost` of 0 takes nothing");
+    }
+    let at = format!("{at}.cost");
     let limits = &config.rate_limit;
     let everybody = limits.anonymous.iter().chain(limits.roles.iter().flat_map(|role| &role.policies));
     let of_keys = limits.policies.iter().filter(|policy| policy.for_keys).map(|policy| &policy.name);
@@ -90,7 +96,7 @@ fn check_cost(config: &Config, route: &Route, at: &str, report: &mut Report<'_>)
     for policy in limits.policies.iter().filter(|policy| wanted.contains(&&policy.name)) {
         let bursts = policy.all_windows().into_iter().map(|window| window.burst.unwrap_or(window.quota));
         if bursts.min().is_some_and(|burst| burst < route.cost) {
-            report.error(at, format!("more than the burst of `{}`: such a request would never pass", policy.name));
+            report.error(&at, format!("more than the burst of `{}`: such a request would never pass", policy.name));
         }
     }
 }

@@ -74,7 +74,7 @@ async fn an_error_names_who_was_really_asked() {
 #[tokio::test]
 async fn the_table_of_routes_is_shown_whole() {
     let rows = "[[routes]]\nhost = \"shop.example\"\npath = \"/api/shop/{id}\"\nmethods = [\"GET\", \"POST\"]\nupstream = \"raw\"\n\
-                priority = \"high\"\ncost = 3\nwebsocket = true\nvalidate = \"report\"\nidempotency = \"edge\"\nkey_required = true\n\
+                priority = \"high\"\ncost = 3\nbody = 4096\ncost_bytes = 1024\nwebsocket = true\nvalidate = \"report\"\nidempotency = \"edge\"\nkey_required = true\n\
                 compress = false\ninvalidates = [\"goods\"]\nmirror = { upstream = \"users\", percent = 7 }\ntimeout = \"2s\"\n";
     let gate = Gate::start(dead().await, rows).await;
     let view = gate.view("routes").await;
@@ -87,6 +87,7 @@ async fn the_table_of_routes_is_shown_whole() {
         ("auth", json!("required"), json!("none")),
         ("priority", json!("high"), Value::Null),
         ("cost", json!(3), json!(1)),
+        ("cost_bytes", json!(1_024), Value::Null),
         ("websocket", json!(true), json!(false)),
         ("validate", json!("report"), json!("refuse")),
         ("compress", json!(false), json!(true)),

@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use shared::domain::{Role, Roles};
 use shared::store::Quota;
 
-use super::{Caller, Key, Networks, Policy, PolicySet, Settings};
+use super::{BySize, Caller, Key, Networks, Policy, PolicySet, Settings};
 use crate::config::{self, LimitKey, RolePolicies, Window};
 use crate::policy::authenticate::Principal;
 
@@ -31,12 +31,14 @@ pub struct Scope<'a> {
     pub general: bool,
     /// Units that a request takes.
     pub cost: u32,
+    /// And its body besides.
+    pub by_size: Option<BySize>,
     /// What the route is called, for policies that count each on its own.
     pub route: &'a str,
 }
 
 /// What fails before it has a route.
-const UNROUTED: Scope<'_> = Scope { own: &[], general: true, cost: 1, route: "none" };
+const UNROUTED: Scope<'_> = Scope { own: &[], general: true, cost: 1, by_size: None, route: "none" };
 
 /// The policies of one route, by who calls.
 #[derive(Clone, Debug)]
@@ -70,7 +72,8 @@ impl Policies {
     #[must_use]
     pub fn of_route(&self, row: &config::Route) -> PolicySets {
         let route = row.title();
-        let scope = Scope { own: &row.limits, general: row.limited, cost: row.cost, route: &route };
+        let by_size = BySize::of(row);
+        let scope = Scope { own: &row.limits, general: row.limited, cost: row.cost, by_size, route: &route };
         let of_clients = row.client_limits.as_ref().map(|own| self.set(&self.anonymous, Scope { own, ..scope }));
         PolicySets { of_clients, ..self.sets(scope) }
     }
@@ -84,7 +87,7 @@ impl Policies {
             !counted.is_free() && counted.policies.iter().any(|known| known.counter == policy.counter)
         };
         let besides = self.windows(&self.anonymous, UNROUTED).filter(|policy| !is_counted(policy)).collect();
-        let anonymous = self.of(besides, UNROUTED.cost);
+        let anonymous = self.of(besides, UNROUTED);
         PolicySets { anonymous, by_role: Vec::new(), of_keys: None, of_clients: None }
     }
 
@@ -103,7 +106,7 @@ impl Policies {
     }
 
     fn set(&self, general: &[String], scope: Scope<'_>) -> Arc<PolicySet> {
-        self.of(self.windows(general, scope).collect(), scope.cost)
+        self.of(self.windows(general, scope).collect(), scope)
     }
 
     /// Each window of the policies of a scope.
@@ -121,10 +124,19 @@ impl Policies {
         found.into_iter().flat_map(move |policy| windows(policy, scope.route))
     }
 
-    fn of(&self, policies: Vec<Policy>, cost: u32) -> Arc<PolicySet> {
+    fn of(&self, policies: Vec<Policy>, scope: Scope<'_>) -> Arc<PolicySet> {
         let header: Vec<String> = policies.iter().filter(|policy| !policy.shadow).map(describe).collect();
         let header = HeaderValue::from_str(&header.join(", ")).unwrap_or(HeaderValue::from_static(""));
-        Arc::new(PolicySet { policies, cost, header, settings: Arc::clone(&self.settings) })
+        let Scope { cost, by_size, .. } = scope;
+        let burst = policies.iter().map(|policy| policy.quota.burst).min().unwrap_or(u32::MAX);
+        Arc::new(PolicySet {
+            policies,
+            cost,
+            by_size,
+            most: burst.max(cost),
+            header,
+            settings: Arc::clone(&self.settings),
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Composition, keys, exactness and headers of rate limits, on time that is moved by hand.
 
 use std::net::TcpListener;
+use std::num::NonZeroU64;
 
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use shared::clock::Clock;
 use shared::domain::{Role, Roles};
 use shared::store::{RedisOptions, Stores};
@@ -25,7 +26,7 @@ fn config(policies: &str) -> config::RateLimit {
 
 fn sets(config: &config::RateLimit, own: &[&str], general: bool, cost: u32, route: &str) -> PolicySets {
     let own: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
-    Policies::compile(config).sets(Scope { own: &own, general, cost, route })
+    Policies::compile(config).sets(Scope { own: &own, general, cost, by_size: None, route })
 }
 
 /// A limiter, and somebody who asks it.
@@ -155,6 +156,43 @@ async fn a_cost_is_taken_whole_and_zero_takes_nothing() {
 }
 
 #[actix_web::test]
+async fn a_body_takes_by_its_length_and_whole_if_it_does_not_say_how_long_it_is() {
+    let config = config(&policy("key = \"address\"\nquota = 100\nwindow = \"100s\""));
+    let by_size = Some(BySize { bytes: NonZeroU64::new(1_000).unwrap(), most: 9_500 });
+    let sets = Policies::compile(&config).sets(Scope { own: &[], general: true, cost: 1, by_size, route: "" });
+    let mut bench = Bench::new();
+    let announced_after = async |bench: &Bench| announced(bench.judge(&sets, "192.0.2.1", LimiterDown::Share).await).0;
+    for (length, left) in [("999", 99), ("1000", 97), ("5999", 91), ("9500", 81), ("4294967296000000", 71)] {
+        bench.headers.insert(CONTENT_LENGTH, length.parse().unwrap());
+        let said = announced_after(&bench).await;
+        assert!(said.starts_with(&format!("\"one\";r={left};")), "{length}: {said}");
+    }
+    bench.headers.clear();
+    bench.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    assert!(announced_after(&bench).await.starts_with("\"one\";r=61;"));
+    bench.headers.clear();
+    assert!(announced_after(&bench).await.starts_with("\"one\";r=60;"), "no body at all");
+}
+
+#[actix_web::test]
+async fn a_body_takes_no_more_than_the_smallest_burst() {
+    let own = "[[rate_limit.policies]]\nname = \"two\"\nkey = \"address\"\nquota = 100\nwindow = \"100s\"\n";
+    let config = config(&format!("{}{own}", policy("key = \"address\"\nquota = 5\nwindow = \"1s\"")));
+    let by_size = Some(BySize { bytes: NonZeroU64::MIN, most: u64::MAX });
+    let own = ["two".to_owned()];
+    let sets = Policies::compile(&config).sets(Scope { own: &own, general: true, cost: 1, by_size, route: "" });
+    let mut bench = Bench::new();
+    bench.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    for left in ["95", "91"] {
+        let judged = bench.judge(&sets, "192.0.2.1", LimiterDown::Share).await;
+        assert!(judged.refused.is_none(), "the largest passes where nothing else was taken");
+        assert!(announced(judged).0.contains(&format!("\"two\";r={left};")));
+        assert!(!bench.passes(&sets, "192.0.2.1").await, "and then nothing does");
+        bench.clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[actix_web::test]
 async fn a_shadow_counts_reports_and_refuses_nobody() {
     let shadow = policy("key = \"address\"\nquota = 3\nwindow = \"1m\"\nshadow = true");
     let real = "[[rate_limit.policies]]\nname = \"two\"\nkey = \"address\"\nquota = 10\nwindow = \"1m\"\n";
@@ -280,7 +318,7 @@ async fn the_view_shows_policies_counters_and_who_is_limited() {
     let text = "key = \"header\"\nheader = \"X-Tenant\"\nquota = 2\nwindow = \"1m\"\nper_route = true\nwindows = [{ quota = 9, window = \"1h\" }]";
     let config = config(&policy(text));
     let (bench, policies) = (Bench::new(), Policies::compile(&config));
-    let sets = policies.sets(Scope { own: &[], general: true, cost: 1, route: "GET /a" });
+    let sets = policies.sets(Scope { own: &[], general: true, cost: 1, by_size: None, route: "GET /a" });
     for _ in 0..34 {
         bench.passes(&sets, "192.0.2.1").await;
     }

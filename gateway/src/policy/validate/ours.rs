@@ -26,8 +26,8 @@ pub(super) struct Ours {
     patch: bool,
     /// Place of the segment in the path, and its shape.
     path: Vec<(usize, Id)>,
-    /// The names of the query's parameters. Where there are none the query is the service's to judge: accounts-service
-    /// refuses whatever stands in it, once it has read the body, and users-service looks at none of it.
+    /// The names of the query's parameters. Where there are none the query is the service's to judge: whatever stands in it
+    /// is refused once the body is read, but at OAuth's endpoints, which ignore it.
     query: Vec<String>,
     body: Option<Body>,
     shapes: Shapes,

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use shared::auth::InSession;
 use shared::domain::ClientId;
-use shared::http::Id;
+use shared::http::{Id, NoQuery};
 use shared::problem::Problem;
 
 use super::model::ConsentsView;
@@ -16,7 +16,7 @@ use crate::idempotency::Answer;
 /// token of an OAuth client may: 403.
 #[utoipa::path(get, path = "/api/v1/users/me/consents", operation_id = "list_consents", tag = "Sessions",
     responses((status = 200, description = "The latest first, 1,000 at most.", body = ConsentsView)))]
-pub async fn list(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn list(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     Ok(Answer::json(StatusCode::OK, &super::list(&app, &caller).await?)?.into())
 }
 
@@ -30,6 +30,7 @@ pub async fn withdraw(
     app: web::Data<App>,
     caller: InSession,
     Id(client): Id<ClientId>,
+    _: NoQuery,
 ) -> Result<HttpResponse, Problem> {
     super::withdraw(&app, &caller, client).await?;
     Ok(Answer::empty(StatusCode::NO_CONTENT).into())

@@ -3,6 +3,7 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use shared::auth::InSession;
+use shared::http::NoQuery;
 use shared::problem::{Code, Problem};
 
 use super::model::ExportView;
@@ -18,7 +19,7 @@ use crate::users::{Status, store};
 /// client may: 403.
 #[utoipa::path(get, path = "/api/v1/users/me/export", operation_id = "export_user", tag = "Users",
     responses((status = 200, description = "The document, to be saved as a file.", body = ExportView)))]
-pub async fn export(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn export(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     let user = caller.user.id;
     let write = allowed(&app, &caller).await?;
     write.audit(Event::new(Kind::DataExported, (&*caller).into(), &app.clock).about(user));
@@ -27,7 +28,7 @@ pub async fn export(app: web::Data<App>, caller: InSession) -> Result<HttpRespon
 }
 
 /// What GET would answer, without its content: nothing is gathered, and nothing was taken that had to be on record.
-pub async fn head(app: web::Data<App>, caller: InSession) -> Result<HttpResponse, Problem> {
+pub async fn head(app: web::Data<App>, caller: InSession, _: NoQuery) -> Result<HttpResponse, Problem> {
     allowed(&app, &caller).await?.rollback().await;
     // Its length nobody knows before it is gathered: an empty body would be said to have one, of 0 (RFC 9110, section 8.6).
     Ok(file(&app).body(actix_web::body::None::new()))

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use shared::auth::SignedIn;
-use shared::http::{Body, Conditions};
+use shared::http::{Body, Conditions, NoQuery, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::Profile;
@@ -22,7 +22,12 @@ use crate::users::{Target, ops as users};
            ("If-Match" = Option<String>, Header, description = "412 when it has changed.")),
     responses((status = 200, description = "The profile, with `ETag`; what was never told is null.", body = Profile),
               (status = 304, description = "Nothing about the user has changed since the ETag sent.")))]
-pub async fn get(app: web::Data<App>, caller: SignedIn, conditions: Conditions) -> Result<HttpResponse, Problem> {
+pub async fn get(
+    app: web::Data<App>,
+    caller: SignedIn,
+    _: NoQuery,
+    conditions: Conditions,
+) -> Result<HttpResponse, Problem> {
     let user = users::read(&app, &caller, Target::Me, &conditions).await?;
     let tag = ops::tag(&user);
     if conditions.unchanged(&tag) {
@@ -40,7 +45,7 @@ pub async fn put(
     app: web::Data<App>,
     caller: SignedIn,
     conditions: Conditions,
-    Body(request): Body<ProfileRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<ProfileRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let mut faults = Vec::new();
     let changes = ProfilePatch::from(request).parse(&TOP, app.clock.now().date(), &mut faults);

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use shared::auth::{Anyone, CanAssignRoles, CanManageUsers, SignedIn, Staff};
 use shared::domain::paging::Paged;
-use shared::http::{Body, Conditions, NoBody, QueryPairs};
+use shared::http::{Body, Conditions, NoBody, NoQuery, QueryPairs, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{UserPatch, UserView, V1};
@@ -25,7 +25,7 @@ pub async fn register(
     app: web::Data<App>,
     Anyone(caller): Anyone,
     key: IdempotencyKey,
-    Body(request): Body<RegisterRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RegisterRequest>>,
 ) -> Result<HttpResponse, Problem> {
     http::register::<V1>(&app, &request, caller, key).await
 }
@@ -62,6 +62,7 @@ pub async fn get(
     app: web::Data<App>,
     caller: SignedIn,
     target: Target,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     http::get::<V1>(&app, &caller, target, &conditions).await
@@ -79,7 +80,7 @@ pub async fn patch(
     caller: SignedIn,
     target: Target,
     conditions: Conditions,
-    Body(patch): Body<UserPatch>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<UserPatch>>,
 ) -> Result<HttpResponse, Problem> {
     http::patch::<V1>(&app, &caller, target, &conditions, patch).await
 }
@@ -93,6 +94,7 @@ pub async fn delete(
     app: web::Data<App>,
     caller: SignedIn,
     target: Target,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     http::delete::<V1>(&app, &caller, target, &conditions).await
@@ -110,7 +112,7 @@ pub async fn set_roles(
     caller: CanAssignRoles,
     target: Target,
     conditions: Conditions,
-    Body(request): Body<RolesRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RolesRequest>>,
 ) -> Result<HttpResponse, Problem> {
     http::set_roles::<V1>(&app, &caller, target, &conditions, request).await
 }
@@ -125,7 +127,7 @@ pub async fn disable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Disable).await
 }
@@ -140,7 +142,7 @@ pub async fn enable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Enable).await
 }
@@ -155,7 +157,7 @@ pub async fn restore(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V1>(&app, &caller, target, &conditions, key, Standing::Restore).await
 }

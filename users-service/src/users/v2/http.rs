@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use shared::auth::{Anyone, CanAssignRoles, CanManageUsers, SignedIn, Staff};
 use shared::domain::paging::CursorPage;
-use shared::http::{Body, Conditions, NoBody, QueryPairs};
+use shared::http::{Body, Conditions, NoBody, NoQuery, QueryPairs, WithoutQuery};
 use shared::problem::Problem;
 
 use super::model::{UserPatchV2, UserViewV2, V2};
@@ -25,7 +25,7 @@ pub async fn register(
     app: web::Data<App>,
     Anyone(caller): Anyone,
     key: IdempotencyKey,
-    Body(request): Body<RegisterRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RegisterRequest>>,
 ) -> Result<HttpResponse, Problem> {
     http::register::<V2>(&app, &request, caller, key).await
 }
@@ -53,6 +53,7 @@ pub async fn get(
     app: web::Data<App>,
     caller: SignedIn,
     target: Target,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     http::get::<V2>(&app, &caller, target, &conditions).await
@@ -70,7 +71,7 @@ pub async fn patch(
     caller: SignedIn,
     target: Target,
     conditions: Conditions,
-    Body(patch): Body<UserPatchV2>,
+    WithoutQuery(Body(patch)): WithoutQuery<Body<UserPatchV2>>,
 ) -> Result<HttpResponse, Problem> {
     http::patch::<V2>(&app, &caller, target, &conditions, patch).await
 }
@@ -84,6 +85,7 @@ pub async fn delete(
     app: web::Data<App>,
     caller: SignedIn,
     target: Target,
+    _: NoQuery,
     conditions: Conditions,
 ) -> Result<HttpResponse, Problem> {
     http::delete::<V2>(&app, &caller, target, &conditions).await
@@ -101,7 +103,7 @@ pub async fn set_roles(
     caller: CanAssignRoles,
     target: Target,
     conditions: Conditions,
-    Body(request): Body<RolesRequest>,
+    WithoutQuery(Body(request)): WithoutQuery<Body<RolesRequest>>,
 ) -> Result<HttpResponse, Problem> {
     http::set_roles::<V2>(&app, &caller, target, &conditions, request).await
 }
@@ -116,7 +118,7 @@ pub async fn disable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Disable).await
 }
@@ -131,7 +133,7 @@ pub async fn enable(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Enable).await
 }
@@ -146,7 +148,7 @@ pub async fn restore(
     target: Target,
     conditions: Conditions,
     key: IdempotencyKey,
-    _: NoBody,
+    _: WithoutQuery<NoBody>,
 ) -> Result<HttpResponse, Problem> {
     http::set_standing::<V2>(&app, &caller, target, &conditions, key, Standing::Restore).await
 }
