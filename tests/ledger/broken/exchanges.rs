@@ -43,7 +43,7 @@ fn after(how: impl FnOnce(&mut Mirror)) -> Vec<&'static str> {
 
 /// The exchange of this number.
 fn made(mirror: &mut Mirror, number: usize) -> &mut Exchanged {
-    let made = mirror.record.rows.iter_mut().filter_map(|row| match &mut row.what {
+    let mut made = mirror.record.rows.iter_mut().filter_map(|row| match &mut row.what {
         Committed::Exchange(made) => Some(made),
         Committed::Transfer(_)
         | Committed::Rate(_)
@@ -52,7 +52,7 @@ fn made(mirror: &mut Mirror, number: usize) -> &mut Exchanged {
         | Committed::Lapsed { .. }
         | Committed::Else => None,
     });
-    made.skip(number).next().expect("so many were made")
+    made.nth(number).expect("so many were made")
 }
 
 #[test]

@@ -85,7 +85,6 @@ impl Step {
 }
 
 /// What is asked.
-#[expect(clippy::large_enum_variant, reason = "most of them are the large ones")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Command {

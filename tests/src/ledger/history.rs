@@ -155,7 +155,6 @@ impl Answer {
 }
 
 /// What happened.
-#[expect(clippy::large_enum_variant, reason = "half of them are the large ones")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum What {

@@ -39,7 +39,6 @@ pub struct Made {
 }
 
 /// Something that was committed.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large ones")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
     /// A transfer.

@@ -267,10 +267,10 @@ fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
 /// What was asked, against what was committed.
 fn asked(request: &Request, own: &[(usize, &Row)]) -> Vec<Violation> {
     let mut found = Vec::new();
-    if let (Command::SetRate(new), Some(set)) = (&request.command, own.first().and_then(|(_, row)| rate(row))) {
-        if !is_as_set(new, set) || set.by != request.who.user {
-            found.push(Violation::new("altered", format!("{request:?} became {set:?}")));
-        }
+    if let (Command::SetRate(new), Some(set)) = (&request.command, own.first().and_then(|(_, row)| rate(row)))
+        && (!is_as_set(new, set) || set.by != request.who.user)
+    {
+        found.push(Violation::new("altered", format!("{request:?} became {set:?}")));
     }
     for (item, row) in own {
         let Some(made) = transfer(row) else { continue };
