@@ -23,6 +23,7 @@ pub fn answer(app: &App, conditions: &Conditions, document: &impl Serialize) -> 
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     let max_age = app.config.tokens.jwks_max_age.get().as_secs();
     response.insert_header((ETAG, tag));
-    response.insert_header((CACHE_CONTROL, format!("public, max-age={max_age}")));
+    // A stale key set shows a revoked key as good, whatever a client would put up with.
+    response.insert_header((CACHE_CONTROL, format!("public, max-age={max_age}, must-revalidate")));
     Ok(if unchanged { response.finish() } else { response.content_type("application/json").body(body) })
 }

@@ -35,6 +35,7 @@ pub struct Metrics {
     cache: Family<Found, Counter>,
     hashes_waiting: Gauge,
     audit_queue: Gauge,
+    audit_stuck: Gauge,
     /// Of the signing keys.
     pub keys: KeyMetrics,
     /// Of refreshes.
@@ -75,6 +76,12 @@ impl Metrics {
             "Security events waiting to be written, and places kept for them",
             audit_queue.clone(),
         );
+        let audit_stuck = Gauge::default();
+        registry.register(
+            "audit_stuck",
+            "1 while security events cannot be written, and what they would tell of is refused",
+            audit_stuck.clone(),
+        );
         audit.register(&mut registry);
         let registry = Mutex::new(registry);
         Self {
@@ -87,6 +94,7 @@ impl Metrics {
             api_keys_asked,
             hashes_waiting,
             audit_queue,
+            audit_stuck,
             keys,
             refreshes,
         }
@@ -135,9 +143,10 @@ impl Metrics {
 
     /// The scrape's body.
     #[must_use]
-    pub fn scrape(&self, hashes_waiting: usize, audit_queue: usize) -> String {
+    pub fn scrape(&self, hashes_waiting: usize, (audit_queue, audit_stuck): (usize, bool)) -> String {
         self.hashes_waiting.set(i64::try_from(hashes_waiting).unwrap_or(i64::MAX));
         self.audit_queue.set(i64::try_from(audit_queue).unwrap_or(i64::MAX));
+        self.audit_stuck.set(i64::from(audit_stuck));
         encode(&self.registry.lock())
     }
 }

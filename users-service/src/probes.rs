@@ -32,6 +32,6 @@ pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 /// A Prometheus scrape.
 pub async fn scrape(app: web::Data<App>) -> HttpResponse {
     app.metrics.keys.show(&app.keys.signing, app.clock.now_micros());
-    let body = app.metrics.scrape(app.hasher.waiting(), app.journal.queued());
+    let body = app.metrics.scrape(app.hasher.waiting(), (app.journal.queued(), app.journal.is_stuck()));
     HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(body)
 }

@@ -115,11 +115,14 @@ pub async fn check_ties(pool: &DatabaseConnection, ties: &Ties, findings: &mut F
     let mut all = Ok(());
     for ids in ties.named.chunks(SETTLED) {
         if let Err(error) = settled::check_some(&snapshot, ids, findings).await {
+            // One connection after the other: there may be no second one.
+            drop(snapshot);
             (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
         }
     }
     for page in &ties.pages {
         if let Err(error) = check_page(&snapshot, *page, ties.since, findings).await {
+            drop(snapshot);
             (all, snapshot) = (Err(error), Snapshot::of(pool).await?);
         }
     }

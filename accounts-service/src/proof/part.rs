@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement};
 use uuid::Uuid;
 
-use super::sampler::Bounds;
+use super::sampler::{Bounds, PATIENCE};
 
 /// Something that a round looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,9 +105,12 @@ impl Standing {
     /// Whether it fails, or was not looked at for long: several times its own time, and the lease of one who is gone.
     #[must_use]
     pub fn is_stale(&self, part: Part, (now, lease): (i64, i64), bounds: &Bounds) -> bool {
-        const TIMES: i64 = 3;
-        let every = i64::try_from(part.every(bounds).as_micros()).unwrap_or(i64::MAX / 8);
-        let late = now.saturating_sub(self.done_at) > every.saturating_mul(TIMES).saturating_add(lease);
+        const TIMES: u32 = 3;
+        // No part is looked at more often than there are rounds, and another may take all of its own time before it.
+        let every = part.every(bounds).max(bounds.every);
+        let within = every.saturating_mul(TIMES).saturating_add(PATIENCE);
+        let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 2).saturating_add(lease);
+        let late = now.saturating_sub(self.done_at) > within;
         self.failing_since.is_some() || (!bounds.every.is_zero() && late)
     }
 }

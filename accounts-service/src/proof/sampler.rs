@@ -14,6 +14,7 @@ use super::part::{self, Part, Standing};
 use super::report::told;
 use super::snapshot::Snapshot;
 use super::verify::name_batches;
+use super::walk::Chain;
 use super::watch::{self, Asks, Watch};
 use super::{keys, pieces, sums, tour};
 use crate::config::Invariants;
@@ -29,7 +30,7 @@ pub const LEASE: i64 = 60_000_000;
 const RENEWED: Duration = Duration::from_secs(20);
 
 /// How long a part may take: one that takes longer has failed, and another has its turn.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whoever is behind looks for one part of the time in so many.
 const SHARE: u32 = 4;
@@ -126,7 +127,7 @@ impl Sampler {
         if let Some(watch) = taken {
             let known = watch::known(&self.db.pool).await?;
             let standings = part::read(&self.db.pool).await?;
-            let mut round = Round { now, watch, known, standings, ties: Ties::default(), behind: false };
+            let mut round = Round { now, watch, known, standings, ties: Ties::default(), reached: None, behind: false };
             tokio::select! {
                 parts = self.parts(&mut round) => parts?,
                 lost = self.hold() => lost?,
@@ -170,6 +171,12 @@ impl Sampler {
                 tracing::warn!(%error, part = part.word(), "a part of the ledger could not be looked at");
             } else {
                 round.watch.round_at = round.now;
+            }
+            if part == Part::Ties
+                && let Some(chain) = round.reached.take()
+            {
+                // Not before its ties were looked at: else nobody would come by them again after a restart.
+                round.watch = round.watch.clone().reached(chain);
             }
             let standing = before.after(round.now, place, looked.is_ok());
             self.tell(round, &standing, findings).await?;
@@ -217,8 +224,7 @@ impl Sampler {
         match part {
             Part::Chain => {
                 let followed = follow::follow(&snapshot, &round.watch, rows, findings).await?;
-                round.watch = round.watch.clone().reached(followed.chain);
-                (round.ties, round.behind) = (followed.ties, followed.behind);
+                (round.reached, round.ties, round.behind) = (Some(followed.chain), followed.ties, followed.behind);
             }
             Part::Ties => {}
             Part::Accounts => {
@@ -262,6 +268,8 @@ struct Round {
     known: Known,
     standings: Vec<Standing>,
     ties: Ties,
+    /// Where the chain was followed to, while its ties are still to be looked at.
+    reached: Option<Chain>,
     behind: bool,
 }
 

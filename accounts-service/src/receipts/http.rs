@@ -26,6 +26,8 @@ pub async fn jwks(app: web::Data<App>, conditions: Conditions) -> Result<HttpRes
     let unchanged = conditions.unchanged(&tag);
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, tag));
-    response.insert_header((CACHE_CONTROL, format!("public, max-age={}", app.receipts.max_age().as_secs())));
+    // A stale one shows a revoked key as good, whatever a client would put up with.
+    let control = format!("public, max-age={}, must-revalidate", app.receipts.max_age().as_secs());
+    response.insert_header((CACHE_CONTROL, control));
     Ok(if unchanged { response.finish() } else { response.content_type("application/json").body(body) })
 }

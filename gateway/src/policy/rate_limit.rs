@@ -61,8 +61,6 @@ pub struct PolicySet {
     pub cost: u32,
     /// And its body besides.
     pub by_size: Option<BySize>,
-    /// What both take at most: what takes more than some burst would never pass.
-    most: u32,
     header: HeaderValue,
     settings: Arc<Settings>,
 }
@@ -217,9 +215,9 @@ impl PolicySet {
         self.cost == 0 || self.policies.is_empty()
     }
 
-    /// Units that a request with these headers takes from each policy.
+    /// Units that a request with these headers takes from each policy that has so many.
     fn cost_of(&self, headers: &HeaderMap) -> u32 {
-        self.cost.saturating_add(self.by_size.map_or(0, |size| size.units(headers))).min(self.most)
+        self.cost.saturating_add(self.by_size.map_or(0, |size| size.units(headers)))
     }
 
     /// Which addresses are one client.
@@ -235,8 +233,11 @@ impl PolicySet {
     }
 
     fn takes<'a>(&self, names: &'a [String], cost: u32) -> SmallVec<[Take<'a>; 2]> {
-        let take =
-            |(policy, key): (&Policy, &'a String)| Take { key, quota: policy.quota, cost, shadow: policy.shadow };
+        let take = |(policy, key): (&Policy, &'a String)| {
+            // What a body takes beyond a burst would never pass; each by its own, so that none makes another's cheaper.
+            let cost = cost.min(policy.quota.burst.max(self.cost));
+            Take { key, quota: policy.quota, cost, shadow: policy.shadow }
+        };
         self.policies.iter().zip(names).map(take).collect()
     }
 

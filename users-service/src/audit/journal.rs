@@ -93,6 +93,12 @@ impl Journal {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
+    /// Whether what came last cannot be written, for the metrics.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.borrow().is_some()
+    }
+
     /// No more comes; what has come is written, and then the task ends.
     pub(crate) fn close(&self) {
         self.closing.notify_one();

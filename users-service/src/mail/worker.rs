@@ -188,6 +188,6 @@ mod tests {
         let metrics = Metrics::new(&Tally::default());
         assert!(guarded(&metrics, ready(()).map(|()| -> u8 { panic!("on purpose") })).await.is_none());
         assert_eq!(guarded(&metrics, ready(1)).await, Some(1));
-        assert!(metrics.scrape(0, 0).contains("mails_total{outcome=\"panicked\"} 1"));
+        assert!(metrics.scrape(0, (0, false)).contains("mails_total{outcome=\"panicked\"} 1"));
     }
 }

@@ -198,6 +198,11 @@ impl Copy {
         if is_sqlite(url) {
             let file = url.trim_start_matches("sqlite://");
             let folder = file.rsplit_once('/').unwrap().0;
+            // Whoever was the last to leave writes the log into the file, and takes it away when all of it is there.
+            let since = std::time::Instant::now();
+            while std::path::Path::new(&format!("{file}-wal")).exists() && since.elapsed() < Duration::from_secs(5) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             for end in ["", "-wal", "-shm"] {
                 let from = format!("{file}{end}");
                 if std::path::Path::new(&from).exists() {

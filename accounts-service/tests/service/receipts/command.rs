@@ -109,7 +109,7 @@ async fn the_key_set_is_anybodys_and_cacheable(stack: Rc<Stack>) {
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(
         (header("content-type").as_str(), header("cache-control").as_str()),
-        ("application/json", "public, max-age=300")
+        ("application/json", "public, max-age=300, must-revalidate")
     );
     let tag = header("etag");
     let set: Value = answer.json().await.unwrap();

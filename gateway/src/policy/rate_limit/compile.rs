@@ -128,15 +128,7 @@ impl Policies {
         let header: Vec<String> = policies.iter().filter(|policy| !policy.shadow).map(describe).collect();
         let header = HeaderValue::from_str(&header.join(", ")).unwrap_or(HeaderValue::from_static(""));
         let Scope { cost, by_size, .. } = scope;
-        let burst = policies.iter().map(|policy| policy.quota.burst).min().unwrap_or(u32::MAX);
-        Arc::new(PolicySet {
-            policies,
-            cost,
-            by_size,
-            most: burst.max(cost),
-            header,
-            settings: Arc::clone(&self.settings),
-        })
+        Arc::new(PolicySet { policies, cost, by_size, header, settings: Arc::clone(&self.settings) })
     }
 }
 

@@ -175,15 +175,16 @@ async fn a_body_takes_by_its_length_and_whole_if_it_does_not_say_how_long_it_is(
 }
 
 #[actix_web::test]
-async fn a_body_takes_no_more_than_the_smallest_burst() {
+async fn a_body_takes_no_more_than_a_policys_burst_and_as_much_of_every_other() {
     let own = "[[rate_limit.policies]]\nname = \"two\"\nkey = \"address\"\nquota = 100\nwindow = \"100s\"\n";
     let config = config(&format!("{}{own}", policy("key = \"address\"\nquota = 5\nwindow = \"1s\"")));
-    let by_size = Some(BySize { bytes: NonZeroU64::MIN, most: u64::MAX });
+    let by_size = Some(BySize { bytes: NonZeroU64::MIN, most: 19 });
     let own = ["two".to_owned()];
     let sets = Policies::compile(&config).sets(Scope { own: &own, general: true, cost: 1, by_size, route: "" });
     let mut bench = Bench::new();
     bench.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    for left in ["95", "91"] {
+    // Twenty units, and one a second comes back.
+    for left in ["80", "61"] {
         let judged = bench.judge(&sets, "192.0.2.1", LimiterDown::Share).await;
         assert!(judged.refused.is_none(), "the largest passes where nothing else was taken");
         assert!(announced(judged).0.contains(&format!("\"two\";r={left};")));

@@ -175,7 +175,7 @@ async fn what_an_end_leaves_unwritten_is_counted(backend: Backend) {
     let waiting = journal.attempt(event).unwrap().record();
     let (answer, ()) = futures_util::future::join(waiting, async { drop(scribe) }).await;
     assert!(answer.unwrap_err().is_unavailable(), "who waits is told");
-    let scrape = crate::metrics::Metrics::new(database.tally()).scrape(0, journal.queued());
+    let scrape = crate::metrics::Metrics::new(database.tally()).scrape(0, (journal.queued(), journal.is_stuck()));
     assert!(scrape.contains("tollgate_users_audit_events_lost_total 2"), "{scrape}");
     database.close().await;
     service.stop().await;
@@ -212,8 +212,10 @@ async fn while_nothing_can_be_written_right_and_wrong_are_refused_alike(backend:
         let answer = tokio::time::timeout(std::time::Duration::from_secs(4), answer).await.expect("answered at once");
         answer.expect_problem(503, "database_unavailable");
     }
+    assert!(service.app.journal.is_stuck());
     run(&database, "ALTER TABLE elsewhere RENAME TO audit_events").await.unwrap();
     until_events(&service, |events| count(events, Kind::SignInFailed) == 1).await;
+    assert!(!service.app.journal.is_stuck());
     database.close().await;
     service.stop().await;
 }

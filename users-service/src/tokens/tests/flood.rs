@@ -48,7 +48,7 @@ async fn a_flood_hashes_no_more_than_permits(backend: Backend) {
         let answer = answer.expect_problem(503, "overloaded");
         assert_eq!(answer.header("retry-after"), "1");
     }
-    let scrape = service.app.metrics.scrape(0, 0);
+    let scrape = service.app.metrics.scrape(0, (0, false));
     for shown in ["hash_permits 2", "hashes_shed_total", "hash_wait_seconds_count", "hashes_most_at_once"] {
         assert!(scrape.contains(&format!("tollgate_users_{shown}")), "{shown} in {scrape}");
     }

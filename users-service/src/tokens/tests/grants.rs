@@ -136,7 +136,7 @@ async fn the_key_set_and_the_metadata_are_served(backend: Backend) {
     let service = Setup::on(backend).start().await;
     let keys = service.call(Method::GET, "/.well-known/jwks.json").send().await.expect(200);
     assert_eq!((keys.text("/keys/0/alg"), keys.text("/keys/0/kty")), ("EdDSA".to_owned(), "OKP".to_owned()));
-    assert_eq!(keys.header("cache-control"), "public, max-age=300");
+    assert_eq!(keys.header("cache-control"), "public, max-age=300, must-revalidate");
     let call = service.call(Method::GET, "/.well-known/jwks.json").header("if-none-match", keys.header("etag"));
     call.send().await.expect(304);
     let metadata = service.call(Method::GET, "/.well-known/oauth-authorization-server").send().await.expect(200).json();
