@@ -3,7 +3,7 @@
 mod dry_runs;
 mod exchanges;
 
-use tests::ledger::command::{Caller, Command, Mode, Order, Request, Step};
+use tests::ledger::command::{Caller, Command, Mode, Order, Request, Seen, Step};
 use tests::ledger::history::{Answer, History, What};
 use tests::ledger::record::Committed;
 use tests::ledger::{Features, Report};
@@ -26,7 +26,7 @@ fn morning() -> Morning {
     fund(&mut mirror, &stage);
     let paid = alone(&ann, "paid", Order::usd("usd-0", "usd-1", 100).tagged("paid"));
     let refused = alone(&ann, "refused", Order::usd("usd-0", "usd-1", 100_000).tagged("refused"));
-    let ask = |command| Request { who: admin.clone(), key: None, dry_run: false, command };
+    let ask = |command| Request { who: admin.clone(), key: None, dry_run: false, seen: None, command };
     mirror.ask(&paid);
     mirror.ask(&ask(Command::Balance { account: "usd-1".to_owned() }));
     mirror.ask(&refused);
@@ -181,6 +181,22 @@ fn the_checker_sees_a_balance_of_long_ago() {
         *answer = Answer::Balance { balance: 600, version: 1 };
     });
     assert_eq!(found, ["unexplained"]);
+}
+
+#[test]
+fn the_checker_sees_a_precondition_that_nobody_looked_at() {
+    let found = Morning::after(|morning| {
+        let paid = morning.mirror.record.rows[morning.row("paid")].clone();
+        let Committed::Transfer(paid) = paid.what else { panic!("a transfer") };
+        let seen = Seen { tag: "old".to_owned(), status: "posted".to_owned(), remaining: Some(1) };
+        let command = Command::Reverse { of: paid.id, amount: None, tag: "back".to_owned() };
+        let who = Caller { user: "bob".to_owned(), ..morning.ann.clone() };
+        let request = Request { who, key: Some("back".to_owned()), dry_run: false, seen: Some(seen), command };
+        let attempt = morning.mirror.invoke(&request);
+        let (answer, replayed) = morning.mirror.commit(&Request { seen: None, ..request });
+        morning.mirror.tell(attempt, &answer, replayed);
+    });
+    assert_eq!(found, ["not_allowed"]);
 }
 
 #[test]

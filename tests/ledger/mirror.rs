@@ -1,13 +1,19 @@
 //! A ledger in memory that answers as the model does, to any number of clients at once: what the checker must believe.
 
+mod scene;
+
 use std::collections::HashMap;
 
-use tests::ledger::command::{Caller, Command, Exchange, Mode, NewRate, Order, Request, Role};
-use tests::ledger::generator::{Market, Place, Random, Stage, Till};
+use tests::ledger::command::{Caller, Command, Exchange, Mode, NewRate, Order, Request};
+use tests::ledger::generator::{Random, Stage};
 use tests::ledger::history::{Answer, Event, Ids, What};
-use tests::ledger::model::{Account, Decimal, Kind, MOST, Rate, Status, Transfer, is_frozen, shape, target};
+use tests::ledger::model::{Decimal, Kind, Rate, Transfer, is_frozen, shape, target};
 use tests::ledger::record::{Committed, Entry, Exchanged, Made, Row, SetRate, Stored};
 use tests::ledger::{Features, Generator, History, Ledger, Record, Report, Verdict, check};
+
+pub use self::scene::{fund, stage};
+
+use self::scene::accounts;
 
 /// Everything that happened, and the ledger that it happened to.
 pub struct Mirror {
@@ -42,7 +48,7 @@ impl Mirror {
             ledger.open(&id, account.clone());
             opening.accounts.insert(id, Stored { account, held: 0, next_expiry: Some(BEGAN) });
         }
-        let history = History { began: BEGAN, events: Vec::new() };
+        let history = History { began: BEGAN, mediated: false, events: Vec::new() };
         let (keys, record) = (HashMap::new(), Record::default());
         Self { opening, record, history, stray_keys: 0, ledger, keys, ticks: 0, attempts: 0, transfers: 0 }
     }
@@ -153,6 +159,10 @@ impl Mirror {
         match (verdict, &request.command) {
             (Verdict::Refused(code), _) => Answer::Refused { code: code.clone() },
             (Verdict::Linked(codes), _) => Answer::Linked { codes: codes.clone() },
+            (Verdict::Looked(status, remaining), _) => {
+                let (status, tag) = (status.clone(), format!("{status} {remaining:?}"));
+                Answer::Looked { status, remaining: *remaining, tag }
+            }
             (Verdict::Balance(balance), _) => Answer::Balance { balance: *balance, version },
             (Verdict::Each(items), Command::Batch { orders, .. }) => {
                 let each = items.iter().zip(orders).map(|(item, order)| match item {
@@ -232,7 +242,7 @@ impl Mirror {
             let id = self.id();
             let transfer = self.ledger.made(leg, id, at);
             let command = Command::Transfer(leg.clone());
-            let request = Request { who: who.clone(), key: None, dry_run: false, command };
+            let request = Request { who: who.clone(), key: None, dry_run: false, seen: None, command };
             let made = Made { tag: None, ..self.made(&request, Some(leg), &transfer) };
             self.write(transfer, made)
         });
@@ -296,102 +306,19 @@ impl Mirror {
     }
 }
 
-/// Three customers with three accounts each, and everything else that commands may meet.
-pub fn stage() -> Stage {
-    let someone = |user: &str, role| Caller { user: user.to_owned(), role };
-    let customers: Vec<_> = ["ann", "bob", "cid"].map(|name| someone(name, Role::Customer)).into();
-    let of = |at: usize, id: &str| Place { id: id.to_owned(), owner: customers[at].clone() };
-    let places = (0..9).map(|number| of(number % 3, &format!("usd-{number}"))).collect();
-    Stage {
-        treasurer: someone("tess", Role::Treasurer),
-        admin: someone("adam", Role::Admin),
-        places,
-        vault: "vault".to_owned(),
-        euros: of(0, "euros"),
-        closed: of(0, "closed"),
-        changing: of(0, "changing"),
-        full: of(1, "full"),
-        capped: of(1, "capped"),
-        closing: (0..6).map(|number| of(number % 3, &format!("empty-{number}"))).collect(),
-        market: market(&customers),
-        nobodys: "nobodys".to_owned(),
-        customers,
-    }
-}
-
-fn market(customers: &[Caller]) -> Market {
-    let till = |currency: &str| Till {
-        currency: currency.to_owned(),
-        drawer: format!("drawer-{currency}"),
-        rounding: ["one", "other"].map(|which| format!("rounding-{currency}-{which}")),
-    };
-    let foreign = |currency: &'static str| {
-        let place = move |owner: &Caller| Place { id: format!("{currency}-{}", owner.user), owner: owner.clone() };
-        customers.iter().map(move |owner| (place(owner), currency.to_owned()))
-    };
-    let foreign = ["EUR", "JPY", "KWD"].into_iter().flat_map(foreign).collect();
-    Market { foreign, tills: ["USD", "EUR", "JPY", "KWD"].map(till).into(), opened: BEGAN }
-}
-
-fn accounts(stage: &Stage) -> Vec<(String, Account)> {
-    let of = |place: &Place, currency: &str| (place.id.clone(), Account::of(&place.owner.user, currency));
-    let mut accounts: Vec<_> = stage.places.iter().chain(&stage.closing).map(|place| of(place, "USD")).collect();
-    accounts.extend(stage.market.foreign.iter().map(|(place, currency)| of(place, currency)));
-    for Till { currency, drawer, rounding } in &stage.market.tills {
-        let bank = || Account::system(&stage.treasurer.user, currency);
-        accounts.extend([drawer, &rounding[0], &rounding[1]].map(|id| (id.clone(), bank())));
-    }
-    accounts.push((stage.vault.clone(), Account::system(&stage.treasurer.user, "USD")));
-    accounts.push(of(&stage.euros, "EUR"));
-    accounts.extend([&stage.closed, &stage.changing, &stage.full, &stage.capped].map(|place| of(place, "USD")));
-    for (id, account) in &mut accounts {
-        if *id == stage.closed.id {
-            account.status = Status::Closed;
-        }
-        if *id == stage.capped.id {
-            account.ceiling = Some(0);
-        }
-    }
-    accounts
-}
-
-/// Money for everybody, by requests that are part of the history.
-pub fn fund(mirror: &mut Mirror, stage: &Stage) {
-    let rich = stage.places.iter().chain([&stage.changing]).map(|place| (place.id.as_str(), 600));
-    for (place, currency) in &stage.market.foreign {
-        let till = stage.market.tills.iter().find(|till| till.currency == *currency).expect("one of each");
-        let order = Order::usd(&till.drawer, &place.id, 600).tagged(format!("fund {}", place.id));
-        let order = Order { currency: currency.clone(), ..order };
-        mirror.ask(&alone(&stage.treasurer, &format!("fund {}", place.id), order));
-    }
-    let full = [(stage.full.id.as_str(), i64::try_from(MOST).expect("2^53 - 1"))];
-    for (id, amount) in rich.chain(full) {
-        // Each from a bank account of its own, for 2^53 - 1 is also the most that one may owe.
-        let order = Order::usd(&stage.vault, id, amount).tagged(format!("fund {id}"));
-        let order = if id == stage.full.id { Order { debit: "depth".to_owned(), ..order } } else { order };
-        mirror.ledger_of("depth", &stage.treasurer);
-        mirror.ask(&alone(&stage.treasurer, &format!("fund {id}"), order));
-    }
-}
-
-impl Mirror {
-    /// Opens a bank account that nobody has opened yet.
-    fn ledger_of(&mut self, id: &str, who: &Caller) {
-        if self.ledger.account(id).is_none() {
-            let account = Account::system(&who.user, "USD");
-            self.ledger.open(id, account.clone());
-            self.opening.accounts.insert(id.to_owned(), Stored { account, held: 0, next_expiry: Some(BEGAN) });
-        }
-    }
-}
-
 /// A single transfer under a key.
 pub fn alone(who: &Caller, key: &str, order: Order) -> Request {
-    Request { who: who.clone(), key: Some(key.to_owned()), dry_run: false, command: Command::Transfer(order) }
+    Request {
+        who: who.clone(),
+        key: Some(key.to_owned()),
+        dry_run: false,
+        seen: None,
+        command: Command::Transfer(order),
+    }
 }
 
 /// A batch under a key.
 pub fn batch(who: &Caller, key: &str, mode: Mode, orders: Vec<Order>) -> Request {
     let command = Command::Batch { mode, orders };
-    Request { who: who.clone(), key: Some(key.to_owned()), dry_run: false, command }
+    Request { who: who.clone(), key: Some(key.to_owned()), dry_run: false, seen: None, command }
 }

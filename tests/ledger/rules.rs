@@ -1,6 +1,7 @@
 //! The model's own rules, one by one: if the model is wrong, everything that is held against it is.
 
 mod exchanges;
+mod seen;
 
 use tests::ledger::command::{Bounds, Caller, Command, Mode, Order, Request, Role};
 use tests::ledger::history::Sketch;
@@ -33,7 +34,7 @@ fn ledger() -> Ledger {
 }
 
 fn request(who: &Caller, command: Command) -> Request {
-    Request { who: who.clone(), key: Some("k".to_owned()), dry_run: false, command }
+    Request { who: who.clone(), key: Some("k".to_owned()), dry_run: false, seen: None, command }
 }
 
 fn say(ledger: &mut Ledger, who: &Caller, command: Command, now: i64) -> String {

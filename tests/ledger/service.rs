@@ -16,7 +16,7 @@ use tests::stack::AccountsProcess;
 const CLIENTS: u64 = 16;
 const ACCOUNTS: usize = 12;
 /// Requests of each.
-const REQUESTS: u64 = 160;
+const REQUESTS: u64 = 320;
 
 /// Nothing breaks here, but a machine may be busy.
 const PATIENCE: Patience = Patience { retries: 3, pause: Duration::from_millis(50), gives_up: false };
@@ -24,7 +24,7 @@ const PATIENCE: Patience = Patience { retries: 3, pause: Duration::from_millis(5
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Every refusal that has to be met.
-const REFUSALS: [&str; 29] = [
+const REFUSALS: [&str; 30] = [
     "malformed_body",
     "validation_failed",
     "idempotency_key_required",
@@ -54,6 +54,7 @@ const REFUSALS: [&str; 29] = [
     "exchange_rate_changed",
     "exchange_amount_unpayable",
     "exchange_with_rate_account",
+    "stale_precondition",
 ];
 
 const SETTLED_DRY: &[&str] = &["post-dry", "void-dry", "reverse-dry"];

@@ -61,7 +61,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
     let stage = driver::set(&door, &cast, ACCOUNTS).await;
     let opening = Record::read(fleet.ledger()).await?;
 
-    let recorder = Arc::new(Recorder::begin(Clock::system().now_micros()));
+    let recorder = Arc::new(Recorder::begin(Clock::system().now_micros()).mediated());
     let sampler = Sampler::start(fleet.ledger());
     let on = Arc::new(AtomicBool::new(true));
     let mut random = Random::new(plan.seed);
@@ -111,7 +111,7 @@ async fn read_all(door: &Door, recorder: &Recorder, stage: &Stage) {
     let banks = stage.market.tills.iter().flat_map(|till| till.rounding.iter().chain([&till.drawer]));
     for account in own.chain(banks) {
         let command = Command::Balance { account: account.clone() };
-        let request = Request { who: stage.admin.clone(), key: None, dry_run: false, command };
+        let request = Request { who: stage.admin.clone(), key: None, dry_run: false, seen: None, command };
         while door.ask(recorder, &request).await.is_none() {
             assert!(Instant::now() < deadline, "balances are not answered when all is well");
         }

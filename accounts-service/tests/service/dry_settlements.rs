@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use accounts_service::db::Database;
+use accounts_service::db::entity::transfer;
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::auth::User;
 
@@ -14,6 +17,7 @@ on_both!(
     what_is_tried_out_is_decided_and_changes_nothing,
     what_is_tried_out_is_declined_as_the_call_would_be,
     a_key_is_not_needed_to_try_and_is_free_afterwards,
+    what_is_tried_out_is_looked_up_at_one_instant,
 );
 
 async fn attempt(stack: &Stack, who: &User, (id, what): (&str, &str), body: Value) -> Answer {
@@ -122,4 +126,16 @@ async fn a_key_is_not_needed_to_try_and_is_free_afterwards(stack: Rc<Stack>) {
     let bad = [("idempotency-key", "a b")];
     client.post(&who, &path, &bad, &json!({})).await.expect(400);
     assert_eq!(sums(client, &who, &from).await, [98, 58, 40]);
+}
+
+async fn what_is_tried_out_is_looked_up_at_one_instant(stack: Rc<Stack>) {
+    let (client, who) = (&stack.client, user());
+    let (from, to) = (client.funded(&who, 100).await, client.open(&who, "user").await);
+    let db = Database::connect(&stack.url, 2).await.unwrap();
+    let view = db.snapshot().await.unwrap();
+    let before = transfer::Entity::find().count(&view).await.unwrap();
+    client.transfer(&who, "meanwhile", &pay(&from, &to, 1)).await.expect(201);
+    assert_eq!(transfer::Entity::find().count(&view).await.unwrap(), before);
+    view.rollback().await.unwrap();
+    assert_eq!(transfer::Entity::find().count(&db.pool).await.unwrap(), before + 1);
 }

@@ -56,7 +56,7 @@ fn the_checker_sees_a_key_that_a_dry_run_took() {
 fn the_checker_sees_a_dry_run_that_is_not_asked_for_its_key() {
     let (mut mirror, ann, _) = tried();
     let other = Command::Transfer(Order::usd("usd-0", "usd-1", 7));
-    let dry = Request { who: ann, key: Some("tried".to_owned()), dry_run: true, command: other };
+    let dry = Request { who: ann, key: Some("tried".to_owned()), dry_run: true, seen: None, command: other };
     assert_eq!(mirror.ask(&dry), Answer::Refused { code: "idempotency_key_reused".to_owned() });
     assert_eq!(names(&mirror.judged()), <[&str; 0]>::default());
     let attempt = mirror.invoke(&dry);

@@ -21,7 +21,7 @@ fn afternoon() -> (Mirror, Request) {
         rounding_account: "rounding-EUR-one".to_owned(),
         valid_until: None,
     };
-    let ask = |who, key: &str, command| Request { who, key: Some(key.to_owned()), dry_run: false, command };
+    let ask = |who, key: &str, command| Request { who, key: Some(key.to_owned()), dry_run: false, seen: None, command };
     mirror.ask(&ask(stage.treasurer.clone(), "rate", Command::SetRate(rate)));
     let wish = |amount| Command::Exchange(Exchange::of("usd-0", "EUR-ann", amount));
     for (key, amount) in [("one", 14), ("two", 24), ("three", 34)] {

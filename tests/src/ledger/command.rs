@@ -131,11 +131,27 @@ pub enum Command {
         /// Where to.
         step: Step,
     },
+    /// Reads a transfer as it stands.
+    Look {
+        /// Which.
+        transfer: String,
+    },
     /// Reads a balance.
     Balance {
         /// Of which account.
         account: String,
     },
+}
+
+/// As what somebody has seen a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its entity tag, as it was told.
+    pub tag: String,
+    /// Its status then.
+    pub status: String,
+    /// What remained of it then.
+    pub remaining: Option<i64>,
 }
 
 /// One request: who asks what, under which key.
@@ -147,6 +163,8 @@ pub struct Request {
     pub key: Option<String>,
     /// Whether it only asks what would happen.
     pub dry_run: bool,
+    /// Only if the transfer that it is about still stands so.
+    pub seen: Option<Seen>,
     /// What.
     pub command: Command,
 }
@@ -165,6 +183,7 @@ impl Request {
             Command::Exchange(_) => ("POST", format!("/exchanges{dry}")),
             Command::SetRate(_) => ("POST", "/exchange-rates".to_owned()),
             Command::Step { account, step } => ("POST", format!("/accounts/{account}/{}", step.as_str())),
+            Command::Look { transfer } => ("GET", format!("/transfers/{transfer}")),
             Command::Balance { account } => ("GET", format!("/accounts/{account}")),
         }
     }
@@ -181,6 +200,7 @@ impl Request {
             Command::Exchange(_) => "exchanges",
             Command::SetRate(_) => "exchange-rates",
             Command::Step { step, .. } => step.as_str(),
+            Command::Look { .. } => "transfer",
             Command::Balance { .. } => "account",
         }
     }
@@ -209,7 +229,7 @@ impl Request {
             }
             Command::Exchange(exchange) => Some(exchange.body()),
             Command::SetRate(rate) => Some(rate.body()),
-            Command::Void { .. } | Command::Step { .. } | Command::Balance { .. } => None,
+            Command::Void { .. } | Command::Step { .. } | Command::Look { .. } | Command::Balance { .. } => None,
         }
     }
 
@@ -223,14 +243,14 @@ impl Request {
             | Command::Void { .. }
             | Command::Reverse { .. }
             | Command::Exchange(_) => true,
-            Command::SetRate(_) | Command::Step { .. } | Command::Balance { .. } => false,
+            Command::SetRate(_) | Command::Step { .. } | Command::Look { .. } | Command::Balance { .. } => false,
         }
     }
 
     /// Whether nothing can come of it but an answer.
     #[must_use]
     pub const fn only_asks(&self) -> bool {
-        self.dry_run || matches!(self.command, Command::Balance { .. })
+        self.dry_run || matches!(self.command, Command::Look { .. } | Command::Balance { .. })
     }
 }
 

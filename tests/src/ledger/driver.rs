@@ -33,8 +33,18 @@ pub struct Patience {
     pub gives_up: bool,
 }
 
-/// An answer as it came: its status, whether it was a replay, and its body.
-type Raw = (u16, bool, Vec<u8>);
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// Its status.
+    pub status: u16,
+    /// Whether it was a replay.
+    pub replayed: bool,
+    /// Its entity tag.
+    pub tag: Option<String>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
 
 /// How a client shows who it is.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
@@ -75,7 +85,10 @@ impl Door {
     /// When there is no whole answer.
     pub async fn send(&self, request: &Request) -> Result<Raw, String> {
         let (method, target) = request.target();
-        self.call(&request.who, (method, &target), request.key.as_deref(), request.body()).await
+        let key = request.key.as_deref().map(|key| ("idempotency-key", key));
+        let seen = request.seen.as_ref().map(|seen| ("if-match", seen.tag.as_str()));
+        let headers: Vec<_> = key.into_iter().chain(seen).collect();
+        self.call(&request.who, (method, &target), &headers, request.body()).await
     }
 
     /// The same of any call below `/api/v1`.
@@ -86,7 +99,7 @@ impl Door {
         &self,
         who: &Caller,
         (method, target): (&str, &str),
-        key: Option<&str>,
+        headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Result<Raw, String> {
         let path = format!("/api/v1{target}");
@@ -103,8 +116,8 @@ impl Door {
             }
             Badge::Tokens(tokens) => call.bearer_auth(tokens.get(&who.user).map_or("", String::as_str)),
         };
-        if let Some(key) = key {
-            call = call.header("idempotency-key", key);
+        for (name, value) in headers {
+            call = call.header(*name, *value);
         }
         if let Some(body) = body {
             call = call.json(&body);
@@ -112,8 +125,9 @@ impl Door {
         let answer = call.send().await.map_err(|error| format!("{error:?}"))?;
         let status = answer.status().as_u16();
         let replayed = answer.headers().get("idempotent-replayed").is_some();
+        let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let body = answer.bytes().await.map_err(|error| format!("{error:?}"))?;
-        Ok((status, replayed, body.to_vec()))
+        Ok(Raw { status, replayed, tag, body: body.to_vec() })
     }
 
     /// Sends a request and writes down what came of it.
@@ -121,7 +135,7 @@ impl Door {
         let attempt = recorder.invoke(request);
         let what = match self.send(request).await {
             Err(why) => What::Unknown { why },
-            Ok((status, replayed, body)) => learned(request, status, replayed, &body),
+            Ok(raw) => learned(request, &raw),
         };
         let answer = match &what {
             What::Ok { answer, .. } | What::Fail { answer, .. } => Some(answer.clone()),
@@ -184,14 +198,16 @@ fn user(who: &Caller) -> User {
 }
 
 /// What a status and a body mean to whoever asked.
-fn learned(request: &Request, status: u16, replayed: bool, bytes: &[u8]) -> What {
+fn learned(request: &Request, raw: &Raw) -> What {
+    let Raw { status, replayed, tag, body: bytes } = raw;
+    let (status, replayed) = (*status, *replayed);
     let Ok(json) = serde_json::from_slice::<Value>(bytes) else {
         return What::Unknown { why: format!("{status} without JSON") };
     };
     let body = hex::encode(&Sha256::digest(bytes)[..16]);
     let code = json["code"].as_str().unwrap_or_default().to_owned();
     match status {
-        200 | 201 => match done(request, status, &json) {
+        200 | 201 => match done(request, (status, tag.as_deref()), &json) {
             Some(answer) => What::Ok { answer, replayed, body },
             None => What::Fail { answer: Answer::Refused { code: format!("nonsense {json}") }, replayed, body },
         },
@@ -210,7 +226,7 @@ fn results(json: &Value) -> impl Iterator<Item = &Value> {
     json["results"].as_array().into_iter().flatten()
 }
 
-fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
+fn done(request: &Request, (status, tag): (u16, Option<&str>), json: &Value) -> Option<Answer> {
     let id = |of: &Value| of["id"].as_str().map(str::to_owned);
     match &request.command {
         Command::Transfer(_) | Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. }
@@ -233,6 +249,11 @@ fn done(request: &Request, status: u16, json: &Value) -> Option<Answer> {
             Some(Answer::Each { items: results(json).map(item).collect::<Option<_>>()? })
         }
         Command::Step { .. } => Some(Answer::Stepped),
+        Command::Look { .. } => Some(Answer::Looked {
+            status: json["status"].as_str()?.to_owned(),
+            remaining: json["remaining"].as_i64(),
+            tag: tag?.to_owned(),
+        }),
         Command::Balance { .. } => {
             Some(Answer::Balance { balance: json["balance"].as_i64()?, version: json["version"].as_i64()? })
         }

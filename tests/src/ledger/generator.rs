@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use self::random::Random;
 pub use self::stage::{Market, Place, Stage, Till};
 
-use super::command::{Caller, Command, Mode, Order, Request, Step};
+use super::command::{Caller, Command, Mode, Order, Request, Seen, Step};
 use super::history::Answer;
 
 /// How many requests are remembered, to be asked again.
@@ -56,6 +56,9 @@ pub struct Generator {
     posted: VecDeque<(Caller, String)>,
     pending: VecDeque<(Caller, String)>,
     old: VecDeque<Request>,
+    /// As what transfers were seen, and the one that was seen last with who may do something about it.
+    seen: BTreeMap<String, Seen>,
+    looked: Option<(Caller, String)>,
     /// What was tried out under a key that it did not take.
     tried: Option<Request>,
     /// The rate that was told last, of each pair of accounts.
@@ -76,6 +79,8 @@ impl Generator {
             posted: VecDeque::new(),
             pending: VecDeque::new(),
             old: VecDeque::new(),
+            seen: BTreeMap::new(),
+            looked: None,
             tried: None,
             rates: BTreeMap::new(),
         }
@@ -111,6 +116,10 @@ impl Generator {
         if let (Command::Balance { account }, Answer::Balance { balance, version }) = (&request.command, answer) {
             self.balances.insert(account.clone(), (*balance, *version));
         }
+        if let (Command::Look { transfer }, Answer::Looked { status, remaining, tag }) = (&request.command, answer) {
+            let seen = Seen { tag: tag.clone(), status: status.clone(), remaining: *remaining };
+            self.seen.insert(transfer.clone(), seen);
+        }
         if let (Command::Exchange(exchange), Answer::Exchanged { worth, .. }) = (&request.command, answer) {
             self.rates.insert((exchange.debit.clone(), exchange.credit.clone()), worth.rate.clone());
         }
@@ -129,6 +138,7 @@ impl Generator {
             | Command::Exchange(_)
             | Command::SetRate(_)
             | Command::Step { .. }
+            | Command::Look { .. }
             | Command::Balance { .. } => return,
         };
         known.push_back((who, id.clone()));
@@ -177,10 +187,11 @@ impl Generator {
             | Command::Void { .. }
             | Command::Reverse { .. }
             | Command::Step { .. }
+            | Command::Look { .. }
             | Command::Balance { .. } => return self.single(),
         };
         // Who only tries it out hears the same of the key.
-        Request { who, key, dry_run: self.random.one_in(4) && moves, command }
+        Request { who, key, dry_run: self.random.one_in(4) && moves, seen: None, command }
     }
 
     fn single(&mut self) -> Request {
@@ -207,7 +218,7 @@ impl Generator {
     fn asked(&mut self, who: Caller, command: Command) -> Request {
         let dry_run = self.random.one_in(10);
         let key = (!self.random.one_in(if dry_run { 2 } else { 200 })).then(|| self.key());
-        self.tried_or_kept(Request { who, key, dry_run, command })
+        self.tried_or_kept(Request { who, key, dry_run, seen: None, command })
     }
 
     /// What is tried out may be asked next, under the same key.
@@ -235,7 +246,7 @@ impl Generator {
             Some(_) | None => self.stage.admin.clone(),
         };
         let account = place.map_or_else(|| self.stage.nobodys.clone(), |place| place.id);
-        Request { who, key: None, dry_run: false, command: Command::Balance { account } }
+        Request { who, key: None, dry_run: false, seen: None, command: Command::Balance { account } }
     }
 
     fn step(&mut self) -> Request {
@@ -251,27 +262,45 @@ impl Generator {
                 let till = self.stage.market.tills.last().filter(|_| self.features.exchanges);
                 if let (Some(till), true) = (till, self.random.one_in(4)) {
                     let step = Command::Step { account: till.drawer.clone(), step };
-                    return Request { who: self.stage.admin.clone(), key: None, dry_run: false, command: step };
+                    return Request {
+                        who: self.stage.admin.clone(),
+                        key: None,
+                        dry_run: false,
+                        seen: None,
+                        command: step,
+                    };
                 }
                 (self.stage.changing.id.clone(), step, self.stage.changing.owner.clone())
             }
         };
         let who = if self.random.one_in(4) { owner } else { self.stage.admin.clone() };
         let key = self.random.one_in(2).then(|| self.key());
-        self.keep(Request { who, key, dry_run: false, command: Command::Step { account, step } })
+        self.keep(Request { who, key, dry_run: false, seen: None, command: Command::Step { account, step } })
     }
 
     /// Posts, voids and reversals, of what was made and of what was not.
     fn settle(&mut self) -> Request {
         let holds = self.features.holds && (!self.features.reversals || self.random.one_in(2));
         let known = if holds { &mut self.pending } else { &mut self.posted };
-        let Some((who, of)) = self.random.pick(known.make_contiguous()).cloned() else { return self.single() };
+        let looked = self.looked.take();
+        let looked = looked.filter(|(_, of)| self.random.one_in(2) && known.iter().any(|(_, id)| id == of));
+        let Some((who, of)) = looked.or_else(|| self.random.pick(known.make_contiguous()).cloned()) else {
+            return self.single();
+        };
         let who = match self.random.below(8) {
             0 => self.payer(),
             1..3 => self.stage.treasurer.clone(),
             _ => who,
         };
         let of = if self.random.one_in(30) { self.stage.nobodys.clone() } else { of };
+        if self.random.one_in(4) {
+            self.looked = Some((who.clone(), of.clone()));
+            let command = Command::Look { transfer: of };
+            return Request { who, key: None, dry_run: false, seen: None, command };
+        }
+        let seen = self.seen.get(&of).cloned().filter(|_| self.random.one_in(2));
+        let nothing = || Seen { tag: "\"nothing\"".to_owned(), status: String::new(), remaining: None };
+        let seen = seen.or_else(|| self.random.one_in(20).then(nothing));
         let amount = match self.random.below(6) {
             0 => None,
             1 => Some(0),
@@ -285,6 +314,6 @@ impl Generator {
         };
         let dry_run = self.random.one_in(4);
         let key = (!dry_run || self.random.one_in(2)).then(|| self.key());
-        self.tried_or_kept(Request { who, key, dry_run, command })
+        self.tried_or_kept(Request { who, key, dry_run, seen, command })
     }
 }

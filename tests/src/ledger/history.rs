@@ -73,6 +73,15 @@ pub enum Answer {
     },
     /// The account is where it was to go.
     Stepped,
+    /// A transfer as it stands.
+    Looked {
+        /// What it is by now.
+        status: String,
+        /// What remains of it.
+        remaining: Option<i64>,
+        /// Its entity tag.
+        tag: String,
+    },
     /// A balance.
     Balance {
         /// In minor units.
@@ -106,6 +115,8 @@ pub enum Verdict {
     Would(Sketch),
     /// The exchange is made, or would be.
     Exchanged(Worth),
+    /// The transfer's status, and what remains of it.
+    Looked(String, Option<i64>),
     /// The balance.
     Balance(i64),
     /// A batch, item by item.
@@ -124,6 +135,7 @@ impl Answer {
             Self::Made { .. } | Self::Stepped => Verdict::Done,
             Self::Would(sketch) => Verdict::Would(sketch.clone()),
             Self::Exchanged { worth, .. } => Verdict::Exchanged(worth.clone()),
+            Self::Looked { status, remaining, .. } => Verdict::Looked(status.clone(), *remaining),
             Self::Balance { balance, .. } => Verdict::Balance(*balance),
             Self::Each { items } => Verdict::Each(items.iter().map(|item| item.as_ref().err().cloned()).collect()),
             Self::Linked { codes } => Verdict::Linked(codes.clone()),
@@ -140,6 +152,7 @@ impl Answer {
             Self::Exchanged { ids: None, .. }
             | Self::Would(_)
             | Self::Stepped
+            | Self::Looked { .. }
             | Self::Balance { .. }
             | Self::Linked { .. }
             | Self::Refused { .. } => (None, [].as_slice()),
@@ -155,6 +168,7 @@ impl Answer {
 }
 
 /// What happened.
+#[expect(clippy::large_enum_variant, reason = "half of them are the large ones")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum What {
@@ -205,6 +219,9 @@ pub struct Event {
 pub struct History {
     /// The wall clock when it began, in microseconds since the epoch.
     pub began: i64,
+    /// Whether somebody between the clients and the ledger asks again by themselves: then a first answer may be told as a
+    /// replay.
+    pub mediated: bool,
     /// In the order in which they were written down.
     pub events: Vec<Event>,
 }
@@ -215,7 +232,7 @@ impl History {
     /// # Errors
     /// When `to` takes no more.
     pub fn write(&self, mut to: impl Write) -> io::Result<()> {
-        writeln!(to, "{}", serde_json::json!({"began": self.began}))?;
+        writeln!(to, "{}", serde_json::json!({"began": self.began, "mediated": self.mediated}))?;
         self.events.iter().try_for_each(|event| writeln!(to, "{}", serde_json::to_string(event)?))
     }
 
@@ -227,12 +244,13 @@ impl History {
         #[derive(Deserialize)]
         struct Head {
             began: i64,
+            mediated: bool,
         }
         let mut lines = from.lines();
         let head = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
-        let Head { began } = serde_json::from_str(&head)?;
+        let Head { began, mediated } = serde_json::from_str(&head)?;
         let events = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<_>>()?;
-        Ok(Self { began, events })
+        Ok(Self { began, mediated, events })
     }
 
     /// The wall clock at an instant of the history, in microseconds since the epoch.
@@ -247,6 +265,7 @@ impl History {
 pub struct Recorder {
     start: Instant,
     began: i64,
+    mediated: bool,
     next: AtomicU64,
     events: Mutex<Vec<Event>>,
 }
@@ -255,7 +274,13 @@ impl Recorder {
     /// Begins at `now`, in microseconds since the epoch.
     #[must_use]
     pub fn begin(now: i64) -> Self {
-        Self { start: Instant::now(), began: now, next: AtomicU64::new(1), events: Mutex::default() }
+        Self { start: Instant::now(), began: now, mediated: false, next: AtomicU64::new(1), events: Mutex::default() }
+    }
+
+    /// The same of clients behind somebody who asks again by themselves.
+    #[must_use]
+    pub fn mediated(self) -> Self {
+        Self { mediated: true, ..self }
     }
 
     /// An attempt begins; its number.
@@ -276,7 +301,7 @@ impl Recorder {
     /// Everything so far.
     #[must_use]
     pub fn history(&self) -> History {
-        History { began: self.began, events: self.events.lock().clone() }
+        History { began: self.began, mediated: self.mediated, events: self.events.lock().clone() }
     }
 
     /// How many attempts have ended with an answer.

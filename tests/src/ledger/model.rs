@@ -225,6 +225,13 @@ impl Ledger {
         whole - self.children(number).map(gone).sum::<i128>()
     }
 
+    /// What was posted of a hold.
+    #[must_use]
+    pub fn posted(&self, number: usize) -> i128 {
+        let posts = self.children(number).filter(|child| matches!(child.kind, Kind::Posting { .. }));
+        posts.map(|post| post.amount).sum()
+    }
+
     /// What was given back of a transfer.
     #[must_use]
     pub fn reversed(&self, number: usize) -> i128 {

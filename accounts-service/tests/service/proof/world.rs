@@ -201,7 +201,7 @@ impl Copy {
             // Whoever was the last to leave writes the log into the file, and takes it away when all of it is there.
             let since = std::time::Instant::now();
             while std::path::Path::new(&format!("{file}-wal")).exists() && since.elapsed() < Duration::from_secs(5) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
             for end in ["", "-wal", "-shm"] {
                 let from = format!("{file}{end}");

@@ -149,6 +149,7 @@ fn names(request: &Request) -> Vec<&str> {
         | Command::Exchange(_)
         | Command::SetRate(_)
         | Command::Step { .. }
+        | Command::Look { .. }
         | Command::Balance { .. } => Vec::new(),
     }
 }
@@ -163,6 +164,7 @@ fn bears_names(request: &Request, made: &Made) -> bool {
         | Command::Exchange(_)
         | Command::SetRate(_)
         | Command::Step { .. }
+        | Command::Look { .. }
         | Command::Balance { .. } => false,
     }
 }
@@ -205,6 +207,7 @@ fn could_settle(command: &Command, made: &Made) -> bool {
         | Command::Exchange(_)
         | Command::SetRate(_)
         | Command::Step { .. }
+        | Command::Look { .. }
         | Command::Balance { .. } => false,
     }
 }
@@ -248,6 +251,7 @@ fn told(op: &Op<'_>, own: &[(usize, &Row)]) -> Vec<Violation> {
         | Answer::Exchanged { ids: None, .. }
         | Answer::Would(_)
         | Answer::Stepped
+        | Answer::Looked { .. }
         | Answer::Balance { .. }
         | Answer::Linked { .. }
         | Answer::Refused { .. } => Vec::new(),
@@ -283,6 +287,7 @@ fn asked(request: &Request, own: &[(usize, &Row)]) -> Vec<Violation> {
             | Command::Exchange(_)
             | Command::SetRate(_)
             | Command::Step { .. }
+            | Command::Look { .. }
             | Command::Balance { .. } => None,
         };
         if order.is_some_and(|order| !is_as_ordered(order, made)) || made.by != request.who.user {

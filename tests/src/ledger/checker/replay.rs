@@ -126,7 +126,7 @@ impl<'a> Replay<'a> {
             }
             Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => self.settling(row, made, op),
             Command::Exchange(_) => return self.exchange(at, number),
-            Command::SetRate(_) | Command::Step { .. } | Command::Balance { .. } => {
+            Command::SetRate(_) | Command::Step { .. } | Command::Look { .. } | Command::Balance { .. } => {
                 self.enter(row, made, blind(&self.ledger, made, row.at));
             }
         }
@@ -217,6 +217,7 @@ impl<'a> Replay<'a> {
             | Command::Reverse { .. }
             | Command::Exchange(_)
             | Command::SetRate(_)
+            | Command::Look { .. }
             | Command::Balance { .. } => false,
         });
         if !asked {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
-use super::Door;
+use super::{Door, Raw};
 use crate::ledger::command::{Caller, Command, NewRate, Order, Request, Step};
 use crate::ledger::generator::{Market, Place, Stage, Till};
 use crate::ledger::model::MOST;
@@ -69,7 +69,7 @@ pub async fn set(door: &Door, cast: &Cast, accounts: usize) -> Stage {
     // From an account of its own: this is also the most that one may owe.
     door.pay(treasurer, Order::usd(&depth, &full.id, i64::try_from(MOST).expect("2^53 - 1"))).await;
     let close = Command::Step { account: closed.id.clone(), step: Step::Close };
-    door.must(&Request { who: admin.clone(), key: None, dry_run: false, command: close }).await;
+    door.must(&Request { who: admin.clone(), key: None, dry_run: false, seen: None, command: close }).await;
     door.operate(admin, ("PATCH", &format!("/accounts/{}", capped.id)), json!({"ceiling": 0})).await;
     let market = open_market(door, cast).await;
     let (amount, count) = LIMIT;
@@ -119,7 +119,7 @@ async fn open_market(door: &Door, Cast { customers, treasurer, .. }: &Cast) -> M
             valid_until: lasts.map(|lasts| opened + lasts),
         };
         let command = Command::SetRate(new);
-        door.must(&Request { who: treasurer.clone(), key: None, dry_run: false, command }).await;
+        door.must(&Request { who: treasurer.clone(), key: None, dry_run: false, seen: None, command }).await;
     }
     Market { foreign, tills, opened }
 }
@@ -128,27 +128,28 @@ impl Door {
     /// Opens an account of `who`'s.
     async fn open(&self, who: &Caller, currency: &str, kind: &str) -> Place {
         let body = json!({"name": "Account", "currency": currency, "kind": kind});
-        let answer = self.call(who, ("POST", "/accounts"), None, Some(body)).await;
-        let (status, _, bytes) = answer.unwrap_or_else(|error| panic!("no account: {error}"));
-        let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let answer = self.call(who, ("POST", "/accounts"), &[], Some(body)).await;
+        let Raw { status, body, .. } = answer.unwrap_or_else(|error| panic!("no account: {error}"));
+        let json: Value = serde_json::from_slice(&body).unwrap_or_default();
         assert_eq!(status, 201, "{json}");
         Place { id: json["id"].as_str().expect("an id").to_owned(), owner: who.clone() }
     }
 
     async fn operate(&self, who: &Caller, call: (&str, &str), body: Value) {
-        let answer = self.call(who, call, None, Some(body)).await;
-        let (status, _, body) = answer.unwrap_or_else(|error| panic!("{call:?}: {error}"));
+        let answer = self.call(who, call, &[], Some(body)).await;
+        let Raw { status, body, .. } = answer.unwrap_or_else(|error| panic!("{call:?}: {error}"));
         assert_eq!(status, 200, "{call:?}: {}", String::from_utf8_lossy(&body));
     }
 
     async fn pay(&self, who: &Caller, order: Order) {
         let key = Some(format!("fund-{}", order.credit));
-        self.must(&Request { who: who.clone(), key, dry_run: false, command: Command::Transfer(order) }).await;
+        self.must(&Request { who: who.clone(), key, dry_run: false, seen: None, command: Command::Transfer(order) })
+            .await;
     }
 
     async fn must(&self, request: &Request) {
         let answer = self.send(request).await;
-        let (status, _, body) = answer.unwrap_or_else(|error| panic!("{request:?}: {error}"));
+        let Raw { status, body, .. } = answer.unwrap_or_else(|error| panic!("{request:?}: {error}"));
         assert!(status < 300, "{request:?}: {status} {}", String::from_utf8_lossy(&body));
     }
 }

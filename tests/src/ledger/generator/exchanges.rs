@@ -111,7 +111,7 @@ impl Generator {
             _ => {}
         }
         let key = self.random.one_in(2).then(|| self.key());
-        self.keep(Request { who, key, dry_run: false, command: Command::SetRate(rate) })
+        self.keep(Request { who, key, dry_run: false, seen: None, command: Command::SetRate(rate) })
     }
 
     /// A rate between two currencies that are neighbours in a circle; between others there is never any.

@@ -6,7 +6,7 @@ use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step}
 use crate::ledger::history::{Ended, Sketch, Verdict};
 
 /// Refusals that rest on what is stored: they are kept under the key.
-const DECIDED: [&str; 24] = [
+const DECIDED: [&str; 25] = [
     "debit_account_not_found",
     "credit_account_not_found",
     "currency_mismatch",
@@ -31,6 +31,7 @@ const DECIDED: [&str; 24] = [
     "exchange_rate_changed",
     "exchange_amount_unpayable",
     "exchange_with_rate_account",
+    "stale_precondition",
 ];
 
 /// Whether a refusal rests on what is stored.
@@ -51,7 +52,7 @@ pub fn is_frozen(request: &Request, verdict: &Verdict) -> bool {
     }
     match verdict {
         Verdict::Done | Verdict::Exchanged(_) | Verdict::Each(_) => true,
-        Verdict::Would(_) | Verdict::Balance(_) => false,
+        Verdict::Would(_) | Verdict::Looked(..) | Verdict::Balance(_) => false,
         Verdict::Linked(codes) => codes.iter().all(|code| is_decided(code)),
         Verdict::Refused(code) => is_decided(code),
     }
@@ -72,6 +73,7 @@ pub fn shape(request: &Request) -> Option<&'static str> {
         | Command::Void { .. }
         | Command::Reverse { .. }
         | Command::Step { .. }
+        | Command::Look { .. }
         | Command::Balance { .. } => None,
     }
 }
@@ -100,6 +102,10 @@ impl Ledger {
                 Some(found) => Verdict::Balance(i64::try_from(found.balance).unwrap_or(i64::MAX)),
                 None => Verdict::Refused("not_found".to_owned()),
             },
+            Command::Look { transfer } => match self.look(who, transfer, now) {
+                Some((status, remaining)) => Verdict::Looked(status.to_owned(), remaining),
+                None => Verdict::Refused("not_found".to_owned()),
+            },
             Command::Step { account, step } => refused(self.step(who, account, *step, now)),
             Command::Transfer(order) => {
                 let code = self.order(who, order, now, strict);
@@ -111,7 +117,7 @@ impl Ledger {
             },
             Command::SetRate(new) => refused(self.rate_refusal(who, new, now)),
             Command::Post { .. } | Command::Void { .. } | Command::Reverse { .. } => {
-                let code = self.settlement(who, &request.command, now);
+                let code = self.settlement(request, now);
                 self.done(request, code, || self.settling(who, &request.command, String::new(), now))
             }
         }
@@ -152,8 +158,9 @@ impl Ledger {
         order.spoiled.map(|spoiled| spoiled.code()).or_else(|| self.order(who, order, now, strict))
     }
 
-    fn settlement(&self, who: &Caller, command: &Command, now: i64) -> Option<&'static str> {
-        let case = |of, amount| Settled { ledger: self, who, of, amount, now };
+    fn settlement(&self, request: &Request, now: i64) -> Option<&'static str> {
+        let Request { who, seen, command, .. } = request;
+        let case = |of, amount| Settled { ledger: self, who, of, amount, seen: seen.as_ref(), now };
         match command {
             Command::Post { of, amount, .. } => case(of, *amount).refusal(POST),
             Command::Void { of } => case(of, None).refusal(VOID),
@@ -163,8 +170,14 @@ impl Ledger {
             | Command::Exchange(_)
             | Command::SetRate(_)
             | Command::Step { .. }
+            | Command::Look { .. }
             | Command::Balance { .. } => None,
         }
+    }
+
+    /// How a transfer stands: its status by now, and what is still held of it or can still be given back.
+    fn look(&self, who: &Caller, of: &str, now: i64) -> Option<(&'static str, Option<i64>)> {
+        Settled { ledger: self, who, of, amount: None, seen: None, now }.look()
     }
 
     fn visible(&self, who: &Caller, account: &str) -> Option<&super::Account> {
@@ -227,7 +240,7 @@ impl Ledger {
     /// The transfer that settles or reverses another one, if there is such a one.
     #[must_use]
     pub fn settling(&self, who: &Caller, command: &Command, id: String, at: i64) -> Option<Transfer> {
-        let case = |of, amount| Settled { ledger: self, who, of, amount, now: at };
+        let case = |of, amount| Settled { ledger: self, who, of, amount, seen: None, now: at };
         let number = |of: &str| self.transfer(of).map(|(number, _)| number);
         let (wish, kind, turned) = match command {
             Command::Post { of, amount, release } => {
@@ -242,6 +255,7 @@ impl Ledger {
             | Command::Exchange(_)
             | Command::SetRate(_)
             | Command::Step { .. }
+            | Command::Look { .. }
             | Command::Balance { .. } => return None,
         };
         let (_, original) = self.transfer(wish.of)?;

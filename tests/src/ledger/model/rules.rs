@@ -1,7 +1,7 @@
 //! The order of checks, as lists: the first rule that holds is the answer.
 
 use super::{Account, Kind, Ledger, MOST, Status, Transfer};
-use crate::ledger::command::{Bounds, Caller, Order};
+use crate::ledger::command::{Bounds, Caller, Order, Seen};
 
 /// A code, and when it is the answer to an order.
 type OnOrder = (&'static str, fn(&Ordered<'_>) -> bool);
@@ -104,6 +104,8 @@ pub(super) struct Settled<'a> {
     pub who: &'a Caller,
     pub of: &'a str,
     pub amount: Option<i64>,
+    /// As what its caller has seen the transfer, if they say.
+    pub seen: Option<&'a Seen>,
     pub now: i64,
 }
 
@@ -112,6 +114,7 @@ pub(super) const POST: &[OnTransfer] = &[
     ("amount_out_of_range", |case| case.amount.is_some_and(out_of_range)),
     ("not_found", |case| !case.is_readable()),
     ("forbidden", |case| !(case.who.role.treasury() || case.owns(|hold| &hold.debit))),
+    ("stale_precondition", |case| case.is_stale()),
     ("transfer_not_pending", |case| !case.is_open()),
     ("transfer_expired", |case| case.is_lapsed()),
     ("amount_exceeds_pending", |case| case.wanted() > case.left()),
@@ -128,6 +131,7 @@ pub(super) const VOID: &[OnTransfer] = &[
     ("forbidden", |case| {
         !(case.who.role.treasury() || case.owns(|hold| &hold.debit) || case.owns(|hold| &hold.credit))
     }),
+    ("stale_precondition", |case| case.is_stale()),
     ("transfer_not_pending", |case| !case.is_open()),
     ("transfer_expired", |case| case.is_lapsed()),
 ];
@@ -137,6 +141,7 @@ pub(super) const REVERSE: &[OnTransfer] = &[
     ("amount_out_of_range", |case| case.amount.is_some_and(out_of_range)),
     ("not_found", |case| !case.is_readable()),
     ("forbidden", |case| !(case.who.role.treasury() || case.owns(|paid| &paid.credit))),
+    ("stale_precondition", |case| case.is_stale()),
     ("transfer_not_posted", |case| {
         !case.transfer().is_some_and(|(_, paid)| matches!(paid.kind, Kind::Posted | Kind::Posting { .. }))
     }),
@@ -175,6 +180,29 @@ impl<'a> Settled<'a> {
         let owns = |which: fn(&Transfer) -> &String| self.side(which).is_some_and(|it| it.owner == self.who.user);
         self.transfer().is_some()
             && (self.who.role.reads_all() || owns(|transfer| &transfer.debit) || owns(|transfer| &transfer.credit))
+    }
+
+    /// Its status by now, and what is still held of it or can still be given back; none to whoever may not read it.
+    pub(super) fn look(&self) -> Option<(&'static str, Option<i64>)> {
+        let (number, transfer) = self.transfer().filter(|_| self.is_readable())?;
+        let status = match transfer.kind {
+            Kind::Pending { .. } if self.is_open() && !self.is_lapsed() => "pending",
+            // Whatever was posted of it makes it posted, however the rest ended.
+            Kind::Pending { .. } if self.ledger.posted(number) > 0 => "posted",
+            Kind::Pending { .. } if self.is_open() => "expired",
+            Kind::Pending { .. } | Kind::Voiding { .. } => "voided",
+            Kind::Posted | Kind::Posting { .. } | Kind::Reversal { .. } => "posted",
+        };
+        let remaining = match transfer.kind {
+            Kind::Pending { .. } if status != "pending" => Some(0),
+            Kind::Pending { .. } | Kind::Posted | Kind::Posting { .. } => i64::try_from(self.left()).ok(),
+            Kind::Voiding { .. } | Kind::Reversal { .. } => None,
+        };
+        Some((status, remaining))
+    }
+
+    fn is_stale(&self) -> bool {
+        self.seen.is_some_and(|seen| self.look() != Some((seen.status.as_str(), seen.remaining)))
     }
 
     /// Something of it was never settled.

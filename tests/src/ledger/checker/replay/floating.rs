@@ -71,7 +71,9 @@ fn leaves_no_row(scene: &Scene<'_>, number: usize) -> bool {
     let (Some(end), None) = (&op.end, scene.windows.span(number)) else { return false };
     match &end.answer {
         Answer::Exchanged { ids, .. } => ids.is_none(),
-        Answer::Would(_) | Answer::Stepped | Answer::Balance { .. } | Answer::Linked { .. } => true,
+        Answer::Would(_) | Answer::Stepped | Answer::Looked { .. } | Answer::Balance { .. } | Answer::Linked { .. } => {
+            true
+        }
         Answer::Refused { code } => code != "idempotency_key_reused",
         Answer::Each { items } => op.request.only_asks() || items.iter().all(Result::is_err),
         Answer::Made { .. } => false,
