@@ -39,6 +39,36 @@ fn whoever_opens_a_month_at_once_opens_it_once() {
     });
 }
 
+/// One that may do nothing itself, and sets the role that may.
+#[test]
+fn whoever_writes_in_a_role_that_they_set_opens_months() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let mut db = PgConnection::connect(&stack.url).await.unwrap();
+        let (writer, login) =
+            (format!("writer_{}", Uuid::new_v4().simple()), format!("login_{}", Uuid::new_v4().simple()));
+        let month = newest(&mut db).await + 3;
+        for sql in [
+            format!("CREATE ROLE {writer}"),
+            format!("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {writer}"),
+            format!("CREATE ROLE {login} LOGIN NOINHERIT IN ROLE {writer}"),
+        ] {
+            db.execute(AssertSqlSafe(sql)).await.unwrap();
+        }
+        let (scheme, rest) = stack.url.split_once("://").unwrap();
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let mut other = PgConnection::connect(&format!("{scheme}://{login}@{place}")).await.unwrap();
+        let open = || sqlx::query_scalar("SELECT open_month($1)").bind(month);
+        let refused: Result<bool, sqlx::Error> = open().fetch_one(&mut other).await;
+        assert!(refused.unwrap_err().to_string().contains("who may write transfers"));
+        other.execute(AssertSqlSafe(format!("SET ROLE {writer}"))).await.unwrap();
+        assert!(open().fetch_one(&mut other).await.unwrap());
+        other.close().await.unwrap();
+        for sql in [format!("DROP ROLE {login}"), format!("DROP OWNED BY {writer}"), format!("DROP ROLE {writer}")] {
+            db.execute(AssertSqlSafe(sql)).await.unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_months_rows_are_written_once_in_its_own_table_too() {
     run(Which::Postgres, async |stack: Rc<Stack>| {
