@@ -75,6 +75,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000011_pause", "pause"),
     step!("m2026_11_22_000012_opened", "opened"),
     step!("m2026_11_22_000013_parts", "parts"),
+    step!("m2026_11_22_000014_seek", "seek"),
 ];
 
 impl MigrationName for Step {

@@ -5,6 +5,7 @@ use shared::clock;
 use shared::domain::AccountId;
 use utoipa::ToSchema;
 
+use super::place::Standing;
 use crate::accounts::AccountBody;
 
 /// What an account had at an instant. Amounts are minor units: divide by ten to the `exponent` for people.
@@ -36,11 +37,11 @@ impl BalanceBody {
     /// The present one of an account with so many entries, looked at `at`.
     pub(super) fn now(account: AccountBody, seq: i64, at: i64) -> Self {
         let (held, available, balance) = (Some(account.held), Some(account.available), account.balance);
-        Self { held, available, ..Self::then(account, (seq, balance), at) }
+        Self { held, available, ..Self::then(account, Standing { seq, balance }, at) }
     }
 
     /// That with an account's entry number `seq`, its last one `at`.
-    pub(super) fn then(account: AccountBody, (seq, balance): (i64, i64), at: i64) -> Self {
+    pub(super) fn then(account: AccountBody, Standing { seq, balance }: Standing, at: i64) -> Self {
         Self {
             account_id: account.id,
             at: clock::rfc3339(clock::from_micros(at)),

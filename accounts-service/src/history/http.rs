@@ -8,8 +8,7 @@ use shared::http::{Id, QueryPairs};
 use shared::problem::Problem;
 
 use super::balance::BalanceBody;
-use super::place::seq_at;
-use super::window::balance_after;
+use super::place::standing_at;
 use crate::accounts::{self, AccountBody};
 use crate::app::App;
 use crate::db;
@@ -42,9 +41,8 @@ pub async fn balance(
         None => BalanceBody::now(account, seq, now),
         Some(at) => {
             let position = app.history.position_at(at).await.map_err(|error| error.problem("at"))?;
-            let seq = seq_at(&app.db, id, position).await.map_err(db::problem)?;
-            let balance = balance_after(&app.db, id, seq).await.map_err(db::problem)?;
-            BalanceBody::then(account, (seq, balance), at)
+            let standing = standing_at(&app.db, id, position).await.map_err(db::problem)?;
+            BalanceBody::then(account, standing, at)
         }
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))

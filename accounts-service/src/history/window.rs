@@ -1,13 +1,12 @@
 //! What happened on an account between two instants: from the balance before the first entry to that of the last.
 
 use sea_orm::prelude::Uuid;
-use sea_orm::{DbErr, EntityTrait, FromQueryResult, Statement};
+use sea_orm::{DbErr, FromQueryResult, Statement};
 use shared::domain::AccountId;
 
-use super::place::seq_at;
+use super::place::standing_at;
 use super::{History, Unanswered};
 use crate::db::Database;
-use crate::db::entity::entry;
 
 const LINES: &str = "SELECT e.seq, e.amount, e.balance_after, e.posted_at, e.position, e.transfer_id, \
                      CASE WHEN t.debit_account_id = e.account_id THEN t.credit_account_id \
@@ -68,11 +67,9 @@ impl History {
         let from = from.min(to);
         let last = self.position_at(to.saturating_sub(1)).await?;
         let before = self.position_at(from.saturating_sub(1)).await?;
-        let before = seq_at(&self.db, account, before).await?;
-        let last = seq_at(&self.db, account, last).await?;
-        let opening = balance_after(&self.db, account, before).await?;
-        let closing = if last == before { opening } else { balance_after(&self.db, account, last).await? };
-        Ok(Window { account, before, last, opening, closing })
+        let before = standing_at(&self.db, account, before).await?;
+        let last = standing_at(&self.db, account, last).await?;
+        Ok(Window { account, before: before.seq, last: last.seq, opening: before.balance, closing: last.balance })
     }
 }
 
@@ -91,13 +88,4 @@ impl Window {
         let statement = Statement::from_sql_and_values(db.pool.get_database_backend(), LINES, values);
         Line::find_by_statement(statement).all(&db.pool).await
     }
-}
-
-/// An account's balance with its entry number `seq`; 0 with none.
-pub(super) async fn balance_after(db: &Database, account: AccountId, seq: i64) -> Result<i64, DbErr> {
-    if seq == 0 {
-        return Ok(0);
-    }
-    let row = entry::Entity::find_by_id((account.as_uuid(), seq)).one(&db.pool).await?;
-    row.map(|row| row.balance_after).ok_or_else(|| DbErr::RecordNotFound(format!("entry {seq} of {account}")))
 }

@@ -138,6 +138,26 @@ fn the_seq_at_a_position_is_the_one_that_counting_finds() {
 }
 
 #[test]
+fn the_seq_at_a_position_is_found_however_unevenly_entries_lie() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let mut db = PgConnection::connect(&stack.url).await.unwrap();
+        let base = i64::from(newest(&mut db).await) << 40;
+        let spread = ["n", "n * n * n", "n / 100 * 1000000 + n", "2000000000 - (1300 - n) * (1300 - n)", "1 << (n / 45)::int"];
+        for (spread, account) in spread.iter().map(|spread| (spread, Uuid::new_v4())) {
+            let fill = format!(
+                "INSERT INTO entries (account_id, seq, position, transfer_id, amount, balance_after, posted_at) \
+                 SELECT $1, n, $2 + n + ({spread}), $1, 1, n, 0 FROM generate_series(1, 1250::bigint) AS n"
+            );
+            sqlx::query(AssertSqlSafe(fill)).bind(account).bind(base).execute(&mut db).await.unwrap();
+            let astray = "SELECT count(*) FROM entries e WHERE account_id = $1 \
+                          AND (seq_at($1, position), seq_at($1, position - 1)) IS DISTINCT FROM (seq, seq - 1)";
+            let astray: i64 = sqlx::query_scalar(astray).bind(account).fetch_one(&mut db).await.unwrap();
+            assert_eq!(astray, 0, "{spread}");
+        }
+    });
+}
+
+#[test]
 fn what_was_posted_before_months_is_still_there_and_goes_on() {
     on_database(Which::Sqlite, goes_on);
     on_database(Which::Postgres, goes_on);
