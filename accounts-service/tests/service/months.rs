@@ -142,7 +142,8 @@ fn the_seq_at_a_position_is_found_however_unevenly_entries_lie() {
     run(Which::Postgres, async |stack: Rc<Stack>| {
         let mut db = PgConnection::connect(&stack.url).await.unwrap();
         let base = i64::from(newest(&mut db).await) << 40;
-        let spread = ["n", "n * n * n", "n / 100 * 1000000 + n", "2000000000 - (1300 - n) * (1300 - n)", "1 << (n / 45)::int"];
+        let spread =
+            ["n", "n * n * n", "n / 100 * 1000000 + n", "2000000000 - (1300 - n) * (1300 - n)", "1 << (n / 45)::int"];
         for (spread, account) in spread.iter().map(|spread| (spread, Uuid::new_v4())) {
             let fill = format!(
                 "INSERT INTO entries (account_id, seq, position, transfer_id, amount, balance_after, posted_at) \
