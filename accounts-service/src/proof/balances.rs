@@ -58,8 +58,8 @@ pub async fn check_all(
             *sums.entry(account.currency.clone()).or_default() += i128::from(account.balance);
             check_held(&account, findings);
             match folds.remove(&account.id) {
-                Some(fold) => check_fold(&account, fold, findings),
-                None if whole => check_fold(&account, Fold { seq: 0, balance: 0, currency: None }, findings),
+                Some(fold) => check_fold(&account, fold, whole, findings),
+                None if whole => check_fold(&account, Fold { seq: 0, balance: 0, currency: None }, whole, findings),
                 None => {}
             }
         })
@@ -84,8 +84,8 @@ pub fn check_held(account: &Recorded, findings: &mut Findings) {
     });
 }
 
-/// Its balance is that after its last entry.
-pub fn check_fold(account: &Recorded, fold: Fold, findings: &mut Findings) {
+/// Its balance is that after its last entry. `whole`: what was folded are all of its entries.
+pub fn check_fold(account: &Recorded, fold: Fold, whole: bool, findings: &mut Findings) {
     let place = Place::default().of(account.id);
     let same = (account.balance, account.seq) == (fold.balance, fold.seq);
     let off = i128::from(account.balance) - i128::from(fold.balance);
@@ -96,7 +96,9 @@ pub fn check_fold(account: &Recorded, fold: Fold, findings: &mut Findings) {
         )
     });
     let own = fold.currency.is_none_or(|code| code == account.currency.as_bytes());
-    findings.check(Invariant::CurrencySums, &place, own, || "its transfers are in another currency".to_owned());
+    findings.check_part(Invariant::CurrencySums, &place, (own, whole), || {
+        "its transfers are in another currency".to_owned()
+    });
 }
 
 /// The balances of each currency add up to nothing.

@@ -108,6 +108,19 @@ pub async fn check_some(snapshot: &Snapshot, places: (i64, i64), findings: &mut 
     Ok(())
 }
 
+/// These, wherever they are.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn check_these(snapshot: &Snapshot, ids: &[Uuid], findings: &mut Findings) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let list = (1..=ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+    let values = ids.iter().map(|id| Value::from(*id)).collect();
+    snapshot.each(&format!("{WHOLE} WHERE x.id IN ({list})"), values, |row: Exchange| row.judge(findings)).await
+}
+
 impl Exchange {
     fn judge(&self, findings: &mut Findings) {
         // Its batch is that of its transfers; its own position is that of its event, behind them.

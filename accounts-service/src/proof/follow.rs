@@ -61,22 +61,18 @@ pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mu
     let head = head(snapshot).await?;
     let start = from(watch, &head, findings);
     check_beyond(snapshot, &head, findings).await?;
-    let mut way = Way::new(start, rows);
-    std::mem::swap(&mut way.walk.findings, findings);
-    let gone = way.go(snapshot, &head).await;
-    if gone.is_ok() {
-        way.walk.finish();
-    }
-    std::mem::swap(&mut way.walk.findings, findings);
-    let ends = gone?;
-    let Way { walk, mut ties, to, .. } = way;
+    let mut way = Way::new(Lent::new(start, findings), rows);
+    let ends = way.go(snapshot, &head).await?;
+    let Way { mut lent, mut ties, to, .. } = way;
+    let walk = &mut lent.walk;
+    walk.finish();
     ties.named.sort_unstable();
     ties.named.dedup();
     ties.since = walk.formats.last().filter(|(_, format)| *format > 1).map(|(since, _)| *since);
     if ends {
-        at_the_end(&head, &walk.chain, findings);
+        at_the_end(&head, &walk.chain, &mut walk.findings);
     }
-    let chain = Chain { last: walk.position.min(to), ..walk.chain };
+    let chain = Chain { last: walk.position.min(to), ..walk.chain.clone() };
     Ok(Followed { chain, ties, behind: !ends })
 }
 
@@ -142,9 +138,29 @@ async fn check_page(
     }
 }
 
-/// A round's way along the order of commit, page by page: of a page nothing is kept but what it names.
-struct Way {
+/// A walk that finds for somebody: what it has found is theirs, also when it is dropped on its way, as by a deadline.
+struct Lent<'a> {
     walk: Walk,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Lent<'a> {
+    fn new(start: Start, findings: &'a mut Findings) -> Self {
+        let mut walk = Walk::new(start, usize::MAX);
+        std::mem::swap(&mut walk.findings, findings);
+        Self { walk, findings }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(&mut self.walk.findings, self.findings);
+    }
+}
+
+/// A round's way along the order of commit, page by page: of a page nothing is kept but what it names.
+struct Way<'a> {
+    lent: Lent<'a>,
     ties: Ties,
     /// Where the last one ended.
     to: i64,
@@ -154,10 +170,10 @@ struct Way {
     bytes: usize,
 }
 
-impl Way {
-    fn new(start: Start, rows: u32) -> Self {
-        let to = start.chain.last;
-        Self { walk: Walk::new(start, usize::MAX), ties: Ties::default(), to, batch: None, rows, bytes: BYTES }
+impl<'a> Way<'a> {
+    fn new(lent: Lent<'a>, rows: u32) -> Self {
+        let to = lent.walk.chain.last;
+        Self { lent, ties: Ties::default(), to, batch: None, rows, bytes: BYTES }
     }
 
     /// Goes as far as this round does: whether that is the end.
@@ -195,7 +211,7 @@ impl Way {
                     self.batch = Some((line.position, last));
                 }
                 self.ties.named.extend(names(&line));
-                self.walk.step(line);
+                self.lent.walk.step(line);
             })
             .await
     }
@@ -262,4 +278,20 @@ fn names(line: &Line) -> impl Iterator<Item = Uuid> + use<> {
     let transfer = line.kind == 1;
     let own = line.id.filter(|_| line.t2.as_deref() == Some("pending"));
     [own, line.u1, line.u2].into_iter().flatten().filter(move |_| transfer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_walk_has_found_is_kept_when_it_is_given_up_on_its_way() {
+        let mut findings = Findings::new(5);
+        findings.check(Invariant::Positions, &Place::at(1), false, String::new);
+        let mut way = Way::new(Lent::new(Start::beginning(), &mut findings), 1);
+        way.lent.walk.findings.check(Invariant::ChainLinks, &Place::at(2), false, String::new);
+        drop(way);
+        let places: Vec<_> = findings.kept.iter().map(|violation| violation.place.position).collect();
+        assert_eq!(places, [Some(1), Some(2)]);
+    }
 }

@@ -20,6 +20,8 @@ pub enum Part {
     Keys,
     /// Holds and reversals, whenever they were made.
     Settled,
+    /// Exchanges, whenever they were made.
+    Exchanges,
     /// All balances.
     Balances,
     /// All that rounding has taken.
@@ -28,8 +30,16 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order of a round.
-    pub const ALL: [Self; 7] =
-        [Self::Chain, Self::Ties, Self::Accounts, Self::Keys, Self::Settled, Self::Balances, Self::Remainders];
+    pub const ALL: [Self; 8] = [
+        Self::Chain,
+        Self::Ties,
+        Self::Accounts,
+        Self::Keys,
+        Self::Settled,
+        Self::Exchanges,
+        Self::Balances,
+        Self::Remainders,
+    ];
 
     /// Its name.
     #[must_use]
@@ -40,6 +50,7 @@ impl Part {
             Self::Accounts => "accounts",
             Self::Keys => "keys",
             Self::Settled => "settled",
+            Self::Exchanges => "exchanges",
             Self::Balances => "balances",
             Self::Remainders => "remainders",
         }
@@ -50,7 +61,7 @@ impl Part {
     pub fn every(self, bounds: &Bounds) -> Duration {
         match self {
             Self::Balances | Self::Remainders => bounds.sums_every,
-            Self::Chain | Self::Ties | Self::Accounts | Self::Keys | Self::Settled => bounds.every,
+            Self::Chain | Self::Ties | Self::Accounts | Self::Keys | Self::Settled | Self::Exchanges => bounds.every,
         }
     }
 }

@@ -110,12 +110,12 @@ async fn check_one(snapshot: &Snapshot, id: Uuid, piece: i64, findings: &mut Fin
         balance: last.balance_after,
         currency: fold.and_then(|fold| fold.currency),
     });
-    balances::check_fold(&account, end, findings);
+    // A piece that holds says nothing of the others.
+    let whole = low == 0 && account.seq <= piece;
+    balances::check_fold(&account, end, whole, findings);
     // A piece that should have reached further has lost what comes behind it.
     let reached = fold.map_or(low, |fold| fold.seq);
     let place = Place::default().of(id);
-    // A piece that holds says nothing of the others.
-    let whole = low == 0 && account.seq <= piece;
     let holds = reached == account.seq.min(low + piece);
     findings.check_part(Invariant::SeqDense, &place, (holds, whole), || {
         format!("its entries from {low} on end with {reached}")

@@ -16,7 +16,7 @@ use super::snapshot::Snapshot;
 use super::verify::name_batches;
 use super::walk::Chain;
 use super::watch::{self, Asks, Watch};
-use super::{keys, pieces, sums, tour};
+use super::{exchanges, keys, pieces, settled, sums, tour};
 use crate::config::Invariants;
 use crate::db::Database;
 
@@ -231,7 +231,16 @@ impl Sampler {
                 round.watch.account = pieces::check_some(&snapshot, round.watch.account, rows, findings).await?;
             }
             Part::Keys => drop(keys::check_some(&snapshot, Uuid::from_u128(rand::random()), findings).await?),
-            Part::Settled => *place = tour::check_some(&snapshot, *place, findings).await?,
+            Part::Settled => {
+                let (ids, reached) = tour::SETTLED.some(&snapshot, *place).await?;
+                settled::check_some(&snapshot, &ids, findings).await?;
+                *place = reached;
+            }
+            Part::Exchanges => {
+                let (ids, reached) = tour::EXCHANGES.some(&snapshot, *place).await?;
+                exchanges::check_these(&snapshot, &ids, findings).await?;
+                *place = reached;
+            }
             Part::Balances => {
                 sums::check_balances(&snapshot, findings).await?;
                 round.watch.sums_at = round.now;

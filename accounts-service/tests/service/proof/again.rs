@@ -65,7 +65,7 @@ fn what_was_acted_on_is_open_again_when_it_is_another_fault() {
 }
 
 #[test]
-fn a_hold_that_breaks_behind_its_back_is_found_on_its_tour() {
+fn what_was_settled_or_exchanged_and_breaks_behind_its_back_is_found_on_its_tour() {
     for which in [Which::Sqlite, Which::Postgres] {
         on_database(which, async |url| {
             make(&url).await;
@@ -76,12 +76,13 @@ fn a_hold_that_breaks_behind_its_back_is_found_on_its_tour() {
             copy.change(&[
                 "UPDATE reversals SET reversed = reversed - 1".to_owned(),
                 "UPDATE holds SET amount = amount + 1 WHERE state = 'voided'".to_owned(),
+                "UPDATE exchanges SET remainder = remainder + 1".to_owned(),
             ])
             .await;
             for _ in 0..ROUNDS {
                 look.round().await;
             }
-            for invariant in [Invariant::Holds, Invariant::Reversals] {
+            for invariant in [Invariant::Holds, Invariant::Reversals, Invariant::Exchanges] {
                 let found = look.metric(&format!("invariant_open_violations{{invariant=\"{}\"}}", invariant.word()));
                 assert!(found.unwrap() > 0, "{}", invariant.word());
             }
