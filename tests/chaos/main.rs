@@ -40,6 +40,8 @@ async fn main() -> ExitCode {
         blows: Blow::ALL.into_iter().filter(|blow| !arguments.without.contains(blow)).collect(),
         pauses: (3, 8),
         features: Features::ALL,
+        sets: 12,
+        lease: None,
     };
     tests::say(format_args!("chaos: seed {}, {} minutes", plan.seed, arguments.minutes));
     let outcome = match run(&plan).await {
