@@ -22,7 +22,7 @@ async fn whatever_breaks() {
         blows,
         pauses: (1, 2),
         features: Features::ALL,
-        sets: 3,
+        sets: 10,
         // A lease of somebody who died would outlast all of this.
         lease: Some(Duration::from_secs(1)),
     };

@@ -5,6 +5,7 @@ mod watch;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -75,55 +76,55 @@ impl Orders {
     /// When the ledger refuses.
     pub(super) async fn make(door: &Door, stage: &Stage, sets: usize) -> Self {
         let (until, at) = hours_away(Clock::system().now_micros());
-        let mut all: Vec<Standing> = Vec::with_capacity(sets * SET.len());
-        for set in 0..sets {
-            let owner = &stage.customers[set % stage.customers.len()];
-            let pot = door.open_with(stage, owner, 0).await;
-            for (number, sort) in SET.iter().enumerate() {
-                let payer = match sort.from {
-                    From::Own(money) => door.open_with(stage, owner, money).await,
-                    From::First => pot.clone(),
-                    From::Clients => of_clients(stage, set).clone(),
-                };
-                let credit = if number == 0 { &pot.id } else { &stage.places[set % 2].id };
-                let mut order = Standing {
-                    id: String::new(),
-                    name: format!("standing order {set}/{number}"),
-                    owner: payer.owner,
-                    debit: payer.id,
-                    credit: credit.clone(),
-                    amount: sort.amount,
-                    rule: sort.rule,
-                    starts_on: until.saturating_sub(sort.days.days()),
-                    most_runs: sort.most_runs,
-                    retries: sort.retries,
-                };
-                order.id = made(door, &order, &at).await;
-                all.push(order);
-            }
-        }
-        Self { all, until }
+        let all = join_all((0..sets).map(|set| make_set(door, stage, (until, &at), set))).await;
+        Self { all: all.into_iter().flatten().collect(), until }
     }
 
-    /// Puts every order back to its first date, set after set through three quarters of the time, so that there is something
-    /// to pay whenever something breaks.
+    /// Puts every order back to its first date, one after the other through all of the time, so that there is something to
+    /// pay whenever something breaks.
     pub(super) async fn release(&self, fleet: &Fleet, lasts: Duration) -> Result<(), BackendError> {
         let mut connection = fleet.connection().await?;
         sqlx::query("BEGIN").execute(&mut connection).await?;
         let now = Clock::system().now_micros();
-        let whole = i64::try_from((lasts * 3 / 4).as_micros()).unwrap_or(i64::MAX);
-        let sets = i64::try_from(self.all.len() / SET.len()).unwrap_or(i64::MAX).max(1);
-        for (set, orders) in (0..).zip(self.all.chunks(SET.len())) {
-            for order in orders {
-                let first = order.dates(self.until).first().map(Date::to_string);
-                let sql = "UPDATE standing_orders SET next_due_on = $1, next_at = $2 WHERE id = $3::uuid";
-                let back = sqlx::query(sql).bind(first).bind(now + whole / sets * set).bind(&order.id);
-                back.execute(&mut connection).await?;
-            }
+        let each = lasts / u32::try_from(self.all.len()).unwrap_or(u32::MAX).max(1);
+        for (order, number) in self.all.iter().zip(0..) {
+            let first = order.dates(self.until).first().map(Date::to_string);
+            let due = now + i64::try_from((each * number).as_micros()).unwrap_or_default();
+            let sql = "UPDATE standing_orders SET next_due_on = $1, next_at = $2 WHERE id = $3::uuid";
+            sqlx::query(sql).bind(first).bind(due).bind(&order.id).execute(&mut connection).await?;
         }
         sqlx::query("COMMIT").execute(&mut connection).await?;
         Ok(())
     }
+}
+
+async fn make_set(door: &Door, stage: &Stage, (until, at): (Date, &str), set: usize) -> Vec<Standing> {
+    let owner = &stage.customers[set % stage.customers.len()];
+    let pot = door.open_with(stage, owner, 0).await;
+    let mut all = Vec::with_capacity(SET.len());
+    for (number, sort) in SET.iter().enumerate() {
+        let payer = match sort.from {
+            From::Own(money) => door.open_with(stage, owner, money).await,
+            From::First => pot.clone(),
+            From::Clients => of_clients(stage, set).clone(),
+        };
+        let credit = if number == 0 { &pot.id } else { &stage.places[set % 2].id };
+        let mut order = Standing {
+            id: String::new(),
+            name: format!("standing order {set}/{number}"),
+            owner: payer.owner,
+            debit: payer.id,
+            credit: credit.clone(),
+            amount: sort.amount,
+            rule: sort.rule,
+            starts_on: until.saturating_sub(sort.days.days()),
+            most_runs: sort.most_runs,
+            retries: sort.retries,
+        };
+        order.id = made(door, &order, at).await;
+        all.push(order);
+    }
+    all
 }
 
 fn of_clients(stage: &Stage, set: usize) -> &Place {
