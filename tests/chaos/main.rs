@@ -8,6 +8,9 @@ use clap::Parser;
 use tests::chaos::{Blow, Outcome, Plan, run};
 use tests::ledger::Features;
 
+/// Sets of standing orders, however long it takes: enough to have some due all the while in five minutes.
+const SETS: usize = 60;
+
 /// Breaks everything beneath a ledger that is under load, and judges every answer.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -40,6 +43,8 @@ async fn main() -> ExitCode {
         blows: Blow::ALL.into_iter().filter(|blow| !arguments.without.contains(blow)).collect(),
         pauses: (3, 8),
         features: Features::ALL,
+        sets: SETS,
+        lease: None,
     };
     tests::say(format_args!("chaos: seed {}, {} minutes", plan.seed, arguments.minutes));
     let outcome = match run(&plan).await {

@@ -15,8 +15,17 @@ mod real {
 async fn whatever_breaks() {
     let blows =
         vec![Blow::KillService, Blow::LoseReply, Blow::Cut, Blow::KillRedis, Blow::LoseReply, Blow::KillPostmaster];
-    let lasts = Duration::from_secs(15);
-    let plan = Plan { seed: rand::random(), lasts, clients: 16, blows, pauses: (1, 2), features: Features::ALL };
+    let plan = Plan {
+        seed: rand::random(),
+        lasts: Duration::from_secs(15),
+        clients: 16,
+        blows,
+        pauses: (1, 2),
+        features: Features::ALL,
+        sets: 10,
+        // A lease of somebody who died would outlast all of this.
+        lease: Some(Duration::from_secs(1)),
+    };
     let outcome = run(&plan).await.expect("everything comes back");
     assert_eq!(outcome.violations(), 0, "{}", outcome.page());
     assert_eq!(outcome.void(), None, "{}", outcome.page());

@@ -6,3 +6,4 @@ mod chaos;
 mod mirror;
 mod rules;
 mod service;
+mod standing;

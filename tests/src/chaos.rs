@@ -2,6 +2,7 @@
 
 mod blows;
 mod fleet;
+mod orders;
 mod outcome;
 mod sampler;
 
@@ -12,14 +13,17 @@ use std::time::{Duration, Instant};
 use shared::clock::Clock;
 
 pub use self::blows::Blow;
+pub use self::orders::Tally;
 pub use self::outcome::Outcome;
 
 use self::fleet::Fleet;
+use self::orders::{Orders, Watch};
 use self::sampler::Sampler;
 use crate::backends::BackendError;
+use crate::ledger::checker::attempts;
 use crate::ledger::driver::{self, Door, Patience};
 use crate::ledger::generator::{Random, Stage};
-use crate::ledger::{Command, Features, Generator, Record, Recorder, Request, check, disproved};
+use crate::ledger::{Command, Features, Generator, Record, Recorder, Report, Request, check, disproved};
 
 /// What is done to the system, and for how long.
 #[derive(Debug, Clone)]
@@ -36,6 +40,11 @@ pub struct Plan {
     pub pauses: (u64, u64),
     /// What is asked.
     pub features: Features,
+    /// Sets of standing orders that come due meanwhile.
+    pub sets: usize,
+    /// After how long an order's lease counts no more, and whoever else comes by carries out the same payment; none: it runs
+    /// out by itself, after a minute.
+    pub lease: Option<Duration>,
 }
 
 /// The customers' accounts; two of them are hot.
@@ -59,10 +68,13 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
     let (cast, badge) = fleet.cast().await;
     let door = Door::new(vec![fleet.gateway()], badge, PATIENCE);
     let stage = driver::set(&door, &cast, ACCOUNTS).await;
+    let orders = Orders::make(&door, &stage, plan.sets).await;
     let opening = Record::read(fleet.ledger()).await?;
 
     let recorder = Arc::new(Recorder::begin(Clock::system().now_micros()).mediated());
     let sampler = Sampler::start(fleet.ledger());
+    orders.release(&fleet, plan.lasts).await?;
+    let watch = Watch::start(fleet.ledger(), plan.lease);
     let on = Arc::new(AtomicBool::new(true));
     let mut random = Random::new(plan.seed);
     let clients = clients(plan, &door, &recorder, &stage, (&on, &mut random));
@@ -72,15 +84,21 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
         let ended = tokio::time::timeout(DRAIN, client).await;
         ended.expect("clients come to an end when all is well").expect("the client runs");
     }
+    watch.settle(&orders).await;
     read_all(&door, &recorder, &stage).await;
     let (samples, mut wrong) = sampler.stop().await;
     wrong.extend(disproved(fleet.ledger()).await);
     let closing = Record::read(fleet.ledger()).await?;
+    let done = orders.read(fleet.ledger()).await?;
     let version = fleet.postgres_version().await?;
-    let history = recorder.history();
-    let report = check(&opening, &history, &closing);
     fleet.land().await?;
-    Ok(Outcome::of(plan, blows, (history, report), (samples, wrong), version))
+    let history = recorder.history();
+    // Whatever is asked for by nobody else is a client's: what clients did is counted without the runs of orders.
+    let checked = check(&opening, &orders.told(&history, &done), &closing);
+    let mut report = Report { attempts: attempts(&history), ..checked };
+    let (tally, found) = orders.judge(&done, &closing);
+    report.violations.extend(found);
+    Ok(Outcome::of(plan, blows, (history, report, tally), (samples, wrong), version))
 }
 
 type Client = tokio::task::JoinHandle<()>;

@@ -10,6 +10,7 @@ pub mod generator;
 pub mod history;
 pub mod model;
 pub mod record;
+pub mod standing;
 
 pub use self::checker::{Report, Violation, check};
 pub use self::command::{Caller, Command, Mode, Order, Request, Role};

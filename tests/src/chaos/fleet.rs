@@ -50,7 +50,7 @@ impl Fleet {
         let url = format!("postgres://postgres@{}/postgres?sslmode=disable", proxy.addr);
         let mut services = Vec::new();
         for _ in 0..2 {
-            let mut service = AccountsProcess::on(&url, SECRET)?;
+            let mut service = AccountsProcess::on(&url, SECRET)?.set("standing.poll", "100ms");
             service.start().await;
             services.push(service);
         }

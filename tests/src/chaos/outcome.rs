@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::Plan;
 use super::blows::{Blow, Dealt};
+use super::{Plan, Tally};
 use crate::ledger::history::What;
 use crate::ledger::{History, Report};
 
 /// What has to be done at least once, besides transfers.
 const MUST: [&str; 4] = ["exchanges", "exchange-rates", "exchanges-dry", "transfers-dry"];
+
+/// What has to come of standing orders at least once.
+const RUNS: [&str; 4] = ["posted", "declined", "skipped", "tried again"];
 
 /// Everything that a run has shown.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Outcome {
     pub history: History,
     /// What the checker says.
     pub report: Report,
+    /// Standing orders, and what came of their dates.
+    pub tally: Tally,
     /// How often the total could be read.
     pub samples: u64,
     /// Every total that was not nothing.
@@ -35,13 +40,14 @@ impl Outcome {
     pub(super) fn of(
         plan: &Plan,
         blows: Dealt,
-        (history, report): (History, Report),
+        (history, report, tally): (History, Report, Tally),
         (samples, wrong_totals): (u64, Vec<String>),
         version: String,
     ) -> Self {
         let done = history.events.iter().filter(|event| matches!(event.what, What::Ok { .. })).map(|event| event.at);
         let outage = done.clone().zip(done.skip(1)).map(|(one, next)| next - one).max().unwrap_or_default();
-        Self { plan: plan.clone(), blows, history, report, samples, wrong_totals, outage: outage / 1_000_000, version }
+        let (plan, outage) = (plan.clone(), outage / 1_000_000);
+        Self { plan, blows, history, report, tally, samples, wrong_totals, outage, version }
     }
 
     /// How many things were found that must not be.
@@ -61,6 +67,10 @@ impl Outcome {
         let done = |what: &&&str| self.report.count(what, "ok") > 0;
         if let (true, Some(never)) = (self.plan.features.exchanges, MUST.iter().find(|what| !done(what))) {
             return Some(format!("never done: {never}"));
+        }
+        let came = |what: &&&str| self.tally.runs.contains_key(**what);
+        if let (true, Some(never)) = (self.plan.sets > 0, RUNS.iter().find(|what| !came(what))) {
+            return Some(format!("no run of a standing order was ever: {never}"));
         }
         if self.samples == 0 {
             return Some("the total was never read".to_owned());
@@ -87,6 +97,8 @@ impl Outcome {
         lines.extend(self.report.attempts.iter().map(|(name, count)| format!("| {name} | {count} |")));
         let unknown = self.report.unknown.iter();
         lines.extend(unknown.map(|(name, count)| format!("| never known to its client: {name} | {count} |")));
+        lines.push(format!("| standing orders | {} |", self.tally.orders));
+        lines.extend(self.tally.runs.iter().map(|(ended, count)| format!("| runs of them {ended} | {count} |")));
         lines.extend(self.report.violations.iter().map(|violation| format!("\nVIOLATION {violation}")));
         lines.extend(self.wrong_totals.iter().map(|total| format!("\nVIOLATION total {total}")));
         lines.push(String::new());
@@ -125,6 +137,8 @@ impl Outcome {
             "not_run": self.blows.not_run.iter().map(not_run).collect::<serde_json::Map<_, _>>(),
             "attempts": self.report.attempts,
             "unknown": self.report.unknown,
+            "standing_orders": self.tally.orders,
+            "standing_order_runs": self.tally.runs,
             "total_samples": self.samples,
             "longest_outage_ms": self.outage,
             "void": self.void(),
@@ -143,7 +157,8 @@ mod tests {
     fn outcome(done: &[Blow], not_run: &[Blow]) -> Outcome {
         let (lasts, pauses) = (Duration::from_secs(1), (1, 2));
         let blows = vec![Blow::KillRedis, Blow::FillDisk];
-        let plan = Plan { seed: 1, lasts, clients: 1, blows, pauses, features: Features::ALL };
+        let (features, sets, lease) = (Features::ALL, 1, None);
+        let plan = Plan { seed: 1, lasts, clients: 1, blows, pauses, features, sets, lease };
         let dealt = Dealt {
             done: done.iter().map(|blow| (*blow, 1)).collect(),
             not_run: not_run.iter().map(|blow| (*blow, "no tmpfs".to_owned())).collect(),
@@ -151,7 +166,8 @@ mod tests {
         let mut report = Report::default();
         report.attempts.insert("transfers ok".to_owned(), 1_000);
         report.attempts.extend(MUST.map(|what| (format!("{what} ok"), 1)));
-        Outcome::of(&plan, dealt, (History::default(), report), (1, Vec::new()), "15".to_owned())
+        let tally = Tally { orders: 8, runs: RUNS.map(|what| (what, 1)).into() };
+        Outcome::of(&plan, dealt, (History::default(), report, tally), (1, Vec::new()), "15".to_owned())
     }
 
     #[test]
@@ -167,6 +183,9 @@ mod tests {
         let mut quiet = outcome(&[Blow::KillRedis, Blow::FillDisk], &[]);
         quiet.report.attempts.remove("exchanges ok");
         assert_eq!(quiet.void().as_deref(), Some("never done: exchanges"));
+        let mut rich = outcome(&[Blow::KillRedis, Blow::FillDisk], &[]);
+        rich.tally.runs.remove("declined");
+        assert_eq!(rich.void().as_deref(), Some("no run of a standing order was ever: declined"));
         // It could not be once, and was at another time.
         assert_eq!(outcome(&[Blow::KillRedis, Blow::FillDisk], &[Blow::FillDisk]).void(), None);
     }

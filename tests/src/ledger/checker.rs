@@ -27,7 +27,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(name: &'static str, evidence: impl Into<String>) -> Self {
+    pub(super) fn new(name: &'static str, evidence: impl Into<String>) -> Self {
         Self { name, evidence: evidence.into() }
     }
 }
@@ -94,7 +94,9 @@ pub fn check(opening: &Record, history: &History, closing: &Record) -> Report {
     Report { violations, attempts: attempts(history), unknown }
 }
 
-fn attempts(history: &History) -> BTreeMap<String, u64> {
+/// Attempts of a history, by command and by how they ended.
+#[must_use]
+pub fn attempts(history: &History) -> BTreeMap<String, u64> {
     let mut routes = BTreeMap::new();
     let mut counts = BTreeMap::new();
     for event in &history.events {

@@ -1,5 +1,6 @@
 //! accounts-service as a process of its own, so that it can be killed like one.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -33,6 +34,13 @@ impl AccountsProcess {
         settings.set(Service::Accounts, "database.url", database);
         settings.set(Service::Accounts, ASSERTION_SECRET, assertion_secret);
         Ok(Self { addr, settings, child: None })
+    }
+
+    /// Overrides a setting (dotted, as in the TOML) from its next start on.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: impl fmt::Display) -> Self {
+        self.settings.set(Service::Accounts, key, value);
+        self
     }
 
     /// Starts it and waits until it is ready.

@@ -125,6 +125,18 @@ async fn open_market(door: &Door, Cast { customers, treasurer, .. }: &Cast) -> M
 }
 
 impl Door {
+    /// Opens an account of a customer's, with that much from the vault in it.
+    ///
+    /// # Panics
+    /// When the ledger refuses.
+    pub async fn open_with(&self, stage: &Stage, owner: &Caller, money: i64) -> Place {
+        let place = self.open(owner, "USD", "user").await;
+        if money > 0 {
+            self.pay(&stage.treasurer, Order::usd(&stage.vault, &place.id, money)).await;
+        }
+        place
+    }
+
     /// Opens an account of `who`'s.
     async fn open(&self, who: &Caller, currency: &str, kind: &str) -> Place {
         let body = json!({"name": "Account", "currency": currency, "kind": kind});
