@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tests::ledger::command::{Caller, Command, Exchange, Mode, NewRate, Order, Request};
 use tests::ledger::generator::{Random, Stage};
 use tests::ledger::history::{Answer, Event, Ids, What};
-use tests::ledger::model::{Decimal, Kind, Rate, Transfer, is_frozen, shape, target};
+use tests::ledger::model::{Decimal, Kind, Rate, Reading, Transfer, is_frozen, shape, target};
 use tests::ledger::record::{Committed, Entry, Exchanged, Made, Row, SetRate, Stored};
 use tests::ledger::{Features, Generator, History, Ledger, Record, Report, Verdict, check};
 
@@ -237,7 +237,7 @@ impl Mirror {
     /// Writes what an exchange is made of, and then the exchange.
     fn exchange(&mut self, who: &Caller, exchange: &Exchange) -> Ids {
         let at = self.now();
-        let deal = self.ledger.deal(who, exchange, at, false).expect("judged");
+        let deal = self.ledger.deal(who, exchange, at, Reading::default()).expect("judged");
         let legs = deal.legs.iter().map(|leg| {
             let id = self.id();
             let transfer = self.ledger.made(leg, id, at);

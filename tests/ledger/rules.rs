@@ -211,6 +211,23 @@ fn what_leaves_in_a_while_is_bounded() {
 }
 
 #[test]
+fn each_doubt_is_read_both_ways_by_itself() {
+    let mut it = ledger();
+    let window = 60 * SECOND;
+    it.change("a", |account| account.limits = vec![Limit { window, amount: Some(50), count: None }]);
+    make(&mut it, &ann(), Order::usd("a", "b", 30), "t", NOW);
+    it.change("a", |account| account.unsure = true);
+    let late = Order::usd("a", "b", 30);
+    let mut known = Order::usd("a", "b", 1);
+    known.conditions.debit_version = Some(7);
+    let batch = Command::Batch { mode: Mode::Independent, orders: vec![known, late] };
+    let said = it.judge(&request(&ann(), batch), NOW + window);
+    let each = |codes: [Option<&str>; 2]| Verdict::Each(codes.map(|code| code.map(str::to_owned)).to_vec());
+    let (stale, full) = (Some("precondition_failed"), Some("limit_exceeded"));
+    assert_eq!(said, [each([None, None]), each([None, full]), each([stale, None]), each([stale, full])]);
+}
+
+#[test]
 fn conditions_look_at_what_would_result() {
     let mut it = ledger();
     let on_debit = |bounds: Bounds, pending: bool| {

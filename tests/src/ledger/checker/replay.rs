@@ -11,7 +11,7 @@ use super::ops::Op;
 use super::windows::Windows;
 use crate::ledger::command::{Caller, Command, Order};
 use crate::ledger::history::{Answer, History, Verdict};
-use crate::ledger::model::{Account, Kind, Ledger, Status, Transfer, target};
+use crate::ledger::model::{Account, Kind, Ledger, Reading, Status, Transfer, target};
 use crate::ledger::record::{Committed, Entry, Made, Record, Row};
 
 use self::floating::Floating;
@@ -134,7 +134,7 @@ impl<'a> Replay<'a> {
     }
 
     fn ordered(&mut self, row: &Row, made: &Made, (who, order): (&Caller, &Order)) {
-        if let Some(code) = self.ledger.item(who, order, row.at, false) {
+        if let Some(code) = self.ledger.item(who, order, row.at, Reading::default()) {
             self.find("not_allowed", format!("{code}: {made:?} as {order:?} by {who:?}"));
         }
         let mut transfer = self.ledger.made(order, made.id.clone(), row.at);
@@ -169,7 +169,7 @@ impl<'a> Replay<'a> {
                 }
                 continue;
             }
-            let may: Vec<_> = [false, true].map(|strict| self.ledger.item(who, order, now, strict)).into();
+            let may: Vec<_> = Reading::ALL.map(|reading| self.ledger.item(who, order, now, reading)).into();
             let fits = match op.end.as_ref().map(|end| &end.answer) {
                 Some(Answer::Each { items }) => items.get(item).is_some_and(|told| match told {
                     Ok(_) => false,

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::rules::{Ordered, is_theirs, out_of_range};
+use super::rules::{Ordered, Reading, is_theirs, out_of_range};
 use super::{Account, Ledger, MOST, Status};
 use crate::ledger::command::{Caller, Exchange, NewRate, Order, Role};
 use crate::ledger::history::Worth;
@@ -192,7 +192,13 @@ impl Ledger {
     ///
     /// # Errors
     /// The first rule that forbids it: of the exchange, then of each of its transfers on what those before it left.
-    pub fn deal(&mut self, who: &Caller, exchange: &Exchange, now: i64, strict: bool) -> Result<Deal, &'static str> {
+    pub fn deal(
+        &mut self,
+        who: &Caller,
+        exchange: &Exchange,
+        now: i64,
+        reading: Reading,
+    ) -> Result<Deal, &'static str> {
         let case = Traded { ledger: self, who, exchange, now };
         if let Some((code, _)) = EXCHANGE.iter().find(|(_, holds)| holds(&case)) {
             return Err(code);
@@ -204,7 +210,7 @@ impl Ledger {
         let mut wrong = None;
         for (number, leg) in deal.legs.iter().enumerate() {
             let by = if number == 0 { who } else { &bank };
-            wrong = Ordered { ledger: self, who: by, order: leg, now, strict }.refusal();
+            wrong = Ordered { ledger: self, who: by, order: leg, now, reading }.refusal();
             if wrong.is_some() {
                 break;
             }

@@ -1,6 +1,6 @@
 //! What the ledger would answer, and what becomes of it then.
 
-use super::rules::{Ordered, POST, REVERSE, Settled, VOID};
+use super::rules::{Ordered, POST, REVERSE, Reading, Settled, VOID};
 use super::{Decimal, Kind, Ledger, Status, Transfer};
 use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step};
 use crate::ledger::history::{Ended, Sketch, Verdict};
@@ -80,24 +80,27 @@ pub fn shape(request: &Request) -> Option<&'static str> {
 
 impl Ledger {
     /// What may be answered to `request` at `now` (microseconds since the epoch): the first is what the contract says,
-    /// a second one is what a service may say that counts windows in slices. Keys that are taken are none of its business.
+    /// the others are what a service may say that counts windows in slices, and where nobody is sure of a version. Keys that
+    /// are taken are none of its business.
     pub fn judge(&mut self, request: &Request, now: i64) -> Vec<Verdict> {
-        let mut verdicts = vec![self.say(request, now, false)];
-        let strict = self.say(request, now, true);
-        if strict != verdicts[0] {
-            verdicts.push(strict);
+        let mut verdicts = Vec::with_capacity(1);
+        for reading in Reading::ALL {
+            let verdict = self.say(request, now, reading);
+            if !verdicts.contains(&verdict) {
+                verdicts.push(verdict);
+            }
         }
         verdicts
     }
 
-    fn say(&mut self, request: &Request, now: i64, strict: bool) -> Verdict {
+    fn say(&mut self, request: &Request, now: i64, reading: Reading) -> Verdict {
         let who = &request.who;
         let keyless = request.key.is_none() && request.moves_money() && !request.only_asks();
         if let Some(code) = shape(request).or(keyless.then_some("idempotency_key_required")) {
             return Verdict::Refused(code.to_owned());
         }
         match &request.command {
-            Command::Batch { mode, orders } => self.batch(who, *mode, orders, (now, strict)),
+            Command::Batch { mode, orders } => self.batch(who, *mode, orders, (now, reading)),
             Command::Balance { account } => match self.visible(who, account) {
                 Some(found) => Verdict::Balance(i64::try_from(found.balance).unwrap_or(i64::MAX)),
                 None => Verdict::Refused("not_found".to_owned()),
@@ -108,10 +111,10 @@ impl Ledger {
             },
             Command::Step { account, step } => refused(self.step(who, account, *step, now)),
             Command::Transfer(order) => {
-                let code = self.order(who, order, now, strict);
+                let code = self.order(who, order, now, reading);
                 self.done(request, code, || Some(self.made(order, String::new(), now)))
             }
-            Command::Exchange(exchange) => match self.deal(who, exchange, now, strict) {
+            Command::Exchange(exchange) => match self.deal(who, exchange, now, reading) {
                 Ok(deal) => Verdict::Exchanged(deal.worth),
                 Err(code) => Verdict::Refused(code.to_owned()),
             },
@@ -148,14 +151,14 @@ impl Ledger {
 
     /// The code of what is wrong with an order whose body is sound.
     #[must_use]
-    pub fn order(&self, who: &Caller, order: &Order, now: i64, strict: bool) -> Option<&'static str> {
-        Ordered { ledger: self, who, order, now, strict }.refusal()
+    pub fn order(&self, who: &Caller, order: &Order, now: i64, reading: Reading) -> Option<&'static str> {
+        Ordered { ledger: self, who, order, now, reading }.refusal()
     }
 
     /// The same, body included.
     #[must_use]
-    pub fn item(&self, who: &Caller, order: &Order, now: i64, strict: bool) -> Option<&'static str> {
-        order.spoiled.map(|spoiled| spoiled.code()).or_else(|| self.order(who, order, now, strict))
+    pub fn item(&self, who: &Caller, order: &Order, now: i64, reading: Reading) -> Option<&'static str> {
+        order.spoiled.map(|spoiled| spoiled.code()).or_else(|| self.order(who, order, now, reading))
     }
 
     fn settlement(&self, request: &Request, now: i64) -> Option<&'static str> {
@@ -201,11 +204,11 @@ impl Ledger {
     }
 
     /// Each item on what those before it left; then everything is taken back.
-    fn batch(&mut self, who: &Caller, mode: Mode, orders: &[Order], (now, strict): (i64, bool)) -> Verdict {
+    fn batch(&mut self, who: &Caller, mode: Mode, orders: &[Order], (now, reading): (i64, Reading)) -> Verdict {
         let before = self.transfers().len();
         let mut items: Vec<Ended> = Vec::with_capacity(orders.len());
         for (number, order) in orders.iter().enumerate() {
-            let wrong = self.item(who, order, now, strict);
+            let wrong = self.item(who, order, now, reading);
             if wrong.is_none() {
                 self.enter(self.made(order, format!("item {number}"), now));
             }

@@ -15,9 +15,26 @@ pub(super) struct Ordered<'a> {
     pub who: &'a Caller,
     pub order: &'a Order,
     pub now: i64,
-    /// Whether windows are taken by one slice too long, as a service that counts in slices may, and versions that nobody
-    /// is sure of are others.
-    pub strict: bool,
+    pub reading: Reading,
+}
+
+/// How what may be read in two ways is read: each doubt by itself, for a batch may meet both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Windows are taken by one slice too long, as a service that counts in slices may.
+    pub longer: bool,
+    /// A version that nobody is sure of is another one.
+    pub other: bool,
+}
+
+impl Reading {
+    /// All of them, that of the contract first.
+    pub const ALL: [Self; 4] = [
+        Self { longer: false, other: false },
+        Self { longer: true, other: false },
+        Self { longer: false, other: true },
+        Self { longer: true, other: true },
+    ];
 }
 
 /// Of a transfer: alone, in a batch, or dry.
@@ -81,15 +98,15 @@ impl<'a> Ordered<'a> {
             && conditions.debit_version.is_none_or(|version| self.may_be(debit, version))
     }
 
-    /// Whether this is the account's version; of one that nobody is sure of it is, and strictly it is not.
+    /// Whether this is the account's version; of one that nobody is sure of, as it is read.
     fn may_be(&self, account: &Account, version: i64) -> bool {
-        if account.unsure { !self.strict } else { account.version == version.into() }
+        if account.unsure { !self.reading.other } else { account.version == version.into() }
     }
 
     fn too_much_at_a_time(&self) -> bool {
         self.debit().is_some_and(|account| {
             account.limits.iter().any(|limit| {
-                let slice = if self.strict { limit.window / 60 } else { 0 };
+                let slice = if self.reading.longer { limit.window / 60 } else { 0 };
                 let (amount, count) = self.ledger.spent(&self.order.debit, self.now - limit.window - slice, self.now);
                 limit.amount.is_some_and(|most| amount + self.amount() > most)
                     || limit.count.is_some_and(|most| count + 1 > most)

@@ -4,7 +4,7 @@ use super::{Replay, Scene, blind};
 use crate::ledger::checker::claims::EXCHANGE;
 use crate::ledger::command::Command;
 use crate::ledger::history::Answer;
-use crate::ledger::model::{Deal, Decimal, Rate};
+use crate::ledger::model::{Deal, Decimal, Rate, Reading};
 use crate::ledger::record::{Committed, Exchanged, Made, Row, SetRate};
 
 /// The rate of a row.
@@ -48,7 +48,7 @@ impl<'a> Replay<'a> {
         let Command::Exchange(asked) = &op.request.command else { return at + 1 };
         let rows = legs(self.scene, at, number);
         let now = self.scene.rows[at].at;
-        match self.ledger.deal(&op.request.who, asked, now, false) {
+        match self.ledger.deal(&op.request.who, asked, now, Reading::default()) {
             Err(code) => {
                 self.find("not_allowed", format!("{code}: {:?}", op.request));
                 for (row, made) in &rows {
