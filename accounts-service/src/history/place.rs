@@ -41,7 +41,7 @@ pub async fn seq_at(db: &Database, account: AccountId, position: i64) -> Result<
 }
 
 /// An account as a position left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     /// The number of its last entry; 0: none.
     pub seq: i64,
@@ -49,18 +49,29 @@ pub(super) struct Standing {
     pub balance: i64,
 }
 
+#[derive(FromQueryResult)]
+struct Last {
+    seq: i64,
+    balance_after: Option<i64>,
+}
+
 /// An account as it was behind everything at or before a position; like [`seq_at`], it never changes once it is answered.
 pub(super) async fn standing_at(db: &Database, account: AccountId, position: i64) -> Result<Standing, DbErr> {
     // LIMIT keeps the subquery one: folded into the join, it would be asked for again in each month.
     let sql = format!(
-        "SELECT s.seq, coalesce(e.balance_after, 0) AS balance FROM (SELECT {} AS seq LIMIT 1) AS s \
+        "SELECT s.seq, e.balance_after FROM (SELECT {} AS seq LIMIT 1) AS s \
          LEFT JOIN entries e ON e.account_id = $1 AND e.seq = s.seq",
         seq_at_sql(&db.backend, "$1", "$2"),
     );
     let values = [account.as_uuid().into(), position.into()];
     let statement = Statement::from_sql_and_values(db.pool.get_database_backend(), sql, values);
-    let standing = Standing::find_by_statement(statement).one(&db.pool).await?;
-    standing.ok_or_else(|| DbErr::RecordNotFound("a row of an account's standing".to_owned()))
+    match Last::find_by_statement(statement).one(&db.pool).await? {
+        Some(Last { seq: 0, .. }) => Ok(Standing { seq: 0, balance: 0 }),
+        Some(Last { seq, balance_after: Some(balance) }) => Ok(Standing { seq, balance }),
+        // Numbers have no gaps: where the entry is missing, nothing would be a wrong answer.
+        Some(Last { seq, .. }) => Err(DbErr::RecordNotFound(format!("entry {seq} of {account}"))),
+        None => Err(DbErr::RecordNotFound("a row of an account's standing".to_owned())),
+    }
 }
 
 /// A stretch of the order of commit.

@@ -44,7 +44,7 @@ pub struct InvariantsBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = InvariantPart)]
 pub struct PartBody {
-    /// chain: what is new in the order of commit; ties: what that settles, exchanges and names; accounts, keys, settled (holds and reversals): on tours and at random; balances, remainders: sums of all.
+    /// chain: what is new in the order of commit; ties: what that settles, exchanges and names; accounts, keys, settled (holds and reversals), exchanges: on tours and at random; balances, remainders: sums of all.
     #[schema(example = "chain")]
     pub name: &'static str,
     /// When it was looked at to its end last.

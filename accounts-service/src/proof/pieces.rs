@@ -152,6 +152,8 @@ fn walk(account: &Recorded, low: i64, sides: &[Side], findings: &mut Findings) -
         });
         position = side.position;
         let currency = side.currency.as_deref().and_then(|code| <[u8; 3]>::try_from(code.as_bytes()).ok());
+        // One that is another stays, whatever comes after it.
+        let currency = before.currency.filter(|code| code != account.currency.as_bytes()).or(currency);
         before = Fold { seq: side.seq, balance: side.balance_after, currency };
     }
     Some(before)

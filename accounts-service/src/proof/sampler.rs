@@ -1,6 +1,7 @@
 //! The service looks at its own ledger, all the time and in bounded pieces: each new batch, accounts in turn and at random,
 //! keys at random, and now and then all balances. Of a fleet one process looks, by a lease: another would find the same.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::DbErr;
@@ -77,6 +78,10 @@ impl Sampler {
 
     /// Looks until dropped.
     pub async fn run(self) {
+        // What others, or earlier ones, have found is shown before anything is looked at here, and also where nothing will be.
+        if let Err(error) = self.show().await {
+            tracing::warn!(%error, "what is on record about the ledger could not be read");
+        }
         if self.bounds.every.is_zero() {
             return;
         }
@@ -128,9 +133,10 @@ impl Sampler {
             let known = watch::known(&self.db.pool).await?;
             let standings = part::read(&self.db.pool).await?;
             let mut round = Round { now, watch, known, standings, ties: Ties::default(), reached: None, behind: false };
+            let lost = AtomicBool::new(false);
             tokio::select! {
-                parts = self.parts(&mut round) => parts?,
-                lost = self.hold() => lost?,
+                parts = self.parts(&mut round, &lost) => parts?,
+                () = self.hold(&lost) => {}
             }
             turn.behind = round.behind;
         }
@@ -138,22 +144,28 @@ impl Sampler {
         Ok(turn)
     }
 
-    /// Keeps the lease, until another process has it.
-    async fn hold(&self) -> Result<(), DbErr> {
+    /// Keeps the lease for as long as it is polled, or says that it is lost: the part under way is still told then.
+    async fn hold(&self, lost: &AtomicBool) {
         let mut ticks = tokio::time::interval(RENEWED);
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            if !watch::renew(&self.db, self.holder, self.clock.now_micros() + LEASE).await? {
-                tracing::warn!("another process has begun to look at the ledger: this round ends");
-                return Ok(());
+            match watch::renew(&self.db, self.holder, self.clock.now_micros() + LEASE).await {
+                Ok(true) => continue,
+                Ok(false) => tracing::warn!("another process has begun to look at the ledger: this round ends"),
+                Err(error) => tracing::warn!(%error, "the lease could not be renewed: this round ends"),
             }
+            lost.store(true, Ordering::Relaxed);
+            return std::future::pending().await;
         }
     }
 
     /// Part by part: what one found is kept before the next one begins, and whether it failed.
-    async fn parts(&self, round: &mut Round) -> Result<(), DbErr> {
+    async fn parts(&self, round: &mut Round, lost: &AtomicBool) -> Result<(), DbErr> {
         for part in Part::ALL {
+            if lost.load(Ordering::Relaxed) {
+                break;
+            }
             let before = round.standing(part);
             let every = micros(part.every(&self.bounds));
             // Also when the clock has been set back.

@@ -39,6 +39,27 @@ fn now() -> i64 {
     Clock::system().now_micros()
 }
 
+#[test]
+fn an_entry_that_is_missing_is_no_balance_of_nothing() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let who = user();
+        let (from, to) = (stack.client.funded(&who, 100).await, stack.client.open(&who, "user").await);
+        let mut posted = Vec::new();
+        for key in ["one", "two"] {
+            let answer = stack.client.transfer(&who, key, &pay(&from, &to, 7)).await.expect(201);
+            posted.push(micros(&answer.json()["posted_at"]));
+        }
+        let path = format!("/api/v1/accounts/{to}/balance?at={}", text(posted[0]));
+        assert_eq!(stack.client.get(&who, &path).await.expect(200).json()["balance"], json!(7));
+        let db = Database::connect(&stack.url, 1).await.unwrap();
+        let gone = format!(
+            "SET session_replication_role = replica; DELETE FROM entries WHERE account_id = '{to}' AND seq = 1"
+        );
+        db.pool.execute_unprepared(&gone).await.unwrap();
+        stack.client.get(&who, &path).await.expect(500);
+    });
+}
+
 async fn a_window_is_what_posted_in_it(stack: Rc<Stack>) {
     let who = user();
     let from = stack.client.funded(&who, 100).await;
