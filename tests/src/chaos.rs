@@ -18,6 +18,7 @@ pub use self::outcome::Outcome;
 
 use self::fleet::Fleet;
 use self::orders::{Orders, Watch};
+use self::outcome::outage;
 use self::sampler::Sampler;
 use crate::backends::BackendError;
 use crate::ledger::checker::attempts;
@@ -84,6 +85,8 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
         let ended = tokio::time::timeout(DRAIN, client).await;
         ended.expect("clients come to an end when all is well").expect("the client runs");
     }
+    // Before orders are waited for: then nobody asks for anything.
+    let outage = outage(&recorder.history());
     watch.settle(&orders).await;
     read_all(&door, &recorder, &stage).await;
     let (samples, mut wrong) = sampler.stop().await;
@@ -98,7 +101,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, BackendError> {
     let mut report = Report { attempts: attempts(&history), ..checked };
     let (tally, found) = orders.judge(&done, &closing);
     report.violations.extend(found);
-    Ok(Outcome::of(plan, blows, (history, report, tally), (samples, wrong), version))
+    Ok(Outcome::of(plan, blows, (history, report, tally), (samples, wrong), (outage, version)))
 }
 
 type Client = tokio::task::JoinHandle<()>;

@@ -30,10 +30,16 @@ pub struct Outcome {
     pub samples: u64,
     /// Every total that was not nothing.
     pub wrong_totals: Vec<String>,
-    /// The longest time in which nobody was told that anything was done, in milliseconds.
+    /// The longest time in which no client was told that anything was done, in milliseconds.
     pub outage: u64,
     /// PostgreSQL's.
     pub version: String,
+}
+
+/// The longest time without any success so far, in milliseconds.
+pub(super) fn outage(history: &History) -> u64 {
+    let done = history.events.iter().filter(|event| matches!(event.what, What::Ok { .. })).map(|event| event.at);
+    done.clone().zip(done.skip(1)).map(|(one, next)| next - one).max().unwrap_or_default() / 1_000_000
 }
 
 impl Outcome {
@@ -42,12 +48,9 @@ impl Outcome {
         blows: Dealt,
         (history, report, tally): (History, Report, Tally),
         (samples, wrong_totals): (u64, Vec<String>),
-        version: String,
+        (outage, version): (u64, String),
     ) -> Self {
-        let done = history.events.iter().filter(|event| matches!(event.what, What::Ok { .. })).map(|event| event.at);
-        let outage = done.clone().zip(done.skip(1)).map(|(one, next)| next - one).max().unwrap_or_default();
-        let (plan, outage) = (plan.clone(), outage / 1_000_000);
-        Self { plan, blows, history, report, tally, samples, wrong_totals, outage, version }
+        Self { plan: plan.clone(), blows, history, report, tally, samples, wrong_totals, outage, version }
     }
 
     /// How many things were found that must not be.
@@ -167,7 +170,7 @@ mod tests {
         report.attempts.insert("transfers ok".to_owned(), 1_000);
         report.attempts.extend(MUST.map(|what| (format!("{what} ok"), 1)));
         let tally = Tally { orders: 8, runs: RUNS.map(|what| (what, 1)).into() };
-        Outcome::of(&plan, dealt, (History::default(), report, tally), (1, Vec::new()), "15".to_owned())
+        Outcome::of(&plan, dealt, (History::default(), report, tally), (1, Vec::new()), (0, "15".to_owned()))
     }
 
     #[test]
