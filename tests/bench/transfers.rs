@@ -128,9 +128,7 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         say(format!("  round {}: ours {}, pgbench {}, uniform, best so far", round + 1, best(false), best(true)));
     }
     tell::all(&series, report);
-    let most = |spread| best(&series, spread, false).map(|one| (spread, one.rate()));
-    let paces: Vec<_> = [Spread::Uniform, Spread::Hot].into_iter().filter_map(most).collect();
-    ours += pace::compare(&ground, &paces, scale, report).await?;
+    ours += pace::compare(&ground, scale, report).await?;
     ours += known::compare(&ground, known, scale, report).await?;
     ours += pair::compare(&ground, folder, scale, report).await?;
     check(&mut connection, "public", ours).await?;

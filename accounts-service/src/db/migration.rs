@@ -76,6 +76,7 @@ const STEPS: &[Step] = &[
     step!("m2026_11_22_000012_opened", "opened"),
     step!("m2026_11_22_000013_parts", "parts"),
     step!("m2026_11_22_000014_seek", "seek"),
+    step!("m2026_11_22_000015_places", "places"),
 ];
 
 impl MigrationName for Step {

@@ -1,7 +1,9 @@
 //! Following the chain: the batches that are new since the last look, with their transfers, entries, events and what these
 //! settle, as `verify` would look at them.
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, FromQueryResult, Value};
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::finding::{Findings, Place};
@@ -15,6 +17,10 @@ use super::{exchanges, references, settled};
 
 /// Places of the order of commit that are asked for at once.
 const PAGE: u32 = 1_000;
+
+/// Whoever follows reads for one part of the time in so many: after each page they leave the database, and this machine, to
+/// others for the rest. One long read and one long pause would take as much, and hold up for longer whoever posts meanwhile.
+pub const SHARE: u32 = 4;
 
 /// Bytes of texts that a round reads, about: what transfers say may be far longer than they are.
 const BYTES: usize = 8 << 20;
@@ -39,6 +45,8 @@ pub struct Followed {
     pub ties: Ties,
     /// Whether there is more.
     pub behind: bool,
+    /// How long of the time it paused.
+    pub paused: Duration,
 }
 
 /// What a way along the order of commit came by.
@@ -53,17 +61,25 @@ pub struct Ties {
 }
 
 /// Looks at what follows, at about `rows` places of it, and says how far that is. It ends between two batches, and never
-/// behind the head: what claims to lie there is no place to go on from.
+/// behind the head: what claims to lie there is no place to go on from. Each page is read in a snapshot of its own, for what
+/// lies at or before the head does not change.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mut Findings) -> Result<Followed, DbErr> {
-    let head = head(snapshot).await?;
+pub async fn follow(
+    pool: &DatabaseConnection,
+    watch: &Watch,
+    rows: u32,
+    findings: &mut Findings,
+) -> Result<Followed, DbErr> {
+    let snapshot = Snapshot::of(pool).await?;
+    let head = head(&snapshot).await?;
     let start = from(watch, &head, findings);
-    check_beyond(snapshot, &head, findings).await?;
+    check_beyond(&snapshot, &head, findings).await?;
+    drop(snapshot);
     let mut way = Way::new(Lent::new(start, findings), rows);
-    let ends = way.go(snapshot, &head).await?;
-    let Way { mut lent, mut ties, to, .. } = way;
+    let ends = way.go(pool, &head).await?;
+    let Way { mut lent, mut ties, to, paused, .. } = way;
     let walk = &mut lent.walk;
     walk.finish();
     ties.named.sort_unstable();
@@ -73,7 +89,20 @@ pub async fn follow(snapshot: &Snapshot, watch: &Watch, rows: u32, findings: &mu
         at_the_end(&head, &walk.chain, &mut walk.findings);
     }
     let chain = Chain { last: walk.position.min(to), ..walk.chain.clone() };
-    Ok(Followed { chain, ties, behind: !ends })
+    Ok(Followed { chain, ties, behind: !ends, paused })
+}
+
+/// Readies the search for what was written since the last round. It may fail: the search then only takes longer.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn ready(pool: &DatabaseConnection, watch: &Watch) -> Result<(), DbErr> {
+    let backend = pool.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let sql = "SELECT sum_up_places($1)";
+        pool.execute_raw(Statement::from_sql_and_values(backend, sql, [watch.position.into()])).await?;
+    }
+    Ok(())
 }
 
 /// Where a round begins: where the last one ended, unless the ledger ends before that by now.
@@ -168,16 +197,18 @@ struct Way<'a> {
     batch: Option<(i64, i64)>,
     rows: u32,
     bytes: usize,
+    paused: Duration,
 }
 
 impl<'a> Way<'a> {
     fn new(lent: Lent<'a>, rows: u32) -> Self {
         let to = lent.walk.chain.last;
-        Self { lent, ties: Ties::default(), to, batch: None, rows, bytes: BYTES }
+        Self { lent, ties: Ties::default(), to, batch: None, rows, bytes: BYTES, paused: Duration::ZERO }
     }
 
     /// Goes as far as this round does: whether that is the end.
-    async fn go(&mut self, snapshot: &Snapshot, head: &Head) -> Result<bool, DbErr> {
+    async fn go(&mut self, pool: &DatabaseConnection, head: &Head) -> Result<bool, DbErr> {
+        let mut pause = Duration::ZERO;
         while self.to < head.position {
             let spent = self.rows == 0 || self.bytes == 0;
             let within =
@@ -187,12 +218,19 @@ impl<'a> Way<'a> {
                 (true, Some((_, last))) => last.min(head.position),
                 (false, _) => head.position,
             };
+            // With nothing open: a snapshot keeps all others from tidying up, and a session that idles in one is ended.
+            tokio::time::sleep(pause).await;
+            self.paused += pause;
+            let began = Instant::now();
+            let page = Snapshot::of(pool).await?;
+            page.allow_ranges().await?;
             let size = if spent { PAGE } else { PAGE.min(self.rows) };
-            let end = page_end(snapshot, self.to, size).await?;
+            let end = page_end(&page, self.to, size).await?;
             let (from, to) = (self.to + 1, end.map_or(most, |end| end.min(most)));
-            self.read(snapshot, (from, to)).await?;
+            self.read(&page, (from, to)).await?;
             self.ties.pages.push((from, to));
             self.to = to;
+            pause = began.elapsed() * (SHARE - 1);
         }
         Ok(true)
     }
@@ -251,25 +289,20 @@ fn at_the_end(head: &Head, chain: &Chain, findings: &mut Findings) {
     });
 }
 
-/// Lines of a stretch. Entries have no index on their position on PostgreSQL: they are found from the accounts of the
-/// transfers, by the numbers that these had at both ends.
+/// Lines of a stretch. PostgreSQL finds entries by where they lie; on SQLite their index begins with their account.
 fn stretch_of(snapshot: &Snapshot, from: i64, to: i64) -> String {
     let between = format!("position >= {from} AND position <= {to}");
+    if snapshot.backend() == DbBackend::Postgres {
+        return Tables::whole().lines(&between);
+    }
     let accounts = format!(
         "SELECT debit_account_id AS account FROM transfers WHERE {between} \
          UNION SELECT credit_account_id FROM transfers WHERE {between}"
     );
-    let entries = match snapshot.backend() {
-        DbBackend::Postgres => format!(
-            "(SELECT e.* FROM (SELECT u.account, seq_at(u.account, {from} - 1) AS low, seq_at(u.account, {to}) AS high \
-             FROM ({accounts}) AS u) AS s JOIN entries e ON e.account_id = s.account AND e.seq > s.low \
-             AND e.seq <= s.high)"
-        ),
-        _ => format!(
-            "(SELECT e.* FROM ({accounts}) AS u JOIN entries e ON e.account_id = u.account AND e.position >= {from} \
-             AND e.position <= {to})"
-        ),
-    };
+    let entries = format!(
+        "(SELECT e.* FROM ({accounts}) AS u JOIN entries e ON e.account_id = u.account AND e.position >= {from} \
+         AND e.position <= {to})"
+    );
     Tables { entries, ..Tables::whole() }.lines(&between)
 }
 

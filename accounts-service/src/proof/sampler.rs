@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use uuid::Uuid;
 
 use super::finding::{Findings, Known};
-use super::follow::{self, Ties};
+use super::follow::{self, SHARE, Ties};
 use super::metrics::Metrics;
 use super::part::{self, Part, Standing};
 use super::report::told;
@@ -32,9 +32,6 @@ const RENEWED: Duration = Duration::from_secs(20);
 
 /// How long a part may take: one that takes longer has failed, and another has its turn.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Whoever is behind looks for one part of the time in so many.
-const SHARE: u32 = 4;
 
 /// The least time between two rounds.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -105,7 +102,8 @@ impl Sampler {
         let every = self.bounds.every;
         if turn.behind {
             let took = Duration::from_micros(u64::try_from(now - begun).unwrap_or_default());
-            return (took * (SHARE - 1)).clamp(PAUSE, every.max(PAUSE));
+            let looked = took.saturating_sub(turn.paused);
+            return (looked * (SHARE - 1)).saturating_sub(turn.paused).clamp(PAUSE, every.max(PAUSE));
         }
         let due = until(turn.round_at.saturating_add(micros(every)));
         // Somebody else is about it, or it failed.
@@ -132,13 +130,13 @@ impl Sampler {
         if let Some(watch) = taken {
             let known = watch::known(&self.db.pool).await?;
             let standings = part::read(&self.db.pool).await?;
-            let mut round = Round { now, watch, known, standings, ties: Ties::default(), reached: None, behind: false };
+            let mut round = Round::of(now, watch, known, standings);
             let lost = AtomicBool::new(false);
             tokio::select! {
                 parts = self.parts(&mut round, &lost) => parts?,
                 () = self.hold(&lost) => {}
             }
-            turn.behind = round.behind;
+            (turn.behind, turn.paused) = (round.behind, round.paused);
         }
         turn.round_at = self.show().await?;
         Ok(turn)
@@ -221,7 +219,18 @@ impl Sampler {
         name_batches(&Snapshot::of(&self.db.pool).await?, findings).await
     }
 
-    /// One part, in one snapshot.
+    /// The chain's part.
+    async fn follow(&self, round: &mut Round, findings: &mut Findings) -> Result<(), DbErr> {
+        if let Err(error) = follow::ready(&self.db.pool, &round.watch).await {
+            tracing::warn!(%error, "what was written lately could not be summed up for the search");
+        }
+        let followed = follow::follow(&self.db.pool, &round.watch, self.bounds.rows, findings).await?;
+        (round.reached, round.ties) = (Some(followed.chain), followed.ties);
+        (round.behind, round.paused) = (followed.behind, followed.paused);
+        Ok(())
+    }
+
+    /// One part; but for the chain and its ties in one snapshot.
     async fn look(
         &self,
         part: Part,
@@ -229,16 +238,14 @@ impl Sampler {
         place: &mut Option<Uuid>,
         findings: &mut Findings,
     ) -> Result<(), DbErr> {
-        if part == Part::Ties {
-            return follow::check_ties(&self.db.pool, &round.ties, findings).await;
+        match part {
+            Part::Chain => return self.follow(round, findings).await,
+            Part::Ties => return follow::check_ties(&self.db.pool, &round.ties, findings).await,
+            _ => {}
         }
         let (snapshot, rows) = (Snapshot::of(&self.db.pool).await?, self.bounds.rows);
         match part {
-            Part::Chain => {
-                let followed = follow::follow(&snapshot, &round.watch, rows, findings).await?;
-                (round.reached, round.ties, round.behind) = (Some(followed.chain), followed.ties, followed.behind);
-            }
-            Part::Ties => {}
+            Part::Chain | Part::Ties => {}
             Part::Accounts => {
                 round.watch.account = pieces::check_some(&snapshot, round.watch.account, rows, findings).await?;
             }
@@ -280,6 +287,8 @@ pub struct Turn {
     pub behind: bool,
     /// When the last round was, whoever had it.
     round_at: i64,
+    /// How long of its time it paused.
+    paused: Duration,
 }
 
 /// A round, as far as it is.
@@ -292,9 +301,15 @@ struct Round {
     /// Where the chain was followed to, while its ties are still to be looked at.
     reached: Option<Chain>,
     behind: bool,
+    paused: Duration,
 }
 
 impl Round {
+    fn of(now: i64, watch: Watch, known: Known, standings: Vec<Standing>) -> Self {
+        let (ties, paused) = (Ties::default(), Duration::ZERO);
+        Self { now, watch, known, standings, ties, reached: None, behind: false, paused }
+    }
+
     fn standing(&self, part: Part) -> Standing {
         let found = self.standings.iter().find(|standing| standing.part == part.word()).cloned();
         found.unwrap_or_else(|| Standing { part: part.word().to_owned(), ..Standing::default() })

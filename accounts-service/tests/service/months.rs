@@ -62,6 +62,7 @@ fn whoever_writes_in_a_role_that_they_set_opens_months() {
         assert!(refused.unwrap_err().to_string().contains("who may write transfers"));
         other.execute(AssertSqlSafe(format!("SET ROLE {writer}"))).await.unwrap();
         assert!(open().fetch_one(&mut other).await.unwrap());
+        other.execute("SELECT sum_up_places(0)").await.unwrap();
         other.close().await.unwrap();
         for sql in [format!("DROP ROLE {login}"), format!("DROP OWNED BY {writer}"), format!("DROP ROLE {writer}")] {
             db.execute(AssertSqlSafe(sql)).await.unwrap();
@@ -92,6 +93,22 @@ fn a_months_rows_are_written_once_in_its_own_table_too() {
         // Before the first month there is nothing to open: the tables of before reach so far.
         let opened: bool = sqlx::query_scalar("SELECT open_month(600)").fetch_one(&mut db).await.unwrap();
         assert!(!opened);
+    });
+}
+
+/// What is only appended to: else a young month would be analysed all the time.
+#[test]
+fn each_month_is_analysed_when_it_is_half_as_large_again() {
+    run(Which::Postgres, async |stack: Rc<Stack>| {
+        let mut db = PgConnection::connect(&stack.url).await.unwrap();
+        let month = newest(&mut db).await + 1;
+        sqlx::query("SELECT open_month($1)").bind(month).execute(&mut db).await.unwrap();
+        let others = "SELECT count(*), count(*) FILTER (WHERE c.reloptions @> '{autovacuum_analyze_scale_factor=0.5}') \
+                      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'r' \
+                      WHERE c.relname NOT LIKE '%\\_first'";
+        let months: i64 = sqlx::query_scalar("SELECT count(*) FROM ledger_months").fetch_one(&mut db).await.unwrap();
+        let (tables, calm): (i64, i64) = sqlx::query_as(others).fetch_one(&mut db).await.unwrap();
+        assert_eq!((tables, calm), (4 * months, 4 * months));
     });
 }
 

@@ -6,6 +6,7 @@ mod breaks;
 mod broken;
 mod command;
 mod long;
+mod places;
 mod rounds;
 mod sampled;
 mod shown;

@@ -10,38 +10,38 @@ use crate::load::{self, Load, Requests};
 use crate::postgres::Postgres;
 use crate::report::{Report, Row, Target, median};
 
-/// Enough for the best rate, so that 70 % of it can be had at all.
+/// Enough for about the best rate, so that 70 % of it can be had at all.
 const CONNECTIONS: usize = 256;
 const SHARE: f64 = 0.7;
 /// What a lone client may wait beyond the disk, in microseconds.
 const BEYOND_DISK: f64 = 2_000.0;
 
-/// The rows on latency; `best` is what was posted per second at most. How many transfers were posted for them.
-pub async fn compare(
-    ground: &Ground<'_>,
-    best: &[(Spread, f64)],
-    scale: Scale,
-    report: &mut Report,
-) -> Result<u64, Failure> {
+/// The rows on latency. How many transfers were posted for them.
+pub async fn compare(ground: &Ground<'_>, scale: Scale, report: &mut Report) -> Result<u64, Failure> {
     let single = |spread| -> Rc<dyn Requests> { Rc::new(Single { endpoint: Rc::clone(&ground.single), spread }) };
     let address = ground.service.address();
     let mut posted = 0;
-    for (spread, rate) in best {
-        let load = Load { connections: CONNECTIONS, time: scale.round, rate: Some(rate * SHARE) };
-        let (mut p50, mut p99, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..scale.rounds.min(3) {
-            let outcome = load::run(&address, single(*spread), load).await?;
+    for spread in [Spread::Uniform, Spread::Hot] {
+        let (mut p50, mut p99, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rates, mut most) = (Vec::new(), Vec::new());
+        for _ in 0..scale.rounds {
+            // What can be had is measured right before: the ledger has grown since the other rows, and a shared machine is
+            // not as fast at one minute as at the next.
+            let full = load::run(&address, single(spread), Load::closed(CONNECTIONS, scale.round)).await?;
+            let load = Load { connections: CONNECTIONS, time: scale.round, rate: Some(full.rate() * SHARE) };
+            let outcome = load::run(&address, single(spread), load).await?;
+            most.push(full.rate());
             p50.push(outcome.latency(0.5));
             p99.push(outcome.latency(0.99));
+            ratios.push(outcome.latency(0.99) / outcome.latency(0.5));
             rates.push(outcome.rate());
-            posted += outcome.units;
+            posted += full.units + outcome.units;
         }
-        let (p50, p99) = (median(p50), median(p99));
         report.rows.push(Row {
-            what: format!("p99 of single transfers at 70 % of the best rate, {spread:?}, against their p50"),
-            ours: format!("{p99:.0} us at {:.0}/s of {:.0}", median(rates), rate * SHARE),
-            peer: format!("{p50:.0} us"),
-            value: Some(p99 / p50),
+            what: format!("p99 of single transfers at 70 % of the rate just before, {spread:?}, against their p50"),
+            ours: format!("{:.0} us at {:.0}/s of {:.0}", median(p99), median(rates), median(most)),
+            peer: format!("{:.0} us", median(p50)),
+            value: Some(median(ratios)),
             unit: "x",
             target: Target::Most(5.0),
         });

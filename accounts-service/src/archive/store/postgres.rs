@@ -16,7 +16,7 @@ use crate::archive::table::{Kind, Table};
 use crate::archive::tables::TABLES;
 use crate::db::{MIGRATION_LOCK, Month};
 
-/// Months that one import makes tables for, ten years of them: each takes 27 locks until the import ends, and a server has
+/// Months that one import makes tables for, ten years of them: each takes 28 locks until the import ends, and a server has
 /// 6,400 for everybody, unless it is told otherwise (`max_locks_per_transaction`). Those of before this database was made
 /// lie in its first tables.
 const MOST_MONTHS: usize = 120;

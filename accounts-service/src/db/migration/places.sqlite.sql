@@ -1,0 +1,1 @@
+-- SQLite keeps an index on positions.
