@@ -214,6 +214,38 @@ fn the_checker_sees_half_an_atomic_batch() {
     assert!(found.contains(&"torn"), "{found:?}");
 }
 
+/// Before both holds end no item could be paid, after both each could: only in between the first and not the second.
+#[test]
+fn the_checker_believes_a_batch_that_was_judged_between_the_ends_of_two_holds() {
+    let stage = stage();
+    let (ann, admin) = (stage.customers[0].clone(), stage.admin.clone());
+    let mut mirror = Mirror::new(&stage);
+    fund(&mut mirror, &stage);
+    let look = Request {
+        who: admin,
+        key: None,
+        dry_run: false,
+        seen: None,
+        command: Command::Balance { account: "usd-0".to_owned() },
+    };
+    let Answer::Balance { balance, .. } = mirror.ask(&look) else { panic!("it was looked at") };
+    let order = |tag: &str, amount: i64| Order::usd("usd-0", "usd-1", amount).tagged(tag);
+    for (tag, amount) in [("small", 30), ("large", balance - 30)] {
+        mirror.ask(&alone(&ann, tag, Order { pending: true, expires_in: Some(2), ..order(tag, amount) }));
+    }
+    let request = batch(&ann, "between", Mode::Atomic, vec![order("between/1", 20), order("between/2", 20)]);
+    let attempt = mirror.invoke(&request);
+    mirror.ask(&look);
+    mirror.ask(&look);
+    let (answer, _) = mirror.commit(&request);
+    let codes = ["linked_item_declined", "insufficient_funds"].map(str::to_owned).into();
+    assert_eq!(answer, Answer::Linked { codes });
+    mirror.ask(&look);
+    mirror.tell(attempt, &answer, false);
+    let report = mirror.judged();
+    assert!(report.violations.is_empty(), "{report}");
+}
+
 #[test]
 fn the_checker_sees_two_requests_under_one_key() {
     let found = Morning::after(|morning| {

@@ -262,6 +262,17 @@ impl Ledger {
         }
     }
 
+    /// The instants behind `from`, up to `to`, at which time ends a hold of one of these accounts.
+    #[must_use]
+    pub fn ends(&self, accounts: impl Iterator<Item = impl AsRef<str>>, (from, to): (i64, i64)) -> BTreeSet<i64> {
+        let holds = accounts.filter_map(|account| self.holds.get(account.as_ref())).flatten();
+        let ends = holds.filter_map(|number| match self.transfers.get(*number)?.kind {
+            Kind::Pending { expires_at } => expires_at,
+            Kind::Posted | Kind::Posting { .. } | Kind::Voiding { .. } | Kind::Reversal { .. } => None,
+        });
+        ends.filter(|end| (from + 1..=to).contains(end)).collect()
+    }
+
     /// What left an account, or was held of it, since an instant: the amount and the number of transfers. What was let
     /// go again does not count; what was given back does.
     #[must_use]

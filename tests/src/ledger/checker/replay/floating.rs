@@ -1,5 +1,7 @@
 //! Operations that left no row: each has to be explained by some moment of the ledger within its window.
 
+use std::collections::BTreeSet;
+
 use super::Scene;
 use crate::ledger::checker::Violation;
 use crate::ledger::command::Command;
@@ -80,14 +82,20 @@ fn leaves_no_row(scene: &Scene<'_>, number: usize) -> bool {
     }
 }
 
-/// What the model says at this moment, at the first and at the last instant that it may have been.
+/// What the model says at this moment, at the first and at the last instant that it may have been; of a batch also at each
+/// one between at which time ends a hold of its payers: one item may have been judged before, another after.
 fn verdicts(scene: &Scene<'_>, ledger: &mut Ledger, number: usize, instant: i64) -> Vec<Verdict> {
     let op = &scene.ops[number];
     let Some(end) = &op.end else { return Vec::new() };
     let from = (scene.history.micros(op.invoked) - SLACK).max(instant);
     let to = (scene.history.micros(end.at) + SLACK).max(from);
     let mut said = ledger.judge(op.request, from);
-    for verdict in ledger.judge(op.request, to) {
+    let mut instants = match &op.request.command {
+        Command::Batch { orders, .. } => ledger.ends(orders.iter().map(|order| &order.debit), (from, to)),
+        _ => BTreeSet::new(),
+    };
+    instants.insert(to);
+    for verdict in instants.into_iter().flat_map(|instant| ledger.judge(op.request, instant)) {
         if !said.contains(&verdict) {
             said.push(verdict);
         }
