@@ -60,6 +60,8 @@ fn whoever_writes_in_a_role_that_they_set_opens_months() {
         let open = || sqlx::query_scalar("SELECT open_month($1)").bind(month);
         let refused: Result<bool, sqlx::Error> = open().fetch_one(&mut other).await;
         assert!(refused.unwrap_err().to_string().contains("who may write transfers"));
+        let refused = other.execute("SELECT sum_up_places(0)").await.unwrap_err().to_string();
+        assert!(refused.contains("who may write transfers"), "{refused}");
         other.execute(AssertSqlSafe(format!("SET ROLE {writer}"))).await.unwrap();
         assert!(open().fetch_one(&mut other).await.unwrap());
         other.execute("SELECT sum_up_places(0)").await.unwrap();

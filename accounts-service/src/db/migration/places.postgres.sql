@@ -45,7 +45,7 @@ BEGIN
 END $$;
 
 -- What is only appended to does not change its statistics by growing: a month is analysed anew when it is half as large
--- again, and not with each tenth. While a month is young that would be all the time: a third of a core, on a busy ledger.
+-- again, and not with each tenth. While a month is young that would be at each look of autovacuum, 0.3 to 0.6 s of CPU.
 CREATE FUNCTION calm_month(month integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     place text;
