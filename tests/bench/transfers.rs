@@ -128,11 +128,13 @@ pub async fn compare(scale: Scale, folder: &Path, secret: &str, report: &mut Rep
         say(format!("  round {}: ours {}, pgbench {}, uniform, best so far", round + 1, best(false), best(true)));
     }
     tell::all(&series, report);
+    // It is through. Else PostgreSQL would go on tidying up after it while others are measured.
+    check(&mut connection, "peer", theirs).await?;
+    connection.execute("DROP SCHEMA peer CASCADE").await?;
     ours += pace::compare(&ground, scale, report).await?;
     ours += known::compare(&ground, known, scale, report).await?;
     ours += pair::compare(&ground, folder, scale, report).await?;
     check(&mut connection, "public", ours).await?;
-    check(&mut connection, "peer", theirs).await?;
     tell::sizes(&mut connection, ours, report).await
 }
 

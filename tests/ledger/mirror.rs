@@ -237,7 +237,7 @@ impl Mirror {
     /// Writes what an exchange is made of, and then the exchange.
     fn exchange(&mut self, who: &Caller, exchange: &Exchange) -> Ids {
         let at = self.now();
-        let deal = self.ledger.deal(who, exchange, at, Reading::default()).expect("judged");
+        let deal = self.ledger.deal(who, exchange, at, &Reading::default()).expect("judged");
         let legs = deal.legs.iter().map(|leg| {
             let id = self.id();
             let transfer = self.ledger.made(leg, id, at);

@@ -228,6 +228,26 @@ fn each_doubt_is_read_both_ways_by_itself() {
 }
 
 #[test]
+fn each_account_is_read_by_itself() {
+    let mut it = ledger();
+    it.open("c", Account { unsure: true, ..Account::of("ann", "USD") });
+    make(&mut it, &treasurer(), Order::usd("bank", "c", 100), "fund-c", NOW);
+    it.change("a", |account| account.unsure = true);
+    let known = |from: &str, version| {
+        let mut order = Order::usd(from, "b", 1);
+        order.conditions.debit_version = Some(version);
+        order
+    };
+    let batch = Command::Batch { mode: Mode::Independent, orders: vec![known("a", 7), known("c", 7), known("a", 0)] };
+    let said = it.judge(&request(&ann(), batch), NOW);
+    let each = |codes: [Option<&str>; 3]| Verdict::Each(codes.map(|code| code.map(str::to_owned)).to_vec());
+    let stale = Some("precondition_failed");
+    // No account was ever of version 0.
+    let may_be = [[None, None, stale], [stale, None, stale], [None, stale, stale], [stale, stale, stale]].map(each);
+    assert_eq!(said, may_be);
+}
+
+#[test]
 fn conditions_look_at_what_would_result() {
     let mut it = ledger();
     let on_debit = |bounds: Bounds, pending: bool| {

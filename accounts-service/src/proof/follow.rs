@@ -20,7 +20,7 @@ const PAGE: u32 = 1_000;
 
 /// Whoever follows reads for one part of the time in so many: after each page they leave the database, and this machine, to
 /// others for the rest. One long read and one long pause would take as much, and hold up for longer whoever posts meanwhile.
-pub const SHARE: u32 = 4;
+pub const SHARE: u32 = 8;
 
 /// Bytes of texts that a round reads, about: what transfers say may be far longer than they are.
 const BYTES: usize = 8 << 20;

@@ -63,6 +63,8 @@ pub struct Sampler {
     pub bounds: Bounds,
     /// What a scrape shows of it.
     pub metrics: Metrics,
+    /// How often its lease is renewed while it looks.
+    pub renewed: Duration,
     holder: Uuid,
 }
 
@@ -70,7 +72,7 @@ impl Sampler {
     /// One that has looked at nothing yet.
     #[must_use]
     pub fn new(db: Database, clock: Clock, bounds: Bounds, metrics: Metrics) -> Self {
-        Self { db, clock, bounds, metrics, holder: Uuid::new_v4() }
+        Self { db, clock, bounds, metrics, renewed: RENEWED, holder: Uuid::new_v4() }
     }
 
     /// Looks until dropped.
@@ -144,7 +146,7 @@ impl Sampler {
 
     /// Keeps the lease for as long as it is polled, or says that it is lost: the part under way is still told then.
     async fn hold(&self, lost: &AtomicBool) {
-        let mut ticks = tokio::time::interval(RENEWED);
+        let mut ticks = tokio::time::interval(self.renewed);
         ticks.tick().await;
         loop {
             ticks.tick().await;

@@ -5,6 +5,7 @@ mod bounded;
 mod breaks;
 mod broken;
 mod command;
+mod lease;
 mod long;
 mod places;
 mod rounds;

@@ -55,7 +55,7 @@ fn exchange(it: &mut Ledger, who: &Caller, wish: Exchange) -> String {
 
 /// Makes it, and says what arrived, what was booked of what rounding took, and what is kept.
 fn made(it: &mut Ledger, wish: &Exchange) -> (i64, i64, i128) {
-    let deal = it.deal(&ann(), wish, NOW, Reading::default()).expect("it is allowed");
+    let deal = it.deal(&ann(), wish, NOW, &Reading::default()).expect("it is allowed");
     for (number, leg) in deal.legs.iter().enumerate() {
         let id = format!("{}-{number}", it.transfers().len());
         it.enter(it.made(leg, id, NOW));

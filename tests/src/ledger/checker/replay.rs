@@ -134,7 +134,7 @@ impl<'a> Replay<'a> {
     }
 
     fn ordered(&mut self, row: &Row, made: &Made, (who, order): (&Caller, &Order)) {
-        if let Some(code) = self.ledger.item(who, order, row.at, Reading::default()) {
+        if let Some(code) = self.ledger.item(who, order, row.at, &Reading::default()) {
             self.find("not_allowed", format!("{code}: {made:?} as {order:?} by {who:?}"));
         }
         let mut transfer = self.ledger.made(order, made.id.clone(), row.at);
@@ -169,7 +169,8 @@ impl<'a> Replay<'a> {
                 }
                 continue;
             }
-            let may: Vec<_> = Reading::ALL.map(|reading| self.ledger.item(who, order, now, reading)).into();
+            let readings = self.ledger.readings(&op.request.command);
+            let may: Vec<_> = readings.iter().map(|reading| self.ledger.item(who, order, now, reading)).collect();
             let fits = match op.end.as_ref().map(|end| &end.answer) {
                 Some(Answer::Each { items }) => items.get(item).is_some_and(|told| match told {
                     Ok(_) => false,

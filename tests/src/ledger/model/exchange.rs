@@ -197,7 +197,7 @@ impl Ledger {
         who: &Caller,
         exchange: &Exchange,
         now: i64,
-        reading: Reading,
+        reading: &Reading,
     ) -> Result<Deal, &'static str> {
         let case = Traded { ledger: self, who, exchange, now };
         if let Some((code, _)) = EXCHANGE.iter().find(|(_, holds)| holds(&case)) {

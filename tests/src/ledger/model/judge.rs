@@ -1,7 +1,7 @@
 //! What the ledger would answer, and what becomes of it then.
 
 use super::rules::{Ordered, POST, REVERSE, Reading, Settled, VOID};
-use super::{Decimal, Kind, Ledger, Status, Transfer};
+use super::{Account, Decimal, Kind, Ledger, Status, Transfer};
 use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step};
 use crate::ledger::history::{Ended, Sketch, Verdict};
 
@@ -84,8 +84,8 @@ impl Ledger {
     /// are taken are none of its business.
     pub fn judge(&mut self, request: &Request, now: i64) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(1);
-        for reading in Reading::ALL {
-            let verdict = self.say(request, now, reading);
+        for reading in self.readings(&request.command) {
+            let verdict = self.say(request, now, &reading);
             if !verdicts.contains(&verdict) {
                 verdicts.push(verdict);
             }
@@ -93,7 +93,32 @@ impl Ledger {
         verdicts
     }
 
-    fn say(&mut self, request: &Request, now: i64, reading: Reading) -> Verdict {
+    /// Every way to read what may be read in more than one, as far as it is asked for; that of the contract first.
+    #[must_use]
+    pub fn readings(&self, command: &Command) -> Vec<Reading> {
+        let (orders, payers): (&[Order], Vec<&String>) = match command {
+            Command::Transfer(order) => (std::slice::from_ref(order), Vec::new()),
+            Command::Batch { orders, .. } => (orders, Vec::new()),
+            Command::Exchange(asked) => {
+                (&[], self.rates.values().map(|rate| &rate.quote).chain([&asked.debit]).collect())
+            }
+            Command::SetRate(_)
+            | Command::Post { .. }
+            | Command::Void { .. }
+            | Command::Reverse { .. }
+            | Command::Step { .. }
+            | Command::Look { .. }
+            | Command::Balance { .. } => (&[], Vec::new()),
+        };
+        let is = |id: &str, what: fn(&Account) -> bool| self.account(id).is_some_and(what);
+        let payers = payers.into_iter().chain(orders.iter().map(|order| &order.debit));
+        let limited = payers.filter(|id| is(id, |account| !account.limits.is_empty())).collect();
+        let versioned = orders.iter().filter(|order| order.conditions.debit_version.is_some());
+        let unsure = versioned.map(|order| &order.debit).filter(|id| is(id, |account| account.unsure)).collect();
+        Reading::of(&limited, &unsure)
+    }
+
+    fn say(&mut self, request: &Request, now: i64, reading: &Reading) -> Verdict {
         let who = &request.who;
         let keyless = request.key.is_none() && request.moves_money() && !request.only_asks();
         if let Some(code) = shape(request).or(keyless.then_some("idempotency_key_required")) {
@@ -151,13 +176,13 @@ impl Ledger {
 
     /// The code of what is wrong with an order whose body is sound.
     #[must_use]
-    pub fn order(&self, who: &Caller, order: &Order, now: i64, reading: Reading) -> Option<&'static str> {
+    pub fn order(&self, who: &Caller, order: &Order, now: i64, reading: &Reading) -> Option<&'static str> {
         Ordered { ledger: self, who, order, now, reading }.refusal()
     }
 
     /// The same, body included.
     #[must_use]
-    pub fn item(&self, who: &Caller, order: &Order, now: i64, reading: Reading) -> Option<&'static str> {
+    pub fn item(&self, who: &Caller, order: &Order, now: i64, reading: &Reading) -> Option<&'static str> {
         order.spoiled.map(|spoiled| spoiled.code()).or_else(|| self.order(who, order, now, reading))
     }
 
@@ -183,7 +208,7 @@ impl Ledger {
         Settled { ledger: self, who, of, amount: None, seen: None, now }.look()
     }
 
-    fn visible(&self, who: &Caller, account: &str) -> Option<&super::Account> {
+    fn visible(&self, who: &Caller, account: &str) -> Option<&Account> {
         self.account(account).filter(|found| who.role.reads_all() || found.owner == who.user)
     }
 
@@ -204,7 +229,7 @@ impl Ledger {
     }
 
     /// Each item on what those before it left; then everything is taken back.
-    fn batch(&mut self, who: &Caller, mode: Mode, orders: &[Order], (now, reading): (i64, Reading)) -> Verdict {
+    fn batch(&mut self, who: &Caller, mode: Mode, orders: &[Order], (now, reading): (i64, &Reading)) -> Verdict {
         let before = self.transfers().len();
         let mut items: Vec<Ended> = Vec::with_capacity(orders.len());
         for (number, order) in orders.iter().enumerate() {

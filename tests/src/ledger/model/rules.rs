@@ -1,5 +1,7 @@
 //! The order of checks, as lists: the first rule that holds is the answer.
 
+use std::collections::BTreeSet;
+
 use super::{Account, Kind, Ledger, MOST, Status, Transfer};
 use crate::ledger::command::{Bounds, Caller, Order, Seen};
 
@@ -15,26 +17,32 @@ pub(super) struct Ordered<'a> {
     pub who: &'a Caller,
     pub order: &'a Order,
     pub now: i64,
-    pub reading: Reading,
+    pub reading: &'a Reading,
 }
 
-/// How what may be read in two ways is read: each doubt by itself, for a batch may meet both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How what may be read in two ways is read: of each account by itself, for a batch may meet more than one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Windows are taken by one slice too long, as a service that counts in slices may.
-    pub longer: bool,
-    /// A version that nobody is sure of is another one.
-    pub other: bool,
+    /// Accounts whose windows are taken by one slice too long, as a service that counts in slices may.
+    longer: BTreeSet<String>,
+    /// Accounts whose version, of which nobody is sure, is another one.
+    other: BTreeSet<String>,
 }
 
 impl Reading {
-    /// All of them, that of the contract first.
-    pub const ALL: [Self; 4] = [
-        Self { longer: false, other: false },
-        Self { longer: true, other: false },
-        Self { longer: false, other: true },
-        Self { longer: true, other: true },
-    ];
+    /// Every way to read these accounts, that of the contract first.
+    pub(super) fn of(longer: &BTreeSet<&String>, other: &BTreeSet<&String>) -> Vec<Self> {
+        let mut ways = vec![Self::default()];
+        for account in longer {
+            let also = |way: &Self| Self { longer: &way.longer | &BTreeSet::from([(*account).clone()]), ..way.clone() };
+            ways.extend(ways.iter().map(also).collect::<Vec<_>>());
+        }
+        for account in other {
+            let also = |way: &Self| Self { other: &way.other | &BTreeSet::from([(*account).clone()]), ..way.clone() };
+            ways.extend(ways.iter().map(also).collect::<Vec<_>>());
+        }
+        ways
+    }
 }
 
 /// Of a transfer: alone, in a batch, or dry.
@@ -98,15 +106,19 @@ impl<'a> Ordered<'a> {
             && conditions.debit_version.is_none_or(|version| self.may_be(debit, version))
     }
 
-    /// Whether this is the account's version; of one that nobody is sure of, as it is read.
+    /// Whether this is the account's version; of one that nobody is sure of, as it is read. The first of all is 1.
     fn may_be(&self, account: &Account, version: i64) -> bool {
-        if account.unsure { !self.reading.other } else { account.version == version.into() }
+        if account.unsure {
+            version > 0 && !self.reading.other.contains(&self.order.debit)
+        } else {
+            account.version == version.into()
+        }
     }
 
     fn too_much_at_a_time(&self) -> bool {
         self.debit().is_some_and(|account| {
             account.limits.iter().any(|limit| {
-                let slice = if self.reading.longer { limit.window / 60 } else { 0 };
+                let slice = if self.reading.longer.contains(&self.order.debit) { limit.window / 60 } else { 0 };
                 let (amount, count) = self.ledger.spent(&self.order.debit, self.now - limit.window - slice, self.now);
                 limit.amount.is_some_and(|most| amount + self.amount() > most)
                     || limit.count.is_some_and(|most| count + 1 > most)

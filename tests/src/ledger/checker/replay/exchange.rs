@@ -48,7 +48,7 @@ impl<'a> Replay<'a> {
         let Command::Exchange(asked) = &op.request.command else { return at + 1 };
         let rows = legs(self.scene, at, number);
         let now = self.scene.rows[at].at;
-        match self.ledger.deal(&op.request.who, asked, now, Reading::default()) {
+        match self.ledger.deal(&op.request.who, asked, now, &Reading::default()) {
             Err(code) => {
                 self.find("not_allowed", format!("{code}: {:?}", op.request));
                 for (row, made) in &rows {
