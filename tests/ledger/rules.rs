@@ -1,6 +1,7 @@
 //! The model's own rules, one by one: if the model is wrong, everything that is held against it is.
 
 mod exchanges;
+mod readings;
 mod seen;
 
 use tests::ledger::command::{Bounds, Caller, Command, Mode, Order, Request, Role};
@@ -208,43 +209,6 @@ fn what_leaves_in_a_while_is_bounded() {
         "limit_exceeded",
         "what is given back is"
     );
-}
-
-#[test]
-fn each_doubt_is_read_both_ways_by_itself() {
-    let mut it = ledger();
-    let window = 60 * SECOND;
-    it.change("a", |account| account.limits = vec![Limit { window, amount: Some(50), count: None }]);
-    make(&mut it, &ann(), Order::usd("a", "b", 30), "t", NOW);
-    it.change("a", |account| account.unsure = true);
-    let late = Order::usd("a", "b", 30);
-    let mut known = Order::usd("a", "b", 1);
-    known.conditions.debit_version = Some(7);
-    let batch = Command::Batch { mode: Mode::Independent, orders: vec![known, late] };
-    let said = it.judge(&request(&ann(), batch), NOW + window);
-    let each = |codes: [Option<&str>; 2]| Verdict::Each(codes.map(|code| code.map(str::to_owned)).to_vec());
-    let (stale, full) = (Some("precondition_failed"), Some("limit_exceeded"));
-    assert_eq!(said, [each([None, None]), each([None, full]), each([stale, None]), each([stale, full])]);
-}
-
-#[test]
-fn each_account_is_read_by_itself() {
-    let mut it = ledger();
-    it.open("c", Account { unsure: true, ..Account::of("ann", "USD") });
-    make(&mut it, &treasurer(), Order::usd("bank", "c", 100), "fund-c", NOW);
-    it.change("a", |account| account.unsure = true);
-    let known = |from: &str, version| {
-        let mut order = Order::usd(from, "b", 1);
-        order.conditions.debit_version = Some(version);
-        order
-    };
-    let batch = Command::Batch { mode: Mode::Independent, orders: vec![known("a", 7), known("c", 7), known("a", 0)] };
-    let said = it.judge(&request(&ann(), batch), NOW);
-    let each = |codes: [Option<&str>; 3]| Verdict::Each(codes.map(|code| code.map(str::to_owned)).to_vec());
-    let stale = Some("precondition_failed");
-    // No account was ever of version 0.
-    let may_be = [[None, None, stale], [stale, None, stale], [None, stale, stale], [stale, stale, stale]].map(each);
-    assert_eq!(said, may_be);
 }
 
 #[test]

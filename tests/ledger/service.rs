@@ -1,5 +1,7 @@
 //! The service under many clients at once, on both back-ends and as two processes, held against the model.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use tests::Backend;
 use tests::backends::Ground;
 use tests::ledger::driver::{self, Cast, Door, Patience};
 use tests::ledger::generator::Random;
-use tests::ledger::{Caller, Features, Generator, Record, Recorder, Report, Role, check, disproved};
+use tests::ledger::{Caller, Features, Generator, History, Record, Recorder, Report, Role, check, disproved};
 use tests::stack::AccountsProcess;
 
 /// Clients at once, on how many accounts.
@@ -140,9 +142,19 @@ async fn run(backend: Backend, processes: usize, (clients, requests): (u64, u64)
     drop(running);
     assert_eq!(disproved(&ground.accounts).await, None);
     ground.clear().await.expect("the ground is cleared");
-    let report = check(&opening, &recorder.history(), &closing);
-    assert!(report.violations.is_empty(), "seed {seed}\n{report}");
+    let history = recorder.history();
+    let report = check(&opening, &history, &closing);
+    assert!(report.violations.is_empty(), "seed {seed}, {}\n{report}", kept(&history, seed));
     (seed, report)
+}
+
+/// Many clients cannot be run again by their seed, so what they were answered stays behind.
+fn kept(history: &History, seed: u64) -> String {
+    let file = std::env::temp_dir().join(format!("tollgate-history-{seed}.ndjson"));
+    match File::create(&file).and_then(|to| history.write(BufWriter::new(to))) {
+        Ok(()) => format!("history in {}", file.display()),
+        Err(error) => format!("no history: {error}"),
+    }
 }
 
 fn cast() -> Cast {

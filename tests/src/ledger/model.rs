@@ -5,13 +5,14 @@
 
 mod exchange;
 mod judge;
+mod reading;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use self::exchange::{Deal, Decimal, Rate, UNIT};
 pub use self::judge::{is_decided, is_frozen, shape, target};
-pub use self::rules::Reading;
+pub use self::reading::Reading;
 
 /// The largest balance and the largest amount, either way: 2^53 - 1.
 pub const MOST: i128 = (1 << 53) - 1;

@@ -169,7 +169,7 @@ impl<'a> Replay<'a> {
                 }
                 continue;
             }
-            let readings = self.ledger.readings(&op.request.command);
+            let readings = self.ledger.readings(&Command::Transfer(order.clone()));
             let may: Vec<_> = readings.iter().map(|reading| self.ledger.item(who, order, now, reading)).collect();
             let fits = match op.end.as_ref().map(|end| &end.answer) {
                 Some(Answer::Each { items }) => items.get(item).is_some_and(|told| match told {

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::rules::{Ordered, Reading, is_theirs, out_of_range};
+use super::reading::Reading;
+use super::rules::{Ordered, is_theirs, out_of_range};
 use super::{Account, Ledger, MOST, Status};
 use crate::ledger::command::{Caller, Exchange, NewRate, Order, Role};
 use crate::ledger::history::Worth;

@@ -1,6 +1,7 @@
 //! What the ledger would answer, and what becomes of it then.
 
-use super::rules::{Ordered, POST, REVERSE, Reading, Settled, VOID};
+use super::reading::Reading;
+use super::rules::{Ordered, POST, REVERSE, Settled, VOID};
 use super::{Account, Decimal, Kind, Ledger, Status, Transfer};
 use crate::ledger::command::{Caller, Command, Mode, Order, Request, Spoil, Step};
 use crate::ledger::history::{Ended, Sketch, Verdict};
@@ -91,31 +92,6 @@ impl Ledger {
             }
         }
         verdicts
-    }
-
-    /// Every way to read what may be read in more than one, as far as it is asked for; that of the contract first.
-    #[must_use]
-    pub fn readings(&self, command: &Command) -> Vec<Reading> {
-        let (orders, payers): (&[Order], Vec<&String>) = match command {
-            Command::Transfer(order) => (std::slice::from_ref(order), Vec::new()),
-            Command::Batch { orders, .. } => (orders, Vec::new()),
-            Command::Exchange(asked) => {
-                (&[], self.rates.values().map(|rate| &rate.quote).chain([&asked.debit]).collect())
-            }
-            Command::SetRate(_)
-            | Command::Post { .. }
-            | Command::Void { .. }
-            | Command::Reverse { .. }
-            | Command::Step { .. }
-            | Command::Look { .. }
-            | Command::Balance { .. } => (&[], Vec::new()),
-        };
-        let is = |id: &str, what: fn(&Account) -> bool| self.account(id).is_some_and(what);
-        let payers = payers.into_iter().chain(orders.iter().map(|order| &order.debit));
-        let limited = payers.filter(|id| is(id, |account| !account.limits.is_empty())).collect();
-        let versioned = orders.iter().filter(|order| order.conditions.debit_version.is_some());
-        let unsure = versioned.map(|order| &order.debit).filter(|id| is(id, |account| account.unsure)).collect();
-        Reading::of(&limited, &unsure)
     }
 
     fn say(&mut self, request: &Request, now: i64, reading: &Reading) -> Verdict {

@@ -1,7 +1,6 @@
 //! The order of checks, as lists: the first rule that holds is the answer.
 
-use std::collections::BTreeSet;
-
+use super::reading::Reading;
 use super::{Account, Kind, Ledger, MOST, Status, Transfer};
 use crate::ledger::command::{Bounds, Caller, Order, Seen};
 
@@ -18,31 +17,6 @@ pub(super) struct Ordered<'a> {
     pub order: &'a Order,
     pub now: i64,
     pub reading: &'a Reading,
-}
-
-/// How what may be read in two ways is read: of each account by itself, for a batch may meet more than one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Accounts whose windows are taken by one slice too long, as a service that counts in slices may.
-    longer: BTreeSet<String>,
-    /// Accounts whose version, of which nobody is sure, is another one.
-    other: BTreeSet<String>,
-}
-
-impl Reading {
-    /// Every way to read these accounts, that of the contract first.
-    pub(super) fn of(longer: &BTreeSet<&String>, other: &BTreeSet<&String>) -> Vec<Self> {
-        let mut ways = vec![Self::default()];
-        for account in longer {
-            let also = |way: &Self| Self { longer: &way.longer | &BTreeSet::from([(*account).clone()]), ..way.clone() };
-            ways.extend(ways.iter().map(also).collect::<Vec<_>>());
-        }
-        for account in other {
-            let also = |way: &Self| Self { other: &way.other | &BTreeSet::from([(*account).clone()]), ..way.clone() };
-            ways.extend(ways.iter().map(also).collect::<Vec<_>>());
-        }
-        ways
-    }
 }
 
 /// Of a transfer: alone, in a batch, or dry.
@@ -103,23 +77,14 @@ impl<'a> Ordered<'a> {
         let conditions = &self.order.conditions;
         within(conditions.debit_balance, debit.balance - moved)
             && within(conditions.credit_balance, credit.balance + moved)
-            && conditions.debit_version.is_none_or(|version| self.may_be(debit, version))
-    }
-
-    /// Whether this is the account's version; of one that nobody is sure of, as it is read. The first of all is 1.
-    fn may_be(&self, account: &Account, version: i64) -> bool {
-        if account.unsure {
-            version > 0 && !self.reading.other.contains(&self.order.debit)
-        } else {
-            account.version == version.into()
-        }
+            && conditions.debit_version.is_none_or(|version| self.reading.is_version(&self.order.debit, debit, version))
     }
 
     fn too_much_at_a_time(&self) -> bool {
         self.debit().is_some_and(|account| {
             account.limits.iter().any(|limit| {
-                let slice = if self.reading.longer.contains(&self.order.debit) { limit.window / 60 } else { 0 };
-                let (amount, count) = self.ledger.spent(&self.order.debit, self.now - limit.window - slice, self.now);
+                let since = self.reading.since(&self.order.debit, limit, self.now);
+                let (amount, count) = self.ledger.spent(&self.order.debit, since, self.now);
                 limit.amount.is_some_and(|most| amount + self.amount() > most)
                     || limit.count.is_some_and(|most| count + 1 > most)
             })
