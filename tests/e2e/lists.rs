@@ -15,6 +15,7 @@ journeys!(
     cursors_of_v2,
     a_cursor_while_rows_are_written,
     a_cursor_that_is_none,
+    an_overview_has_its_parts,
     filters_of_transfers
 );
 
@@ -175,6 +176,19 @@ async fn a_cursor_that_is_none(backend: Backend) {
         ann.get(&format!("{list}?limit=x")).await.problem(400, "malformed_query");
         ann.get(&format!("{list}?surprise=1")).await.problem(422, "validation_failed");
     }
+}
+
+async fn an_overview_has_its_parts(backend: Backend) {
+    let stack = Stack::start(backend).await;
+    let ada = stack.register("ada").await;
+    let account = stack.account_with(&ada, 700).await;
+    let transfers = ids(&ada.client.get("/api/v1/transfers").await.expect(200).json());
+    assert_eq!(transfers.len(), 1);
+    let overview = ada.client.get("/api/v1/me/overview").await.expect(200).json();
+    assert_eq!(overview["complete"], true, "{overview}");
+    assert_eq!(overview["profile"], ada.client.get("/api/v1/users/me").await.expect(200).json());
+    assert_eq!((ids(&overview["accounts"]), ids(&overview["transfers"])), (vec![account], transfers), "{overview}");
+    assert_eq!(overview["accounts"]["data"][0]["balance"], 700);
 }
 
 async fn filters_of_transfers(backend: Backend) {

@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use shared::auth::SignedIn;
 use shared::domain::TransferId;
 use shared::problem::{Code, Context, Problem};
-use shared::wire::idempotency::Key;
+use shared::wire::idempotency::{self, Key};
 
 use super::body::{NewBatch, NewTransfer};
+use super::memo;
 use super::ops::{key_is_free_for, submit};
 use super::render::{self, Item};
 use crate::app::App;
@@ -72,13 +73,25 @@ fn read(app: &App, who: &SignedIn, new: NewBatch) -> (Items, uuid::Uuid) {
                 item.draft(who, TransferId::generate(&app.clock)).map(Arc::new)
             }
             Err(problem) => {
-                hash.update(raw.get());
+                feed_unreadable(&mut hash, raw.get());
                 Err(problem)
             }
         }
     };
     let items = new.transfers.into_iter().map(&mut read).collect();
     (items, cut(hash))
+}
+
+/// Feeds an item that is no transfer, in whatever order and spacing its members come: whoever asks again may write it anew.
+fn feed_unreadable(hash: &mut Sha256, raw: &str) {
+    match serde_json::from_str::<serde_json::Value>(raw) {
+        Ok(value) => {
+            hash.update([u8::MAX]);
+            hash.update(idempotency::fingerprint(&value));
+        }
+        // A number too large, or too deep.
+        Err(_unreadable) => memo::feed_text(hash, Some(raw)),
+    }
 }
 
 async fn trial(app: &App, mode: Mode, items: &Items) -> Result<Bytes, Problem> {

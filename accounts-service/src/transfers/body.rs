@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::preconditions::{NewPreconditions, object};
 use super::{memo, metadata};
+use crate::accounts::may_see_all;
 use crate::idempotency::cut;
 use crate::posting::{Command, Draft, Memo, Mode, Order, Pending};
 
@@ -137,6 +138,7 @@ impl NewTransfer {
         let mut order = Order::new(sides, amount, self.currency, who.user.id)
             .map_err(|_| Problem::new(Code::AccountsMustBeDifferent))?;
         order.treasurer = who.may(Permission::AccountsTreasury);
+        order.reads_all = may_see_all(who);
         order.preconditions = self.preconditions.unwrap_or_default().into();
         let micros = |seconds: RawAmount| i64::try_from(seconds.get()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         order.pending = self.pending.then(|| Pending { expires_in: self.expires_in.map(micros) });

@@ -17,7 +17,8 @@ pub struct NewPreconditions {
     /// On the debit account.
     #[serde(default, deserialize_with = "object")]
     pub debit_balance: Option<NewBounds>,
-    /// On the credit account.
+    /// On the credit account. Of one that the caller may not read (another's; support, treasurer and admin read all) no bound
+    /// holds, whatever its balance is.
     #[serde(default, deserialize_with = "object")]
     pub credit_balance: Option<NewBounds>,
     /// The debit account's version as it was last seen.

@@ -11,11 +11,11 @@ use futures_util::stream::FuturesUnordered;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
-use crate::client::{Answer, treasurer, user};
+use crate::client::{Answer, pay, treasurer, user};
 use crate::stack::{Stack, Which, on_database, run};
 use crate::{on_both, on_two_processes};
 
-on_both!(all_but_the_first_wait_two_seconds_in_all);
+on_both!(all_but_the_first_wait_two_seconds_in_all, of_transfers_all_but_the_first_wait_two_seconds);
 
 on_two_processes!(all_but_the_first_wait_two_seconds_in_all,);
 
@@ -56,6 +56,24 @@ async fn all_but_the_first_wait_two_seconds_in_all(stack: Rc<Stack>) {
     let again = post().await.expect(201);
     assert!(again.replayed() && again.bytes == first.bytes);
     holder.rollback().await.unwrap();
+}
+
+/// Transfers have a way of their own.
+async fn of_transfers_all_but_the_first_wait_two_seconds(stack: Rc<Stack>) {
+    let who = user();
+    let (from, to) = (stack.client.funded(&who, 100).await, stack.client.open(&who, "user").await);
+    let body = pay(&from, &to, 5);
+    let db = Database::connect(&stack.url, 1).await.unwrap();
+    let holder = hold(&db).await;
+    let asked = Instant::now();
+    let mut answers: FuturesUnordered<_> = (0..20).map(|_| stack.client.transfer(&who, "k", &body)).collect();
+    for _ in 0..19 {
+        in_progress(answers.next().await.unwrap(), asked);
+    }
+    holder.rollback().await.unwrap();
+    let first = answers.next().await.unwrap().expect(201);
+    assert!(!first.replayed());
+    assert_eq!(stack.client.balance(&who, &to).await, 5);
 }
 
 #[test]

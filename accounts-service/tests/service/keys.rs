@@ -14,6 +14,7 @@ on_both!(
     replays_are_the_same_bytes_even_from_another_instance,
     declines_are_frozen_and_earlier_refusals_are_not,
     a_key_of_another_request_is_refused,
+    a_batch_written_anew_is_the_same_request,
     what_is_made_has_the_tag_that_it_is_shown_with,
     a_client_that_goes_away_changes_nothing,
     other_posts_take_keys_too,
@@ -105,6 +106,31 @@ async fn a_key_of_another_request_is_refused(stack: Rc<Stack>) {
     let replay = stack.client.raw(&payer, "POST", "/api/v2/transfers", &key, Some(reordered)).await.expect(201);
     assert!(replay.replayed());
     assert_eq!(stack.client.balance(&payer, &from).await, 100);
+}
+
+async fn a_batch_written_anew_is_the_same_request(stack: Rc<Stack>) {
+    let payer = user();
+    let from = stack.client.funded(&payer, 100).await;
+    let to = stack.client.open(&user(), "user").await;
+    let ask = async |body: String| {
+        let key = [("idempotency-key", "b")];
+        stack.client.raw(&payer, "POST", "/api/v1/transfers/batch", &key, Some(body)).await
+    };
+    // The second is no transfer, and what became of the first is told again all the same.
+    let good = format!(r#"{{"debit_account_id":"{from}","credit_account_id":"{to}","amount":5,"currency":"USD"}}"#);
+    let body = |second: &str| format!(r#"{{"mode":"independent","transfers":[{good},{second}]}}"#);
+    let first = ask(body(r#"{"amount":5,"to":"ann"}"#)).await.expect(200);
+    assert!(!first.replayed());
+    let anew = format!(
+        r#"{{"transfers":[{{"currency":"USD","amount": 5,"credit_account_id":"{to}","debit_account_id":"{from}"}},
+            {{ "to": "ann", "amount": 5 }}], "mode":"independent"}}"#
+    );
+    let again = ask(anew).await.expect(200);
+    assert!(again.replayed() && again.bytes == first.bytes);
+    for other in [r#"{"amount":5,"to":"bob"}"#, r#"{"amount":6,"to":"ann"}"#, "5", r#"{"amount":1e400,"to":"ann"}"#] {
+        assert_eq!(ask(body(other)).await.expect(422).code(), "idempotency_key_reused", "{other}");
+    }
+    assert_eq!(stack.client.balance(&payer, &from).await, 95);
 }
 
 async fn a_client_that_goes_away_changes_nothing(stack: Rc<Stack>) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{pay, someone, treasurer, user};
 use crate::stack::Stack;
@@ -14,6 +14,7 @@ on_both!(
     cursors_neither_skip_nor_repeat_while_rows_are_written,
     transfers_are_filtered,
     accounts_are_paged,
+    accounts_are_sorted_and_skipped,
     a_cursor_goes_on_only_in_its_own_list,
 );
 
@@ -124,6 +125,34 @@ async fn accounts_are_paged(stack: Rc<Stack>) {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 5);
+}
+
+async fn accounts_are_sorted_and_skipped(stack: Rc<Stack>) {
+    let who = user();
+    // By name, by when they were opened and by balance they stand in three orders.
+    for (name, balance) in [("b", 20), ("c", 10), ("a", 30)] {
+        let account = stack.client.funded(&who, balance).await;
+        let path = format!("/api/v1/accounts/{account}");
+        let body = json!({"name": name}).to_string();
+        stack.client.raw(&who, "PATCH", &path, &[], Some(body)).await.expect(200);
+    }
+    for (query, names) in [
+        ("sort_by=name&sort_order=asc", "abc"),
+        ("sort_by=name&sort_order=desc", "cba"),
+        ("sort_by=balance&sort_order=asc", "cba"),
+        ("sort_by=balance&sort_order=desc", "abc"),
+        ("sort_by=created_at&sort_order=asc", "bca"),
+        ("sort_by=created_at&sort_order=desc", "acb"),
+        ("sort_by=name&sort_order=asc&skip=1&limit=1", "b"),
+        ("sort_by=name&sort_order=asc&skip=2", "c"),
+        ("sort_by=name&sort_order=asc&skip=3", ""),
+    ] {
+        let page = stack.client.get(&who, &format!("/api/v1/accounts?{query}")).await.expect(200).json();
+        let found: String = page["data"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{query}");
+        assert_eq!(page["meta"]["total"], 3);
+    }
+    assert_eq!(stack.client.get(&who, "/api/v1/accounts?sort_by=owner_id").await.status, 422);
 }
 
 async fn a_cursor_goes_on_only_in_its_own_list(stack: Rc<Stack>) {

@@ -175,6 +175,23 @@ async fn five_comparisons_bound_a_balance(stack: Rc<Stack>) {
         body["preconditions"] = json!({"debit_balance": {"eq": 100}, "credit_balance": {"eq": 0}});
         client.post(&who, "/api/v1/transfers?dry_run=true", &[], &body).await.expect(200);
     }
+    // Of the receiver too, when it posts; of a stranger's account nobody is told what it has.
+    let theirs = client.funded(&user(), 100).await;
+    for (to, bound, code) in [
+        (&to, json!({"eq": 10}), None),
+        (&to, json!({"eq": 11}), Some("precondition_failed")),
+        (&theirs, json!({"eq": 110}), Some("precondition_failed")),
+        (&theirs, json!({"eq": 111}), Some("precondition_failed")),
+        (&theirs, json!({}), None),
+    ] {
+        let mut body = pay(&from, to, 10);
+        body["preconditions"] = json!({"credit_balance": bound});
+        let answer = client.post(&who, "/api/v1/transfers?dry_run=true", &[], &body).await;
+        match code {
+            None => drop(answer.expect(200)),
+            Some(code) => assert_eq!(answer.expect(422).code(), code, "{bound}"),
+        }
+    }
     // Whoever asks the same with another bound asks another thing.
     let mut body = pay(&from, &to, 10);
     body["preconditions"] = json!({"debit_balance": {"gt": 1}});

@@ -132,7 +132,8 @@ fn hold(id: TransferId, order: &Order, expires_at: Option<i64>, now: i64) -> Hol
 
 fn check_preconditions(order: &Order, before: &Account, (debit, credit): (&Account, &Account)) -> Result<(), Decline> {
     let Preconditions { debit_balance, credit_balance, debit_version } = order.preconditions;
-    let hold = debit_balance.hold(debit.balance)
+    let hold = order.may_ask_of(credit)
+        && debit_balance.hold(debit.balance)
         && credit_balance.hold(credit.balance)
         && debit_version.is_none_or(|version| version == before.version);
     if hold { Ok(()) } else { Err(Decline::PreconditionFailed) }

@@ -2,6 +2,8 @@
 
 use shared::domain::{AccountId, Amount, Currency, UserId};
 
+use super::Account;
+
 /// An intent to move money, well-formed but not yet judged against any account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -15,6 +17,8 @@ pub struct Order {
     pub caller: UserId,
     /// Whether the caller may debit system accounts that are another's: treasurers may.
     pub treasurer: bool,
+    /// Whether the caller may read all accounts, and so ask about the balance of any.
+    pub reads_all: bool,
     /// What must hold of the balances that would result.
     pub preconditions: Preconditions,
     /// Whether and for how long money is only held.
@@ -45,13 +49,19 @@ impl Order {
             return Err(SameAccount);
         }
         let preconditions = Preconditions::default();
-        Ok(Self { debit, credit, amount, currency, caller, treasurer: false, preconditions, pending: None })
+        let (treasurer, reads_all) = (false, false);
+        Ok(Self { debit, credit, amount, currency, caller, treasurer, reads_all, preconditions, pending: None })
     }
 
     /// The account that pays.
     #[must_use]
     pub const fn debit(&self) -> AccountId {
         self.debit
+    }
+
+    /// Whether the caller may be told what these preconditions tell of the account that receives.
+    pub(super) fn may_ask_of(&self, receiver: &Account) -> bool {
+        self.reads_all || receiver.owner == self.caller || !self.preconditions.credit_balance.bind()
     }
 
     /// The account that receives.
@@ -66,7 +76,8 @@ impl Order {
 pub struct Preconditions {
     /// On the debit account's resulting balance.
     pub debit_balance: Bounds,
-    /// On the credit account's resulting balance.
+    /// On the credit account's resulting balance. Of an account that the caller may not read none holds: else a dry run after
+    /// another, each with a bound, would tell a stranger's balance.
     pub credit_balance: Bounds,
     /// The debit account's version as the client last saw it.
     pub debit_version: Option<i64>,
@@ -82,6 +93,10 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    fn bind(self) -> bool {
+        self.gte.is_some() || self.lte.is_some()
+    }
+
     pub(super) fn hold(self, value: i64) -> bool {
         self.gte.is_none_or(|least| value >= least) && self.lte.is_none_or(|most| value <= most)
     }

@@ -160,6 +160,27 @@ fn what_is_undone_was_never_decided() {
 }
 
 #[test]
+fn a_strangers_balance_is_not_asked_about() {
+    let stranger = Account { owner: id(101).into(), ..account(2) };
+    let run = |credit: Account, by: fn(&mut Order)| {
+        let mut order = order(10);
+        by(&mut order);
+        run(&mut knowing(&[account(1), credit]), &order).map(|_| ())
+    };
+    // It will be 110.
+    let right = |order: &mut Order| order.preconditions.credit_balance.gte = Some(110);
+    let wrong = |order: &mut Order| order.preconditions.credit_balance.lte = Some(109);
+    let failed = Err(Decline::PreconditionFailed.into());
+    assert_eq!([run(account(2), right), run(account(2), wrong)], [Ok(()), failed.clone()]);
+    assert_eq!([run(stranger, right), run(stranger, wrong)], [failed.clone(), failed.clone()]);
+    assert_eq!(run(stranger, |_| {}), Ok(()));
+    let reading = |order: &mut Order| (order.reads_all, order.preconditions.credit_balance.gte) = (true, Some(110));
+    assert_eq!(run(stranger, reading), Ok(()));
+    let misreading = |order: &mut Order| (order.reads_all, order.preconditions.credit_balance.gte) = (true, Some(111));
+    assert_eq!(run(stranger, misreading), failed);
+}
+
+#[test]
 fn treasurers_debit_system_accounts_and_no_others() {
     let (mut bank, credit) = (account(1), account(2));
     bank.owner = id(101).into();

@@ -75,7 +75,11 @@ impl<'a> Ordered<'a> {
         let (Some(debit), Some(credit)) = (self.debit(), self.credit()) else { return true };
         let moved = if self.order.pending { 0 } else { self.amount() };
         let conditions = &self.order.conditions;
-        within(conditions.debit_balance, debit.balance - moved)
+        let asks = conditions.credit_balance != Bounds::default();
+        // What a stranger has is nobody's business.
+        let may_ask = self.who.role.reads_all() || credit.owner == self.who.user;
+        (may_ask || !asks)
+            && within(conditions.debit_balance, debit.balance - moved)
             && within(conditions.credit_balance, credit.balance + moved)
             && conditions.debit_version.is_none_or(|version| self.reading.is_version(&self.order.debit, debit, version))
     }
