@@ -187,8 +187,12 @@ async fn names_and_addresses_stay_what_they_are(backend: Backend) {
         let body = json!({"email": email, "username": username, "password": PASSWORD, "name": name});
         service.register(&body).await.expect(201);
         let mail = service.mail(to, "Confirm your e-mail").await;
-        assert!(!mail.text.contains("Ada"), "who has not shown the address to be theirs writes nothing to it");
-        assert!(!mail.head.contains("Bcc") && mail.head.matches("\r\nTo: ").count() == 1, "{}", mail.head);
+        // The link's token and the parts' boundary are drawn: any three letters may be in them.
+        let written = mail.text.replace(&mail.token(), "");
+        assert!(!written.contains("Ada"), "who has not shown the address to be theirs writes nothing to it: {written}");
+        let is = |line: &str, name: &str| line.get(..name.len()).is_some_and(|of| of.eq_ignore_ascii_case(name));
+        let headers = |name: &str| mail.head.lines().filter(|line| is(line, name)).count();
+        assert_eq!((headers("To:"), headers("Cc:"), headers("Bcc:")), (1, 0, 0), "{}", mail.head);
         assert!(mail.subject.ends_with("Mörser & Söhne"), "{}", mail.subject);
         for header in [
             "Message-ID: <",
